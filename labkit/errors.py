@@ -1,0 +1,29 @@
+"""The errors that labkit raises on purpose: each says what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class LabkitError(ValueError):
+    """Something the user can mend; the message is a sentence for the user."""
+
+
+class Stopped(Exception):
+    """Work ended early because it was asked to; `partial` is what was finished by then (or None)."""
+
+    def __init__(self, message: str = "stopped", partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+def suggest(word: str, options: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the option closest to `word`, or an empty string.
+
+    >>> suggest("nmax", ["n_max", "l_max"])
+    "; did you mean 'n_max'?"
+    """
+    close = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

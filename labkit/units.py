@@ -1,0 +1,31 @@
+"""Unit conversions: the only place with constants. labkit computes in eV, Å, fs, u, K, e; people read the rest.
+
+Multiply by a constant to convert *into* labkit's units, divide to convert out of them (as in ASE):
+`energy_ev = energy_hartree * HARTREE`.
+"""
+
+from __future__ import annotations
+
+from ase import units as _ase
+
+EV = 1.0
+ANGSTROM = 1.0
+FS = 1.0
+U = 1.0
+
+MEV = 1e-3
+GPA = _ase.GPa  # eV/Å^3 of one GPa
+HARTREE = _ase.Hartree
+RYDBERG = _ase.Rydberg
+BOHR = _ase.Bohr
+KCAL_PER_MOL = _ase.kcal / _ase.mol
+KJ_PER_MOL = _ase.kJ / _ase.mol
+
+#: Boltzmann's constant, eV/K.
+KB = _ase.kB
+
+#: (eV/Å)/u in Å/fs^2: acceleration = FORCE_TO_ACCELERATION * force / mass. ASE's own time unit is Å sqrt(u/eV).
+FORCE_TO_ACCELERATION = _ase.fs**2
+
+#: u Å^2/fs^2 in eV: kinetic energy = 0.5 * KINETIC * mass * velocity^2.
+KINETIC = 1.0 / _ase.fs**2
