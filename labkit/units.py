@@ -29,3 +29,6 @@ FORCE_TO_ACCELERATION = _ase.fs**2
 
 #: u Å^2/fs^2 in eV: kinetic energy = 0.5 * KINETIC * mass * velocity^2.
 KINETIC = 1.0 / _ase.fs**2
+
+#: ASE's unit of time, Å sqrt(u/eV), in fs.
+ASE_TIME = 1.0 / _ase.fs

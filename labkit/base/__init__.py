@@ -1,0 +1,27 @@
+"""The nouns: systems and their states, potentials and what they say, integrators and observers."""
+
+from labkit.base.calculator import Calculator
+from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
+from labkit.base.potential import Committee, Evaluation, Potential, Sum
+from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
+from labkit.base.protocols import Integrator, Observer
+from labkit.base.system import State, System, check_atoms
+
+__all__ = [
+    "NO_PROGRESS",
+    "Calculator",
+    "Committee",
+    "Evaluation",
+    "Integrator",
+    "NeighbourList",
+    "Neighbours",
+    "NoProgress",
+    "Observer",
+    "Potential",
+    "Progress",
+    "State",
+    "Sum",
+    "System",
+    "check_atoms",
+    "find_neighbours",
+]

@@ -1,0 +1,102 @@
+"""Neighbour lists of a batch: all periodic images within a cutoff, kept while no atom has moved half a skin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ase
+import torch
+from torch import Tensor
+from vesin_torch import NeighborList
+
+from labkit.base.system import State, System
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Ordered pairs (every pair stands twice, as i-j and j-i), sorted by i.
+
+    i, j   (P,)   atoms of the flat batch
+    shift  (P, 3) lattice vectors to add to j, as numbers of cells
+    index  (P,)   the system a pair belongs to
+
+    A list may hold pairs beyond the cutoff of a potential (the skin, a larger cutoff of another): `within` drops them.
+    """
+
+    i: Tensor
+    j: Tensor
+    shift: Tensor
+    index: Tensor
+
+    def vectors(self, positions: Tensor, cell: Tensor) -> Tensor:
+        """Vectors r_j + shift·cell - r_i, (P, 3) Å, differentiable in positions and cell."""
+        image = torch.einsum("pa,pab->pb", self.shift.to(positions.dtype), cell[self.index])
+        return positions[self.j] - positions[self.i] + image
+
+    def within(self, cutoff: float, positions: Tensor, cell: Tensor) -> tuple[Neighbours, Tensor]:
+        """The pairs nearer than `cutoff` and their vectors."""
+        vectors = self.vectors(positions, cell)
+        near = torch.nonzero(vectors.detach().square().sum(1) < cutoff**2).squeeze(1)
+        if len(near) == len(self.i):
+            return self, vectors
+        return Neighbours(self.i[near], self.j[near], self.shift[near], self.index[near]), vectors[near]
+
+
+def find_neighbours(system: System, positions: Tensor, cell: Tensor, cutoff: float) -> Neighbours:
+    """All pairs, images included, nearer than `cutoff` [Å] (vesin); the cell may be smaller than the cutoff.
+
+    >>> from ase.build import bulk
+    >>> state = State.from_atoms(bulk("Cu"))
+    >>> len(find_neighbours(state.system, state.positions, state.cell, 3.0).i)
+    12
+    """
+    search = NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
+    # vesin computes in float64, one system a call; the lists are rebuilt seldom (skin), the pairs are then one batch
+    where = positions.detach().to("cpu", torch.float64)
+    cells, periodic = _complete(cell.detach().to("cpu", torch.float64), system.pbc.cpu())
+    parts = []
+    for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
+        i, j, shift = search.compute(where[start:end].contiguous(), cells[s], periodic[s], "ijS")
+        parts.append((i + start, j + start, shift, torch.full_like(i, s)))
+    i, j, shift, index = (torch.cat(part).to(positions.device) for part in zip(*parts, strict=True))
+    return Neighbours(i, j, shift.to(torch.int64), index)
+
+
+class NeighbourList:
+    """A list that is found again only when it may have changed.
+
+    Built with cutoff + skin and used while no atom has moved by more than skin/2 since (with the same cell and
+    system), so that no pair within the cutoff can be missing.
+    """
+
+    def __init__(self, cutoff: float, skin: float = 0.5) -> None:
+        self.cutoff, self.skin = float(cutoff), float(skin)
+        self.builds = 0
+        self._found: Neighbours | None = None
+
+    def __call__(self, state: State) -> Neighbours:
+        """Neighbours of a state, built or reused."""
+        if self._found is None or self._outdated(state):
+            self._found = find_neighbours(state.system, state.positions, state.cell, self.cutoff + self.skin)
+            self._system, self._cell = state.system, state.cell.detach().clone()
+            self._positions = state.positions.detach().clone()
+            self.builds += 1
+        return self._found
+
+    def reset(self) -> None:
+        """Forget the list; the next call builds it (as a checkpoint does, so that a resumed run sees the same one)."""
+        self._found = None
+
+    def _outdated(self, state: State) -> bool:
+        if state.system is not self._system or not torch.equal(state.cell.detach(), self._cell):
+            return True
+        moved = (state.positions.detach() - self._positions).square().sum(1).max()
+        return bool(moved > (0.5 * self.skin) ** 2)
+
+
+def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:
+    """Give non-periodic systems and directions some lattice vector: vesin wants a cell with a volume."""
+    if bool((torch.linalg.det(cells).abs() > 1e-6).all()):
+        return cells, pbc
+    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in cells]
+    return torch.stack(full), pbc

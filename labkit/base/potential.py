@@ -1,0 +1,224 @@
+"""Potential: an energy that is differentiable in positions and cell; what follows from it; sums and committees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from labkit.base.neighbours import NeighbourList, Neighbours
+from labkit.base.system import State, System
+from labkit.errors import LabkitError
+
+if TYPE_CHECKING:
+    from labkit.base.calculator import Calculator
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a potential says of a state; None for what was not asked for.
+
+    energy                (S,)      eV
+    forces                (n, 3)    eV/Å
+    stress                (S, 3, 3) eV/Å^3, +(1/V) dE/dstrain (virial = -V stress)
+    per_atom              (n,)      eV, sums to the energy
+    uncertainty           (S,)      eV, standard deviation of the energy
+    uncertainty_per_atom  (n,)      eV, standard deviation of an atom's energy
+    uncertainty_forces    (n,)      eV/Å, spread of the force on an atom (committees)
+    """
+
+    energy: Tensor
+    forces: Tensor | None = None
+    stress: Tensor | None = None
+    per_atom: Tensor | None = None
+    uncertainty: Tensor | None = None
+    uncertainty_per_atom: Tensor | None = None
+    uncertainty_forces: Tensor | None = None
+
+
+class Potential(nn.Module):
+    """Base of everything that has an energy. A subclass sets `cutoff` [Å] and writes `energy` or `atomic_energies`.
+
+    Forces are -dE/dr and stresses (1/V) dE/dstrain, by autograd.
+
+    >>> from ase.build import molecule
+    >>> class Spring(Potential):
+    ...     cutoff = 2.0
+    ...     def energy(self, system, positions, cell, neighbours):
+    ...         near, vectors = neighbours.within(self.cutoff, positions, cell)
+    ...         energy = 0.25 * (vectors.norm(dim=1) - 1.0) ** 2  # half of 1/2: each pair stands twice
+    ...         return energy.new_zeros(system.n_systems).index_add(0, near.index, energy)
+    >>> tuple(Spring().evaluate(State.from_atoms(molecule("H2O"))).forces.shape)
+    (3, 3)
+    """
+
+    cutoff: float
+    #: Å added to the cutoff when the neighbour list is built
+    skin: float = 0.5
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Energies (S,) in eV; differentiable. `neighbours` may hold pairs beyond the cutoff."""
+        return system.sum_over_atoms(self.atomic_energies(system, positions, cell, neighbours))
+
+    def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Energies (n,) in eV that sum to the system's, where the model has such a thing."""
+        raise LabkitError(f"{type(self).__name__} has no energies per atom; ask for per_atom=False")
+
+    def neighbours(self, state: State) -> Neighbours:
+        """The neighbours of a state, from a list that this potential keeps with its skin."""
+        if "_neighbour_list" not in self.__dict__:
+            self.__dict__["_neighbour_list"] = NeighbourList(self.cutoff, self.skin)
+        return self.__dict__["_neighbour_list"](state)
+
+    def evaluate(
+        self,
+        state: State,
+        *,
+        forces: bool = True,
+        stress: bool = False,
+        per_atom: bool = False,
+        uncertainty: bool = False,
+        create_graph: bool = False,
+    ) -> Evaluation:
+        """Compute what is asked for; with `create_graph` the result can be differentiated again."""
+        if uncertainty:
+            raise LabkitError(
+                f"{type(self).__name__} has no uncertainty; use a GAP, or Committee([...]) of several models"
+            )
+        if stress and not bool(state.system.pbc.all()):
+            raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
+        neighbours, system = self.neighbours(state), state.system
+        with torch.set_grad_enabled(create_graph or forces or stress):
+            positions, cell = state.positions, state.cell
+            if forces and not positions.requires_grad:
+                positions = positions.detach().requires_grad_()
+            moved, strained, strain = positions, cell, None
+            if stress:
+                strain = torch.zeros_like(cell, requires_grad=True)
+                deformation = torch.eye(3, dtype=cell.dtype, device=cell.device) + 0.5 * (strain + strain.mT)
+                moved = torch.einsum("na,nab->nb", positions, deformation[system.index])
+                strained = cell @ deformation
+            if per_atom:
+                atomic = self.atomic_energies(system, moved, strained, neighbours)
+                energy = system.sum_over_atoms(atomic)
+            else:
+                atomic, energy = None, self.energy(system, moved, strained, neighbours)
+            wanted = [t for t in (positions if forces else None, strain) if t is not None]
+            grads = self._gradients(energy, wanted, create_graph)
+        gradient = -grads.pop(0) if forces else None
+        tension = grads.pop(0) / state.volume()[:, None, None] if stress else None
+        if not create_graph:
+            energy, atomic = energy.detach(), None if atomic is None else atomic.detach()
+        return Evaluation(energy, gradient, tension, atomic)
+
+    @staticmethod
+    def _gradients(energy: Tensor, wanted: list[Tensor], create_graph: bool) -> list[Tensor]:
+        if not wanted:
+            return []
+        if not energy.requires_grad:  # a constant, as the energy of lone atoms
+            return [torch.zeros_like(t) for t in wanted]
+        found = torch.autograd.grad(energy.sum(), wanted, create_graph=create_graph, allow_unused=True)
+        return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
+
+    def calculator(self) -> Calculator:
+        """This potential as an ASE calculator."""
+        from labkit.base.calculator import Calculator
+
+        return Calculator(self)
+
+    def __add__(self, other: Potential) -> Sum:
+        return Sum([self, other])
+
+
+def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
+    known = [p for p in parts if p is not None]
+    return torch.stack(known).sum(0) if known else None
+
+
+class Sum(Potential):
+    """E = E_1 + E_2 + ...; variances add, as those of independent errors."""
+
+    def __init__(self, potentials: Sequence[Potential]) -> None:
+        super().__init__()
+        flat = [q for p in potentials for q in (p.potentials if isinstance(p, Sum) else [p])]
+        self.potentials = nn.ModuleList(flat)
+        self.cutoff = max(p.cutoff for p in flat)
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        return torch.stack([p.energy(system, positions, cell, neighbours) for p in self.potentials]).sum(0)
+
+    def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).sum(0)
+
+    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
+        """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
+        parts = [p.evaluate(state, **wanted) for p in self.potentials if not (uncertainty and _knows_doubt(p))]
+        doubts = [p.evaluate(state, uncertainty=True, **wanted) for p in self.potentials if uncertainty and _knows_doubt(p)]
+        if uncertainty and not doubts:
+            return super().evaluate(state, uncertainty=True)
+        every = parts + doubts
+
+        def spread(name: str) -> Tensor | None:
+            squares = _total([None if (d := getattr(e, name)) is None else d**2 for e in doubts])
+            return None if squares is None else squares.sqrt()
+
+        return Evaluation(
+            energy=torch.stack([e.energy for e in every]).sum(0),
+            forces=_total([e.forces for e in every]),
+            stress=_total([e.stress for e in every]),
+            per_atom=_total([e.per_atom for e in every]),
+            uncertainty=spread("uncertainty"),
+            uncertainty_per_atom=spread("uncertainty_per_atom"),
+            uncertainty_forces=spread("uncertainty_forces"),
+        )
+
+
+class Committee(Potential):
+    """The mean of several models, and their spread (standard deviation, m - 1 in the denominator) as uncertainty."""
+
+    has_uncertainty = True
+
+    def __init__(self, potentials: Sequence[Potential]) -> None:
+        super().__init__()
+        if len(potentials) < 2:
+            raise LabkitError(f"a committee of {len(potentials)} has no spread; give at least 2 models")
+        self.potentials = nn.ModuleList(potentials)
+        self.cutoff = max(p.cutoff for p in potentials)
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        return torch.stack([p.energy(system, positions, cell, neighbours) for p in self.potentials]).mean(0)
+
+    def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).mean(0)
+
+    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
+        """Means of what is asked for; with `uncertainty` also the spreads of energy, forces and atomic energies."""
+        members = [p.evaluate(state, **wanted) for p in self.potentials]
+
+        def mean(name: str) -> Tensor | None:
+            values = [getattr(m, name) for m in members]
+            return None if values[0] is None else torch.stack(values).mean(0)
+
+        def std(name: str) -> Tensor | None:
+            values = [getattr(m, name) for m in members]
+            return None if values[0] is None else torch.stack(values).std(0)
+
+        spread = std("forces") if uncertainty else None
+        return Evaluation(
+            energy=torch.stack([m.energy for m in members]).mean(0),
+            forces=mean("forces"),
+            stress=mean("stress"),
+            per_atom=mean("per_atom"),
+            uncertainty=std("energy") if uncertainty else None,
+            uncertainty_per_atom=std("per_atom") if uncertainty else None,
+            uncertainty_forces=None if spread is None else spread.square().sum(1).sqrt(),
+        )
+
+
+def _knows_doubt(potential: Potential) -> bool:
+    if isinstance(potential, Sum):
+        return any(_knows_doubt(p) for p in potential.potentials)
+    return bool(getattr(potential, "has_uncertainty", False))

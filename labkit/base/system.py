@@ -1,0 +1,205 @@
+"""System and State: what stays and what moves, flat over a batch of systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import ase
+import numpy as np
+import torch
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_masses
+from torch import Tensor
+
+from labkit.config import config
+from labkit.errors import LabkitError
+from labkit.units import ASE_TIME
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """What does not change during dynamics, for S systems with n atoms in all.
+
+    numbers (n,)   atomic numbers
+    masses  (n,)   u
+    index   (n,)   which system an atom belongs to, ascending
+    pbc     (S, 3) which directions repeat
+    topology       bonds and the like, or None
+    """
+
+    numbers: Tensor
+    masses: Tensor
+    index: Tensor
+    pbc: Tensor
+    topology: Any = None
+
+    @property
+    def n_atoms(self) -> int:
+        return self.numbers.shape[0]
+
+    @property
+    def n_systems(self) -> int:
+        return self.pbc.shape[0]
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Atoms of each system, (S,)."""
+        return torch.bincount(self.index, minlength=self.n_systems)
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """Where each system's atoms begin and the last ones end, S + 1 numbers."""
+        return [0, *torch.cumsum(self.counts, 0).tolist()]
+
+    @cached_property
+    def of_species(self) -> dict[int, Tensor]:
+        """Indices of the atoms of each atomic number."""
+        return {int(z): torch.nonzero(self.numbers == z).squeeze(1) for z in torch.unique(self.numbers)}
+
+    def sum_over_atoms(self, values: Tensor) -> Tensor:
+        """Sum (n, ...) over the atoms of each system, to (S, ...)."""
+        return values.new_zeros(self.n_systems, *values.shape[1:]).index_add(0, self.index, values)
+
+    def to(self, device: torch.device | str) -> System:
+        return replace(
+            self,
+            numbers=self.numbers.to(device),
+            masses=self.masses.to(device),
+            index=self.index.to(device),
+            pbc=self.pbc.to(device),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What moves; a step of dynamics returns a new one.
+
+    positions  (n, 3)    Å
+    cell       (S, 3, 3) Å, rows are lattice vectors
+    velocities (n, 3)    Å/fs
+    forces     (n, 3)    eV/Å of the last evaluation, or None
+    aux                  a thermostat's or barostat's own variables
+    step, seed           noise is a function of these alone
+
+    >>> from ase.build import molecule
+    >>> state = State.from_atoms([molecule("H2O"), molecule("CH4")])
+    >>> state.system.n_systems, tuple(state.positions.shape)
+    (2, (8, 3))
+    """
+
+    system: System
+    positions: Tensor
+    cell: Tensor
+    velocities: Tensor
+    forces: Tensor | None = None
+    aux: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    seed: int = 0
+
+    @classmethod
+    def from_atoms(
+        cls,
+        atoms: ase.Atoms | Sequence[ase.Atoms],
+        *,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> State:
+        """Take one ASE Atoms or a sequence of them as one batch.
+
+        Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that is
+        periodic along a lattice vector of length zero.
+        """
+        frames = [atoms] if isinstance(atoms, ase.Atoms) else list(atoms)
+        if not frames:
+            raise LabkitError("no frames were given; expected one ase.Atoms or a sequence of at least one")
+        for number, frame in enumerate(frames):
+            check_atoms(frame, f"frame {number}")
+        dtype, device = dtype or config().dtype, device or config().device
+        counts = torch.tensor([len(frame) for frame in frames])
+
+        def tensor(arrays: list[np.ndarray]) -> Tensor:
+            return torch.as_tensor(np.concatenate(arrays), dtype=dtype, device=device)
+
+        system = System(
+            numbers=torch.as_tensor(np.concatenate([f.numbers for f in frames]), dtype=torch.int64, device=device),
+            masses=tensor([f.get_masses() for f in frames]),
+            index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
+            pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
+        )
+        return cls(
+            system=system,
+            positions=tensor([f.positions for f in frames]),
+            cell=tensor([f.cell.array[None] for f in frames]),
+            velocities=tensor([f.get_velocities() / ASE_TIME for f in frames]),
+            seed=seed,
+        )
+
+    def to_atoms(self, energy: Tensor | None = None) -> list[ase.Atoms]:
+        """Give the batch back as ASE Atoms, with velocities and, where known, energies (S,) eV and forces."""
+        numbers, index = self.system.numbers.cpu().numpy(), self.system.index.cpu().numpy()
+        frames = []
+        for s in range(self.system.n_systems):
+            mine = index == s
+            frame = ase.Atoms(
+                numbers[mine],
+                positions=self.positions.detach().cpu().numpy()[mine],
+                cell=self.cell[s].detach().cpu().numpy(),
+                pbc=self.system.pbc[s].cpu().numpy(),
+                masses=self.system.masses.cpu().numpy()[mine],
+            )
+            frame.set_velocities(self.velocities.detach().cpu().numpy()[mine] * ASE_TIME)
+            results = {}
+            if energy is not None:
+                results["energy"] = float(energy[s])
+            if self.forces is not None:
+                results["forces"] = self.forces.detach().cpu().numpy()[mine]
+            if results:
+                frame.calc = SinglePointCalculator(frame, **results)
+            frames.append(frame)
+        return frames
+
+    def replace(self, **changes: Any) -> State:
+        """A copy with some fields exchanged."""
+        return replace(self, **changes)
+
+    def to(self, device: torch.device | str) -> State:
+        return replace(
+            self,
+            system=self.system.to(device),
+            positions=self.positions.to(device),
+            cell=self.cell.to(device),
+            velocities=self.velocities.to(device),
+            forces=None if self.forces is None else self.forces.to(device),
+            aux={key: value.to(device) for key, value in self.aux.items()},
+        )
+
+    def volume(self) -> Tensor:
+        """Volumes (S,) in Å^3; zero for an open system without a cell."""
+        return torch.abs(torch.linalg.det(self.cell))
+
+
+def check_atoms(atoms: ase.Atoms, where: str) -> None:
+    """Raise LabkitError, naming `where` and the atom, for geometry that nothing can be computed from."""
+    unknown = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(atomic_masses)))
+    if len(unknown):
+        raise LabkitError(
+            f"{where}, atom {unknown[0]}: atomic number {atoms.numbers[unknown[0]]} is no element; expected 1 to 118"
+        )
+    lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
+    if len(lost):
+        raise LabkitError(f"{where}, atom {lost[0]}: position {atoms.positions[lost[0]]} is not finite; mend or drop it")
+    lengths = atoms.cell.lengths()
+    if not np.isfinite(lengths).all():
+        raise LabkitError(f"{where}: the cell {atoms.cell.array.tolist()} is not finite; set it")
+    flat = [axis for axis in range(3) if atoms.pbc[axis] and lengths[axis] < 1e-6]
+    if flat:
+        raise LabkitError(
+            f"{where}: periodic along lattice vector {'abc'[flat[0]]}, but that vector is zero; "
+            "set the cell, or pbc=False for an open system"
+        )
+    if atoms.pbc.any() and atoms.cell.complete().volume < 1e-6:
+        raise LabkitError(f"{where}: the cell is periodic but has no volume: {atoms.cell.array.tolist()}; set the cell")
