@@ -1,0 +1,257 @@
+"""Jobs: long work in a background thread that can be watched, stopped, resumed, and whose failure is never lost."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from labkit.errors import LabkitError, Stopped
+
+#: Seconds between two calls of the `on_change` callbacks of one job.
+NOTIFY_INTERVAL = 0.25
+
+
+class JobProgress:
+    """What a job gives to its function as `progress=`, and what a panel reads of it.
+
+    step, total   how far the work is, or 0, 0 before its first report
+    metrics       what else was reported last (the key `result` becomes the job's result so far)
+    """
+
+    def __init__(self, on_update: Callable[[dict[str, Any]], None]) -> None:
+        self.step = self.total = 0
+        self.metrics: dict[str, Any] = {}
+        self.told_to_stop = False
+        self._on_update = on_update
+        self._stop = threading.Event()
+        self._seen: deque[tuple[float, int]] = deque(maxlen=20)  # recent pace: blocks may grow dearer as work goes on
+
+    def update(self, step: int, total: int, **metrics: Any) -> None:
+        """Called by the work, once a block."""
+        if self._seen and step < self._seen[-1][1]:
+            self._seen.clear()  # the next stage of the work counts from the beginning, at its own pace
+        self._seen.append((time.monotonic(), step))
+        self.step, self.total = step, total
+        self._on_update(metrics)
+
+    def should_stop(self) -> bool:
+        """Asked by the work, once a block; after True it is expected to end."""
+        self.told_to_stop = self._stop.is_set()
+        return self.told_to_stop
+
+    @property
+    def fraction(self) -> float:
+        """What is done, 0 to 1."""
+        return min(self.step / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left at the recent pace; None while it is unknown."""
+        seen = list(self._seen)
+        if len(seen) < 2 or seen[-1][1] == seen[0][1]:
+            return None
+        (t0, n0), (t1, n1) = seen[0], seen[-1]
+        left = (self.total - n1) * (t1 - t0) / (n1 - n0)
+        return max(left - (time.monotonic() - t1), 0.0)
+
+
+class Job:
+    """Run `function(*args, progress=job.progress, **kwargs)` in a thread.
+
+    A function that yields gives a usable result with every yield and is stopped between two of them; others report
+    `progress.update(step, total, result=..., **metrics)`, ask `progress.should_stop()` once a block and then raise
+    `Stopped(partial=...)` or return what they have. With `checkpoint=path` the function is given the path, keeps its
+    state there and goes on from it when called again.
+
+    status  'waiting' | 'running' | 'stopped' | 'done' | 'failed'
+    result  the latest there is: partial while running or stopped, whole when done
+    error   what made it fail, raised by `wait()` and `finish()`
+
+    >>> def count(n, progress):
+    ...     for i in range(n):
+    ...         yield i * i
+    >>> Job(count, 4).start().wait()
+    9
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        name: str = "",
+        checkpoint: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.name = name or getattr(function, "__name__", "job")
+        self.checkpoint = checkpoint
+        self._call = function, args, kwargs if checkpoint is None else {**kwargs, "checkpoint": checkpoint}
+        self._lock = threading.RLock()
+        self._changed = threading.Event()
+        self._ended = threading.Event()
+        self._callbacks: list[Callable[[Job], None]] = []
+        self.status = "waiting"
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.seconds = 0.0
+        self.progress = JobProgress(self._on_update)
+
+    def start(self) -> Job:
+        """Begin, once; see `resume` for the second time."""
+        with self._lock:
+            if self.status != "waiting":
+                raise LabkitError(f"job '{self.name}' was started before (now {self.status}); make a new Job, or resume()")
+            self._launch()
+        return self
+
+    def resume(self) -> Job:
+        """Begin again from the checkpoint, after Stop or a failure."""
+        with self._lock:
+            if self.checkpoint is None:
+                raise LabkitError(f"job '{self.name}' keeps no checkpoint; make it with Job(..., checkpoint='FILE')")
+            if self.status not in ("stopped", "failed"):
+                raise LabkitError(f"job '{self.name}' is {self.status}; only a stopped or failed one is resumed")
+            self._ended.wait()
+            self.error = None
+            self.progress = JobProgress(self._on_update)
+            self._launch()
+        return self
+
+    def stop(self) -> None:
+        """Ask the work to end after its present block; returns at once."""
+        if self.status == "running":
+            self.progress._stop.set()
+            self._changed.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Stop was asked for and the block is not over yet."""
+        return self.status == "running" and self.progress._stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """The result, once the work has ended and all callbacks have seen it; what was there by Stop, if stopped.
+
+        Raises what made the work fail, TimeoutError after `timeout` seconds (the work goes on). An interrupt of the
+        kernel stops the work and is raised again.
+        """
+        if self.status == "waiting":
+            raise LabkitError(f"job '{self.name}' was not started; call start() first")
+        try:
+            ended = self._ended.wait(timeout)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        if not ended:
+            raise TimeoutError(f"job '{self.name}' still runs after {timeout:g} s ({self.progress.fraction:.0%} done)")
+        _unfinished.discard(self)
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def on_change(self, callback: Callable[[Job], None]) -> None:
+        """Have `callback(job)` called in a thread: some four times a second while things change, and at the end."""
+        self._callbacks.append(callback)
+
+    @property
+    def message(self) -> str:
+        """The sentence to show for a failure, or nothing."""
+        if self.error is None or isinstance(self.error, LabkitError):
+            return str(self.error or "")
+        return f"{type(self.error).__name__}: {self.error}"
+
+    def __repr__(self) -> str:
+        return f"<Job '{self.name}': {self.status}, {self.progress.fraction:.0%}>"
+
+    def _launch(self) -> None:
+        self._ended.clear()
+        self.status = "running"
+        _unfinished.add(self)
+        self._worker = threading.Thread(target=self._work, name=f"job {self.name}", daemon=True)
+        self._worker.start()
+        threading.Thread(target=self._notify, name=f"job {self.name}: notify", daemon=True).start()
+
+    def _work(self) -> None:
+        start = time.monotonic()
+        try:
+            status = self._run()
+        except Stopped as stop:
+            status = "stopped"
+            if stop.partial is not None:
+                self.result = stop.partial
+        except BaseException as error:  # noqa: BLE001 - kept for wait(); nothing above this thread would see it
+            status, self.error = "failed", error
+        self.seconds = time.monotonic() - start
+        self.status = status
+        self._changed.set()
+
+    def _run(self) -> str:
+        function, args, kwargs = self._call
+        result = function(*args, progress=self.progress, **kwargs)
+        if not inspect.isgenerator(result):
+            self.result = result
+            return "stopped" if self.progress.told_to_stop else "done"
+        with closing(result):
+            for self.result in result:
+                self._changed.set()
+                if self.progress.should_stop():
+                    return "stopped"
+        return "done"
+
+    def _on_update(self, metrics: dict[str, Any]) -> None:
+        if "result" in metrics:
+            self.result = metrics.pop("result")
+        self.progress.metrics = metrics
+        self._changed.set()
+
+    def _notify(self) -> None:
+        """Call the callbacks beside the work, so that drawing a picture does not hold it up."""
+        last = False
+        while not last:
+            self._changed.wait()
+            self._changed.clear()
+            last = not self._worker.is_alive() or self.status != "running"
+            for callback in list(self._callbacks):
+                try:
+                    callback(self)
+                except Exception as error:  # noqa: BLE001 - likewise
+                    self._callbacks.remove(callback)
+                    self.error = self.error or error
+            if not last:
+                self._worker.join(NOTIFY_INTERVAL)  # not a sleep: the end is told at once
+        if self.error is None:
+            _unfinished.discard(self)
+        else:
+            self.status = "failed"
+        self._ended.set()
+
+
+#: Jobs that run, or have failed without anyone having been told.
+_unfinished: set[Job] = set()
+
+
+def finish(timeout: float | None = None) -> None:
+    """Wait for every job and raise what failed in any of them: the last line of a notebook.
+
+    Raises the first failure (others are added to it as notes), TimeoutError for work that lasts beyond `timeout`
+    seconds; an interrupt stops all jobs and is raised again.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    failures: list[BaseException] = []
+    for job in list(_unfinished):
+        try:
+            job.wait(None if end is None else max(end - time.monotonic(), 0.0))
+        except KeyboardInterrupt:
+            for other in list(_unfinished):
+                other.stop()
+            raise
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+    if failures:
+        for other in failures[1:]:
+            failures[0].add_note(f"also failed: {type(other).__name__}: {other}")
+        raise failures[0]
