@@ -1,0 +1,138 @@
+"""A real Chromium, and JupyterLab started as `make lab` starts it, for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Software WebGL: without these flags nglview's canvas stays empty on a machine without a GPU.
+FLAGS = [
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+]
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: LABKIT_CHROMIUM, or one on PATH, or None."""
+    named = os.environ.get("LABKIT_CHROMIUM")
+    if named:
+        return shutil.which(named)
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+def install_chromium() -> str:
+    """Try Debian's package where that is possible; return why it did not help, or an empty string."""
+    apt = shutil.which("apt-get")
+    if not apt or os.geteuid() != 0:
+        return "no Chromium on PATH (set LABKIT_CHROMIUM, or install it: apt-get install chromium)"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "timeout": 900}
+    subprocess.run([apt, "update", "-qq"], **quiet)
+    done = subprocess.run([apt, "install", "-y", "-qq", "--no-install-recommends", "chromium"], **quiet)
+    return "" if done.returncode == 0 else f"apt-get install chromium failed: {done.stderr.strip()[-300:]}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium; without one the tests skip, but in CI they fail."""
+    path, reason = find_chromium(), ""
+    if path is None:
+        reason = install_chromium()
+        path = find_chromium()
+    if path is None:
+        message = f"browser tests need Chromium: {reason or 'installed, but not found on PATH'}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where screenshots are kept to be looked at."""
+    folder = REPOSITORY / "artefacts"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator:
+    """A headless Chromium driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, request: pytest.FixtureRequest, artefacts: Path) -> Iterator:
+    """A fresh page of 1400 x 1000 pixels; its last look is kept as artefacts/<test>.png."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(60_000)
+    yield page
+    page.screenshot(path=artefacts / f"{request.node.name}.png")
+    page.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks.
+
+    Another notebook: `lab.replace("00_start_here", "01_train_a_potential")`.
+    """
+    shutil.copytree(REPOSITORY / "notebooks", tmp_path / "notebooks")
+    private = {  # what is set up at this machine must not change what the tests see, nor be changed
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+    }
+    log = tmp_path / "jupyter.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "labkit", "lab", "--no-browser", f"--port={_free_port()}"],
+            cwd=tmp_path,
+            env={**os.environ, **private},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that server and kernels can be ended together
+        )
+    try:
+        yield _address(server, log)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _address(server: subprocess.Popen, log: Path, limit: float = 60.0) -> str:
+    """Wait until the server has printed its address, and return it."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end and server.poll() is None:
+        if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text()):
+            return found.group()
+        time.sleep(0.1)
+    raise AssertionError(
+        f"`labkit lab` gave no address within {limit:.0f} s; it wrote:\n{log.read_text()[-3000:]}"
+    )
