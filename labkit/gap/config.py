@@ -1,0 +1,151 @@
+"""GapConfig: the settings of a Gaussian approximation potential, for labkit's own fit and for gap_fit."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ase.data import atomic_numbers
+
+from labkit.errors import LabkitError, suggest
+from labkit.gap.terms import Distance2b, Soap, number
+
+__all__ = ["Distance2b", "GapConfig", "Soap"]
+
+
+@dataclass(frozen=True)
+class GapConfig:
+    """Settings of a GAP fit, with the meaning that gap_fit gives them; its own file is read and written.
+
+    descriptors    Soap and Distance2b terms, whose energies add
+    sigma_energy   eV/sqrt(atom): the noise of an energy of N atoms is sigma_energy sqrt(N)
+    sigma_force    eV/Å, or None to leave forces out
+    sigma_virial   eV/sqrt(atom), or None to leave stresses out
+    sigma_hessian  eV/Å^2, for gap_fit only
+    e0             eV of a lone atom, by symbol; None to find them by `e0_method`
+    e0_method      'average' (from the energies) or 'isolated' (from frames of one atom)
+    sparse_jitter  added to the sparse points' covariance
+    energy_key, forces_key, virial_key, stress_key   names of the labels in gap_fit's training file
+    seed           of random choices; gap_fit takes -1 as "from the clock"
+    atoms_filename, gp_file                          training file and model of gap_fit
+    other          further keys of gap_fit, kept as text and written back
+
+    Raises LabkitError for a value that makes no sense. Source: gap_fit of libAtoms/QUIP.
+
+    >>> config = GapConfig(Soap(cutoff=5.0), sigma_force=0.05)
+    >>> config.replace(sigma_energy=0.001).cutoff
+    5.0
+    """
+
+    descriptors: tuple[Soap | Distance2b, ...] = (Soap(),)
+    sigma_energy: float = 0.0005
+    sigma_force: float | None = 0.02
+    sigma_virial: float | None = 0.02
+    sigma_hessian: float = 0.0
+    e0: Mapping[str, float] | None = None
+    e0_method: str = "average"
+    sparse_jitter: float = 1e-10
+    energy_key: str = "energy"
+    forces_key: str = "forces"
+    virial_key: str = "virial"
+    stress_key: str = "stress"
+    seed: int = 0
+    atoms_filename: str = "train.xyz"
+    gp_file: str = "gap.xml"
+    other: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        descriptors = self.descriptors
+        if isinstance(descriptors, (Soap, Distance2b)):
+            descriptors = (descriptors,)
+        object.__setattr__(self, "descriptors", tuple(descriptors))
+        if not self.descriptors or not all(isinstance(d, (Soap, Distance2b)) for d in self.descriptors):
+            raise LabkitError(
+                f"descriptors is {self.descriptors!r}, expected at least one Soap(...) or Distance2b(...)"
+            )
+        number(self, "sigma_energy", above=0)
+        for key, what in (("sigma_force", "forces"), ("sigma_virial", "stresses")):
+            if getattr(self, key) is not None:
+                number(self, key, above=0, hint=f"; None leaves {what} out of the fit")
+        number(self, "sigma_hessian", least=0)
+        number(self, "sparse_jitter", least=0)
+        number(self, "seed", least=-1, whole=True)
+        if self.e0_method not in ("isolated", "average"):
+            hint = suggest(str(self.e0_method), ["isolated", "average"])
+            raise LabkitError(f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}")
+        if self.e0 is not None:
+            object.__setattr__(self, "e0", {_symbol(s): _e0(s, value) for s, value in self.e0.items()})
+        for key in ("energy_key", "forces_key", "virial_key", "stress_key", "atoms_filename", "gp_file"):
+            _word(self, key)
+
+    @property
+    def cutoff(self) -> float:
+        """The longest cutoff of the descriptors, Å."""
+        return max(d.cutoff for d in self.descriptors)
+
+    @property
+    def ignored(self) -> list[str]:
+        """Settings that gap_fit acts upon and labkit's own fit does not, as 'key=value'."""
+        from labkit.gap.configfile import ignored
+
+        return ignored(self)
+
+    def replace(self, **changes: Any) -> GapConfig:
+        """A copy with some settings exchanged, checked again."""
+        unknown = [key for key in changes if key not in self.__dataclass_fields__]
+        if unknown:
+            raise LabkitError(
+                f"GapConfig has no setting {unknown[0]!r}{suggest(unknown[0], self.__dataclass_fields__)}"
+            )
+        return replace(self, **changes)
+
+    @classmethod
+    def parse(cls, text: str, source: str = "gap_fit settings") -> GapConfig:
+        """Read gap_fit's settings from text; `source` is named in errors."""
+        from labkit.gap.configfile import parse
+
+        return parse(text, source)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> GapConfig:
+        """Read gap_fit's own file (the one given as config_file=...)."""
+        from labkit.gap.configfile import read
+
+        return read(path)
+
+    def text(self) -> str:
+        """These settings as gap_fit's file; `GapConfig.parse(config.text()) == config`."""
+        from labkit.gap.configfile import write
+
+        return write(self)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write gap_fit's file, whole or not at all."""
+        from labkit.files import atomic_write
+
+        atomic_write(path, self.text())
+
+
+def _symbol(symbol: str) -> str:
+    if atomic_numbers.get(symbol, 0) < 1:
+        raise LabkitError(f"e0 names {symbol!r}, which is no element{suggest(str(symbol), atomic_numbers)}")
+    return symbol
+
+
+def _e0(symbol: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise LabkitError(f"e0 of {symbol} is {value!r}, expected a number in eV")
+    return number
+
+
+def _word(config: GapConfig, key: str) -> None:
+    value = getattr(config, key)
+    if not isinstance(value, str) or not value or any(c in value for c in "{}'\"=\n\r\t #"):
+        raise LabkitError(f"{key} is {value!r}, expected a name without spaces, quotes, braces, '=' or '#'")
