@@ -1,0 +1,207 @@
+"""`labkit run`: notebooks from top to bottom without a browser, with their seconds, memory and key numbers.
+
+Key numbers are the lines `name: value unit` printed by cells tagged `key-numbers`, or compared by nbval
+(tagged `nbval-check-output`, or with the comment `# NBVAL_CHECK_OUTPUT`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import LabkitError
+from labkit.files import atomic_write
+from labkit.lab import environment, find_notebooks
+
+try:
+    import nbformat
+    import psutil
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbconvert import HTMLExporter
+except ImportError as error:
+    raise LabkitError(
+        f"running notebooks needs {error.name}, which is not installed; install it with: "
+        'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+    ) from error
+
+SAMPLING = 0.1  # s between two looks at the memory
+MARKS = ("key-numbers", "nbval-check-output")
+NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
+
+
+@dataclass
+class Report:
+    """What one notebook took (wall `seconds`, peak `memory` in MB), its key `numbers`, and why it failed or ""."""
+
+    name: str
+    seconds: float = 0.0
+    memory: float = 0.0
+    numbers: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+def run_notebooks(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    mode: str = "fast",
+    side_by_side: int = 1,
+    cell_limit: float = 300.0,
+    on_report: Callable[[Report], None] = lambda report: None,
+) -> list[Report]:
+    """Run notebooks, `side_by_side` at a time, write `out/<name>.html` and return a Report for each.
+
+    The notebooks themselves are not changed. The cores are shared out evenly unless LABKIT_THREADS is set.
+    A cell that takes longer than `cell_limit` seconds fails its notebook.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabkitError(
+            f"{out}: is no folder to write to ({error.strerror}); choose another with --out"
+        ) from error
+    threads = os.environ.get("LABKIT_THREADS", str(max(1, (os.cpu_count() or 1) // side_by_side)))
+    env = environment(LABKIT_MODE=mode, LABKIT_THREADS=threads, OMP_NUM_THREADS=threads)
+
+    async def run_all() -> list[Report]:
+        gate = asyncio.Semaphore(side_by_side)
+
+        async def run_one(path: Path) -> Report:
+            async with gate:
+                report = await _run(path, out, env, cell_limit)
+            on_report(report)
+            return report
+
+        return await asyncio.gather(*map(run_one, paths))
+
+    return asyncio.run(run_all())
+
+
+async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) -> Report:
+    report = Report(path.stem)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        report.error = f"{path}: is no notebook that can be read ({error})"
+        return report
+    client = NotebookClient(
+        notebook,
+        timeout=cell_limit,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    start = time.perf_counter()
+    meter = asyncio.create_task(_watch_memory(client, report))
+    try:
+        await client.async_execute(env=env)
+    except CellExecutionError as error:
+        report.error = f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        report.error = f"a cell took longer than {cell_limit:g} s"
+    except DeadKernelError:
+        report.error = "the kernel died; too little memory is the usual cause"
+    except RuntimeError as error:
+        report.error = f"the kernel did not start ({error}); `labkit doctor` looks for the cause"
+    finally:
+        meter.cancel()
+    report.seconds = time.perf_counter() - start
+    report.numbers = key_numbers(notebook)
+    html, _ = await asyncio.to_thread(HTMLExporter().from_notebook_node, notebook)
+    atomic_write(out / f"{path.stem}.html", html)
+    return report
+
+
+async def _watch_memory(client: NotebookClient, report: Report) -> None:
+    """Keep in `report.memory` the largest resident memory (MB) of the kernel with its children."""
+    while True:
+        with suppress(AttributeError, psutil.Error):  # no kernel yet, or one that has just ended
+            kernel = psutil.Process(client.km.provisioner.pid)
+            total = 0
+            for process in (kernel, *kernel.children(recursive=True)):
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss
+            report.memory = max(report.memory, total / 1e6, _high_water(kernel.pid))
+        await asyncio.sleep(SAMPLING)
+
+
+def _high_water(pid: int) -> float:
+    """Return the kernel's own peak (MB) as Linux keeps it, which no sampling misses; 0 elsewhere."""
+    with suppress(OSError, AttributeError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(found.group(1)) * 1024 / 1e6
+    return 0.0
+
+
+def key_numbers(notebook: Any) -> dict[str, str]:
+    """Return {name: "value unit"} from the marked cells of an executed notebook.
+
+    >>> cell = nbformat.v4.new_code_cell("# NBVAL_CHECK_OUTPUT", outputs=[
+    ...     nbformat.v4.new_output("stream", text="force RMSE: 21.5 meV/Å\\n")])
+    >>> key_numbers(nbformat.v4.new_notebook(cells=[cell]))
+    {'force RMSE': '21.5 meV/Å'}
+    """
+    numbers: dict[str, str] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or not _is_marked(cell):
+            continue
+        for output in cell.outputs:
+            numbers.update(NUMBER.findall(output.get("text") or output.get("data", {}).get("text/plain", "")))
+    return numbers
+
+
+def _is_marked(cell: Any) -> bool:
+    return "# NBVAL_CHECK_OUTPUT" in cell.source or any(
+        mark in cell.metadata.get("tags", []) for mark in MARKS
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="notebooks: 00, 00_start_here or a path (all)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the HTML (out)"
+    )
+    parser.add_argument(
+        "--mode", choices=("fast", "full"), default="fast", help="size of the experiments (fast)"
+    )
+    parser.add_argument("-j", type=int, default=2, metavar="N", help="how many notebooks side by side (2)")
+    parser.add_argument(
+        "--cell-limit", type=float, default=300.0, metavar="S", help="seconds for one cell (300)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.j < 1:
+        raise LabkitError(f"-j is {options.j}, expected 1 or more notebooks side by side")
+    paths = find_notebooks(options.names)
+    if not paths:
+        raise LabkitError("the folder notebooks holds no notebook; name one to run")
+    print(f"{'notebook':32}{'seconds':>8}{'memory':>10}  result", flush=True)
+    reports = run_notebooks(
+        paths,
+        options.out,
+        mode=options.mode,
+        side_by_side=min(options.j, len(paths)),
+        cell_limit=options.cell_limit,
+        on_report=lambda report: print(_row(report), flush=True),
+    )
+    failed = [report.name for report in reports if report.error]
+    print(
+        f"\nHTML in {options.out}/; " + (f"failed: {', '.join(failed)}" if failed else "all ran to the end")
+    )
+    return 1 if failed else 0
+
+
+def _row(report: Report) -> str:
+    head = f"{report.name:32}{report.seconds:8.1f}{report.memory:7.0f} MB  {report.error or 'ok'}"
+    return "\n".join([head, *(f"    {name:40} {value}" for name, value in report.numbers.items())])
