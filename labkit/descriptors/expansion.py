@@ -1,0 +1,121 @@
+"""The density expansion that SOAP and lambda-SOAP share: c_i,anlm of the smeared neighbours of species a."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from ase.data import chemical_symbols
+from sphericart.torch import SphericalHarmonics
+from torch import Tensor, nn
+
+from labkit.base import Neighbours, System
+from labkit.descriptors.radial import RadialBasis, smooth_cutoff
+from labkit.errors import LabkitError
+
+
+class DensityExpansion(nn.Module):
+    """c_i,l,an,m = Σ_j∈a f_c(r_ij) I_nl(r_ij) Y_lm(r̂_ij), the density around each atom in radial and angular functions.
+
+    The atom itself adds central_weight·I_n0(0) Y_00 to its own species. Each c_l is divided by (2l+1)^(1/4), so that a
+    power spectrum comes out with GAP's 1/sqrt(2l+1).
+
+    `species` are the atomic numbers that the channels stand for; lengths in Å. Coefficients have shape
+    (n, l_max+1, channels, 2 l_max+1), channels = species × n_max, with zeros where m goes beyond l.
+
+    >>> from ase.build import molecule
+    >>> from labkit.base import State, find_neighbours
+    >>> state = State.from_atoms(molecule("H2O"))
+    >>> near = find_neighbours(state.system, state.positions, state.cell, 3.0)
+    >>> expand = DensityExpansion([1, 8], n_max=4, l_max=2, cutoff=3.0, atom_sigma=0.4)
+    >>> tuple(expand(state.system, state.positions, state.cell, near).shape)
+    (3, 3, 8, 5)
+    """
+
+    def __init__(
+        self,
+        species: Sequence[int],
+        *,
+        n_max: int,
+        l_max: int,
+        cutoff: float,
+        atom_sigma: float,
+        cutoff_transition_width: float = 0.5,
+        central_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.species, self.cutoff, self.width = tuple(sorted(species)), cutoff, cutoff_transition_width
+        self.n_max, self.l_max, self.central_weight = n_max, l_max, central_weight
+        self.radial = RadialBasis(n_max, l_max, cutoff, atom_sigma, cutoff_transition_width)
+        self.harmonics = SphericalHarmonics(l_max)
+        channel = torch.full((len(chemical_symbols),), -1)
+        channel[list(self.species)] = torch.arange(len(self.species))
+        self.register_buffer("channel_of", channel, persistent=False)
+        lm = torch.full((l_max + 1, 2 * l_max + 1), (l_max + 1) ** 2)  # the last column is a zero
+        for l in range(l_max + 1):
+            lm[l, : 2 * l + 1] = torch.arange(l * l, (l + 1) ** 2)
+        self.register_buffer("_lm", lm.flatten(), persistent=False)
+        scale = (2 * torch.arange(l_max + 1, dtype=torch.float64) + 1) ** -0.25
+        self.radial.table.mul_(scale.repeat_interleave(n_max))
+
+    @property
+    def channels(self) -> int:
+        return len(self.species) * self.n_max
+
+    def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Coefficients of all atoms, (n, l_max+1, channels, 2 l_max+1), differentiable."""
+        self.check_species(system)
+        near, vectors = neighbours.within(self.cutoff, positions, cell)
+        distance = vectors.norm(dim=1)
+        fade = smooth_cutoff(distance, self.cutoff, self.width)
+        radial = self.radial(distance) * fade[:, None, None]
+        angular = self._padded(self.harmonics(vectors))
+        return self.gather(system, near, radial[..., None] * angular[:, :, None])
+
+    def gather(self, system: System, near: Neighbours, pairs: Tensor) -> Tensor:
+        """Sum contributions of pairs (P, l, n, m) into the channels of their centres and add the centres' own."""
+        slots, kinds = system.n_atoms, len(self.species)
+        slot = near.i * kinds + self.channel_of[system.numbers[near.j]]
+        size = (self.l_max + 1) * self.n_max * (2 * self.l_max + 1)
+        density = pairs.new_zeros(slots * kinds, size).index_add(0, slot, pairs.reshape(-1, size))
+        density = density.view(slots, kinds, self.l_max + 1, self.n_max, 2 * self.l_max + 1).transpose(1, 2)
+        density = density.reshape(slots, self.l_max + 1, self.channels, 2 * self.l_max + 1)
+        own = torch.zeros_like(density).view(slots, self.l_max + 1, kinds, self.n_max, 2 * self.l_max + 1)
+        at_centre = self.radial.at_centre() * (self.central_weight / (4 * torch.pi) ** 0.5)
+        own[torch.arange(slots, device=own.device), 0, self.channel_of[system.numbers], :, 0] = at_centre
+        return density + own.view_as(density)
+
+    def pair_derivatives(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """What pairs add, (P, l, n, m), and its derivatives with respect to their vectors, (P, 3, l, n, m) 1/Å."""
+        distance = vectors.norm(dim=1)
+        direction = vectors / distance[:, None]
+        with torch.enable_grad():
+            at = distance.detach().requires_grad_()
+            fade = smooth_cutoff(at, self.cutoff, self.width)
+            (slope,) = torch.autograd.grad(fade.sum(), at)
+        fade = fade.detach()[:, None, None]
+        radial, radial_slope = self.radial.with_derivative(distance)
+        radial_slope = radial_slope * fade + radial * slope[:, None, None]
+        radial = radial * fade
+        angular, angular_slope = self.harmonics.compute_with_gradients(vectors)
+        angular = self._padded(angular)
+        angular_slope = self._padded(angular_slope.flatten(0, 1)).unflatten(0, (-1, 3))
+        value = radial[..., None] * angular[:, :, None]
+        steep = (radial_slope[..., None] * angular[:, :, None])[:, None] * direction[:, :, None, None, None]
+        return value, steep + radial[:, None, ..., None] * angular_slope[:, :, :, None]
+
+    def check_species(self, system: System) -> None:
+        """Raise LabkitError, naming the first atom, if a species has no channel."""
+        for number, atoms in system.of_species.items():
+            if number not in self.species:
+                known = ", ".join(chemical_symbols[z] for z in self.species)
+                atom = int(atoms[0])
+                frame = int(system.index[atom])
+                raise LabkitError(
+                    f"frame {frame}, atom {atom - system.offsets[frame]}: {chemical_symbols[number]} is unknown to this "
+                    f"model, which has seen {known}; train with frames that contain {chemical_symbols[number]}"
+                )
+
+    def _padded(self, harmonics: Tensor) -> Tensor:
+        shape = (-1, self.l_max + 1, 2 * self.l_max + 1)
+        return nn.functional.pad(harmonics, (0, 1)).index_select(1, self._lm).view(shape)

@@ -1,0 +1,6 @@
+"""Linear algebra under GAP and tensor regression: design once, solve many; choose points that stand for all."""
+
+from labkit.regression.least_squares import Block, BlockLeastSquares, Solution
+from labkit.regression.selection import select
+
+__all__ = ["Block", "BlockLeastSquares", "Solution", "select"]

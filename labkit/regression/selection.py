@@ -1,0 +1,68 @@
+"""Choosing rows that stand for all: at random, by farthest-point sampling, by CUR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from labkit.errors import LabkitError, suggest
+
+
+def random_points(features: Tensor, count: int, seed: int) -> Tensor:
+    """`count` different rows of `features` (n, F), as sorted indices."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(len(features), generator=generator)[:count].sort().values.to(features.device)
+
+
+def farthest_points(features: Tensor, count: int, seed: int) -> Tensor:
+    """Farthest-point sampling: each next row is the one farthest from those chosen, in order of choice.
+
+    Source: Imbalzano et al., J. Chem. Phys. 148, 241730 (2018).
+    """
+    chosen = torch.empty(count, dtype=torch.int64, device=features.device)
+    chosen[0] = random_points(features, 1, seed)
+    squares = features.square().sum(1)
+    nearest = torch.full_like(squares, torch.inf)
+    for k in range(1, count):  # each choice depends on all before it
+        last = features[chosen[k - 1]]
+        nearest = torch.minimum(nearest, squares + last @ last - 2 * (features @ last))
+        chosen[k] = nearest.argmax()
+    return chosen
+
+
+def cur_points(features: Tensor, count: int, seed: int) -> Tensor:
+    """CUR: the rows with the largest leverage Σ_k u_ik² on the leading singular vectors.
+
+    As many vectors are used as are needed for all but 1e-6 of the variance, at most `count`.
+    Source: Mahoney and Drineas, PNAS 106, 697 (2009).
+    """
+    values, vectors = torch.linalg.eigh(features.T @ features)
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    lost = 1 - values.cumsum(0) / values.sum()
+    rank = min(count, int((lost > 1e-6).sum()) + 1)
+    left = features @ (vectors[:, :rank] / values[:rank].sqrt())
+    return left.square().sum(1).topk(count).indices.sort().values
+
+
+METHODS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
+    "random": random_points,
+    "fps": farthest_points,
+    "cur_points": cur_points,
+}
+
+
+def select(features: Tensor, count: int, method: str = "cur_points", seed: int = 0) -> Tensor:
+    """Indices of `count` rows of `features` (n, F) by one of METHODS.
+
+    >>> select(torch.eye(4, dtype=torch.float64), 2, "random").shape
+    torch.Size([2])
+    """
+    if method not in METHODS:
+        raise LabkitError(
+            f"unknown selection {method!r}; expected one of {', '.join(METHODS)}{suggest(method, METHODS)}"
+        )
+    if count > len(features):
+        raise LabkitError(f"{count} points were asked for, but there are only {len(features)}; ask for fewer")
+    return METHODS[method](features, count, seed)
