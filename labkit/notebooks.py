@@ -40,7 +40,7 @@ NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
 
 @dataclass
 class Report:
-    """What one notebook took (wall `seconds`, peak `memory` in MB), its key `numbers`, and why it failed or ""."""
+    """One notebook's wall `seconds`, peak `memory` (MB), key `numbers`, and why it failed or ""."""
 
     name: str
     seconds: float = 0.0

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from labkit.doctor.installation import find_chromium
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Software WebGL: without these flags nglview's canvas stays empty on a machine without a GPU.
 FLAGS = [
     "--use-gl=angle",
@@ -25,14 +26,6 @@ FLAGS = [
     "--no-sandbox",
     "--disable-dev-shm-usage",
 ]
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium: LABKIT_CHROMIUM, or one on PATH, or None."""
-    named = os.environ.get("LABKIT_CHROMIUM")
-    if named:
-        return shutil.which(named)
-    return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 def install_chromium() -> str:

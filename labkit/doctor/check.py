@@ -1,0 +1,27 @@
+"""One finding of the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INSTALL = 'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor: `status` is 'ok', 'note' (only something optional is amiss) or 'fail'."""
+
+    name: str
+    status: str
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        """The line as people read it, with the way to mend it below.
+
+        >>> print(Check("gap_fit", "note", "not found", "install quippy-ase"))
+        note gap_fit             not found
+                                 -> install quippy-ase
+        """
+        text = f"{self.status:5}{self.name:20}{self.found}"
+        return f"{text}\n{'':25}-> {self.mend}" if self.mend else text

@@ -1,0 +1,182 @@
+"""What is installed: versions, compute, memory, the programs that the notebooks and their tests call."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+import labkit
+from labkit.doctor.check import INSTALL, Check
+from labkit.errors import LabkitError
+from labkit.lab import environment
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MEMORY = 1.5  # GB that a notebook may use, with the browser beside it
+
+
+def python() -> Iterator[Check]:
+    wanted = metadata.metadata("labkit")["Requires-Python"]
+    here = ".".join(map(str, sys.version_info[:3]))
+    good = SpecifierSet(wanted).contains(here)
+    yield Check("python", "ok" if good else "fail", here, "" if good else f"install a Python {wanted}")
+
+
+def packages() -> Iterator[Check]:
+    """What labkit needs, then what notebooks and gap_fit need, against the ranges and the tested versions."""
+    pins = _pins()
+    for requirement in map(Requirement, metadata.requires("labkit") or []):
+        extra = next((e for e in ("", "lab", "gap") if _applies(requirement, e)), None)
+        if extra is None:
+            continue
+        name, bad = requirement.name, "note" if extra else "fail"
+        try:
+            version = Version(metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Check(name, bad, "not installed" + (f" (needed by [{extra}])" if extra else ""), INSTALL)
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            yield Check(name, bad, f"{version}, needed {requirement.specifier}", INSTALL)
+        elif name in pins and Version(pins[name]).public != version.public:
+            yield Check(
+                name, "note", f"{version}, tested with {pins[name]}", f"if something fails: {INSTALL}"
+            )
+        else:
+            yield Check(name, "ok", str(version))
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _pins() -> dict[str, str]:
+    """The versions in constraints.txt, where labkit runs from its repository."""
+    file = Path(labkit.__file__).resolve().parents[1] / "constraints.txt"
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return dict(line.strip().split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def compute() -> Iterator[Check]:
+    from labkit.config import config
+
+    try:
+        settings = config()
+    except LabkitError as error:
+        yield Check("compute", "fail", str(error), "unset the variable, or set it as said")
+        return
+    found = f"device {settings.device}, {settings.threads} threads, mode {settings.mode}"
+    yield Check("compute", "ok", found)
+
+
+def memory() -> Iterator[Check]:
+    """Memory that is free now, also inside a container with a limit of its own."""
+    free = [_meminfo(), _container_free()]
+    known = [amount for amount in free if amount is not None]
+    if not known:
+        yield Check("memory", "note", "unknown", "install psutil: " + INSTALL)
+        return
+    good = min(known) >= MEMORY
+    mend = "" if good else f"close other programs: a notebook may need {MEMORY} GB"
+    yield Check("memory", "ok" if good else "note", f"{min(known):.1f} GB available", mend)
+
+
+def _meminfo() -> float | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return psutil.virtual_memory().available / 1e9
+
+
+def _container_free() -> float | None:
+    group = Path("/sys/fs/cgroup")
+    try:
+        return (int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())) / 1e9
+    except (OSError, ValueError):  # no such limit, or "max"
+        return None
+
+
+def nglview() -> Iterator[Check]:
+    """The front end that the kernel asks for must be the one that JupyterLab has, or no molecule shows."""
+    name = "nglview front end"
+    if not _installed("nglview"):
+        yield Check(name, "note", "nglview is not installed", INSTALL)
+        return
+    shipped = nglview_front_end()
+    if shipped is None:
+        yield Check(
+            name,
+            "fail",
+            "JupyterLab has no nglview extension",
+            "python -m pip install --force-reinstall nglview",
+        )
+        return
+    from labkit.panels import _nglview
+
+    _nglview.mend()
+    from nglview import _frontend
+
+    asked = _frontend.__frontend_version__
+    if asked == shipped:
+        yield Check(name, "ok", shipped)
+    else:
+        yield Check(name, "fail", f"{asked} is asked for, {shipped} is there", INSTALL)
+
+
+def nglview_front_end() -> str | None:
+    """Return the version of the nglview extension that JupyterLab serves, or None."""
+    from jupyter_core.paths import jupyter_path
+
+    for folder in jupyter_path("labextensions", "nglview-js-widgets"):
+        file = Path(folder) / "package.json"
+        if file.is_file():
+            return json.loads(file.read_text())["version"]
+    return None
+
+
+def gap_fit() -> Iterator[Check]:
+    """The real gap_fit, which only comparisons need; beside this Python counts, also when not on PATH."""
+    program = shutil.which("gap_fit", path=environment()["PATH"])
+    if program is None:
+        yield Check("gap_fit", "note", "not found", 'python -m pip install -e ".[gap]" -c constraints.txt')
+        return
+    done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=60)
+    version = re.search(r"git version\s+\S*?,?(\S+)$", done.stdout, re.MULTILINE)
+    if version is None:
+        why = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        yield Check(
+            "gap_fit", "note", f"{program} does not start: {why[0]}", "reinstall quippy-ase: " + INSTALL
+        )
+    else:
+        yield Check("gap_fit", "ok", f"{version.group(1).rpartition(',')[2]} in {Path(program).parent}")
+
+
+def chromium() -> Iterator[Check]:
+    """Any browser shows the notebooks; only the browser tests ask for this one."""
+    path = find_chromium()
+    mend = "only the browser tests need it: apt-get install chromium, or set LABKIT_CHROMIUM to a path"
+    yield Check("chromium", "ok" if path else "note", path or "not found", "" if path else mend)
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: LABKIT_CHROMIUM where that is set, else one on PATH, or None."""
+    named = os.environ.get("LABKIT_CHROMIUM")
+    return next((path for path in map(shutil.which, [named] if named else CHROMIUM) if path), None)
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
