@@ -1,0 +1,165 @@
+"""Extended XYZ, read frame by frame so that a mistake is named by its frame and line.
+
+The format: https://github.com/libAtoms/extxyz. The comment line is understood as ASE does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+from ase.io.extxyz import key_val_str_to_dict
+
+from labkit.datasets.streams import open_text
+from labkit.errors import LabkitError, suggest
+
+PLAIN = "species:S:1:pos:R:3"
+STANDARD = {"species": "symbols", "pos": "positions", "Z": "numbers", "charge": "initial_charges"}
+DTYPES = {"R": float, "I": int, "S": str, "L": bool}
+BOOLS = {"T": True, "F": False, "True": True, "False": False}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The text of one frame: `number` counts from 0, `line` is that of its first line, counted from 1."""
+
+    source: str
+    number: int
+    line: int
+    lines: list[str]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def error(self, message: str, row: int | None = None) -> LabkitError:
+        """A LabkitError at this frame; `row` is an atom (from 0), -1 the comment line."""
+        line = self.line if row is None else self.line + 2 + row
+        atom = "" if row is None or row < 0 else f", atom {row}"
+        return LabkitError(f"{self.source}: frame {self.number}{atom} (line {line}): {message}")
+
+
+class CutFrame(LabkitError):
+    """The file ends inside a frame."""
+
+
+def chunks(path: Path) -> Iterator[Chunk]:
+    """Yield the frames of a file as text; raise CutFrame where the last one is not whole."""
+    with open_text(path) as file:
+        yield from _chunks(file, str(path))
+
+
+def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
+    number, line = 0, 1
+    while True:
+        first = file.readline()
+        if not first:
+            return
+        if not first.strip():
+            line += 1
+            continue
+        if not first.strip().isdigit() or int(first) == 0:
+            raise LabkitError(
+                f"{source}: frame {number} (line {line}): expected the number of atoms, found {first.strip()[:40]!r}; "
+                "the frame before may have more or fewer atoms than it says"
+            )
+        expected = int(first)
+        lines = [first]
+        for _ in range(expected + 1):
+            lines.append(file.readline())
+            if not lines[-1]:
+                raise CutFrame(
+                    f"{source}: the file ends inside frame {number} (begun on line {line}), after "
+                    f"{max(len(lines) - 3, 0)} of its {expected} atoms; the {number} frames before it are whole: "
+                    "copy the file again, or read these with load(..., keep_whole=True)"
+                )
+        yield Chunk(source, number, line, lines)
+        number, line = number + 1, line + len(lines)
+
+
+def parse(chunk: Chunk) -> Atoms:
+    """Make Atoms of one frame; all keys stay in `info` and `arrays`, nothing is taken for a label."""
+    info = _comment(chunk)
+    arrays = _columns(chunk, info.pop("Properties", PLAIN), len(chunk.lines) - 2)
+    if "positions" not in arrays or not {"symbols", "numbers"} & arrays.keys():
+        raise chunk.error("Properties must hold species:S:1 (or Z:I:1) and pos:R:3", -1)
+    numbers = _numbers(chunk, arrays)
+    lattice = info.pop("Lattice", None)
+    pbc = info.pop("pbc", lattice is not None)
+    try:
+        atoms = Atoms(numbers, arrays.pop("positions"), cell=None if lattice is None else lattice.T, pbc=pbc)
+    except (ValueError, TypeError) as error:
+        raise chunk.error(f"pbc is {pbc!r}, expected three of T and F", -1) from error
+    for name, values in arrays.items():
+        if name not in ("numbers", "symbols"):
+            atoms.new_array(name, values)
+    atoms.info = info
+    return atoms
+
+
+def _comment(chunk: Chunk) -> dict[str, Any]:
+    line = chunk.lines[1].strip()
+    if "=" not in line:  # plain XYZ: any text
+        return {"comment": line} if line else {}
+    try:
+        found = key_val_str_to_dict(line)
+    except ValueError as error:  # also json.JSONDecodeError
+        raise chunk.error(f"the comment line could not be understood: {error}", -1) from error
+    return {key: x.item() if isinstance(x, np.generic) else x for key, x in found.items()}
+
+
+def _columns(chunk: Chunk, properties: Any, n: int) -> dict[str, np.ndarray]:
+    fields = str(properties).split(":")
+    try:
+        layout = [(a, DTYPES[b], int(c)) for a, b, c in zip(fields[::3], fields[1::3], fields[2::3], strict=True)]
+    except (KeyError, ValueError) as error:
+        raise chunk.error(
+            f"Properties={properties} could not be understood, expected name:type:columns with the type one of "
+            "R, I, S, L, as in species:S:1:pos:R:3:forces:R:3", -1
+        ) from error
+    width = sum(columns for _, _, columns in layout)
+    rows = [line.split() for line in chunk.lines[2:]]
+    for i, row in enumerate(rows):
+        if len(row) != width:
+            raise chunk.error(f"expected {width} columns (Properties={properties}), found {len(row)}", i)
+    arrays, start = {}, 0
+    for name, kind, columns in layout:
+        text = [row[start] if columns == 1 else row[start : start + columns] for row in rows]
+        arrays[STANDARD.get(name, name)] = _convert(chunk, name, kind, text)
+        start += columns
+    return arrays
+
+
+def _convert(chunk: Chunk, name: str, kind: type, text: list[Any]) -> np.ndarray:
+    try:
+        if kind is bool:
+            return np.vectorize(BOOLS.__getitem__, otypes=[bool])(np.array(text))
+        return np.array(text, dtype=kind)
+    except (ValueError, KeyError, OverflowError):
+        for i, value in enumerate(text):
+            for word in [value] if isinstance(value, str) else value:
+                try:
+                    BOOLS[word] if kind is bool else kind(word)
+                except (ValueError, KeyError):
+                    raise chunk.error(f"{name}: {word!r} is not {kind.__name__}", i) from None
+        raise
+
+
+def _numbers(chunk: Chunk, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    if "numbers" in arrays:
+        numbers = arrays["numbers"]
+    else:
+        symbols = [str(s).capitalize() for s in arrays["symbols"]]
+        for i, symbol in enumerate(symbols):
+            if symbol not in atomic_numbers:
+                raise chunk.error(f"unknown element {symbol!r}{suggest(symbol, chemical_symbols[1:])}", i)
+        numbers = np.array([atomic_numbers[s] for s in symbols])
+    if not ((numbers > 0) & (numbers < len(chemical_symbols))).all():
+        i = int(np.argmin((numbers > 0) & (numbers < len(chemical_symbols))))
+        raise chunk.error(f"unknown element with atomic number {numbers[i]}, expected 1 to 118", i)
+    return numbers

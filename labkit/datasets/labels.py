@@ -1,0 +1,126 @@
+"""Find the labels of frames among their keys, whatever these are called, and check them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from ase import Atoms
+
+from labkit.errors import LabkitError, suggest
+
+Key = str | Literal[False] | None
+
+
+class DatasetWarning(UserWarning):
+    """Says what was assumed while reading frames."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a label is called in the wild, and its shape for one frame of n atoms."""
+
+    name: str
+    stems: tuple[str, ...]
+    per_atom: bool
+    tensor: bool
+
+    def shape(self, n: int) -> tuple[int, ...]:
+        core = (3, 3) if self.tensor else (3,) if self.per_atom else ()
+        return (n, *core) if self.per_atom else core
+
+
+LABELS = (
+    Label("energy", ("energy", "total_energy", "potential_energy", "toten", "etot"), False, False),
+    Label("forces", ("forces", "force"), True, False),
+    Label("stress", ("stress", "virial", "virials"), False, True),
+    Label("polarizability", ("polarizability", "polarisability"), False, True),
+    Label("born_charges", ("born_charges", "born_effective_charges"), True, True),
+)
+METHOD = "dft|ref|pbe|qm|scf|true|target|label"  # dft_energy, REF_forces, forces_ref
+
+
+def candidates(label: Label, keys: Sequence[str]) -> list[str]:
+    """Keys that look like `label`.
+
+    >>> candidates(LABELS[0], ["REF_energy", "kinetic_energy", "Energy"])
+    ['REF_energy', 'Energy']
+    """
+    pattern = re.compile(rf"(?:(?:{METHOD})_)?(?:{'|'.join(label.stems)})(?:_(?:{METHOD}))?", re.IGNORECASE)
+    return [key for key in keys if pattern.fullmatch(key)]
+
+
+def values(atoms: Atoms) -> dict[str, Any]:
+    """All that a frame carries besides its structure: info, arrays and the results of its calculator."""
+    structure = ("numbers", "positions")
+    found = {**atoms.info, **{k: v for k, v in atoms.arrays.items() if k not in structure}}
+    if atoms.calc is not None:
+        found.update({k: v for k, v in getattr(atoms.calc, "results", {}).items() if v is not None})
+    return found
+
+
+def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], source: str) -> dict[str, str]:
+    """Decide which key holds which label; `counts` says in how many frames a key was found."""
+    chosen: dict[str, str] = {}
+    for label in LABELS:
+        key = asked.get(label.name)
+        if key is False:
+            continue
+        if key is not None:
+            if key not in counts:
+                raise LabkitError(
+                    f"{source}: no frame has the key {key!r} asked for as {label.name}_key"
+                    f"{suggest(key, counts)}; frame 0 holds {', '.join(first) or 'no keys'}"
+                )
+            chosen[label.name] = key
+            continue
+        found = candidates(label, list(counts))
+        if len(found) > 1:
+            listed = ", ".join(f"{k!r} ({counts[k]} frames)" for k in found)
+            raise LabkitError(
+                f"{source}: {label.name} could be any of {listed}; say which, as in {label.name}_key={found[0]!r}, "
+                f"or {label.name}_key=False for none"
+            )
+        if found:
+            chosen[label.name] = found[0]
+    return chosen
+
+
+def value(label: Label, key: str, found: Any, atoms: Atoms, where: str) -> np.ndarray:
+    """One frame's label as floats of its shape; a virial becomes a stress, -virial / volume."""
+    shape = label.shape(len(atoms))
+    try:
+        array = np.asarray(found, dtype=float)
+        array = _tensor(array) if shape == (3, 3) else array.reshape(shape)
+    except (TypeError, ValueError):
+        raise LabkitError(
+            f"{where}: {key!r} is {_show(found)}, expected {label.name} as numbers of shape {shape}"
+        ) from None
+    bad = ~np.isfinite(array)
+    if bad.any():
+        atom = f", atom {np.argwhere(bad)[0][0]}" if label.per_atom else ""
+        raise LabkitError(
+            f"{where}{atom}: {key!r} is {array[bad][0]}; correct it, or leave the key out of this frame where "
+            "the label is unknown"
+        )
+    if "virial" in key.lower():
+        if atoms.cell.rank < 3:
+            raise LabkitError(f"{where}: {key!r} needs a cell of three vectors to become a stress")
+        array = -array / atoms.get_volume()
+    return array
+
+
+def _tensor(array: np.ndarray) -> np.ndarray:
+    if array.shape == (6,):  # Voigt: xx, yy, zz, yz, xz, xy
+        return array[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    return array.reshape(3, 3)
+
+
+def _show(found: Any) -> str:
+    if isinstance(found, np.ndarray):
+        return f"an array of {found.dtype} of shape {found.shape}"
+    return repr(found)[:60]

@@ -1,0 +1,107 @@
+"""`load`: frames of any extended XYZ file or ASE database, with their labels found and checked."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from pathlib import Path
+
+from ase import Atoms
+
+from labkit.datasets.collect import collect, report
+from labkit.datasets.dataset import Dataset
+from labkit.datasets.extxyz import CutFrame, chunks, parse
+from labkit.datasets.labels import DatasetWarning, Key
+from labkit.datasets.streams import MAGIC, existing
+from labkit.errors import LabkitError
+
+ULM = b"- of Ulm"
+
+
+def load(
+    path: str | os.PathLike[str],
+    energy_key: Key = None,
+    forces_key: Key = None,
+    stress_key: Key = None,
+    polarizability_key: Key = None,
+    *,
+    keep_whole: bool = False,
+) -> Dataset:
+    """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
+
+    Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3. A key that is not given
+    is guessed and named in a DatasetWarning; False leaves a label out. A key with "virial" in its name becomes a
+    stress, -virial / volume. Labels that a frame lacks are NaN.
+
+    With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
+
+    Raises LabkitError that names the file, the frame (counted from 0), the line, key or atom, and says what to do.
+
+    >>> from labkit.datasets import ice
+    >>> ice("train", n=50).write("/tmp/labkit-doctest.xyz.gz")
+    >>> load("/tmp/labkit-doctest.xyz.gz", energy_key="energy", forces_key="forces", stress_key=False)
+    Dataset('labkit-doctest', 50 frames, 600 atoms)
+    """
+    path = existing(path)
+    asked = {
+        "energy": energy_key,
+        "forces": forces_key,
+        "stress": stress_key,
+        "polarizability": polarizability_key,
+    }
+    frames = _frames(path, keep_whole)
+    atoms, labels, info, chosen = collect(frames, asked, str(path))
+    report(labels, chosen, asked, str(path))
+    return Dataset(atoms, **labels, info=info, name=path.name.split(".")[0])
+
+
+def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
+    with open(path, "rb") as file:
+        start = file.read(16)
+    if start.startswith(b"SQLite format 3\0") or path.suffix == ".json":
+        return _database(path)
+    if start.startswith(ULM):
+        return _trajectory(path)
+    if path.suffix in (".db", ".traj"):
+        raise LabkitError(f"{path}: not an ASE {'database' if path.suffix == '.db' else 'trajectory'}, it begins with {start!r}")
+    if b"\0" in start and not start.startswith(tuple(MAGIC)):
+        raise LabkitError(f"{path}: binary, expected extended XYZ (also compressed), an ASE database (.db, .json) or .traj")
+    return _xyz(path, keep_whole)
+
+
+def _xyz(path: Path, keep_whole: bool) -> list[Atoms]:
+    frames: list[Atoms] = []
+    try:
+        for chunk in chunks(path):
+            frames.append(parse(chunk))
+    except CutFrame as error:
+        if not keep_whole or not frames:
+            raise
+        warnings.warn(f"{error}; kept {len(frames)} frames", DatasetWarning, stacklevel=4)
+    return frames
+
+
+def _database(path: Path) -> list[Atoms]:
+    import ase.db
+
+    try:
+        frames = []
+        with ase.db.connect(path, use_lock_file=False) as database:
+            for row in database.select():
+                atoms = row.toatoms()
+                atoms.info = {**row.key_value_pairs, **row.data}
+                frames.append(atoms)
+        return frames
+    except (sqlite3.Error, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise LabkitError(f"{path}: could not be read as an ASE database ({type(error).__name__}: {error})") from error
+
+
+def _trajectory(path: Path) -> list[Atoms]:
+    from ase.io.trajectory import Trajectory
+
+    try:
+        with Trajectory(path) as trajectory:
+            return list(trajectory)
+    except Exception as error:  # the reader fails in many ways on a damaged file
+        raise LabkitError(f"{path}: could not be read as an ASE trajectory ({type(error).__name__}: {error})") from error

@@ -1,0 +1,85 @@
+"""Text files that may be compressed: the first bytes tell, not the name."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from labkit.errors import LabkitError, suggest
+from labkit.files import atomic_path
+
+MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """Return `path` if it is a file with content; say what is there instead if not."""
+    path = Path(path)
+    if path.is_dir():
+        raise LabkitError(f"{path}: is a folder, expected a file with frames")
+    if not path.exists():
+        folder = path.parent
+        if not folder.is_dir():
+            raise LabkitError(f"{path}: no such file, the folder {folder} does not exist")
+        hint = suggest(path.name, [p.name for p in folder.iterdir() if p.is_file()])
+        raise LabkitError(f"{path}: no such file in {folder.resolve()}{hint}")
+    if path.stat().st_size == 0:
+        raise LabkitError(f"{path}: the file is empty (0 bytes), expected at least one frame")
+    return path
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a plain, gz, xz, bz2 or zst file as text; damage is a LabkitError."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+        file.seek(0)
+        kind = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
+        try:
+            with io.TextIOWrapper(_decompressed(file, kind, path), encoding="utf-8") as text:
+                yield text
+        except UnicodeDecodeError as error:
+            raise LabkitError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from error
+        except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise LabkitError(
+                f"{path}: the compressed file ends early or is damaged ({error}); copy or download it again"
+            ) from error
+
+
+def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
+    if kind == "gz":
+        return gzip.GzipFile(fileobj=file)
+    if kind == "xz":
+        return lzma.LZMAFile(file)
+    if kind == "bz2":
+        return bz2.BZ2File(file)
+    if kind == "zst":
+        try:
+            import zstandard
+        except ImportError as error:
+            raise LabkitError(f"{path}: reading .zst needs zstandard: python -m pip install zstandard") from error
+        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return file
+
+
+@contextmanager
+def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears whole or not at all."""
+    path = Path(path)
+    with atomic_path(path) as temporary, open(temporary, "wb") as raw:
+        if path.suffix == ".gz":  # without name and time, equal frames make equal files
+            packed: Any = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)
+        elif path.suffix == ".xz":
+            packed = lzma.LZMAFile(raw, "wb", preset=9)
+        elif path.suffix == ".bz2":
+            packed = bz2.BZ2File(raw, "wb")
+        else:
+            packed = raw
+        with packed, io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text:
+            yield text
