@@ -6,12 +6,13 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ase.data import atomic_numbers
 
 from labkit.errors import LabkitError, suggest
-from labkit.gap.terms import Distance2b, Soap, number
+from labkit.gap.keys import FIT_KEYS
+from labkit.gap.terms import Distance2b, SettingError, Soap, checked_other, number
 
 __all__ = ["Distance2b", "GapConfig", "Soap"]
 
@@ -57,6 +58,11 @@ class GapConfig:
     gp_file: str = "gap.xml"
     other: Mapping[str, str] = field(default_factory=dict)
 
+    gap_fit_names: ClassVar[tuple[str, ...]] = (
+        *("gap", "default_sigma", "rnd_seed", "energy_parameter_name", "force_parameter_name"),
+        *("virial_parameter_name", "stress_parameter_name", "parameter_name_prefix"),
+    )
+
     def __post_init__(self) -> None:
         descriptors = self.descriptors
         if isinstance(descriptors, (Soap, Distance2b)):
@@ -75,9 +81,13 @@ class GapConfig:
         number(self, "seed", least=-1, whole=True)
         if self.e0_method not in ("isolated", "average"):
             hint = suggest(str(self.e0_method), ["isolated", "average"])
-            raise LabkitError(f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}")
+            message = f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}"
+            raise SettingError(message, "e0_method")
         if self.e0 is not None:
-            object.__setattr__(self, "e0", {_symbol(s): _e0(s, value) for s, value in self.e0.items()})
+            e0 = {_symbol(s): _e0(s, value) for s, value in self.e0.items()}
+            object.__setattr__(self, "e0", e0)
+            object.__setattr__(self, "e0_method", "isolated")  # nothing is left to find; gap_fit's default
+        object.__setattr__(self, "other", checked_other(self.other, self, FIT_KEYS))
         for key in ("energy_key", "forces_key", "virial_key", "stress_key", "atoms_filename", "gp_file"):
             _word(self, key)
 
@@ -131,7 +141,8 @@ class GapConfig:
 
 def _symbol(symbol: str) -> str:
     if atomic_numbers.get(symbol, 0) < 1:
-        raise LabkitError(f"e0 names {symbol!r}, which is no element{suggest(str(symbol), atomic_numbers)}")
+        hint = suggest(str(symbol), atomic_numbers)
+        raise SettingError(f"e0 names {symbol!r}, expected a chemical symbol{hint}", "e0")
     return symbol
 
 
@@ -141,11 +152,13 @@ def _e0(symbol: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise LabkitError(f"e0 of {symbol} is {value!r}, expected a number in eV")
+        raise SettingError(f"e0 of {symbol} is {value!r}, expected a number in eV", "e0")
     return number
 
 
 def _word(config: GapConfig, key: str) -> None:
     value = getattr(config, key)
-    if not isinstance(value, str) or not value or any(c in value for c in "{}'\"=\n\r\t #"):
-        raise LabkitError(f"{key} is {value!r}, expected a name without spaces, quotes, braces, '=' or '#'")
+    if not isinstance(value, str) or not value or any(c in value for c in "{}'\"=,:\n\r\t #"):
+        raise SettingError(
+            f"{key} is {value!r}, expected a name without spaces, quotes, braces, '=' or '#'", key
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from labkit.errors import LabkitError, suggest
+from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
 
 #: How gap_fit can choose sparse points; labkit's own fit knows the first three.
 SPARSE_METHODS = (
@@ -15,6 +16,14 @@ SPARSE_METHODS = (
     "none", "file", "index_file", "uniq",
 )  # fmt: skip
 OWN_SPARSE_METHODS = SPARSE_METHODS[:3]
+
+
+class SettingError(LabkitError):
+    """A setting that makes no sense; `key` is its name."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Soap:
     sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit knows more)
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for every species in turn
+    species                  atomic numbers of the neighbours it sees; None for all, and then centre is None too
     other                    further keys of gap_fit, kept as text
 
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
@@ -40,6 +50,13 @@ class Soap:
     """
 
     name: ClassVar[str] = "soap"
+    gap_fit_names: ClassVar[tuple[str, ...]] = (
+        "Z",
+        "species_Z",
+        "n_species",
+        "add_species",
+        "covariance_type",
+    )
     cutoff: float = 4.0
     cutoff_transition_width: float = 0.5
     n_max: int = 8
@@ -51,6 +68,7 @@ class Soap:
     sparse_method: str = "cur_points"
     central_weight: float = 1.0
     centre: int | None = None
+    species: tuple[int, ...] | None = None
     other: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,8 +78,11 @@ class Soap:
         for key in ("atom_sigma", "zeta"):
             number(self, key, above=0)
         number(self, "central_weight", least=0)
+        if (self.centre is None) != (self.species is None):
+            raise SettingError("soap: centre and species are given together or not at all", "Z")
         if self.centre is not None:
             number(self, "centre", above=0, whole=True)
+            object.__setattr__(self, "species", _elements("soap", "species", self.species))
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,7 @@ class Distance2b:
     cutoff                   Å
     cutoff_transition_width  Å
     delta                    eV, typical size of a pair's energy
-    theta_uniform            Å, length over which the energy of a pair changes
+    theta_uniform            Å, length over which the energy of a pair changes; None for the range of the distances
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances
     pair                     atomic numbers of the only pair of species, or None for every pair in turn
@@ -81,10 +102,11 @@ class Distance2b:
     """
 
     name: ClassVar[str] = "distance_2b"
+    gap_fit_names: ClassVar[tuple[str, ...]] = ("Z1", "Z2", "add_species", "covariance_type", "zeta")
     cutoff: float = 4.0
     cutoff_transition_width: float = 0.5
     delta: float = 1.0
-    theta_uniform: float = 1.0
+    theta_uniform: float | None = 1.0
     n_sparse: int = 20
     sparse_method: str = "uniform"
     pair: tuple[int, int] | None = None
@@ -92,13 +114,10 @@ class Distance2b:
 
     def __post_init__(self) -> None:
         _check_common(self)
-        number(self, "theta_uniform", above=0)
+        if self.theta_uniform is not None:
+            number(self, "theta_uniform", above=0)
         if self.pair is not None:
-            pair = tuple(self.pair)
-            if len(pair) != 2 or not all(isinstance(z, int) and z > 0 for z in pair):
-                raise LabkitError(
-                    f"distance_2b: pair is {self.pair!r}, expected two atomic numbers, for example (1, 8)"
-                )
+            pair = _elements("distance_2b", "pair", self.pair, 2)
             object.__setattr__(self, "pair", (min(pair), max(pair)))
 
 
@@ -122,7 +141,7 @@ def number(
         number = math.nan
     wrong = not math.isfinite(number) or (whole and number != int(number)) or isinstance(value, (bool, str))
     if wrong or (above is not None and number <= above) or (least is not None and number < least):
-        raise LabkitError(f"{name} is {value!r}, expected {kind} {bound}{hint}")
+        raise SettingError(f"{name} is {value!r}, expected {kind} {bound}{hint}", key)
     object.__setattr__(owner, key, int(number) if whole else number)
 
 
@@ -130,17 +149,58 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
     number(descriptor, "cutoff", above=0)
     number(descriptor, "cutoff_transition_width", least=0)
     if descriptor.cutoff_transition_width > descriptor.cutoff:
-        raise LabkitError(
+        raise SettingError(
             f"{descriptor.name}: cutoff_transition_width is {descriptor.cutoff_transition_width:g} Å, "
-            f"expected at most the cutoff of {descriptor.cutoff:g} Å"
+            f"expected at most the cutoff of {descriptor.cutoff:g} Å",
+            "cutoff_transition_width",
         )
     number(descriptor, "delta", above=0)
     number(descriptor, "n_sparse", above=0, whole=True)
     method = str(descriptor.sparse_method).lower()
     method = "fps" if method == "pivot" else method
     if method not in SPARSE_METHODS:
-        raise LabkitError(
+        raise SettingError(
             f"{descriptor.name}: sparse_method is {descriptor.sparse_method!r}, expected one of "
-            f"{', '.join(SPARSE_METHODS)}{suggest(method, SPARSE_METHODS)}"
+            f"{', '.join(SPARSE_METHODS)}{suggest(method, SPARSE_METHODS)}",
+            "sparse_method",
         )
     object.__setattr__(descriptor, "sparse_method", method)
+    known = SOAP_KEYS if descriptor.name == "soap" else DISTANCE_2B_KEYS
+    object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
+
+
+def checked_other(other: Mapping[str, Any], owner: Any, known: Mapping[str, str]) -> dict[str, str]:
+    """Keys kept for gap_fit: known to it, no settings of their own here, with values that can be written."""
+    where = f"{owner.name}: " if hasattr(owner, "name") else ""
+    own = set(owner.__dataclass_fields__) | set(owner.gap_fit_names)
+    for key, value in other.items():
+        if key in own:
+            raise SettingError(f"{where}other holds {key!r}, which is a setting of its own; set that", key)
+        if key not in known:
+            raise SettingError(f"{where}unknown key {key!r}{suggest(key, known)}", key)
+        if not balanced(str(value)):
+            raise SettingError(
+                f"{where}{key} is {value!r}, expected text with matching braces and no quotes", key
+            )
+    return {key: str(value) for key, value in other.items()}
+
+
+def balanced(text: str) -> bool:
+    """Whether gap_fit can read `text` between braces."""
+    depth = 0
+    for character in text:
+        depth += (character == "{") - (character == "}")
+        if depth < 0 or character in "\"'#\n\r":
+            return False
+    return depth == 0 and text == text.strip()
+
+
+def _elements(name: str, key: str, values: Any, count: int = 0) -> tuple[int, ...]:
+    found = tuple(values) if isinstance(values, (tuple, list)) else ()
+    if (
+        not found
+        or (count and len(found) != count)
+        or not all(isinstance(z, int) and 0 < z < 119 for z in found)
+    ):
+        raise SettingError(f"{name}: {key} is {values!r}, expected atomic numbers, for example (1, 8)", key)
+    return found

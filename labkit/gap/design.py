@@ -1,0 +1,225 @@
+"""Design: everything of a GAP fit that does not depend on the noise, built once; then each fit takes milliseconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ase
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+import labkit
+from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
+from labkit.config import config as run_config
+from labkit.errors import LabkitError, Stopped
+from labkit.gap.checkpoint import Checkpoint
+from labkit.gap.config import GapConfig
+from labkit.gap.e0 import fit_e0
+from labkit.gap.metrics import table
+from labkit.gap.model import GapModel
+from labkit.gap.row_store import RowStore
+from labkit.gap.rows import Rows
+from labkit.gap.sparse import batches, choose_points, make_terms
+from labkit.regression import BlockLeastSquares
+
+if TYPE_CHECKING:
+    from labkit.datasets import Dataset
+
+
+class Design:
+    """The design matrix of a GAP on training and validation frames.
+
+    Building takes seconds (descriptors and their derivatives); `solve` takes milliseconds for any sigma, because a sigma
+    only weights blocks of rows whose triangular factors are kept.
+
+    >>> import labkit
+    >>> from labkit.gap import Design, GapConfig, Soap
+    >>> train, valid = labkit.datasets.ice("train", n=50)[:8], labkit.datasets.ice("valid")[:4]
+    >>> design = Design.build(train, GapConfig(Soap(n_max=4, l_max=3, n_sparse=40)), valid=valid)
+    >>> model = design.solve(sigma_energy=0.001, sigma_force=0.05)
+    >>> design.errors(model).loc[("valid", "forces"), "unit"]
+    'meV/Å'
+    """
+
+    def __init__(self, train: Dataset, config: GapConfig, valid: Dataset | None = None) -> None:
+        self.train, self.valid, self.config = _dataset(train, "training"), valid, config
+        if valid is not None:
+            self.valid = _dataset(valid, "validation")
+        if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
+            raise LabkitError(
+                f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces"
+            )
+        self.e0 = fit_e0(self.train, config)
+        self.terms = make_terms(config, [int(z) for z in self.train.species])
+        self.notes = [
+            f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored
+        ]
+        self._core: BlockLeastSquares | None = None
+
+    @classmethod
+    def build(
+        cls,
+        train: Dataset | Sequence[ase.Atoms],
+        config: GapConfig | None = None,
+        *,
+        valid: Dataset | Sequence[ase.Atoms] | None = None,
+        progress: Progress = NO_PROGRESS,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Design:
+        """Compute all rows; with a `checkpoint` folder, what a killed run had finished is not computed again.
+
+        Raises LabkitError for frames that cannot be trained on, and Stopped, whose `partial` is a Design of the frames
+        done so far, when `progress` says so.
+        """
+        design = None
+        for design in cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint):
+            pass
+        return design
+
+    @classmethod
+    def grow(
+        cls,
+        train: Dataset | Sequence[ase.Atoms],
+        config: GapConfig | None = None,
+        *,
+        valid: Dataset | Sequence[ase.Atoms] | None = None,
+        progress: Progress = NO_PROGRESS,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Iterator[Design]:
+        """Build as `build` does, and yield the design after every block of frames: it can be solved each time."""
+        design = cls(train, config or GapConfig(), valid)
+        kept = Checkpoint(checkpoint, design) if checkpoint else None
+        design._choose_points(kept)
+        store = design._rows = {
+            "train": RowStore(design.train, design.columns, design._virials, design._forces)
+        }
+        if design.valid is not None:
+            store["valid"] = RowStore(design.valid, design.columns, design._virials, True)
+        prior = design._prior()
+        store["train"].target(design.e0, config=design.config)
+        work = design._plan()
+        for step, (name, frames) in enumerate(work):
+            if progress.should_stop():
+                raise Stopped("stopped while building the design", design if design.n_frames else None)
+            rows = kept.read(name, frames[0]) if kept else None
+            if rows is None:
+                rows = design._compute(name, frames)
+                if kept:
+                    kept.write(name, frames[0], rows)
+            store[name].put(frames, rows)
+            if name == "train":
+                design._core = None
+                design._prior_factor = prior
+            progress.update(step + 1, len(work), frames=design.n_frames)
+            block_ends = step + 1 == len(work) or (
+                name == "train" and (step + 1) % max(1, len(work) // 12) == 0
+            )
+            if design.n_frames and block_ends:
+                yield design
+
+    @property
+    def columns(self) -> int:
+        """Number of sparse points M, of all terms."""
+        return sum(term.columns for term in self.terms)
+
+    @property
+    def n_frames(self) -> int:
+        """Training frames whose rows are there."""
+        return self._rows["train"].done if hasattr(self, "_rows") else 0
+
+    def solve(
+        self,
+        *,
+        sigma_energy: float | None = None,
+        sigma_force: float | None = None,
+        sigma_virial: float | None = None,
+    ) -> GapModel:
+        """Fit with these noises [eV/sqrt(atom), eV/Å, eV/sqrt(atom)]; those of the config where not given."""
+        given = {"sigma_energy": sigma_energy, "sigma_force": sigma_force, "sigma_virial": sigma_virial}
+        config = self.config.replace(**{key: value for key, value in given.items() if value is not None})
+        if self._core is None:
+            self._core = BlockLeastSquares(self._prior_factor, self._rows["train"].blocks())
+        sigmas = {"energy": config.sigma_energy, "forces": config.sigma_force, "stress": config.sigma_virial}
+        solution = self._core.solve(sigmas)
+        metadata: dict[str, Any] = {
+            "log_evidence": solution.log_evidence,
+            "train": {"name": self.train.name, "hash": self.train.hash, "frames": self.n_frames},
+            "labkit": labkit.__version__,
+        }
+        return GapModel(
+            config, self.terms, solution.weights, self.e0,
+            prior=self._prior_factor, factor=solution.factor, metadata=metadata,
+        )  # fmt: skip
+
+    def predictions(self, model: GapModel, which: str = "valid") -> dict[str, np.ndarray]:
+        """Predictions of the rows' frames, without computing a descriptor: energy, forces, stress and `..._true`."""
+        if which not in self._rows:
+            raise LabkitError(f"this design has no {which!r} frames; it has {', '.join(self._rows)}")
+        return self._rows[which].predictions(model.weights, self.e0)
+
+    def errors(self, model: GapModel) -> pd.DataFrame:
+        """RMSE, MAE and maximum of both sets, in meV/atom, meV/Å and GPa."""
+        return table({name: self.predictions(model, name) for name in self._rows})
+
+    def leave_one_out(self, model: GapModel) -> dict[str, np.ndarray]:
+        """Predictions of each training frame by the model fitted without it, from the rows (no refit).
+
+        With H_f = X_f A⁻¹ X_fᵀ of a frame's scaled rows, the residuals are (1 - H_f)⁻¹ (y_f - X_f c).
+        """
+        return self._rows["train"].leave_one_out(model, self.e0)
+
+    @property
+    def _forces(self) -> bool:
+        return self.config.sigma_force is not None
+
+    @property
+    def _virials(self) -> bool:
+        return self.config.sigma_virial is not None and bool(np.isfinite(self.train.stress).any())
+
+    def _choose_points(self, kept: Checkpoint | None) -> None:
+        if kept and kept.read_points(self.terms):
+            return
+        self.notes += choose_points(self.terms, self.train.atoms, self.config)
+        if kept:
+            kept.write_points(self.terms)
+
+    def _plan(self) -> list[tuple[str, list[int]]]:
+        """Batches of both sets in turn, so that both errors are seen to grow together."""
+        train = [("train", b) for b in batches(self.train.atoms)]
+        valid = [] if self.valid is None else [("valid", b) for b in batches(self.valid.atoms)]
+        keyed = [((k + 0.5) / len(part), part[k]) for part in (train, valid) for k in range(len(part))]
+        return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+
+    def _compute(self, name: str, frames: list[int]) -> Rows:
+        atoms = self._rows[name].frames.atoms
+        state = State.from_atoms([atoms[k] for k in frames], device=run_config().device)
+        near = find_neighbours(state.system, state.positions, state.cell, self.config.cutoff)
+        return Rows.join(
+            [term.rows(state.system, state.positions, state.cell, near, self._virials) for term in self.terms]
+        )
+
+    def _prior(self) -> Tensor:
+        """Upper P with PᵀP = K + jitter; the jitter grows, with a note, where rounding makes K indefinite."""
+        covariance = torch.block_diag(*(term.prior() for term in self.terms))
+        jitter = max(self.config.sparse_jitter, 1e-15)
+        while True:
+            lower, failed = torch.linalg.cholesky_ex(
+                covariance + jitter * torch.eye(len(covariance)).to(covariance)
+            )
+            if not int(failed):
+                return lower.mT.contiguous()
+            jitter *= 10
+            self.notes.append(f"sparse_jitter raised to {jitter:.0e}: the sparse points are too much alike")
+
+
+def _dataset(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
+    from labkit.datasets import Dataset
+
+    data = frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))
+    if len(data) == 0:
+        raise LabkitError(f"the {what} set is empty; expected at least one frame")
+    return data

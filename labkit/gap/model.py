@@ -1,0 +1,120 @@
+"""GapModel: a sparse Gaussian-process potential, with its variance, that saves every setting it was made with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor, nn
+
+from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.errors import LabkitError
+from labkit.gap.config import GapConfig
+
+
+class GapModel(Potential):
+    """E = Σ_i e0(z_i) + Σ_m c_m k(·, m), and how sure it is.
+
+    The predictive variance is that of the sparse Gaussian process,
+    var = k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k, with K = PᵀP the covariance of the sparse points and A = UᵀU the inverse posterior
+    covariance of c: the first two terms say how far the sparse points reach, the third how well the data fix c.
+
+    terms      Soap and pair terms with their sparse points
+    weights    (M,) c
+    e0         eV of a lone atom, by symbol
+    config     the settings, with the sigmas it was fitted with
+    prior, factor   P and U (M, M), upper triangular; None: no uncertainty
+    metadata   log_evidence, hash of the training data, version
+
+    >>> model = GapModel.load("gap.safetensors")  # doctest: +SKIP
+    >>> model.evaluate(state, uncertainty=True).uncertainty  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        config: GapConfig,
+        terms: nn.ModuleList,
+        weights: Tensor,
+        e0: Mapping[str, float],
+        *,
+        prior: Tensor | None = None,
+        factor: Tensor | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.terms, self.e0 = config, terms, dict(e0)
+        self.cutoff = config.cutoff
+        self.metadata = dict(metadata or {})
+        self.register_buffer("weights", weights)
+        self.register_buffer("prior", prior)
+        self.register_buffer("factor", factor)
+        lone = torch.zeros(len(atomic_numbers), dtype=torch.float64)
+        for symbol, value in self.e0.items():
+            lone[atomic_numbers[symbol]] = value
+        self.register_buffer("_lone", lone.to(weights.device), persistent=False)
+
+    @property
+    def has_uncertainty(self) -> bool:
+        return self.factor is not None
+
+    @property
+    def log_evidence(self) -> float:
+        """log p(y | settings), to compare settings on the same training data."""
+        return self.metadata["log_evidence"]
+
+    def atomic_energies(
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours
+    ) -> Tensor:
+        energies, start = self._lone[system.numbers], 0
+        for term in self.terms:
+            weights = self.weights[start : start + term.columns]
+            energies = energies + term.atomic_energies(system, positions, cell, neighbours, weights)
+            start += term.columns
+        return energies
+
+    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
+        """As Potential.evaluate; with `uncertainty` the standard deviations of the energies of systems and atoms."""
+        result = super().evaluate(state, **wanted)
+        if not uncertainty:
+            return result
+        if self.factor is None:
+            raise LabkitError(
+                "this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)"
+            )
+        with torch.no_grad():
+            of_atoms, of_systems = self._variances(state)
+        fields = {**vars(result), "uncertainty": of_systems.sqrt(), "uncertainty_per_atom": of_atoms.sqrt()}
+        return Evaluation(**fields)
+
+    def _variances(self, state: State) -> tuple[Tensor, Tensor]:
+        system, neighbours = state.system, self.neighbours(state)
+        rows, of_atoms, of_systems = [], 0.0, 0.0
+        for term in self.terms:
+            block, features = term.atomic_rows(system, state.positions, state.cell, neighbours)
+            atoms, systems = term.prior_variance(system, features)
+            rows.append(block)
+            of_atoms, of_systems = of_atoms + atoms, of_systems + systems
+        row = torch.cat(rows, 1)
+        return self._posterior(of_atoms, row), self._posterior(of_systems, system.sum_over_atoms(row))
+
+    def _posterior(self, prior_variance: Tensor, rows: Tensor) -> Tensor:
+        """k** - |P⁻ᵀk|² + |U⁻ᵀk|²; what rounding makes negative is zero."""
+        known = torch.linalg.solve_triangular(self.prior.mT, rows.mT, upper=False).square().sum(0)
+        fitted = torch.linalg.solve_triangular(self.factor.mT, rows.mT, upper=False).square().sum(0)
+        return ((prior_variance - known).clamp(min=0.0) + fitted).to(rows.dtype)
+
+    def save(self, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
+        """Write one safetensors file, whole or not at all; without `uncertainty` it is smaller by 16 M² bytes."""
+        from labkit.gap.model_file import save
+
+        save(self, path, uncertainty=uncertainty)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GapModel:
+        """Read what `save` wrote; raises LabkitError for a missing, truncated or contradictory file."""
+        from labkit.gap.model_file import load
+
+        return load(path)

@@ -1,0 +1,125 @@
+"""A GAP in one safetensors file: tensors, and a header with every setting, units, data hash and version."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+import labkit
+from labkit.config import config as run_config
+from labkit.errors import LabkitError
+from labkit.files import atomic_path
+from labkit.gap.config import Distance2b, GapConfig, Soap
+from labkit.gap.model import GapModel
+from labkit.gap.sparse import make_terms
+
+_FORMAT = "labkit GAP 1"
+_UNITS = "eV, Å"
+_KINDS = {Soap.name: Soap, Distance2b.name: Distance2b}
+
+
+def config_to_dict(config: GapConfig) -> dict[str, Any]:
+    """Settings as plain JSON values."""
+    plain = asdict(config)
+    plain["descriptors"] = [{"name": d.name, **asdict(d)} for d in config.descriptors]
+    return plain
+
+
+def config_from_dict(plain: dict[str, Any]) -> GapConfig:
+    """The inverse of `config_to_dict`; every value is checked again."""
+    known = {field.name for field in fields(GapConfig)}
+    terms = [_KINDS[d["name"]](**{k: v for k, v in d.items() if k != "name"}) for d in plain["descriptors"]]
+    return GapConfig(
+        **{k: v for k, v in plain.items() if k in known and k != "descriptors"}, descriptors=tuple(terms)
+    )
+
+
+def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
+    """Write the model beside `path`, then rename."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if not uncertainty:
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in ("prior", "factor")}
+    species = sorted({z for term in model.terms for z in _species(term)})
+    header = {
+        "format": _FORMAT,
+        "labkit": labkit.__version__,
+        "units": _UNITS,
+        "config": json.dumps(config_to_dict(model.config)),
+        "species": json.dumps(species),
+        "e0": json.dumps(model.e0),
+        "metadata": json.dumps(model.metadata),
+    }
+    with atomic_path(path) as temporary:
+        try:
+            save_file(tensors, temporary, header)
+        except (SafetensorError, OSError) as error:
+            raise OSError(getattr(error, "errno", None), str(error)) from error
+
+
+def load(path: str | os.PathLike[str]) -> GapModel:
+    """Read a model; its tensors must fit its own settings."""
+    path = Path(path)
+    if not path.is_file():
+        raise LabkitError(f"{path}: there is no such file; expected a GAP written by model.save(...)")
+    try:
+        with safe_open(path, framework="pt", device=str(run_config().device)) as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise LabkitError(
+            f"{path}: not a whole safetensors file ({error}); it may be cut off: save the model again"
+        ) from error
+    if header.get("format") != _FORMAT:
+        raise LabkitError(
+            f"{path}: format is {header.get('format')!r}, expected {_FORMAT!r}; this is no GAP of labkit's"
+        )
+    try:
+        config = config_from_dict(json.loads(header["config"]))
+        terms = make_terms(config, json.loads(header["species"]))
+        e0, metadata = json.loads(header["e0"]), json.loads(header["metadata"])
+        weights = tensors.pop("weights")
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise LabkitError(
+            f"{path}: the header lacks or garbles a setting ({error}); save the model again"
+        ) from error
+    prior, factor = tensors.pop("prior", None), tensors.pop("factor", None)
+    _fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
+    columns = sum(term.columns for term in terms)
+    if len(weights) != columns:
+        raise LabkitError(
+            f"{path}: {len(weights)} weights for {columns} sparse points; the file contradicts its settings"
+        )
+    return GapModel(
+        config, terms.to(weights.device), weights, e0, prior=prior, factor=factor, metadata=metadata
+    )
+
+
+def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tensor]) -> None:
+    buffers = dict(terms.named_buffers())
+    for name, tensor in tensors.items():
+        if name not in buffers:
+            raise LabkitError(
+                f"{path}: holds {name!r}, which its settings have no place for; they were changed"
+            )
+        expected, found = tuple(buffers[name].shape), tuple(tensor.shape)
+        grows = ".points_" in name  # how many sparse points there are only the file knows
+        if (expected[1:] != found[1:]) if grows else (expected != found):
+            raise LabkitError(
+                f"{path}: {name} has shape {found}, its settings make {expected}; the model was made with other "
+                "hyperparameters than its header says"
+            )
+        owner, _, last = name.rpartition(".")
+        terms.get_submodule(owner).register_buffer(last, tensor)
+
+
+def _species(term: torch.nn.Module) -> list[int]:
+    if hasattr(term, "descriptor"):
+        return list(term.descriptor.expansion.species)
+    return sorted({z for pair in term.pairs for z in pair})

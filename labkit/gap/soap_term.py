@@ -1,0 +1,237 @@
+"""The SOAP part of a GAP: sparse environments, their covariance, and rows of energies, forces and virials."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from labkit.base import Neighbours, System
+from labkit.descriptors import DensityExpansion, SoapPowerSpectrum
+from labkit.gap.config import Soap
+from labkit.gap.rows import VOIGT, Rows
+
+
+class SoapTerm(nn.Module):
+    """ε_i = Σ_m c_m k(p_i, p_m) over the sparse points of i's species, k = δ² (p̂·p̂')^ζ.
+
+    The derivative of k with respect to a neighbour's position needs no derivative of p: with X the product of the
+    derivative of the neighbour's channel with c_i, and s = p̂_i·p̂_m,
+    dk/dr_j = ζ δ² s^(ζ-1) [2 X·p̂_m - (2 X·p̂_i) s]/|p_i|, which is one matrix product for all pairs and points.
+
+    `points[z]` (M_z, features) are the sparse power spectra of species z; columns go species by species, ascending.
+    """
+
+    def __init__(self, soap: Soap, species: list[int]) -> None:
+        super().__init__()
+        self.soap = soap
+        self.cutoff = soap.cutoff
+        self.descriptor = SoapPowerSpectrum(
+            DensityExpansion(
+                species,
+                n_max=soap.n_max,
+                l_max=soap.l_max,
+                cutoff=soap.cutoff,
+                atom_sigma=soap.atom_sigma,
+                cutoff_transition_width=soap.cutoff_transition_width,
+                central_weight=soap.central_weight,
+            )
+        )
+        self.centres = [z for z in sorted(species) if soap.centre in (None, z)]
+        for z in self.centres:
+            self.register_buffer(
+                f"points_{z}", torch.empty(0, self.descriptor.n_features, dtype=torch.float64)
+            )
+
+    def points(self, species: int) -> Tensor:
+        return getattr(self, f"points_{species}")
+
+    def set_points(self, species: int, points: Tensor) -> None:
+        setattr(self, f"points_{species}", points.contiguous())
+
+    @property
+    def columns(self) -> int:
+        return sum(len(self.points(z)) for z in self.centres)
+
+    def slices(self) -> dict[int, slice]:
+        """The columns of each species."""
+        out, start = {}, 0
+        for z in self.centres:
+            out[z] = slice(start, start + len(self.points(z)))
+            start = out[z].stop
+        return out
+
+    def kernel(self, a: Tensor, b: Tensor) -> Tensor:
+        """k between power spectra a (A, F) and b (B, F), eV², (A, B)."""
+        return self.soap.delta**2 * _power(a @ b.mT, self.soap.zeta)
+
+    def prior(self) -> Tensor:
+        """Covariance of the sparse points, block-diagonal in species, (M, M) eV²."""
+        return torch.block_diag(*(self.kernel(self.points(z), self.points(z)) for z in self.centres))
+
+    def atomic_energies(
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, weights: Tensor
+    ) -> Tensor:
+        """ε_i (n,) eV for weights (M,); differentiable."""
+        power = self.descriptor(system, positions, cell, neighbours)
+        energies = power.new_zeros(system.n_atoms)
+        for z, columns in self.slices().items():
+            if z in system.of_species:
+                atoms = system.of_species[z]
+                energies = energies.index_add(0, atoms, self._weighted(power[atoms], z, weights[columns]))
+        return energies
+
+    def atomic_rows(
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours
+    ) -> tuple[Tensor, Tensor]:
+        """k between each atom and each sparse point, (n, M) eV², and the atoms' power spectra (n, F)."""
+        power = self.descriptor(system, positions, cell, neighbours)
+        rows = power.new_zeros(system.n_atoms, self.columns)
+        for z, columns in self.slices().items():
+            atoms = system.of_species.get(z)
+            if atoms is not None:
+                rows[atoms, columns] = self.kernel(power[atoms], self.points(z))
+        return rows, power
+
+    def prior_variance(self, system: System, power: Tensor) -> tuple[Tensor, Tensor]:
+        """Prior variances k(i, i) of atoms (n,) and Σ_ij k(i, j) of systems (S,), eV²."""
+        own, total = power.new_zeros(system.n_atoms), power.new_zeros(system.n_systems)
+        for z in self.centres:
+            atoms = system.of_species.get(z)
+            if atoms is None:
+                continue
+            own[atoms] = self.soap.delta**2
+            index = system.index[atoms]
+            for part in torch.arange(len(atoms), device=atoms.device).split(1024):  # memory linear in atoms
+                same = index[part][:, None] == index[None]
+                sums = (self.kernel(power[atoms[part]], power[atoms]) * same).sum(1)
+                total.index_add_(0, index[part], sums)
+        return own, total
+
+    def rows(
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool
+    ) -> Rows:
+        """Rows of energies, forces and strain derivatives of a batch."""
+        expansion = self.descriptor.expansion
+        expansion.check_species(system)
+        near, vectors = neighbours.within(self.cutoff, positions, cell)
+        value, slope = expansion.pair_derivatives(vectors)  # (P, l, n, m), (P, 3, l, n, m)
+        coefficients = expansion.gather(system, near, value)
+        power, length = self.descriptor.normalised(coefficients)
+        out = Rows.zeros(system, self.columns, virials, power)
+        channel = expansion.channel_of[system.numbers[near.j]]
+        # images of one neighbour move together, and an atom's own images not at all
+        apart = torch.nonzero(near.i != near.j).squeeze(1)
+        keys, merged = torch.unique(near.i[apart] * system.n_atoms + near.j[apart], return_inverse=True)
+        i, j = keys // system.n_atoms, keys % system.n_atoms
+        moved = _sum_to(slope[apart], merged, len(keys))
+        if virials:
+            tension = 0.5 * (
+                slope[:, VOIGT[0]] * vectors[:, VOIGT[1], None, None, None]
+                + slope[:, VOIGT[1]] * vectors[:, VOIGT[0], None, None, None]
+            )
+            kinds = len(expansion.species)
+            tension = _sum_to(tension, near.i * kinds + channel, system.n_atoms * kinds)
+        for z, columns in self.slices().items():
+            atoms = system.of_species.get(z)
+            if atoms is None:
+                continue
+            similar = power[atoms] @ self.points(z).mT
+            out.energy[:, columns] = system_sum(
+                system, atoms, self.soap.delta**2 * _power(similar, self.soap.zeta)
+            )
+            centre = _Centre(self, z, system, atoms, coefficients, power, length, similar)
+            for a, kind in enumerate(expansion.species):
+                pairs = torch.nonzero((system.numbers[i] == z) & (system.numbers[j] == kind)).squeeze(1)
+                for part in pairs.split(2048):
+                    gradient = centre.derivative(i[part], a, moved[part])  # dk/dr_j (pairs, 3, M)
+                    out.add_force(j[part], i[part], columns, gradient)
+                if virials:
+                    strain = tension.view(system.n_atoms, len(expansion.species), *tension.shape[1:])[
+                        atoms, a
+                    ]
+                    change = centre.derivative(atoms, a, strain)  # (atoms, 6, M)
+                    out.virial[:, :, columns] += system_sum(system, atoms, change)
+        return out
+
+    def _weighted(self, power: Tensor, z: int, weights: Tensor) -> Tensor:
+        """Σ_m c_m k(p, p_m); for ζ = 2 a quadratic form in p, whatever the number of points, where that is cheaper."""
+        points, zeta = self.points(z), self.soap.zeta
+        if zeta == 2 and power.shape[1] < len(points):
+            return (power @ self._form(z, weights) * power).sum(1)
+        return self.soap.delta**2 * (_power(power @ points.mT, zeta) @ weights)
+
+    def _form(self, z: int, weights: Tensor) -> Tensor:
+        """δ² Σ_m c_m p_m p_mᵀ, kept while the weights are the same tensor."""
+        kept = self.__dict__.setdefault("_forms", {})
+        key = (z, weights.data_ptr(), weights._version)
+        if key not in kept:
+            points = self.points(z)
+            kept[key] = self.soap.delta**2 * (points.mT * weights) @ points
+        return kept[key]
+
+
+class _Centre:
+    """What the derivatives of k around atoms of one species share."""
+
+    def __init__(
+        self,
+        term: SoapTerm,
+        z: int,
+        system: System,
+        atoms: Tensor,
+        coefficients: Tensor,
+        power: Tensor,
+        length: Tensor,
+        similar: Tensor,
+    ) -> None:
+        self.coefficients, self.length = coefficients, length
+        self.n_max = term.descriptor.expansion.n_max
+        self.points, self.power = term.descriptor.unpack(term.points(z)), term.descriptor.unpack(power[atoms])
+        self.place = torch.zeros(system.n_atoms, dtype=torch.int64, device=atoms.device)
+        self.place[atoms] = torch.arange(len(atoms), device=atoms.device)
+        zeta = term.soap.zeta
+        self.steep = 2 * zeta * term.soap.delta**2 * _power(similar, zeta - 1) / length[atoms][:, None]
+        self.bent = self.steep * similar
+
+    def derivative(self, centre: Tensor, channel: int, change: Tensor) -> Tensor:
+        """dk for changes (u, x, l, n, m) of one channel of the centres (u,): (u, x, M)."""
+        block = slice(channel * self.n_max, (channel + 1) * self.n_max)
+        u, x, degrees, n, m = change.shape
+        change = change.transpose(1, 2).reshape(u, degrees, x * n, m)
+        product = (
+            (change @ self.coefficients[centre].mT)
+            .view(u, degrees, x, n, -1)
+            .transpose(1, 2)
+            .reshape(u, x, -1)
+        )
+        at = self.place[centre]
+        own = (product @ self.power[at][:, :, block].reshape(u, -1, 1)).squeeze(2)
+        rows = (product.view(u * x, -1) @ self.points[:, :, block].flatten(1).mT).view(u, x, -1)
+        return rows.mul_(self.steep[at][:, None]).sub_(own[..., None] * self.bent[at][:, None])
+
+
+def _sum_to(values: Tensor, slot: Tensor, count: int) -> Tensor:
+    return values.new_zeros(count, *values.shape[1:]).index_add(0, slot, values)
+
+
+def system_sum(system: System, atoms: Tensor, values: Tensor) -> Tensor:
+    """Sum values (len(atoms), ...) of some atoms over their systems, (S, ...)."""
+    return _sum_to(values, system.index[atoms], system.n_systems)
+
+
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """base**exponent; whole exponents by multiplication, which keeps signs and is faster."""
+    if exponent != int(exponent):
+        return base.clamp(min=0.0) ** exponent
+    exponent = int(exponent)
+    if exponent == 0:
+        return torch.ones_like(base)
+    square = base
+    result = None
+    while exponent:
+        if exponent & 1:
+            result = square if result is None else result * square
+        exponent >>= 1
+        if exponent:
+            square = square * square
+    return result

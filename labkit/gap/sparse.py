@@ -1,0 +1,111 @@
+"""From settings and training frames to terms with their sparse points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ase
+import torch
+from torch import Tensor, nn
+
+from labkit.base import State, find_neighbours
+from labkit.errors import LabkitError, suggest
+from labkit.gap.config import GapConfig, Soap
+from labkit.gap.pair_term import PairTerm
+from labkit.gap.soap_term import SoapTerm
+from labkit.regression.selection import METHODS, select
+
+
+def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
+    """Terms without sparse points, in the order of `config.descriptors`, for these atomic numbers."""
+    kinds = list(species)
+    return nn.ModuleList(
+        SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors
+    )
+
+
+def choose_points(terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig) -> list[str]:
+    """Give every term its sparse points from the training frames; return what is worth telling.
+
+    More points than environments are clipped to their number, as gap_fit does.
+    """
+    notes: list[str] = []
+    for term in terms:
+        (_choose_environments if isinstance(term, SoapTerm) else _choose_distances)(
+            term, frames, config, notes
+        )
+    if not sum(term.columns for term in terms):
+        raise LabkitError(
+            "no sparse point could be chosen: no frame has an environment that a descriptor sees"
+        )
+    return notes
+
+
+def batches(frames: Sequence[ase.Atoms], atoms: int = 96) -> list[list[int]]:
+    """Indices of frames in batches of about so many atoms (at least one frame each)."""
+    out: list[list[int]] = []
+    size = atoms
+    for number, frame in enumerate(frames):
+        if size + len(frame) > atoms:
+            out.append([])
+            size = 0
+        out[-1].append(number)
+        size += len(frame)
+    return out
+
+
+def _choose_environments(
+    term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]
+) -> None:
+    soap = term.soap
+    if soap.sparse_method not in METHODS:
+        raise LabkitError(
+            f"sparse_method is {soap.sparse_method!r}, which gap_fit knows; labkit's own fit has "
+            f"{', '.join(METHODS)}{suggest(soap.sparse_method, METHODS)}"
+        )
+    seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
+    for batch in batches(frames, 480):
+        state = State.from_atoms([frames[k] for k in batch])
+        near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
+        power = term.descriptor(state.system, state.positions, state.cell, near)
+        for z in term.centres:
+            if z in state.system.of_species:
+                seen[z].append(power[state.system.of_species[z]])
+    for z, parts in seen.items():
+        if not parts:
+            continue
+        features = torch.cat(parts)
+        count = min(soap.n_sparse, len(features))
+        symbol = ase.data.chemical_symbols[z]
+        if count < soap.n_sparse:
+            notes.append(
+                f"n_sparse clipped from {soap.n_sparse} to {count} for {symbol}: the training frames have no more environments"
+            )
+        if count == len(features):
+            chosen = torch.arange(count)
+        else:
+            chosen = select(features, count, soap.sparse_method, abs(config.seed))
+        term.set_points(z, features[chosen])
+
+
+def _choose_distances(
+    term: PairTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]
+) -> None:
+    shortest = {pair: torch.inf for pair in term.pairs}
+    for batch in batches(frames, 480):
+        state = State.from_atoms([frames[k] for k in batch])
+        near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
+        vectors = near.vectors(state.positions, state.cell)
+        for pair in term.pairs:
+            _, r = term.distances(state.system, near, vectors, pair)
+            if len(r):
+                shortest[pair] = min(shortest[pair], float(r.min()))
+    for pair, start in shortest.items():
+        if start < term.cutoff:
+            points = torch.linspace(start, term.cutoff, term.two_body.n_sparse, dtype=torch.float64)
+            term.set_points(pair, points)
+        else:
+            symbols = "-".join(ase.data.chemical_symbols[z] for z in pair)
+            notes.append(
+                f"no {symbols} pair within {term.cutoff:g} Å in the training frames: it gets no energy"
+            )
