@@ -1,0 +1,76 @@
+# The commands of labkit. PYTHON chooses the interpreter that .venv is made with: make lab PYTHON=python3.12
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# Options for the command itself: make lab ARGS="--no-browser", make run ARGS="01 --out html"
+ARGS =
+# Two test processes on two cores: each with one thread, or they get in each other's way.
+ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help lab run test test-unit test-notebooks test-browser bench doctor clean
+
+help:
+	@echo "make lab      install into .venv and open JupyterLab on the first notebook"
+	@echo "make run      run every notebook without a browser; HTML in out/"
+	@echo "make test     all tests: unit, notebooks, browser"
+	@echo "make bench    side-by-side measurements; results in benchmarks/results/"
+	@echo "make doctor   check the installation and say how to mend it"
+	@echo "make clean    remove .venv and what was built"
+
+lab: $(VENV)/.lab
+	$(BIN)/labkit lab $(ARGS)
+
+run: $(VENV)/.lab
+	$(BIN)/labkit run $(ARGS)
+
+doctor: $(VENV)/.lab
+	$(BIN)/labkit doctor $(ARGS)
+
+# All parts run, also after one has failed; the exit code tells whether any did.
+test: $(VENV)/.dev
+	@failed=""; \
+	for part in test-unit test-notebooks test-browser; do \
+	    $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+test-unit: $(VENV)/.dev
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 labkit tests --ignore=tests/notebooks --ignore=tests/browser $(ARGS)
+
+test-notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/notebooks $(ARGS)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
+	    --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+bench: $(VENV)/.dev
+	@mkdir -p benchmarks/results
+	@failed=""; \
+	for script in benchmarks/*.py; do \
+	    name=$$(basename "$$script" .py); echo "$$name"; \
+	    $(BIN)/python "$$script" --json "benchmarks/results/$$name.json" || failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+# A stamp for what is installed: it is made again only when pyproject.toml or constraints.txt has changed.
+$(VENV)/.lab: pyproject.toml constraints.txt $(VENV)/.made
+	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap]" -c constraints.txt
+	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,dev]" -c constraints.txt
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made
+	$(PIP) install -e ".[lab,gap,dev]" -c constraints.txt
+	@touch $(VENV)/.lab $@
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; name a Python 3.11 to 3.13: make lab PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "labkit needs Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) --version); name another: make lab PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out artefacts build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+import argparse
+import os
+import shutil
+import sys
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from labkit.errors import LabkitError
+from labkit.lab import command, environment, find_notebooks
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_start_here", "01_train", "02_train_more"):
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "notebooks"
+
+
+def options(**changes):
+    return argparse.Namespace(**{"no_browser": True, "port": None, **changes})
+
+
+def test_all_notebooks_in_order(folder):
+    assert [path.stem for path in find_notebooks()] == ["00_start_here", "01_train", "02_train_more"]
+
+
+@pytest.mark.parametrize("name", ["01", "01_train", "01_train.ipynb", "notebooks/01_train.ipynb"])
+def test_a_notebook_has_several_names(folder, name):
+    assert [path.name for path in find_notebooks([name])] == ["01_train.ipynb"]
+
+
+def test_an_unknown_name_lists_what_there_is(folder):
+    with pytest.raises(LabkitError, match="no notebook matches 'fold'.*00_start_here, 01_train, 02_train_more"):
+        find_notebooks(["fold"])
+
+
+def test_an_ambiguous_name_lists_what_it_may_mean(folder):
+    with pytest.raises(LabkitError, match="more than one notebook matches '0'"):
+        find_notebooks(["0"])
+
+
+def test_root_is_allowed_only_for_root(folder, monkeypatch):
+    notebook = find_notebooks(["00"])[0]
+    for user, allowed in ((0, True), (1000, False)):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user, raising=False)
+        assert ("--allow-root" in command(notebook, options())) is allowed
+
+
+def test_access_stays_guarded(folder):
+    line = command(find_notebooks(["00"])[0], options(port=9000))
+    assert "--port=9000" in line and "--no-browser" in line
+    assert not any(word.startswith("--") and ("token" in word or "password" in word) for word in line)
+
+
+def test_programs_beside_this_python_are_found():
+    assert shutil.which(os.path.basename(sys.executable), path=environment()["PATH"].split(os.pathsep)[0])
+
+
+def test_jupyterlab_opens_the_first_notebook_and_asks_for_the_token(lab):
+    parts = urlsplit(lab)
+    assert parts.path == "/lab/tree/notebooks/00_start_here.ipynb"
+    token = parse_qs(parts.query)["token"][0]
+    contents = f"{parts.scheme}://{parts.netloc}/api/contents/notebooks"
+    with urlopen(f"{contents}?token={token}") as answer:
+        assert b"00_start_here.ipynb" in answer.read()
+    with pytest.raises(HTTPError) as refused:
+        urlopen(contents)
+    assert refused.value.code == 403

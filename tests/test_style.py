@@ -1,0 +1,53 @@
+"""What the whole repository keeps to: ruff, and the layers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ONE_CONCEPT = 400  # lines in a file of the library
+
+
+def run(repository: Path, *line: str) -> str:
+    done = subprocess.run(line, cwd=repository, capture_output=True, text=True, timeout=120)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_ruff(repository):
+    assert run(repository, sys.executable, "-m", "ruff", "check", "--no-cache", ".") == ""
+
+
+def test_layers(repository):
+    assert run(repository, str(Path(sys.executable).parent / "lint-imports"), "--no-cache") == ""
+
+
+def test_a_physics_module_that_imports_widgets_is_found(tmp_path, repository):
+    """The layers' test can fail: one forbidden import in a copy is enough."""
+    import shutil
+
+    shutil.copytree(repository / "labkit", tmp_path / "labkit")
+    shutil.copy(repository / "pyproject.toml", tmp_path)
+    with (tmp_path / "labkit" / "base" / "system.py").open("a") as file:
+        file.write("\nimport ipywidgets\n")
+    assert "labkit.base.system -> ipywidgets" in run(
+        tmp_path, str(Path(sys.executable).parent / "lint-imports"), "--no-cache"
+    )
+
+
+@pytest.mark.parametrize("word", ["import matplotlib.pyplot", "from matplotlib import pyplot"])
+def test_pyplot_is_banned(word, tmp_path, repository):
+    file = tmp_path / "plot.py"
+    file.write_text(f"{word} as plt\n\nplt.plot()\n")
+    config = str(repository / "pyproject.toml")
+    line = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", config, str(file)]
+    assert "TID251" in run(repository, *line)
+
+
+def test_files_of_the_library_hold_one_concept(repository):
+    long = {
+        str(path.relative_to(repository)): lines
+        for path in (repository / "labkit").rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > ONE_CONCEPT
+    }
+    assert long == {}
