@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from ase.data import atomic_numbers
@@ -99,17 +99,16 @@ class GapConfig:
     @property
     def ignored(self) -> list[str]:
         """Settings that gap_fit acts upon and labkit's own fit does not, as 'key=value'."""
-        from labkit.gap.configfile import ignored
+        from labkit.gap.configtext import ignored
 
         return ignored(self)
 
     def replace(self, **changes: Any) -> GapConfig:
         """A copy with some settings exchanged, checked again."""
-        unknown = [key for key in changes if key not in self.__dataclass_fields__]
+        known = [f.name for f in fields(self)]
+        unknown = [key for key in changes if key not in known]
         if unknown:
-            raise LabkitError(
-                f"GapConfig has no setting {unknown[0]!r}{suggest(unknown[0], self.__dataclass_fields__)}"
-            )
+            raise LabkitError(f"GapConfig has no setting {unknown[0]!r}{suggest(unknown[0], known)}")
         return replace(self, **changes)
 
     @classmethod
@@ -128,7 +127,7 @@ class GapConfig:
 
     def text(self) -> str:
         """These settings as gap_fit's file; `GapConfig.parse(config.text()) == config`."""
-        from labkit.gap.configfile import write
+        from labkit.gap.configtext import write
 
         return write(self)
 
@@ -159,6 +158,4 @@ def _e0(symbol: str, value: Any) -> float:
 def _word(config: GapConfig, key: str) -> None:
     value = getattr(config, key)
     if not isinstance(value, str) or not value or any(c in value for c in "{}'\"=,:\n\r\t #"):
-        raise SettingError(
-            f"{key} is {value!r}, expected a name without spaces, quotes, braces, '=' or '#'", key
-        )
+        raise SettingError(f"{key} is {value!r}, expected a name without spaces, quotes, braces, '=' or '#'", key)

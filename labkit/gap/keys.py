@@ -1,4 +1,4 @@
-"""The keys that gap_fit (QUIP 0.10.3) knows and their defaults, as `gap_fit --help` prints them; a test compares."""
+"""The keys that gap_fit (QUIP 0.10.3) knows and their defaults, as its --help prints them; a test compares."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Soap:
     sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit knows more)
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for every species in turn
-    species                  atomic numbers of the neighbours it sees; None for all, and then centre is None too
+    species                  atomic numbers of the neighbours it sees; None where centre is None
     other                    further keys of gap_fit, kept as text
 
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
@@ -92,7 +92,7 @@ class Distance2b:
     cutoff                   Å
     cutoff_transition_width  Å
     delta                    eV, typical size of a pair's energy
-    theta_uniform            Å, length over which the energy of a pair changes; None for the range of the distances
+    theta_uniform            Å, length over which the energy of a pair changes; None for their range
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances
     pair                     atomic numbers of the only pair of species, or None for every pair in turn
@@ -179,9 +179,7 @@ def checked_other(other: Mapping[str, Any], owner: Any, known: Mapping[str, str]
         if key not in known:
             raise SettingError(f"{where}unknown key {key!r}{suggest(key, known)}", key)
         if not balanced(str(value)):
-            raise SettingError(
-                f"{where}{key} is {value!r}, expected text with matching braces and no quotes", key
-            )
+            raise SettingError(f"{where}{key} is {value!r}, expected text with matching braces and no quotes", key)
     return {key: str(value) for key, value in other.items()}
 
 
@@ -197,10 +195,6 @@ def balanced(text: str) -> bool:
 
 def _elements(name: str, key: str, values: Any, count: int = 0) -> tuple[int, ...]:
     found = tuple(values) if isinstance(values, (tuple, list)) else ()
-    if (
-        not found
-        or (count and len(found) != count)
-        or not all(isinstance(z, int) and 0 < z < 119 for z in found)
-    ):
+    if not found or (count and len(found) != count) or not all(isinstance(z, int) and 0 < z < 119 for z in found):
         raise SettingError(f"{name}: {key} is {values!r}, expected atomic numbers, for example (1, 8)", key)
     return found

@@ -1,0 +1,93 @@
+"""GapConfig as the text of gap_fit's own settings file, and which of its keys only gap_fit acts upon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+
+from labkit.gap.config import GapConfig
+from labkit.gap.keys import DISTANCE_2B_KEYS, FIT_KEYS, SOAP_KEYS
+from labkit.gap.terms import OWN_SPARSE_METHODS, Distance2b, Soap
+
+LABEL_KEYS = {
+    "energy_key": "energy_parameter_name",
+    "forces_key": "force_parameter_name",
+    "virial_key": "virial_parameter_name",
+    "stress_key": "stress_parameter_name",
+}
+
+#: Keys that change nothing in labkit's own fit, as they are about gap_fit's files, printing and numerics.
+_HARMLESS = {
+    "do_copy_atoms_file", "sparse_separate_file", "verbosity", "openmp_chunk_size", "do_ip_timing",
+    "mpi_blocksize_rows", "mpi_blocksize_cols", "mpi_print_all", "template_file", "print_sparse_index",
+    "unique_hash_tolerance", "unique_descriptor_tolerance", "condition_number_norm",
+    "linear_system_dump_file",
+}  # fmt: skip
+
+
+def write(config: GapConfig) -> str:
+    """The file's text. gap_fit knows no comments, so there are none."""
+    lines = [f"atoms_filename={config.atoms_filename}", f"gp_file={config.gp_file}"]
+    terms = "\n  : ".join(_term(d) for d in config.descriptors)
+    lines.append(f"gap={{\n    {terms}\n}}")
+    sigmas = (
+        config.sigma_energy,
+        config.sigma_force or 0.0,
+        config.sigma_virial or 0.0,
+        config.sigma_hessian,
+    )
+    lines.append(f"default_sigma={{{' '.join(map(repr, sigmas))}}}")
+    if config.e0 is not None:
+        lines.append("e0={" + ":".join(f"{symbol}:{value!r}" for symbol, value in config.e0.items()) + "}")
+    else:
+        lines.append(f"e0_method={config.e0_method}")
+    lines += [f"sparse_jitter={config.sparse_jitter!r}", f"rnd_seed={config.seed}"]
+    for field, key in LABEL_KEYS.items():
+        none = field == "forces_key" and config.sigma_force is None
+        lines.append(f"{key}={'none' if none else getattr(config, field)}")
+    lines += [f"{key}={_quoted(value)}" for key, value in config.other.items()]
+    return "\n".join(lines) + "\n"
+
+
+def ignored(config: GapConfig) -> list[str]:
+    """Settings other than the default that labkit's own fit does not act upon, as 'key=value'."""
+    found = _not_default(config.other, FIT_KEYS)
+    if config.sigma_hessian:
+        found.append(f"sigma_hessian={config.sigma_hessian:g}")
+    for d in config.descriptors:
+        known = SOAP_KEYS if isinstance(d, Soap) else DISTANCE_2B_KEYS
+        found += [f"{d.name}: {text}" for text in _not_default(d.other, known)]
+        if isinstance(d, Soap) and d.sparse_method not in OWN_SPARSE_METHODS:
+            found.append(f"{d.name}: sparse_method={d.sparse_method}")
+    return found
+
+
+def _term(d: Soap | Distance2b) -> str:
+    words = [d.name, f"covariance_type={'dot_product' if isinstance(d, Soap) else 'gaussian'}"]
+    method = "pivot" if d.sparse_method == "fps" else d.sparse_method
+    for field in (f.name for f in fields(d)):
+        value = getattr(d, field)
+        if value is not None and field not in ("other", "sparse_method", "centre", "species", "pair"):
+            words.append(f"{field}={value!r}")
+    words.append(f"sparse_method={method.upper()}")
+    if isinstance(d, Soap) and d.species is not None:
+        listed = " ".join(map(str, d.species))
+        words.append(f"Z={d.centre} n_species={len(d.species)} species_Z={{{listed}}} add_species=F")
+    if isinstance(d, Distance2b) and d.pair is not None:
+        words.append(f"Z1={d.pair[0]} Z2={d.pair[1]} add_species=F")
+    return " ".join([*words, *(f"{key}={_quoted(value)}" for key, value in d.other.items())])
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[^\s,:={}\"'#]+", value) else f"{{{value}}}"
+
+
+def _not_default(other: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    def same(a: str, b: str) -> bool:
+        try:
+            return float(a) == float(b)
+        except ValueError:
+            return a.strip(".").lower() in (b.lower(), {"t": "true", "f": "false"}.get(b.lower()))
+
+    return [f"{k}={v}" for k, v in other.items() if k not in _HARMLESS and not same(v, known[k])]
