@@ -97,6 +97,7 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
         notebook,
         timeout=cell_limit,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],  # its warnings would stand between the rows of the table
         resources={"metadata": {"path": str(path.parent)}},
     )
     start = time.perf_counter()

@@ -28,7 +28,7 @@ def examine() -> Iterator[Check]:
         for name in names:
             try:
                 yield from getattr(import_module(f"labkit.doctor.{module}"), name)()
-            except Exception as error:  # a doctor reaches the end, whatever is broken
+            except Exception as error:  # noqa: BLE001 - a doctor reaches the end, whatever is broken
                 yield Check(name, "fail", f"{type(error).__name__}: {error}", INSTALL)
 
 
