@@ -51,7 +51,9 @@ def report(arrays: dict[str, np.ndarray], chosen: dict[str, str], asked: dict[st
     if guessed:
         asking = [name for name in chosen if name in asked] or list(asked)
         warnings.warn(
-            f"{source}: {', '.join(guessed)} (guessed; give {asking[0]}_key=... to choose)", DatasetWarning, stacklevel=3
+            f"{source}: {', '.join(guessed)} (guessed; give {asking[0]}_key=... to choose)",
+            DatasetWarning,
+            stacklevel=3,
         )
     for label in LABELS[:3]:
         missing = int(np.isnan(arrays[label.name].reshape(len(arrays[label.name]), -1)).any(1).sum())

@@ -120,7 +120,8 @@ def _columns(chunk: Chunk, properties: Any, n: int) -> dict[str, np.ndarray]:
     except (KeyError, ValueError) as error:
         raise chunk.error(
             f"Properties={properties} could not be understood, expected name:type:columns with the type one of "
-            "R, I, S, L, as in species:S:1:pos:R:3:forces:R:3", -1
+            "R, I, S, L, as in species:S:1:pos:R:3:forces:R:3",
+            -1,
         ) from error
     width = sum(columns for _, _, columns in layout)
     rows = [line.split() for line in chunk.lines[2:]]

@@ -64,9 +64,10 @@ def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
     if start.startswith(ULM):
         return _trajectory(path)
     if path.suffix in (".db", ".traj"):
-        raise LabkitError(f"{path}: not an ASE {'database' if path.suffix == '.db' else 'trajectory'}, it begins with {start!r}")
+        kind = "database" if path.suffix == ".db" else "trajectory"
+        raise LabkitError(f"{path}: not an ASE {kind}, it begins with {start!r}")
     if b"\0" in start and not start.startswith(tuple(MAGIC)):
-        raise LabkitError(f"{path}: binary, expected extended XYZ (also compressed), an ASE database (.db, .json) or .traj")
+        raise LabkitError(f"{path}: binary, expected extended XYZ (also compressed), .db, .json or .traj of ASE")
     return _xyz(path, keep_whole)
 
 
@@ -104,4 +105,4 @@ def _trajectory(path: Path) -> list[Atoms]:
         with Trajectory(path) as trajectory:
             return list(trajectory)
     except Exception as error:  # the reader fails in many ways on a damaged file
-        raise LabkitError(f"{path}: could not be read as an ASE trajectory ({type(error).__name__}: {error})") from error
+        raise LabkitError(f"{path}: not readable as an ASE trajectory ({type(error).__name__}: {error})") from error

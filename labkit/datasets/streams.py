@@ -72,14 +72,18 @@ def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
 def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears whole or not at all."""
     path = Path(path)
-    with atomic_path(path) as temporary, open(temporary, "wb") as raw:
-        if path.suffix == ".gz":  # without name and time, equal frames make equal files
-            packed: Any = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)
-        elif path.suffix == ".xz":
-            packed = lzma.LZMAFile(raw, "wb", preset=9)
-        elif path.suffix == ".bz2":
-            packed = bz2.BZ2File(raw, "wb")
-        else:
-            packed = raw
-        with packed, io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text:
-            yield text
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "wb") as raw,
+        _compressed(raw, path.suffix) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text,
+    ):
+        yield text
+
+
+def _compressed(file: IO[bytes], suffix: str) -> Any:
+    if suffix == ".gz":  # without name and time, equal frames make equal files
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+    if suffix == ".xz":
+        return lzma.LZMAFile(file, "wb", preset=9)
+    return bz2.BZ2File(file, "wb") if suffix == ".bz2" else file

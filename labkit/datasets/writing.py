@@ -100,4 +100,5 @@ def _value(key: str, item: Any) -> str:
     try:
         return _quoted("_JSON " + json.dumps(item, default=lambda x: x.tolist()))
     except (TypeError, AttributeError) as error:
-        raise LabkitError(f"info[{key!r}] is a {type(item).__name__}, expected numbers, text or lists of them") from error
+        kind = type(item).__name__
+        raise LabkitError(f"info[{key!r}] is a {kind}, expected numbers, text or lists of them") from error

@@ -1,6 +1,6 @@
 """Pack computed frames of ice for shipping: split by trajectory, nested, their text untouched.
 
-    python -m labkit.datasets.generate.pack SOURCE DESTINATION
+python -m labkit.datasets.generate.pack SOURCE DESTINATION [LABELLED_MINIMUM]
 """
 
 from __future__ import annotations
@@ -29,14 +29,22 @@ TRAIN = range(16)  # trajectories; the rest validate
 GOLDEN = (5**0.5 - 1) / 2
 
 
-def pack(source: str | os.PathLike[str], destination: str | os.PathLike[str]) -> list[Path]:
-    """Write data/ice from a folder with the files of SOURCES; equal sources make equal files. Labels are copied as text.
+def pack(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    minimum: str | os.PathLike[str] | None = None,
+) -> list[Path]:
+    """Write data/ice from a folder with the files of SOURCES; equal sources make equal files.
 
-    Training frames are ordered by `nested_order`; frames of one trajectory are correlated, so that validation
-    frames come from other trajectories, not at random.
+    Labels are copied as text. Training frames are ordered by `nested_order`; frames of one trajectory are correlated,
+    so that validation frames come from other trajectories, not at random. `minimum` names a labelled file to take in
+    place of the source's.
     """
     source, destination = Path(source), Path(destination)
-    frames = {kind: list(chunks(existing(source / name))) for kind, name in SOURCES.items()}
+    paths = {kind: source / name for kind, name in SOURCES.items()}
+    if minimum is not None:
+        paths["minimum"] = Path(minimum)
+    frames = {kind: list(chunks(existing(path))) for kind, path in paths.items()}
     dynamics = {trajectory_and_sample(chunk): chunk for chunk in frames["dynamics"]}
     train = {key: chunk for key, chunk in dynamics.items() if key[0] in TRAIN}
     content = {
@@ -86,4 +94,4 @@ def trajectory_and_sample(chunk: Chunk) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    pack(*sys.argv[1:3])
+    pack(*sys.argv[1:4])

@@ -1,0 +1,130 @@
+"""`labkit generate ice`: recompute shipped frames, or make new ones."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labkit.datasets.dataset import Dataset
+from labkit.datasets.generate.check import TOLERANCE, Deviation, check
+from labkit.datasets.generate.espresso import Espresso
+from labkit.datasets.generate.oracle import MissingProgram
+from labkit.datasets.generate.recipes import RECIPES, Recipe, generate
+from labkit.datasets.ice import ice
+from labkit.errors import LabkitError
+
+FAILED, BAD_INPUT, MISSING = 1, 2, 3
+UNITS = {
+    "energy": "meV/atom",
+    "forces": "meV/Å",
+    "stress": "GPa",
+    "polarizability": "Å^3",
+    "born_charges": "e",
+}
+SETS = ("train", "valid", "normal_modes", "disordered", "minimum")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `labkit generate` understands."""
+    parser.add_argument("data", choices=["ice"], help="which data set")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--check", type=int, metavar="N", help="recompute N shipped frames and report the deviations")
+    task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to go on")
+    parser.add_argument("--what", choices=RECIPES, default="normal_modes", help="how --out samples structures")
+    parser.add_argument("--potential", type=Path, metavar="GAP.xml", help="what drives --what dynamics")
+    parser.add_argument("-n", "--frames", type=int, default=25, help="frames to make (25); in dynamics, per trajectory")
+    parser.add_argument("--trajectories", type=int, default=1, help="trajectories of --what dynamics (1)")
+    parser.add_argument("--temperature", type=float, default=300.0, help="K (300)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers (0)")
+    parser.add_argument("--response", action="store_true", help="also dielectric tensor, Born charges by ph.x")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="frames at a time (one a processor)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; return 0 fine, 1 deviations too large or stopped, 2 bad input, 3 a program is missing."""
+    try:
+        oracle = Espresso(response=options.response)
+        oracle.require()
+        if options.out is None:
+            return _check(options, oracle)
+        recipe = Recipe(
+            options.what,
+            options.frames,
+            options.trajectories,
+            options.temperature,
+            options.seed,
+            options.potential,
+        )
+        made = generate(recipe, oracle, options.out, options.workers, _Line())
+        print(f"{len(made)} frames in {options.out / 'frames.xyz.xz'}")
+        return 0
+    except MissingProgram as error:
+        print(f"labkit generate: skipped: {error}", file=sys.stderr)
+        return MISSING
+
+
+def _check(options: argparse.Namespace, oracle: Espresso) -> int:
+    frames = shipped(options.check, options.response)
+    with tempfile.TemporaryDirectory(prefix="labkit-check-") as folder:
+        deviations = check(frames, oracle, folder, options.workers, _Line())
+    print(table(deviations))
+    bad = [d.frame for d in deviations if not d.within_tolerance]
+    limits = ", ".join(f"{name} {limit:g} {UNITS[name]}" for name, limit in TOLERANCE.items())
+    verdict = f"frames {bad} deviate too far" if bad else "all within tolerance"
+    print(f"{oracle.name}\n{verdict} ({limits})")
+    return FAILED if bad else 0
+
+
+def shipped(n: int, response: bool = False) -> Dataset:
+    """`n` shipped frames, evenly spread over all sets; with `response`, of those that have Born charges."""
+    frames = None
+    for name in SETS:
+        one = ice(name)
+        one = replace(one, info=[{"set": name, **info} for info in one.info])
+        frames = one if frames is None else frames + one
+    if response:
+        frames = frames[np.isfinite(frames.polarizability[:, 0, 0])]
+    if not 1 <= n <= len(frames):
+        raise LabkitError(f"--check {n}: expected 1 to {len(frames)} frames")
+    middle = (np.arange(n) + 0.5) / n * len(frames)
+    return frames[middle.astype(int)]
+
+
+def table(deviations: Sequence[Deviation]) -> str:
+    """Deviations as text, one frame a line, the largest below."""
+    compared = [name for name in UNITS if any(np.isfinite(getattr(d, name)) for d in deviations)]
+    width = max(len(d.origin) for d in deviations)
+    lines = ["".join([f"{'largest deviation':<{width}}", *(f"{f'{x} [{UNITS[x]}]':>26}" for x in compared)])]
+    for d in deviations:
+        lines.append("".join([f"{d.origin:<{width}}", *(f"{getattr(d, x):26.2e}" for x in compared)]))
+    largest = [np.nanmax([getattr(d, x) for d in deviations]) for x in compared]
+    lines.append("".join([f"{'of all':<{width}}", *(f"{x:26.2e}" for x in largest)]))
+    return "\n".join(lines)
+
+
+class _Line:
+    """Progress as one line on the terminal, or a line each 30 s where there is none."""
+
+    def __init__(self) -> None:
+        self.begun = self.said = time.monotonic()
+
+    def update(self, step: int, total: int, **metrics: Any) -> None:
+        now = time.monotonic()
+        if now - self.said < (0.2 if sys.stderr.isatty() else 30) and step < total:
+            return
+        self.said = now
+        left = (now - self.begun) / step * (total - step) if step else float("nan")
+        text = f"{step} of {total}, {now - self.begun:.0f} s, {left:.0f} s left"
+        print(text, file=sys.stderr, end="\r" if sys.stderr.isatty() and step < total else "\n", flush=True)
+
+    def should_stop(self) -> bool:
+        return False

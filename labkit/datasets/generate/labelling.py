@@ -1,0 +1,126 @@
+"""Label many frames with an oracle: one file a frame, several at a time, resumable."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.datasets.collect import check_structure
+from labkit.datasets.dataset import Dataset
+from labkit.datasets.extxyz import chunks, parse
+from labkit.datasets.generate.oracle import Oracle
+from labkit.errors import LabkitError, Stopped
+
+KEYS = {"energy_key": "energy", "forces_key": "forces"}
+
+
+def label_frames(
+    frames: Sequence[Atoms],
+    oracle: Oracle,
+    folder: str | os.PathLike[str],
+    workers: int = 1,
+    progress: Progress = NO_PROGRESS,
+) -> Dataset:
+    """Label `frames` and return them as a Dataset; each label is a file in `folder` as soon as it exists.
+
+    A second call takes the files that are there, so that a killed run loses at most the `workers` frames in flight;
+    Stop ends those and raises Stopped with what is done. The oracle is called from threads: one that runs a program
+    (Espresso) keeps `workers` processors busy.
+
+    Raises LabkitError where the folder holds labels of other structures or another oracle, or, after all frames were
+    tried, where some failed; what succeeded stays.
+
+    >>> from ase.build import molecule
+    >>> from ase.calculators.emt import EMT
+    >>> from labkit.datasets.generate import CalculatorOracle
+    >>> frames = [molecule("N2"), molecule("O2")]
+    >>> label_frames(frames, CalculatorOracle("EMT", EMT), "/tmp/labkit-doctest-labels", workers=2)
+    Dataset('labkit-doctest-labels', 2 frames, 4 atoms)
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, atoms in enumerate(frames):
+        check_structure(atoms, f"frame {i}")
+    paths = [folder / f"frame-{i:05d}.xyz" for i in range(len(frames))]
+    done = {i for i, path in enumerate(paths) if path.exists() and _belongs(path, frames[i], oracle.name)}
+    failed = _work(frames, paths, sorted(set(range(len(frames))) - done), done, oracle, workers, progress)
+    if failed:
+        first = min(failed)
+        raise LabkitError(
+            f"{len(failed)} of {len(frames)} frames could not be labelled; the others are in {folder}. "
+            f"Frame {first}: {failed[first]}"
+        )
+    return _read(paths, folder.name)
+
+
+def _work(
+    frames: Sequence[Atoms],
+    paths: list[Path],
+    todo: list[int],
+    done: set[int],
+    oracle: Oracle,
+    workers: int,
+    progress: Progress,
+) -> dict[int, LabkitError]:
+    stop, failed, waiting = threading.Event(), {}, list(reversed(todo))
+    running: dict[Future[None], int] = {}
+    begun = time.monotonic()
+    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="label") as pool:
+        try:
+            progress.update(len(done), len(frames), failed=0)
+            while waiting or running:
+                if progress.should_stop():
+                    raise Stopped("labelling was stopped")
+                while waiting and len(running) < workers:
+                    i = waiting.pop()
+                    running[pool.submit(_label, frames[i], oracle, paths[i], stop)] = i
+                finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    i = running.pop(future)
+                    try:
+                        future.result()
+                        done.add(i)
+                    except LabkitError as error:
+                        failed[i] = error
+                    rate = (time.monotonic() - begun) / max(len(done) + len(failed), 1)
+                    progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
+        except Stopped as stopped:
+            stop.set()
+            wait(running)
+            whole = [path for path in paths if path.exists()]
+            stopped.partial = _read(whole, paths[0].parent.name) if whole else None
+            raise
+        finally:
+            stop.set()
+    return failed
+
+
+def _label(atoms: Atoms, oracle: Oracle, path: Path, stop: threading.Event) -> None:
+    labelled = oracle.label(atoms, stop.is_set)
+    labelled.info["oracle"] = oracle.name
+    Dataset.from_atoms([labelled], **KEYS).write(path)
+
+
+def _belongs(path: Path, atoms: Atoms, oracle: str) -> bool:
+    found = parse(next(chunks(path)))
+    same = (
+        np.array_equal(found.numbers, atoms.numbers)
+        and np.array_equal(found.positions, atoms.positions)
+        and np.array_equal(found.cell.array, atoms.cell.array)
+    )
+    if not same or found.info.get("oracle") != oracle:
+        what = "another structure" if not same else f"labels by {found.info.get('oracle')!r}, not {oracle!r}"
+        raise LabkitError(f"{path}: holds {what}; choose an empty folder, or remove this one")
+    return True
+
+
+def _read(paths: list[Path], name: str) -> Dataset:
+    return Dataset.from_atoms([parse(next(chunks(path))) for path in paths], **KEYS, name=name)

@@ -1,0 +1,33 @@
+"""Find pseudopotential files, unpacking those that Debian ships compressed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+from labkit.datasets.generate.oracle import MissingProgram
+
+FOLDERS = (
+    "/usr/share/espresso/pseudo",
+    "/usr/share/doc/quantum-espresso/examples/CPV/EXX-wf-example",
+    "/usr/share/doc/quantum-espresso/examples",
+)
+
+
+def pseudopotential(name: str) -> bytes:
+    """Return the content of the pseudopotential file `name`.
+
+    Looked for in the folders of ESPRESSO_PSEUDO and LABKIT_PSEUDO, then where Debian's quantum-espresso-data puts
+    them, plain or gzipped.
+    """
+    own = [os.environ[key] for key in ("LABKIT_PSEUDO", "ESPRESSO_PSEUDO") if key in os.environ]
+    for folder in map(Path, [*own, *FOLDERS]):
+        for candidate in (folder / name, folder / f"{name}.gz"):
+            if candidate.is_file():
+                content = candidate.read_bytes()
+                return gzip.decompress(content) if candidate.suffix == ".gz" else content
+    raise MissingProgram(
+        f"pseudopotential {name} not found in {', '.join([*own, *FOLDERS[:2]])}; install quantum-espresso-data (with "
+        "its documentation), or set LABKIT_PSEUDO to a folder that has the file"
+    )
