@@ -40,7 +40,7 @@ def config() -> Config:
     if "LABKIT_THREADS" in os.environ:
         text = os.environ["LABKIT_THREADS"]
         if not text.isdigit() or int(text) < 1:
-            raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a whole number from 1; for example LABKIT_THREADS=2")
+            raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a whole number from 1, such as 2")
         torch.set_num_threads(int(text))
     return Config(mode, device, torch.float64, torch.get_num_threads())
 

@@ -38,7 +38,7 @@ class Calculator(AseCalculator):
         wanted = properties or ["energy"]
         state = self._refresh(self.atoms, system_changes)
         result = self.potential.evaluate(
-            state, forces="forces" in wanted or len(wanted) < 2, stress="stress" in wanted, per_atom="energies" in wanted
+            state, forces="forces" in wanted, stress="stress" in wanted, per_atom="energies" in wanted
         )
         self.results["energy"] = self.results["free_energy"] = float(result.energy[0])
         if result.forces is not None:

@@ -155,11 +155,11 @@ class Sum(Potential):
 
     def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
         """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
-        parts = [p.evaluate(state, **wanted) for p in self.potentials if not (uncertainty and _knows_doubt(p))]
-        doubts = [p.evaluate(state, uncertainty=True, **wanted) for p in self.potentials if uncertainty and _knows_doubt(p)]
-        if uncertainty and not doubts:
+        doubtful = [uncertainty and _knows_doubt(p) for p in self.potentials]
+        if uncertainty and not any(doubtful):
             return super().evaluate(state, uncertainty=True)
-        every = parts + doubts
+        every = [p.evaluate(state, uncertainty=d, **wanted) for p, d in zip(self.potentials, doubtful, strict=True)]
+        doubts = [e for e, d in zip(every, doubtful, strict=True) if d]
 
         def spread(name: str) -> Tensor | None:
             squares = _total([None if (d := getattr(e, name)) is None else d**2 for e in doubts])

@@ -110,8 +110,8 @@ class State:
     ) -> State:
         """Take one ASE Atoms or a sequence of them as one batch.
 
-        Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that is
-        periodic along a lattice vector of length zero.
+        Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that
+        is periodic along a lattice vector of length zero.
         """
         frames = [atoms] if isinstance(atoms, ase.Atoms) else list(atoms)
         if not frames:
@@ -191,7 +191,8 @@ def check_atoms(atoms: ase.Atoms, where: str) -> None:
         )
     lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(lost):
-        raise LabkitError(f"{where}, atom {lost[0]}: position {atoms.positions[lost[0]]} is not finite; mend or drop it")
+        position = atoms.positions[lost[0]]
+        raise LabkitError(f"{where}, atom {lost[0]}: position {position} is not finite; mend or drop it")
     lengths = atoms.cell.lengths()
     if not np.isfinite(lengths).all():
         raise LabkitError(f"{where}: the cell {atoms.cell.array.tolist()} is not finite; set it")

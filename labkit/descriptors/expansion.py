@@ -112,8 +112,8 @@ class DensityExpansion(nn.Module):
                 atom = int(atoms[0])
                 frame = int(system.index[atom])
                 raise LabkitError(
-                    f"frame {frame}, atom {atom - system.offsets[frame]}: {chemical_symbols[number]} is unknown to this "
-                    f"model, which has seen {known}; train with frames that contain {chemical_symbols[number]}"
+                    f"frame {frame}, atom {atom - system.offsets[frame]}: {chemical_symbols[number]} is unknown to "
+                    f"this model, which has seen {known}; train with frames that contain {chemical_symbols[number]}"
                 )
 
     def _padded(self, harmonics: Tensor) -> Tensor:

@@ -34,18 +34,14 @@ class Checkpoint:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabkitError(
-                f"{self.folder}: the checkpoint folder cannot be made ({error.strerror})"
-            ) from error
+            raise LabkitError(f"{self.folder}: the checkpoint folder cannot be made ({error.strerror})") from error
         if mark.exists():
             if json.loads(mark.read_text()).get("fingerprint") != found:
                 raise LabkitError(
-                    f"{self.folder}: holds the rows of other data or settings; give another checkpoint folder or delete it"
+                    f"{self.folder}: holds the rows of other data or settings; give another folder or delete it"
                 )
         elif any(self.folder.iterdir()):
-            raise LabkitError(
-                f"{self.folder}: is not empty and holds no design; give an empty checkpoint folder"
-            )
+            raise LabkitError(f"{self.folder}: is not empty and holds no design; give an empty checkpoint folder")
         else:
             atomic_write(mark, json.dumps({"fingerprint": found, "labkit": labkit.__version__}))
 
@@ -75,9 +71,7 @@ class Checkpoint:
         return True
 
     def write_points(self, terms: torch.nn.ModuleList) -> None:
-        self._save(
-            self.folder / "points.safetensors", {k: v for k, v in terms.named_buffers() if ".points_" in k}
-        )
+        self._save(self.folder / "points.safetensors", {k: v for k, v in terms.named_buffers() if ".points_" in k})
 
     def _path(self, name: str, first: int) -> Path:
         return self.folder / f"{name}-{first:06d}.safetensors"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ase
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 import labkit
 from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
 from labkit.config import config as run_config
+from labkit.datasets import Dataset
 from labkit.errors import LabkitError, Stopped
 from labkit.gap.checkpoint import Checkpoint
 from labkit.gap.config import GapConfig
@@ -26,15 +27,12 @@ from labkit.gap.rows import Rows
 from labkit.gap.sparse import batches, choose_points, make_terms
 from labkit.regression import BlockLeastSquares
 
-if TYPE_CHECKING:
-    from labkit.datasets import Dataset
-
 
 class Design:
     """The design matrix of a GAP on training and validation frames.
 
-    Building takes seconds (descriptors and their derivatives); `solve` takes milliseconds for any sigma, because a sigma
-    only weights blocks of rows whose triangular factors are kept.
+    Building takes seconds (descriptors and their derivatives); `solve` takes milliseconds for any sigma, because a
+    sigma only weights blocks of rows whose triangular factors are kept.
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap
@@ -50,14 +48,10 @@ class Design:
         if valid is not None:
             self.valid = _dataset(valid, "validation")
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
-            raise LabkitError(
-                f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces"
-            )
+            raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
         self.e0 = fit_e0(self.train, config)
         self.terms = make_terms(config, [int(z) for z in self.train.species])
-        self.notes = [
-            f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored
-        ]
+        self.notes = [f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored]
         self._core: BlockLeastSquares | None = None
 
     @classmethod
@@ -75,9 +69,7 @@ class Design:
         Raises LabkitError for frames that cannot be trained on, and Stopped, whose `partial` is a Design of the frames
         done so far, when `progress` says so.
         """
-        design = None
-        for design in cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint):
-            pass
+        *_, design = cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint)
         return design
 
     @classmethod
@@ -91,35 +83,7 @@ class Design:
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[Design]:
         """Build as `build` does, and yield the design after every block of frames: it can be solved each time."""
-        design = cls(train, config or GapConfig(), valid)
-        kept = Checkpoint(checkpoint, design) if checkpoint else None
-        design._choose_points(kept)
-        store = design._rows = {
-            "train": RowStore(design.train, design.columns, design._virials, design._forces)
-        }
-        if design.valid is not None:
-            store["valid"] = RowStore(design.valid, design.columns, design._virials, True)
-        prior = design._prior()
-        store["train"].target(design.e0, config=design.config)
-        work = design._plan()
-        for step, (name, frames) in enumerate(work):
-            if progress.should_stop():
-                raise Stopped("stopped while building the design", design if design.n_frames else None)
-            rows = kept.read(name, frames[0]) if kept else None
-            if rows is None:
-                rows = design._compute(name, frames)
-                if kept:
-                    kept.write(name, frames[0], rows)
-            store[name].put(frames, rows)
-            if name == "train":
-                design._core = None
-                design._prior_factor = prior
-            progress.update(step + 1, len(work), frames=design.n_frames)
-            block_ends = step + 1 == len(work) or (
-                name == "train" and (step + 1) % max(1, len(work) // 12) == 0
-            )
-            if design.n_frames and block_ends:
-                yield design
+        yield from cls(train, config or GapConfig(), valid)._grow(progress, checkpoint)
 
     @property
     def columns(self) -> int:
@@ -152,7 +116,7 @@ class Design:
         }
         return GapModel(
             config, self.terms, solution.weights, self.e0,
-            prior=self._prior_factor, factor=solution.factor, metadata=metadata,
+            prior=self._prior_factor, factor=solution, metadata=metadata,
         )  # fmt: skip
 
     def predictions(self, model: GapModel, which: str = "valid") -> dict[str, np.ndarray]:
@@ -179,6 +143,32 @@ class Design:
     @property
     def _virials(self) -> bool:
         return self.config.sigma_virial is not None and bool(np.isfinite(self.train.stress).any())
+
+    def _grow(
+        self, progress: Progress = NO_PROGRESS, checkpoint: str | os.PathLike[str] | None = None
+    ) -> Iterator[Design]:
+        kept = Checkpoint(checkpoint, self) if checkpoint else None
+        self._choose_points(kept)
+        self._prior_factor = self._prior()
+        self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
+        self._rows["train"].target(self.e0, self.config)
+        if self.valid is not None:
+            self._rows["valid"] = RowStore(self.valid, self.columns, self._virials, True)
+        work = self._plan()
+        every = max(1, len(work) // 12)  # about a dozen designs worth looking at
+        for step, (name, frames) in enumerate(work, 1):
+            if progress.should_stop():
+                raise Stopped("stopped while building the design", self if self.n_frames else None)
+            rows = kept.read(name, frames[0]) if kept else None
+            if rows is None:
+                rows = self._compute(name, frames)
+                if kept:
+                    kept.write(name, frames[0], rows)
+            self._rows[name].put(frames, rows)
+            self._core = None
+            progress.update(step, len(work), frames=self.n_frames)
+            if step == len(work) or (name == "train" and step % every == 0):
+                yield self
 
     def _choose_points(self, kept: Checkpoint | None) -> None:
         if kept and kept.read_points(self.terms):
@@ -207,9 +197,7 @@ class Design:
         covariance = torch.block_diag(*(term.prior() for term in self.terms))
         jitter = max(self.config.sparse_jitter, 1e-15)
         while True:
-            lower, failed = torch.linalg.cholesky_ex(
-                covariance + jitter * torch.eye(len(covariance)).to(covariance)
-            )
+            lower, failed = torch.linalg.cholesky_ex(covariance + jitter * torch.eye(len(covariance)).to(covariance))
             if not int(failed):
                 return lower.mT.contiguous()
             jitter *= 10
@@ -217,9 +205,6 @@ class Design:
 
 
 def _dataset(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
-    from labkit.datasets import Dataset
-
-    data = frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))
-    if len(data) == 0:
+    if len(frames) == 0:
         raise LabkitError(f"the {what} set is empty; expected at least one frame")
-    return data
+    return frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))

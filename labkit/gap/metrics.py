@@ -29,9 +29,7 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
         parts.append(model.evaluate(State.from_atoms(chosen), stress=periodic))
     energy = np.concatenate([p.energy.cpu().numpy() for p in parts])
     forces = np.concatenate([p.forces.cpu().numpy() for p in parts])
-    stress = [
-        np.full((len(p.energy), 3, 3), np.nan) if p.stress is None else p.stress.cpu().numpy() for p in parts
-    ]
+    stress = [np.full((len(p.energy), 3, 3), np.nan) if p.stress is None else p.stress.cpu().numpy() for p in parts]
     return {"energy": energy, "forces": forces, "stress": np.concatenate(stress), **truth(frames)}
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
+from labkit.regression import Solution
 
 
 class GapModel(Potential):
@@ -26,7 +27,8 @@ class GapModel(Potential):
     weights    (M,) c
     e0         eV of a lone atom, by symbol
     config     the settings, with the sigmas it was fitted with
-    prior, factor   P and U (M, M), upper triangular; None: no uncertainty
+    prior      P (M, M), upper triangular; None: no uncertainty
+    factor     U (M, M), upper triangular, or the Solution that can make it
     metadata   log_evidence, hash of the training data, version
 
     >>> model = GapModel.load("gap.safetensors")  # doctest: +SKIP
@@ -41,7 +43,7 @@ class GapModel(Potential):
         e0: Mapping[str, float],
         *,
         prior: Tensor | None = None,
-        factor: Tensor | None = None,
+        factor: Tensor | Solution | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class GapModel(Potential):
         self.metadata = dict(metadata or {})
         self.register_buffer("weights", weights)
         self.register_buffer("prior", prior)
-        self.register_buffer("factor", factor)
+        self._factor = factor
         lone = torch.zeros(len(atomic_numbers), dtype=torch.float64)
         for symbol, value in self.e0.items():
             lone[atomic_numbers[symbol]] = value
@@ -58,16 +60,21 @@ class GapModel(Potential):
 
     @property
     def has_uncertainty(self) -> bool:
-        return self.factor is not None
+        return self._factor is not None
+
+    @property
+    def factor(self) -> Tensor | None:
+        """U (M, M), made when first asked for."""
+        if isinstance(self._factor, Solution):
+            self._factor = self._factor.factor
+        return self._factor
 
     @property
     def log_evidence(self) -> float:
         """log p(y | settings), to compare settings on the same training data."""
         return self.metadata["log_evidence"]
 
-    def atomic_energies(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours
-    ) -> Tensor:
+    def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         energies, start = self._lone[system.numbers], 0
         for term in self.terms:
             weights = self.weights[start : start + term.columns]
@@ -80,10 +87,8 @@ class GapModel(Potential):
         result = super().evaluate(state, **wanted)
         if not uncertainty:
             return result
-        if self.factor is None:
-            raise LabkitError(
-                "this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)"
-            )
+        if not self.has_uncertainty:
+            raise LabkitError("this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)")
         with torch.no_grad():
             of_atoms, of_systems = self._variances(state)
         fields = {**vars(result), "uncertainty": of_systems.sqrt(), "uncertainty_per_atom": of_atoms.sqrt()}

@@ -36,16 +36,16 @@ def config_from_dict(plain: dict[str, Any]) -> GapConfig:
     """The inverse of `config_to_dict`; every value is checked again."""
     known = {field.name for field in fields(GapConfig)}
     terms = [_KINDS[d["name"]](**{k: v for k, v in d.items() if k != "name"}) for d in plain["descriptors"]]
-    return GapConfig(
-        **{k: v for k, v in plain.items() if k in known and k != "descriptors"}, descriptors=tuple(terms)
-    )
+    return GapConfig(**{k: v for k, v in plain.items() if k in known and k != "descriptors"}, descriptors=tuple(terms))
 
 
 def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
     """Write the model beside `path`, then rename."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if not uncertainty:
-        tensors = {name: tensor for name, tensor in tensors.items() if name not in ("prior", "factor")}
+    tensors = dict(model.state_dict())
+    prior = tensors.pop("prior", None)
+    if uncertainty and model.has_uncertainty:
+        tensors |= {"prior": prior, "factor": model.factor}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     species = sorted({z for term in model.terms for z in _species(term)})
     header = {
         "format": _FORMAT,
@@ -86,9 +86,7 @@ def load(path: str | os.PathLike[str]) -> GapModel:
         e0, metadata = json.loads(header["e0"]), json.loads(header["metadata"])
         weights = tensors.pop("weights")
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise LabkitError(
-            f"{path}: the header lacks or garbles a setting ({error}); save the model again"
-        ) from error
+        raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error
     prior, factor = tensors.pop("prior", None), tensors.pop("factor", None)
     _fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
     columns = sum(term.columns for term in terms)
@@ -96,18 +94,14 @@ def load(path: str | os.PathLike[str]) -> GapModel:
         raise LabkitError(
             f"{path}: {len(weights)} weights for {columns} sparse points; the file contradicts its settings"
         )
-    return GapModel(
-        config, terms.to(weights.device), weights, e0, prior=prior, factor=factor, metadata=metadata
-    )
+    return GapModel(config, terms.to(weights.device), weights, e0, prior=prior, factor=factor, metadata=metadata)
 
 
 def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tensor]) -> None:
     buffers = dict(terms.named_buffers())
     for name, tensor in tensors.items():
         if name not in buffers:
-            raise LabkitError(
-                f"{path}: holds {name!r}, which its settings have no place for; they were changed"
-            )
+            raise LabkitError(f"{path}: holds {name!r}, which its settings have no place for; they were changed")
         expected, found = tuple(buffers[name].shape), tuple(tensor.shape)
         grows = ".points_" in name  # how many sparse points there are only the file knows
         if (expected[1:] != found[1:]) if grows else (expected != found):

@@ -65,9 +65,7 @@ class PairTerm(nn.Module):
         energies = positions.new_zeros(system.n_atoms)
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
-            energies = energies.index_add(
-                0, near.i[mine], 0.5 * (self.kernel(r, self.points(pair)) @ weights[columns])
-            )
+            energies = energies.index_add(0, near.i[mine], 0.5 * (self.kernel(r, self.points(pair)) @ weights[columns]))
         return energies
 
     def atomic_rows(
@@ -79,15 +77,11 @@ class PairTerm(nn.Module):
         features = []
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
-            rows[:, columns] = rows[:, columns].index_add(
-                0, near.i[mine], 0.5 * self.kernel(r, self.points(pair))
+            rows[:, columns] = rows[:, columns].index_add(0, near.i[mine], 0.5 * self.kernel(r, self.points(pair)))
+            grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * self.two_body.theta_uniform, dtype=rows.dtype).to(
+                rows.device
             )
-            grid = torch.arange(
-                0.0, self.cutoff + 1e-9, 0.4 * self.two_body.theta_uniform, dtype=rows.dtype
-            ).to(rows.device)
-            jitter = (
-                1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=rows.dtype, device=rows.device)
-            )
+            jitter = 1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=rows.dtype, device=rows.device)
             root = torch.linalg.cholesky(self._gauss(grid, grid) + jitter)
             whole = torch.linalg.solve_triangular(root, 0.5 * self.kernel(r, grid).mT, upper=False).mT
             features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], whole))
@@ -97,9 +91,7 @@ class PairTerm(nn.Module):
         """Prior variances of the pair energies of atoms (n,) and of systems (S,), eV²."""
         return features.square().sum(1), system.sum_over_atoms(features).square().sum(1)
 
-    def rows(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool
-    ) -> Rows:
+    def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:
         """Rows of energies, forces and strain derivatives of a batch."""
         near, vectors = neighbours.within(self.cutoff, positions, cell)
         out = Rows.zeros(system, self.columns, virials, positions)
@@ -118,9 +110,7 @@ class PairTerm(nn.Module):
             out.add_force(j, i, columns, 0.5 * direction[..., None] * derivative[:, None])
             if virials:
                 outer = direction[:, VOIGT[0]] * vectors[mine][:, VOIGT[1]]
-                out.virial[:, :, columns].index_add_(
-                    0, near.index[mine], 0.5 * outer[..., None] * derivative[:, None]
-                )
+                out.virial[:, :, columns].index_add_(0, near.index[mine], 0.5 * outer[..., None] * derivative[:, None])
         return out
 
     def kernel(self, r: Tensor, points: Tensor) -> Tensor:

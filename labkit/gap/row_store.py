@@ -34,9 +34,7 @@ class RowStore:
             if size
         }
         if forces:
-            self.rows["forces"] = torch.empty(
-                3 * self.offsets[-1], columns, dtype=torch.float64, device=device
-            )
+            self.rows["forces"] = torch.empty(3 * self.offsets[-1], columns, dtype=torch.float64, device=device)
         self._finished = np.zeros(len(frames), bool)
         self._blocks: dict[str, Block] = {}
 
@@ -53,9 +51,7 @@ class RowStore:
         root = counts.sqrt()  # energies and virials are sums over atoms
         self.scales = {
             "energy": root * self._ratios("energy_sigma", config.sigma_energy),
-            "forces": (self._ratios("force_sigma", config.sigma_force)).repeat_interleave(
-                3 * counts.to(torch.int64)
-            ),
+            "forces": (self._ratios("force_sigma", config.sigma_force)).repeat_interleave(3 * counts.to(torch.int64)),
             "stress": (root * self._ratios("virial_sigma", config.sigma_virial)).repeat_interleave(6),
         }
         device = run_config().device
@@ -125,9 +121,7 @@ class RowStore:
             eye = torch.eye(len(leverage), dtype=leverage.dtype, device=leverage.device)
             without = torch.linalg.solve(eye - leverage, torch.cat(residuals))
             for (name, at, scale), mine in zip(places, without.split([len(p) for p in parts]), strict=True):
-                self._write_left_out(
-                    out, name, frame, at, (self.targets[name][at] - mine * scale).cpu().numpy(), e0
-                )
+                self._write_left_out(out, name, frame, at, (self.targets[name][at] - mine * scale).cpu().numpy(), e0)
         return out
 
     def _write_left_out(
@@ -141,9 +135,7 @@ class RowStore:
     ) -> None:
         at = at.cpu().numpy()
         if name == "energy" and len(values):
-            out["energy"][frame] = values[0] + sum(
-                e0[s] for s in self.frames.atoms[frame].get_chemical_symbols()
-            )
+            out["energy"][frame] = values[0] + sum(e0[s] for s in self.frames.atoms[frame].get_chemical_symbols())
         elif name == "forces":
             out["forces"].reshape(-1)[at] = values
         elif name == "stress":
@@ -168,9 +160,9 @@ class RowStore:
 
     def _ratios(self, key: str, sigma: float | None) -> Tensor:
         own = [info.get(key) for info in self.frames.info]
-        return torch.tensor(
-            [1.0 if value is None or not sigma else float(value) / sigma for value in own]
-        ).to(torch.float64)
+        return torch.tensor([1.0 if value is None or not sigma else float(value) / sigma for value in own]).to(
+            torch.float64
+        )
 
     def _product(self, name: str, weights: Tensor) -> np.ndarray:
         return (self.rows[name] @ weights).cpu().numpy()

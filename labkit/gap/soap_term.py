@@ -38,9 +38,7 @@ class SoapTerm(nn.Module):
         )
         self.centres = [z for z in sorted(species) if soap.centre in (None, z)]
         for z in self.centres:
-            self.register_buffer(
-                f"points_{z}", torch.empty(0, self.descriptor.n_features, dtype=torch.float64)
-            )
+            self.register_buffer(f"points_{z}", torch.empty(0, self.descriptor.n_features, dtype=torch.float64))
 
     def points(self, species: int) -> Tensor:
         return getattr(self, f"points_{species}")
@@ -107,9 +105,7 @@ class SoapTerm(nn.Module):
                 total.index_add_(0, index[part], sums)
         return own, total
 
-    def rows(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool
-    ) -> Rows:
+    def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:
         """Rows of energies, forces and strain derivatives of a batch."""
         expansion = self.descriptor.expansion
         expansion.check_species(system)
@@ -136,19 +132,15 @@ class SoapTerm(nn.Module):
             if atoms is None:
                 continue
             similar = power[atoms] @ self.points(z).mT
-            out.energy[:, columns] = system_sum(
-                system, atoms, self.soap.delta**2 * _power(similar, self.soap.zeta)
-            )
+            out.energy[:, columns] = system_sum(system, atoms, self.soap.delta**2 * _power(similar, self.soap.zeta))
             centre = _Centre(self, z, system, atoms, coefficients, power, length, similar)
             for a, kind in enumerate(expansion.species):
                 pairs = torch.nonzero((system.numbers[i] == z) & (system.numbers[j] == kind)).squeeze(1)
-                for part in pairs.split(2048):
+                for part in pairs.split(2048) if len(pairs) else ():
                     gradient = centre.derivative(i[part], a, moved[part])  # dk/dr_j (pairs, 3, M)
                     out.add_force(j[part], i[part], columns, gradient)
                 if virials:
-                    strain = tension.view(system.n_atoms, len(expansion.species), *tension.shape[1:])[
-                        atoms, a
-                    ]
+                    strain = tension.view(system.n_atoms, len(expansion.species), *tension.shape[1:])[atoms, a]
                     change = centre.derivative(atoms, a, strain)  # (atoms, 6, M)
                     out.virial[:, :, columns] += system_sum(system, atoms, change)
         return out
@@ -198,12 +190,7 @@ class _Centre:
         block = slice(channel * self.n_max, (channel + 1) * self.n_max)
         u, x, degrees, n, m = change.shape
         change = change.transpose(1, 2).reshape(u, degrees, x * n, m)
-        product = (
-            (change @ self.coefficients[centre].mT)
-            .view(u, degrees, x, n, -1)
-            .transpose(1, 2)
-            .reshape(u, x, -1)
-        )
+        product = (change @ self.coefficients[centre].mT).view(u, degrees, x, n, -1).transpose(1, 2).reshape(u, x, -1)
         at = self.place[centre]
         own = (product @ self.power[at][:, :, block].reshape(u, -1, 1)).squeeze(2)
         rows = (product.view(u * x, -1) @ self.points[:, :, block].flatten(1).mT).view(u, x, -1)

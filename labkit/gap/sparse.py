@@ -19,9 +19,7 @@ from labkit.regression.selection import METHODS, select
 def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
     """Terms without sparse points, in the order of `config.descriptors`, for these atomic numbers."""
     kinds = list(species)
-    return nn.ModuleList(
-        SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors
-    )
+    return nn.ModuleList(SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors)
 
 
 def choose_points(terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig) -> list[str]:
@@ -31,13 +29,9 @@ def choose_points(terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: Gap
     """
     notes: list[str] = []
     for term in terms:
-        (_choose_environments if isinstance(term, SoapTerm) else _choose_distances)(
-            term, frames, config, notes
-        )
+        (_choose_environments if isinstance(term, SoapTerm) else _choose_distances)(term, frames, config, notes)
     if not sum(term.columns for term in terms):
-        raise LabkitError(
-            "no sparse point could be chosen: no frame has an environment that a descriptor sees"
-        )
+        raise LabkitError("no sparse point could be chosen: no frame has an environment that a descriptor sees")
     return notes
 
 
@@ -54,9 +48,7 @@ def batches(frames: Sequence[ase.Atoms], atoms: int = 96) -> list[list[int]]:
     return out
 
 
-def _choose_environments(
-    term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]
-) -> None:
+def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]) -> None:
     soap = term.soap
     if soap.sparse_method not in METHODS:
         raise LabkitError(
@@ -79,7 +71,8 @@ def _choose_environments(
         symbol = ase.data.chemical_symbols[z]
         if count < soap.n_sparse:
             notes.append(
-                f"n_sparse clipped from {soap.n_sparse} to {count} for {symbol}: the training frames have no more environments"
+                f"n_sparse clipped from {soap.n_sparse} to {count} for {symbol}: "
+                "the training frames have no more environments"
             )
         if count == len(features):
             chosen = torch.arange(count)
@@ -88,10 +81,8 @@ def _choose_environments(
         term.set_points(z, features[chosen])
 
 
-def _choose_distances(
-    term: PairTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]
-) -> None:
-    shortest = {pair: torch.inf for pair in term.pairs}
+def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]) -> None:
+    shortest = dict.fromkeys(term.pairs, torch.inf)
     for batch in batches(frames, 480):
         state = State.from_atoms([frames[k] for k in batch])
         near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
@@ -106,6 +97,4 @@ def _choose_distances(
             term.set_points(pair, points)
         else:
             symbols = "-".join(ase.data.chemical_symbols[z] for z in pair)
-            notes.append(
-                f"no {symbols} pair within {term.cutoff:g} Å in the training frames: it gets no energy"
-            )
+            notes.append(f"no {symbols} pair within {term.cutoff:g} Å in the training frames: it gets no energy")

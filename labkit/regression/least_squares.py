@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,22 +13,25 @@ from labkit.errors import LabkitError
 
 
 class Block:
-    """Rows that share one noise: X (rows, M), y (rows,), kept as the triangle R and z of their QR factorisation.
+    """Rows that share one noise σ: X (rows, M), y (rows,), kept as the triangle R and z of their QR factorisation.
 
-    |X c - y|² = |R c - z|² + rss for every c, so that R (at most M × M) says all about c that the rows say. Rows come
-    in portions; they are folded in when enough have come or when the triangle is asked for.
+    |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so that R (at most M × M) says all about c that the rows say; S are
+    fixed ratios of the rows' noises to σ. Rows come in portions, which are folded in when enough have come or when the
+    triangle is asked for; until then only views of them are kept.
     """
 
     def __init__(self, columns: int) -> None:
-        self.columns, self.rows, self.rss = columns, 0, 0.0
+        self.columns, self.rows, self.rss, self.log_scale = columns, 0, 0.0, 0.0
         self._triangle = torch.empty(0, columns + 1, dtype=torch.float64)
-        self._waiting: list[Tensor] = []
+        self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, rows: Tensor, targets: Tensor) -> None:
-        """Take more rows; both are divided by the rows' relative noise already."""
-        self._waiting.append(torch.cat([rows, targets[:, None]], 1))
+    def add(self, rows: Tensor, targets: Tensor, scale: Tensor | None = None) -> None:
+        """Take more rows (k, M), their targets (k,) and the ratios of their noises to σ (k,), 1 where not given."""
+        scale = torch.ones_like(targets) if scale is None else scale
+        self._waiting.append((rows, targets, scale))
         self.rows += len(rows)
-        if sum(map(len, self._waiting)) > 3 * self.columns:
+        self.log_scale += float(scale.log().sum())
+        if sum(len(part[0]) for part in self._waiting) > 2 * self.columns:
             self._fold()
 
     def triangle(self) -> tuple[Tensor, Tensor]:
@@ -37,17 +41,25 @@ class Block:
         return self._triangle[:, :-1], self._triangle[:, -1]
 
     def misfit(self, weights: Tensor) -> float:
-        """|X c - y|²."""
+        """|S⁻¹(X c - y)|²."""
         r, z = self.triangle()
         return float((r @ weights - z).square().sum()) + self.rss
 
     def _fold(self) -> None:
-        stack = torch.cat([self._triangle, *self._waiting])
+        start = len(self._triangle)
+        count = start + sum(len(part[0]) for part in self._waiting)
+        stack = self._waiting[0][0].new_empty(count, self.columns + 1)
+        stack[:start] = self._triangle
+        for rows, targets, scale in self._waiting:
+            end = start + len(rows)
+            torch.div(rows, scale[:, None], out=stack[start:end, :-1])
+            torch.div(targets, scale, out=stack[start:end, -1])
+            start = end
         self._waiting = []
-        if len(stack) > self.columns:
+        if count > self.columns:
             stack = torch.linalg.qr(stack, mode="r").R
             self.rss += float(stack[self.columns :, -1].square().sum())  # what no c can fit
-            stack = stack[: self.columns]
+            stack = stack[: self.columns].clone()
         self._triangle = stack
 
 
@@ -56,13 +68,19 @@ class Solution:
     """c that minimises Σ_b |X_b c - y_b|²/σ_b² + |Pᵀc|², and what the posterior knows of it.
 
     weights       (M,)   c
-    factor        (M, M) upper U with UᵀU = A = Σ_b X_bᵀX_b/σ_b² + K, the inverse covariance of c
     log_evidence         log p(y | σ) of y ~ N(0, X K⁻¹ Xᵀ + σ²)
+    lower, root   (M, M) the factors of `factor`
     """
 
     weights: Tensor
-    factor: Tensor
     log_evidence: float
+    lower: Tensor
+    root: Tensor
+
+    @cached_property
+    def factor(self) -> Tensor:
+        """Upper U with UᵀU = A = Σ_b X_bᵀX_b/σ_b² + K, the inverse covariance of c; costs more than the solution."""
+        return self.lower.mT @ self.root
 
 
 class BlockLeastSquares:
@@ -96,14 +114,14 @@ class BlockLeastSquares:
         if self._reference is None or not self._near(sigmas):
             self._whiten(sigmas)
         gram, right = self._prior_gram.clone(), 0.0
-        for name, block in self.blocks.items():
+        for name in self.blocks:
             ratio = (self._reference[name] / sigmas[name]) ** 2
             gram.add_(self._grams[name], alpha=ratio)
             right = right + ratio * self._rights[name]
         lower = torch.linalg.cholesky(gram)
         whitened = torch.cholesky_solve(right[:, None], lower)
         weights = torch.linalg.solve_triangular(self._root, whitened, upper=True)[:, 0]
-        return Solution(weights, lower.mT @ self._root, self._evidence(weights, lower, sigmas))
+        return Solution(weights, self._evidence(weights, lower, sigmas), lower, self._root)
 
     def _near(self, sigmas: dict[str, float]) -> bool:
         ratios = [1.0] + [(self._reference[name] / sigmas[name]) ** 2 for name in self.blocks]
@@ -131,7 +149,7 @@ class BlockLeastSquares:
         rows, noise = 0, 0.0
         for name, block in self.blocks.items():
             chi += block.misfit(weights) / sigmas[name] ** 2
-            noise += 2 * block.rows * math.log(sigmas[name])
+            noise += 2 * (block.rows * math.log(sigmas[name]) + block.log_scale)
             rows += block.rows
         log_a = 2 * float(lower.diagonal().log().sum() + self._root.diagonal().abs().log().sum())
         log_k = 2 * float(self.prior.diagonal().abs().log().sum())

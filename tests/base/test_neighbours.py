@@ -18,7 +18,9 @@ SYSTEMS = {
     "hexagonal": bulk("Mg"),
     "slab": fcc111("Al", (2, 2, 3), vacuum=6.0),
     "sheet without a third vector": graphene(size=(2, 1, 1)),
-    "thin triclinic": Atoms("HO", [[0, 0, 0], [0.9, 0.2, 0.1]], cell=[[2.1, 0, 0], [0.9, 1.9, 0], [0.4, -0.7, 2.6]], pbc=True),
+    "thin triclinic": Atoms(
+        "HO", [[0, 0, 0], [0.9, 0.2, 0.1]], cell=[[2.1, 0, 0], [0.9, 2, 0], [0.4, -1, 3]], pbc=True
+    ),
     "atoms outside the cell": Atoms("H3", [[-7, 0, 0], [3.1, 9, 0], [0, 0, 12.5]], cell=[3, 3.5, 4], pbc=True),
     "one atom": Atoms("Ar"),
 }

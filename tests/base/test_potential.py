@@ -5,8 +5,8 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.calculators.lj import LennardJones
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.calculators.lj import LennardJones
 from torch import Tensor, nn
 
 from labkit.base import Committee, Neighbours, Potential, State, Sum, System
@@ -32,8 +32,9 @@ class Pair(Potential):
 
 def crystals() -> list[Atoms]:
     rng = np.random.default_rng(3)
-    frames = [bulk("Ar", a=4.4), bulk("Mg", a=3.3, c=5.2) * (2, 1, 1), Atoms("Ne2", [[0, 0, 0], [2.1, 0.4, 1.0]], pbc=True)]
-    frames[2].set_cell([[3.9, 0, 0], [1.2, 4.2, 0], [-0.8, 0.9, 4.1]])
+    cell = [[3.9, 0, 0], [1.2, 4.2, 0], [-0.8, 0.9, 4.1]]
+    neon = Atoms("Ne2", [[0, 0, 0], [2.1, 0.4, 1.0]], cell=cell, pbc=True)
+    frames = [bulk("Ar", a=4.4), bulk("Mg", a=3.3, c=5.2) * (2, 1, 1), neon]
     for frame in frames:
         frame.positions += rng.normal(0, 0.1, frame.positions.shape)
     return frames
