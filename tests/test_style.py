@@ -1,12 +1,15 @@
 """What the whole repository keeps to: ruff, and the layers."""
 
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ONE_CONCEPT = 400  # lines in a file of the library
+NOT_PHYSICS = {"cli", "doctor", "exercises", "jobs", "lab", "notebooks", "panels"}
 
 
 def run(repository: Path, *line: str) -> str:
@@ -22,10 +25,17 @@ def test_layers(repository):
     assert run(repository, str(Path(sys.executable).parent / "lint-imports"), "--no-cache") == ""
 
 
+def test_every_physics_folder_is_held_apart(repository):
+    """A new folder of labkit is physics unless it is one of those that people see."""
+    linter = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (physics,) = [contract for contract in linter["contracts"] if contract["id"] == "physics"]
+    children = {path.stem for path in (repository / "labkit").iterdir() if not path.name.startswith(("_", "."))}
+    expected = {f"labkit.{name}" for name in children - NOT_PHYSICS - {"py"}}
+    assert expected == set(physics["source_modules"])
+
+
 def test_a_physics_module_that_imports_widgets_is_found(tmp_path, repository):
     """The layers' test can fail: one forbidden import in a copy is enough."""
-    import shutil
-
     shutil.copytree(repository / "labkit", tmp_path / "labkit")
     shutil.copy(repository / "pyproject.toml", tmp_path)
     with (tmp_path / "labkit" / "base" / "system.py").open("a") as file:
