@@ -1,0 +1,152 @@
+"""QuipPotential: a model that gap_fit made, evaluated by QUIP, as a labkit Potential and an ASE calculator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ase
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkit.base import Evaluation, Potential, State, System
+from labkit.errors import LabkitError
+
+if TYPE_CHECKING:
+    from quippy.potential import Potential as QuippyCalculator
+
+INSTALL = 'pip install "labkit[gap]"'
+
+
+class QuipPotential(Potential):
+    """A GAP evaluated by QUIP: energy, forces, stress and energies of atoms; `create_graph` is not possible.
+
+    path      the XML file of the model
+    made_by   what `labkit.gap.quip.fit` wrote beside it: settings, hash of the data, versions, units; or {}
+
+    Raises LabkitError for a missing, cut or changed file: QUIP itself would end Python.
+
+    >>> potential = QuipPotential("gap.xml")  # doctest: +SKIP
+    >>> atoms.calc = potential.calculator()  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.path = Path(path)
+        check_model(self.path)
+        self._quippy = self.calculator()
+        self.cutoff = float(self._quippy._quip_potential.cutoff())
+        notes = beside(self.path, ".json")
+        self.made_by: dict[str, Any] = json.loads(notes.read_text()) if notes.is_file() else {}
+
+    def calculator(self) -> QuippyCalculator:
+        """QUIP's own ASE calculator for this model, a new one each time."""
+        try:
+            from quippy.potential import Potential as Quippy
+        except ImportError as error:
+            raise LabkitError(f"QUIP's Python package is not installed; run: {INSTALL}") from error
+        try:
+            return Quippy(param_filename=str(self.path.resolve()))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise LabkitError(f"{self.path}: QUIP cannot use this model: {reason}") from error
+
+    def neighbours(self, state: State) -> None:
+        """None: QUIP finds neighbours itself."""
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Any) -> Tensor:
+        return _Quip.apply(self, system, positions, cell)
+
+    def evaluate(self, state: State, *, per_atom: bool = False, **wanted: bool) -> Evaluation:
+        if wanted.get("create_graph"):
+            raise LabkitError("QUIP gives no second derivatives; call evaluate without create_graph")
+        result = super().evaluate(state, **wanted)
+        if not per_atom:
+            return result
+        found = [self._calculate(atoms, ["energies"])["energies"] for atoms in state.to_atoms()]
+        return replace(result, per_atom=torch.as_tensor(np.concatenate(found)).to(state.positions))
+
+    def _calculate(self, atoms: ase.Atoms, properties: list[str]) -> dict[str, np.ndarray]:
+        self._quippy.reset()
+        self._quippy.calculate(atoms, properties)
+        return self._quippy.results
+
+
+class _Quip(torch.autograd.Function):
+    """E(r, cell) with QUIP's forces and virial as its derivatives.
+
+    With W = dE/dstrain and g = dE/dr, the derivative by the cell at fixed positions is G = C^-T (W - r^T g), because
+    a strain moves positions and cell alike: W = r^T g + C^T G.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, potential: QuipPotential, system: System, positions: Tensor, cell: Tensor) -> Tensor:
+        needs = ctx.needs_input_grad
+        properties = ["energy"] + ["forces"] * any(needs[2:]) + ["stress"] * needs[3]
+        energies, slopes, pulls = [], [], []
+        state = State(system, positions.detach(), cell.detach(), torch.zeros_like(positions))
+        for atoms in state.to_atoms():
+            results = potential._calculate(atoms, properties)
+            energies.append(results["energy"])
+            if any(needs[2:]):
+                slopes.append(-results["forces"])
+            if needs[3]:
+                xx, yy, zz, yz, xz, xy = results["stress"] * atoms.get_volume()
+                strain = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+                pulls.append(np.linalg.solve(atoms.cell.array.T, strain - atoms.positions.T @ slopes[-1]))
+        ctx.index = system.index
+        ctx.slopes = torch.as_tensor(np.concatenate(slopes)).to(positions) if slopes else None
+        ctx.pulls = torch.as_tensor(np.stack(pulls)).to(cell) if pulls else None
+        return torch.tensor(energies, dtype=torch.float64).to(positions)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, above: Tensor) -> tuple[None, None, Tensor | None, Tensor | None]:
+        slopes = None if ctx.slopes is None else above[ctx.index, None] * ctx.slopes
+        pulls = None if ctx.pulls is None else above[:, None, None] * ctx.pulls
+        return None, None, slopes, pulls
+
+
+def load(path: str | os.PathLike[str]) -> QuipPotential:
+    """Load a model that gap_fit wrote, with labkit or without."""
+    return QuipPotential(path)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file of notes that stands beside a model: gap.xml.json, gap.xml.log."""
+    return path.with_name(path.name + suffix)
+
+
+def sparse_files(path: Path) -> dict[Path, str]:
+    """The files of sparse points that a model's XML names, and their MD5 sums. Raises LabkitError for a bad XML."""
+    try:
+        from defusedxml import ElementTree
+        from defusedxml.common import DefusedXmlException
+    except ImportError as error:
+        raise LabkitError(f"defusedxml is not installed; run: {INSTALL}") from error
+    try:
+        root = ElementTree.parse(path).getroot()
+    except FileNotFoundError as error:
+        raise LabkitError(f"{path}: there is no such file; expected the XML that gap_fit writes") from error
+    except (ElementTree.ParseError, DefusedXmlException, UnicodeDecodeError) as error:
+        raise LabkitError(f"{path}: not a whole XML file ({error}); fit the model again or restore it") from error
+    except OSError as error:
+        raise LabkitError(f"{path}: could not be read ({error.strerror})") from error
+    if root.find(".//GAP_params") is None:
+        raise LabkitError(f"{path}: holds no GAP_params; expected the XML that gap_fit writes")
+    found = (c for c in root.iter("gpCoordinates") if c.get("sparseX_filename"))
+    return {path.with_name(c.get("sparseX_filename")): c.get("sparseX_md5sum", "") for c in found}
+
+
+def check_model(path: Path) -> None:
+    """Raise LabkitError unless a model's files are all there and whole."""
+    for file, expected in sparse_files(path).items():
+        if not file.is_file():
+            raise LabkitError(f"{file}: missing; {path.name} needs it beside itself, copy it there too")
+        if expected and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != expected:
+            raise LabkitError(f"{file}: cut or changed since gap_fit wrote it; fit the model again or restore it")
