@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,9 @@ from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
     from quippy.potential import Potential as QuippyCalculator
+
+#: QUIP changes the working folder of the whole process while it loads, and does not change it back if that fails.
+_one_at_a_time = threading.Lock()
 
 INSTALL = 'pip install "labkit[gap]"'
 
@@ -51,7 +56,12 @@ class QuipPotential(Potential):
         except ImportError as error:
             raise LabkitError(f"QUIP's Python package is not installed; run: {INSTALL}") from error
         try:
-            return Quippy(param_filename=str(self.path.resolve()))
+            with _one_at_a_time, contextlib.chdir("."):
+                return Quippy(param_filename=str(self.path.resolve()))
+        except FileNotFoundError as error:
+            raise LabkitError(
+                "the working folder was deleted, and QUIP needs one; change to one that exists"
+            ) from error
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise LabkitError(f"{self.path}: QUIP cannot use this model: {reason}") from error

@@ -30,7 +30,7 @@ except (LabkitError, ImportError) as reason:
 
 SMALL = GapConfig(
     (
-        Soap(cutoff=3.0, n_max=4, l_max=3, n_sparse=30, zeta=2, sparse_method="random"),
+        Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20, zeta=2, sparse_method="random"),
         Distance2b(cutoff=3.0, theta_uniform=0.5, n_sparse=8),
     ),
     sigma_energy=0.001,
@@ -57,7 +57,7 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def train() -> Dataset:
-    return ice("train", n=8)
+    return ice("train", n=50)[:6]
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +169,14 @@ def test_a_model_is_not_overwritten_unasked(made, train, tmp_path):
 
 
 def test_a_failure_shows_the_log_of_gap_fit(train, tmp_path):
+    here = Path.cwd()
     bad = SMALL.replace(other={"core_ip_args": "IP Nonsense"})
     with pytest.raises(LabkitError, match="(?s)gap_fit failed .exit code.*log ends with.*quip_params.xml"):
         fit(train, bad, tmp_path / "new")
     with pytest.raises(LabkitError, match="QUIP cannot use this model.*has not been fitted"):
         fit(train, SMALL.replace(other={"sparsify_only_no_fit": "T"}), tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
+    assert Path.cwd() == here  # QUIP leaves the process in the folder of a model that it refuses
 
 
 def test_stop_ends_the_process_and_leaves_nothing(tmp_path):
