@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -12,11 +12,21 @@ from ase import Atoms
 from labkit.datasets.labels import LABELS, DatasetWarning, Key, choose, value, values
 from labkit.errors import LabkitError
 
-Collected = tuple[list[Atoms], dict[str, np.ndarray], list[dict[str, Any]], dict[str, str]]
+PER_ATOM = {"charges", "magmoms", "energies"}  # results of ASE calculators that belong to atoms
+
+
+class Collected(NamedTuple):
+    """Bare structures, their labels (NaN = missing) and other keys; which key held which label, missing in how many."""
+
+    atoms: list[Atoms]
+    labels: dict[str, np.ndarray]
+    info: list[dict[str, Any]]
+    chosen: dict[str, str]
+    missing: Counter[str]
 
 
 def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collected:
-    """Split frames into bare structures, label arrays (NaN = missing) and info; also return the keys used."""
+    """Split frames into structures, label arrays and info; raise LabkitError for what cannot be right."""
     if not frames:
         raise LabkitError(f"{source}: no frames, expected at least one")
     carried = [values(atoms) for atoms in frames]
@@ -28,7 +38,7 @@ def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collecte
             f"{', '.join(counts) or '(none)'}: name them, as in energy_key='...'"
         )
     labels: dict[str, list[np.ndarray]] = {label.name: [] for label in LABELS}
-    structures, info = [], []
+    structures, info, missing = [], [], Counter()
     for i, (atoms, found) in enumerate(zip(frames, carried)):
         where = f"{source}: frame {i}"
         check_structure(atoms, where)
@@ -38,32 +48,29 @@ def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collecte
                 labels[label.name].append(value(label, key, found[key], atoms, where))
             else:
                 labels[label.name].append(np.full(label.shape(len(atoms)), np.nan))
+                missing[label.name] += 1
         structure, rest = _bare(atoms, found, set(chosen.values()))
         structures.append(structure)
         info.append(rest)
-    arrays = {x.name: np.concatenate(v) if x.per_atom else np.stack(v) for x, v in zip(LABELS, labels.values())}
-    return structures, arrays, info, chosen
+    joined = {x.name: np.concatenate(v) if x.per_atom else np.stack(v) for x, v in zip(LABELS, labels.values())}
+    return Collected(structures, joined, info, chosen, missing)
 
 
-def report(arrays: dict[str, np.ndarray], chosen: dict[str, str], asked: dict[str, Key], source: str) -> None:
-    """Warn once about keys that were guessed and labels that some frames lack."""
-    guessed = [f"{name} from {key!r}" for name, key in chosen.items() if asked.get(name) is None]
+def report(collected: Collected, asked: dict[str, Key], source: str) -> None:
+    """Warn about keys that were guessed, and about labels that were expected and some frames lack."""
+    guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if asked.get(name) is None]
+    messages = []
     if guessed:
-        asking = [name for name in chosen if name in asked] or list(asked)
-        warnings.warn(
-            f"{source}: {', '.join(guessed)} (guessed; give {asking[0]}_key=... to choose)",
-            DatasetWarning,
-            stacklevel=3,
-        )
-    for label in LABELS[:3]:
-        missing = int(np.isnan(arrays[label.name].reshape(len(arrays[label.name]), -1)).any(1).sum())
-        if missing and (label.name != "stress" or "stress" in chosen):
-            things = "atoms" if label.per_atom else "frames"
-            warnings.warn(
-                f"{source}: {missing} of {len(arrays[label.name])} {things} have no {label.name} (NaN in the dataset)",
-                DatasetWarning,
-                stacklevel=3,
-            )
+        example = next((name for name in collected.chosen if name in asked), "energy")
+        messages.append(f"{', '.join(guessed)} (guessed; give {example}_key=... to choose)")
+    total = len(collected.atoms)
+    for name in ("energy", "forces", *collected.chosen):
+        count = collected.missing.pop(name, 0)
+        rare = name in ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
+        if count and not rare and asked.get(name) is not False:
+            messages.append(f"{count} of {total} frames have no {name} (NaN in the dataset)")
+    for message in messages:
+        warnings.warn(f"{source}: {message}", DatasetWarning, stacklevel=3)
 
 
 def check_structure(atoms: Atoms, where: str) -> None:
@@ -88,9 +95,7 @@ def _bare(atoms: Atoms, found: dict[str, Any], used: set[str]) -> tuple[Atoms, d
     for key in used & structure.arrays.keys():
         del structure.arrays[key]
     structure.info = {}
-    results = {} if atoms.calc is None else atoms.calc.results
-    rest = {k: v for k, v in found.items() if k not in used and k not in atoms.arrays and k != "free_energy"}
-    for key in [k for k in results if k in rest]:
-        if np.ndim(rest[key]) and len(np.atleast_1d(rest[key])) == len(atoms) and len(atoms) not in (3, 6):
-            structure.set_array(key, np.asarray(rest.pop(key)))
+    rest = {key: x for key, x in found.items() if key not in used and key not in atoms.arrays}
+    for key in PER_ATOM & rest.keys():
+        structure.set_array(key, np.asarray(rest.pop(key)))
     return structure, rest

@@ -72,8 +72,8 @@ class Dataset:
             "stress": stress_key,
             "polarizability": polarizability_key,
         }
-        atoms, labels, info, _ = collect(list(frames), asked, name or "frames")
-        return cls(atoms, **labels, info=info, name=name)
+        found = collect(list(frames), asked, name or "frames")
+        return cls(found.atoms, **found.labels, info=found.info, name=name)
 
     def __len__(self) -> int:
         return len(self.atoms)

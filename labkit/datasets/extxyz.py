@@ -70,16 +70,21 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
             )
         expected = int(first)
         lines = [first]
-        for _ in range(expected + 1):
-            lines.append(file.readline())
-            if not lines[-1]:
-                raise CutFrame(
-                    f"{source}: the file ends inside frame {number} (begun on line {line}), after "
-                    f"{max(len(lines) - 3, 0)} of its {expected} atoms; the {number} frames before it are whole: "
-                    "copy the file again, or read these with load(..., keep_whole=True)"
-                )
+        while len(lines) < expected + 2 and (following := file.readline()):
+            lines.append(following)
+        if len(lines) < expected + 2 or _cut_line(lines):
+            raise CutFrame(
+                f"{source}: the file ends inside frame {number} (begun on line {line}), on line {line + len(lines) - 1}; "
+                f"the {number} frames before it are whole: copy the file again, or read these with "
+                "load(..., keep_whole=True)"
+            )
         yield Chunk(source, number, line, lines)
         number, line = number + 1, line + len(lines)
+
+
+def _cut_line(lines: list[str]) -> bool:
+    """True where the file's last line has no end and fewer columns than the one before."""
+    return not lines[-1].endswith("\n") and len(lines) > 3 and len(lines[-1].split()) < len(lines[-2].split())
 
 
 def parse(chunk: Chunk) -> Atoms:
@@ -90,11 +95,11 @@ def parse(chunk: Chunk) -> Atoms:
         raise chunk.error("Properties must hold species:S:1 (or Z:I:1) and pos:R:3", -1)
     numbers = _numbers(chunk, arrays)
     lattice = info.pop("Lattice", None)
-    pbc = info.pop("pbc", lattice is not None)
-    try:
-        atoms = Atoms(numbers, arrays.pop("positions"), cell=None if lattice is None else lattice.T, pbc=pbc)
-    except (ValueError, TypeError) as error:
-        raise chunk.error(f"pbc is {pbc!r}, expected three of T and F", -1) from error
+    pbc = np.atleast_1d(info.pop("pbc", lattice is not None))
+    if pbc.shape not in ((1,), (3,)) or not np.isin(pbc, [True, False]).all():
+        raise chunk.error(f"pbc is {pbc.tolist()}, expected three of T and F", -1)
+    cell = None if lattice is None else lattice.T
+    atoms = Atoms(numbers, arrays.pop("positions"), cell=cell, pbc=pbc.astype(bool) if len(pbc) == 3 else bool(pbc[0]))
     for name, values in arrays.items():
         if name not in ("numbers", "symbols"):
             atoms.new_array(name, values)

@@ -43,8 +43,8 @@ def ice(name: str = "train", n: int | None = None) -> Dataset:
         frames.append(parse(chunk))
     if n is not None and (n < 1 or n > len(frames)):
         raise LabkitError(f"ice({name!r}, n={n}): expected n from 1 to the number of its frames, {len(frames)}")
-    atoms, labels, info, _ = collect(frames, dict(KEYS), str(path))
-    return Dataset(atoms, **labels, info=info, name=f"ice {name}")
+    found = collect(frames, dict(KEYS), str(path))
+    return Dataset(found.atoms, **found.labels, info=found.info, name=f"ice {name}")
 
 
 def data_folder() -> Path:

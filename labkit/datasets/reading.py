@@ -50,10 +50,9 @@ def load(
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    frames = _frames(path, keep_whole)
-    atoms, labels, info, chosen = collect(frames, asked, str(path))
-    report(labels, chosen, asked, str(path))
-    return Dataset(atoms, **labels, info=info, name=path.name.split(".")[0])
+    found = collect(_frames(path, keep_whole), asked, str(path))
+    report(found, asked, str(path))
+    return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
 
 
 def _frames(path: Path, keep_whole: bool) -> list[Atoms]:

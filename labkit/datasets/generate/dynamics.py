@@ -10,11 +10,11 @@ from ase import units as ase_units
 from ase.calculators.calculator import Calculator
 from ase.constraints import FixCom
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.generate.guard import Guard, GuardError
 from labkit.errors import LabkitError, Stopped
+from labkit.units import KB
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Dynamics:
         atoms = start.copy()
         atoms.calc = calculator
         random = np.random.default_rng([seed, trajectory])
-        MaxwellBoltzmannDistribution(atoms, temperature_K=self.temperature, rng=random)
-        Stationary(atoms)
-        atoms.set_constraint(FixCom())
+        spread = np.sqrt(atoms.get_masses() * KB * self.temperature)
+        atoms.set_constraint(FixCom())  # also takes the momentum of the centre of mass out of what follows
+        atoms.set_momenta(random.standard_normal((len(atoms), 3)) * spread[:, None])
         motion = Langevin(
             atoms,
             self.timestep * ase_units.fs,

@@ -1,0 +1,89 @@
+"""`labkit generate`: tables, exit codes, folders that go on where they were."""
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+
+from labkit.cli import main
+from labkit.datasets import ice
+from labkit.datasets.generate import CalculatorOracle, Espresso, MissingProgram, check, command, recipes
+from labkit.errors import LabkitError
+
+try:
+    Espresso().require()
+    missing = ""
+except MissingProgram as error:
+    missing = str(error)
+needs_espresso = pytest.mark.skipif(bool(missing), reason=missing or "pw.x is here")
+
+
+def test_missing_program_has_its_own_exit_code(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main(["generate", "ice", "--check", "1"]) == command.MISSING == 3
+    assert "pw.x is not on PATH; install Quantum ESPRESSO" in capsys.readouterr().err
+
+
+@needs_espresso
+def test_bad_input_is_told(capsys, tmp_path):
+    assert main(["generate", "ice", "--check", "0"]) == 2
+    assert "expected 1 to 817" in capsys.readouterr().err
+    assert main(["generate", "ice", "--out", str(tmp_path), "--what", "dynamics"]) == 2
+    assert "needs a fitted potential" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["generate", "ice"])
+
+
+@needs_espresso
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_check_prints_deviations(capsys):
+    assert main(["generate", "ice", "--check", "1", "--workers", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "energy [meV/atom]" in printed and "all within tolerance" in printed
+
+
+def test_shipped_frames_are_spread_over_the_sets():
+    frames = command.shipped(9)
+    assert len({info["set"] for info in frames.info}) >= 3
+    assert np.isfinite(command.shipped(5, response=True).born_charges).all()
+
+
+def test_deviations_are_found_and_failed(tmp_path):
+    """Labels of another method are far from PBE, and equal ones are not."""
+
+    class Shipped:
+        name = "shipped"
+
+        def label(self, atoms, should_stop):
+            return next(self.frames.frames())
+
+    oracle = Shipped()
+    oracle.frames = ice("valid")[3]
+    (same,) = check(oracle.frames, oracle, tmp_path / "same")
+    assert same.within_tolerance and same.energy == 0 and same.stress < 1e-12
+    oracle.frames = ice("valid")[4]
+    (other,) = check(ice("valid")[3], oracle, tmp_path / "other")
+    energy = abs(ice("valid").energy[3] - ice("valid").energy[4]) / 12 * 1000
+    assert not other.within_tolerance and other.energy == pytest.approx(energy)
+    text = command.table([same, other])
+    assert "born_charges" not in text and "stress [GPa]" in text and len(text.splitlines()) == 4
+
+
+def test_generated_folder_goes_on_and_refuses_another_recipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        recipes, "_normal_modes", lambda recipe, start, progress: [start.copy() for _ in range(recipe.frames)]
+    )
+    oracle = CalculatorOracle("EMT", EMT)
+    made = recipes.generate(recipes.Recipe(frames=2), oracle, tmp_path)
+    assert len(made) == 2
+    first = (tmp_path / "frames.xyz.xz").read_bytes()
+    (tmp_path / "labels" / "frame-00001.xyz").unlink()
+    recipes.generate(recipes.Recipe(frames=2), oracle, tmp_path)
+    assert (tmp_path / "frames.xyz.xz").read_bytes() == first
+    with pytest.raises(LabkitError, match="begun as Recipe.*take another folder"):
+        recipes.generate(recipes.Recipe(frames=3), oracle, tmp_path)
+
+
+def test_unknown_recipe():
+    with pytest.raises(LabkitError, match="no recipe 'modes'"):
+        recipes.Recipe("modes")
