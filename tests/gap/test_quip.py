@@ -100,7 +100,7 @@ def test_forces_and_stress_are_derivatives_of_the_energy(made, train):
     move = torch.randn(state.positions.shape, generator=generator, dtype=torch.float64)
     strain = torch.randn(3, 3, generator=generator, dtype=torch.float64)
     strain = strain + strain.mT
-    step = 1e-4
+    step = 1e-5
 
     def energy(sign: float, what: str) -> float:
         if what == "move":
