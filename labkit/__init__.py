@@ -1,3 +1,39 @@
-"""labkit: learn and do machine-learned molecular simulation, in notebooks and from scripts."""
+"""labkit: learn and do machine-learned molecular simulation, in notebooks and from scripts.
+
+>>> import labkit
+>>> len(labkit.datasets.ice("train", n=50))
+50
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from labkit import datasets, gap, panels
+    from labkit.datasets import Dataset, load
+    from labkit.jobs import Job, finish
+
+__all__ = ["Dataset", "Job", "datasets", "finish", "gap", "load", "panels"]
+
+_HOMES = {
+    "Dataset": "labkit.datasets",
+    "Job": "labkit.jobs",
+    "finish": "labkit.jobs",
+    "load": "labkit.datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public when it is first used: `import labkit` takes no torch."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in __all__:
+        value = importlib.import_module(f"labkit.{name}")
+    else:
+        raise AttributeError(f"module 'labkit' has no attribute {name!r}")
+    globals()[name] = value
+    return value

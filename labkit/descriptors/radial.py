@@ -32,11 +32,12 @@ def smooth_cutoff(r: Tensor, cutoff: float, width: float) -> Tensor:
 
 
 class RadialBasis(nn.Module):
-    """R_nl(r), the functions that best hold neighbours spread evenly over the cutoff sphere, and their integrals.
+    """R_nl(r), the functions that best hold smeared neighbours, near ones above all, and their integrals.
 
     For each l the R_nl are the leading left singular vectors of the operator that takes a neighbour's distance d to
-    its smeared density g_l(r; d), weighted by r² and d² (Goscinski et al., J. Chem. Phys. 155, 104106 (2021), for a
-    uniform density). The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stands here as a
+    its smeared density g_l(r; d), with weight r² in r and w(d)² in d, w = d/(1 + (d/Å)⁴): that of a uniform density
+    (Goscinski et al., J. Chem. Phys. 155, 104106 (2021)) near the atom, and of the fading importance of neighbours
+    (Willatt et al., Phys. Chem. Chem. Phys. 20, 29661 (2018)) farther out. The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stands here as a
     Chebyshev series to 1e-12, so that it costs one matrix product and has derivatives of any order.
 
     n_max functions for each l from 0 to l_max; cutoff and atom_sigma in Å.
@@ -54,7 +55,7 @@ class RadialBasis(nn.Module):
         self._r, self._dr = 0.5 * end * (nodes + 1), 0.5 * end * weights
         far, d_far = 0.5 * cutoff * (nodes + 1), 0.5 * cutoff * weights
         fade = smooth_cutoff(torch.as_tensor(far), cutoff, width).numpy()
-        self._far, self._far_weight = far, far * fade * np.sqrt(d_far)
+        self._far, self._far_weight = far, _importance(far) * fade * np.sqrt(d_far)
         self._right = np.stack([self._singular(l) for l in range(l_max + 1)])  # (l, n, quadrature)
         self.functions = np.stack([self.function(l, self._r) for l in range(l_max + 1)])  # (l, n, quadrature)
         degree, tail = 16, 1.0
@@ -68,7 +69,7 @@ class RadialBasis(nn.Module):
         self.register_buffer("orders", torch.arange(degree + 1, dtype=torch.float64))
 
     def _singular(self, l: int) -> np.ndarray:
-        """Right singular vectors of r g_l(r; d) d f_c(d), divided by their singular values, (n, quadrature)."""
+        """Right singular vectors of r g_l(r; d) w(d) f_c(d), divided by their singular values, (n, quadrature)."""
         operator = smeared(l, self._r[:, None], self._far, self.atom_sigma) * self._far_weight
         operator *= (self._r * np.sqrt(self._dr))[:, None]
         left, size, right = np.linalg.svd(operator, full_matrices=False)
@@ -107,6 +108,10 @@ class RadialBasis(nn.Module):
         """I_n0(0), what an atom puts into its own environment, (n,)."""
         signs = 1 - 2 * (self.orders % 2)  # T_k(-1)
         return (signs @ self.table).view(self.l_max + 1, self.n_max)[0]
+
+
+def _importance(distance: np.ndarray) -> np.ndarray:
+    return distance / (1 + distance**4)
 
 
 def _chebyshev(values: np.ndarray) -> np.ndarray:
