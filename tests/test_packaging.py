@@ -1,6 +1,5 @@
 """The lists of packages agree with each other, and Binder's set-up is one that repo2docker takes."""
 
-import re
 import subprocess
 import sys
 import tomllib
@@ -22,9 +21,7 @@ def project(repository):
 def ranges(lines):
     """{name: set of version limits} of requirement lines, with the same names for conda and pip."""
     requirements = [Requirement(line.replace(" ", "")) for line in lines]
-    return {
-        CONDA.get(r.name, r.name): {str(limit) for limit in r.specifier} for r in requirements if r.name != "pip"
-    }
+    return {CONDA.get(r.name, r.name): {str(limit) for limit in r.specifier} for r in requirements if r.name != "pip"}
 
 
 def environment(file):
@@ -93,14 +90,3 @@ def test_binder_starts_fast_and_with_one_thread(repository):
         [repository / "binder" / "start", "sh", "-c", show], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["fast", "1", "1", "1", "1"]
-
-
-def test_readme_names_the_commands_that_exist(repository):
-    """Each `make TARGET` and `labkit COMMAND` in the README is one that there is."""
-    from labkit.cli import COMMANDS
-
-    readme, makefile = (repository / "README.md").read_text(), (repository / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", readme, re.DOTALL))
-    assert set(re.findall(r"\bmake ([a-z-]+)", code)) <= targets
-    assert set(re.findall(r"\blabkit ([a-z]+)", code)) <= {*COMMANDS, "version"}
