@@ -74,9 +74,9 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
             lines.append(following)
         if len(lines) < expected + 2 or _cut_line(lines):
             raise CutFrame(
-                f"{source}: the file ends inside frame {number} (begun on line {line}), on line {line + len(lines) - 1}; "
-                f"the {number} frames before it are whole: copy the file again, or read these with "
-                "load(..., keep_whole=True)"
+                f"{source}: the file ends inside frame {number} (begun on line {line}), on line "
+                f"{line + len(lines) - 1}; the {number} frames before it are whole: copy the file again, "
+                "or read these with load(..., keep_whole=True)"
             )
         yield Chunk(source, number, line, lines)
         number, line = number + 1, line + len(lines)

@@ -63,10 +63,10 @@ class NormalModes:
         """Angular frequencies [rad/fs], (m,); negative where the structure is no minimum along a mode."""
         return np.sign(self.stiffness) * np.sqrt(np.abs(self.stiffness) * FORCE_TO_ACCELERATION)
 
-    def sample(self, temperature: float, n: int, seed: int = 0, lowest: float = 0.01) -> list[Atoms]:
+    def sample(self, temperature: float, n: int, seed: int = 0, lowest: float = 0.02) -> list[Atoms]:
         """Draw `n` frames of the classical harmonic Boltzmann distribution at `temperature` [K].
 
-        Each amplitude is normal with variance k_B T / k. Modes softer than `lowest` [rad/fs; 0.01 is 53 cm^-1], also
+        Each amplitude is normal with variance k_B T / k. Modes softer than `lowest` [rad/fs; 0.02 is 106 cm^-1], also
         those with a negative stiffness, are taken as stiff as that: the harmonic picture fails there, and another
         method's modes need not be at rest in this minimum.
         """

@@ -23,6 +23,7 @@ from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 
+LOWEST = 0.0235  # rad/fs, 125 cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
 RECIPES = ("normal_modes", "dynamics", "minimum")
 
 
@@ -99,7 +100,7 @@ def _normal_modes(recipe: Recipe, start: Atoms, progress: Progress) -> list[Atom
         raise MissingProgram("normal modes need tblite: python -m pip install tblite") from error
     calculator = TBLite(method="GFN1-xTB", accuracy=0.01, verbosity=0)
     modes = NormalModes.of(start, calculator, progress=progress)
-    return modes.sample(recipe.temperature, recipe.frames, recipe.seed)
+    return modes.sample(recipe.temperature, recipe.frames, recipe.seed, LOWEST)
 
 
 def _dynamics(recipe: Recipe, start: Atoms, trajectory: int, progress: Progress) -> list[Atoms]:
