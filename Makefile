@@ -49,7 +49,7 @@ test-browser: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@mkdir -p benchmarks/results
 	@failed=""; \
-	for script in benchmarks/*.py; do \
+	for script in benchmarks/[!_]*.py; do \
 	    name=$$(basename "$$script" .py); echo "$$name"; \
 	    $(BIN)/python "$$script" --json "benchmarks/results/$$name.json" || failed="$$failed $$name"; \
 	done; \

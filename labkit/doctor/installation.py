@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -48,9 +47,7 @@ def packages() -> Iterator[Check]:
         if not requirement.specifier.contains(version, prereleases=True):
             yield Check(name, bad, f"{version}, needed {requirement.specifier}", INSTALL)
         elif name in pins and Version(pins[name]).public != version.public:
-            yield Check(
-                name, "note", f"{version}, tested with {pins[name]}", f"if something fails: {INSTALL}"
-            )
+            yield Check(name, "note", f"{version}, tested with {pins[name]}", f"if something fails: {INSTALL}")
         else:
             yield Check(name, "ok", str(version))
 
@@ -112,36 +109,20 @@ def nglview() -> Iterator[Check]:
     if not _installed("nglview"):
         yield Check(name, "note", "nglview is not installed", INSTALL)
         return
-    shipped = nglview_front_end()
-    if shipped is None:
-        yield Check(
-            name,
-            "fail",
-            "JupyterLab has no nglview extension",
-            "python -m pip install --force-reinstall nglview",
-        )
-        return
     from labkit.panels import _nglview
 
+    shipped = _nglview.shipped_version()
+    if shipped is None:
+        yield Check(name, "fail", "JupyterLab has none", "python -m pip install --force-reinstall nglview")
+        return
     _nglview.mend()
-    from nglview import _frontend
+    from nglview import NGLWidget
 
-    asked = _frontend.__frontend_version__
+    asked = NGLWidget.class_traits()["_view_module_version"].default_value
     if asked == shipped:
         yield Check(name, "ok", shipped)
     else:
-        yield Check(name, "fail", f"{asked} is asked for, {shipped} is there", INSTALL)
-
-
-def nglview_front_end() -> str | None:
-    """Return the version of the nglview extension that JupyterLab serves, or None."""
-    from jupyter_core.paths import jupyter_path
-
-    for folder in jupyter_path("labextensions", "nglview-js-widgets"):
-        file = Path(folder) / "package.json"
-        if file.is_file():
-            return json.loads(file.read_text())["version"]
-    return None
+        yield Check(name, "fail", f"nglview asks for {asked}, JupyterLab has {shipped}", INSTALL)
 
 
 def gap_fit() -> Iterator[Check]:
@@ -154,9 +135,7 @@ def gap_fit() -> Iterator[Check]:
     version = re.search(r"git version\s+\S*?,?(\S+)$", done.stdout, re.MULTILINE)
     if version is None:
         why = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
-        yield Check(
-            "gap_fit", "note", f"{program} does not start: {why[0]}", "reinstall quippy-ase: " + INSTALL
-        )
+        yield Check("gap_fit", "note", f"{program} does not start: {why[0]}", "reinstall quippy-ase: " + INSTALL)
     else:
         yield Check("gap_fit", "ok", f"{version.group(1).rpartition(',')[2]} in {Path(program).parent}")
 
