@@ -14,7 +14,7 @@ from labkit.base.system import State, System
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Ordered pairs (every pair stands twice, as i-j and j-i), sorted by i.
+    """Ordered pairs (every pair stands twice, as i-j and j-i), sorted by i and then by the species of j.
 
     i, j   (P,)   atoms of the flat batch
     shift  (P, 3) lattice vectors to add to j, as numbers of cells
@@ -58,7 +58,10 @@ def find_neighbours(system: System, positions: Tensor, cell: Tensor, cutoff: flo
     for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
         i, j, shift = search.compute(where[start:end].contiguous(), cells[s], periodic[s], "ijS")
         parts.append((i + start, j + start, shift, torch.full_like(i, s)))
-    i, j, shift, index = (torch.cat(part).to(positions.device) for part in zip(*parts, strict=True))
+    i, j, shift, index = (torch.cat(part) for part in zip(*parts, strict=True))
+    numbers = system.numbers.cpu()
+    order = torch.argsort(i * (int(numbers.max()) + 1) + numbers[j], stable=True)
+    i, j, shift, index = (part[order].to(positions.device) for part in (i, j, shift, index))
     return Neighbours(i, j, shift.to(torch.int64), index)
 
 

@@ -69,24 +69,32 @@ class DensityExpansion(nn.Module):
         distance = vectors.norm(dim=1)
         fade = smooth_cutoff(distance, self.cutoff, self.width)
         radial = self.radial(distance) * fade[:, None, None]
-        angular = self._padded(self.harmonics(vectors))
-        return self.gather(system, near, radial[..., None] * angular[:, :, None])
+        return self.gather(system, near, radial, self._padded(self.harmonics(vectors)))
 
-    def gather(self, system: System, near: Neighbours, pairs: Tensor) -> Tensor:
-        """Sum contributions of pairs (P, l, n, m) into the channels of their centres and add the centres' own."""
-        slots, kinds = system.n_atoms, len(self.species)
+    def gather(self, system: System, near: Neighbours, radial: Tensor, angular: Tensor) -> Tensor:
+        """Σ_j radial (P, l, n) × angular (P, l, m) into the channels of the centres, and the centres' own share.
+
+        The pairs of a centre and species stand together, so that they become one padded matrix product instead of an
+        outer product a pair, which would be n_max times the memory.
+        """
+        atoms, kinds, degrees, width = system.n_atoms, len(self.species), self.l_max + 1, 2 * self.l_max + 1
         slot = near.i * kinds + self.channel_of[system.numbers[near.j]]
-        size = (self.l_max + 1) * self.n_max * (2 * self.l_max + 1)
-        density = pairs.new_zeros(slots * kinds, size).index_add(0, slot, pairs.reshape(-1, size))
-        density = density.view(slots, kinds, self.l_max + 1, self.n_max, 2 * self.l_max + 1).transpose(1, 2)
-        density = density.reshape(slots, self.l_max + 1, self.channels, 2 * self.l_max + 1)
-        own = torch.zeros_like(density).view(slots, self.l_max + 1, kinds, self.n_max, 2 * self.l_max + 1)
-        at_centre = self.radial.at_centre() * (self.central_weight / (4 * torch.pi) ** 0.5)
-        own[torch.arange(slots, device=own.device), 0, self.channel_of[system.numbers], :, 0] = at_centre
-        return density + own.view_as(density)
+        counts = torch.bincount(slot, minlength=atoms * kinds)
+        longest = int(counts.max())
+        place = torch.arange(len(slot), device=slot.device) + (slot * longest - (counts.cumsum(0) - counts)[slot])
 
-    def pair_derivatives(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """What pairs add, (P, l, n, m), and its derivatives with respect to their vectors, (P, 3, l, n, m) 1/Å."""
+        def padded(values: Tensor) -> Tensor:
+            rows = values.new_zeros(atoms * kinds * longest, *values.shape[1:]).index_copy(0, place, values)
+            return rows.view(atoms, kinds, longest, *values.shape[1:])
+
+        density = torch.einsum("iakln,iaklm->ilanm", padded(radial), padded(angular))
+        own = density.new_zeros(atoms, degrees, kinds, self.n_max, width)
+        at_centre = self.radial.at_centre() * (self.central_weight / (4 * torch.pi) ** 0.5)
+        own[torch.arange(atoms, device=own.device), 0, self.channel_of[system.numbers], :, 0] = at_centre
+        return (density + own).reshape(atoms, degrees, self.channels, width)
+
+    def pair_derivatives(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Radial (P, l, n) and angular (P, l, m) parts, and their product's derivatives (P, 3, l, n, m) in 1/Å."""
         distance = vectors.norm(dim=1)
         direction = vectors / distance[:, None]
         with torch.enable_grad():
@@ -100,9 +108,9 @@ class DensityExpansion(nn.Module):
         angular, angular_slope = self.harmonics.compute_with_gradients(vectors)
         angular = self._padded(angular)
         angular_slope = self._padded(angular_slope.flatten(0, 1)).unflatten(0, (-1, 3))
-        value = radial[..., None] * angular[:, :, None]
-        steep = (radial_slope[..., None] * angular[:, :, None])[:, None] * direction[:, :, None, None, None]
-        return value, steep + radial[:, None, ..., None] * angular_slope[:, :, :, None]
+        slope = (direction[:, :, None, None] * radial_slope[:, None])[..., None] * angular[:, None, :, None]
+        slope.addcmul_(radial[:, None, ..., None], angular_slope[:, :, :, None])
+        return radial, angular, slope
 
     def check_species(self, system: System) -> None:
         """Raise LabkitError, naming the first atom, if a species has no channel."""

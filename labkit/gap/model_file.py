@@ -71,7 +71,8 @@ def load(path: str | os.PathLike[str]) -> GapModel:
     try:
         with safe_open(path, framework="pt", device=str(run_config().device)) as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise LabkitError(
             f"{path}: not a whole safetensors file ({error}); it may be cut off: save the model again"

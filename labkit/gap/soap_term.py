@@ -110,8 +110,8 @@ class SoapTerm(nn.Module):
         expansion = self.descriptor.expansion
         expansion.check_species(system)
         near, vectors = neighbours.within(self.cutoff, positions, cell)
-        value, slope = expansion.pair_derivatives(vectors)  # (P, l, n, m), (P, 3, l, n, m)
-        coefficients = expansion.gather(system, near, value)
+        radial, angular, slope = expansion.pair_derivatives(vectors)  # (P, l, n), (P, l, m), (P, 3, l, n, m)
+        coefficients = expansion.gather(system, near, radial, angular)
         power, length = self.descriptor.normalised(coefficients)
         out = Rows.zeros(system, self.columns, virials, power)
         channel = expansion.channel_of[system.numbers[near.j]]

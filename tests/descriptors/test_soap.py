@@ -118,17 +118,18 @@ def test_pair_derivatives_equal_autograd() -> None:
     expansion = DensityExpansion([1, 8], **SETTINGS)
     generator = torch.Generator().manual_seed(2)
     vectors = torch.randn(6, 3, generator=generator, dtype=torch.float64) * 1.5
-    value, slope = expansion.pair_derivatives(vectors)
+    *_, slope = expansion.pair_derivatives(vectors)
 
     def each(vectors: torch.Tensor) -> torch.Tensor:
-        return expansion.pair_derivatives(vectors)[0]
+        radial, angular, _ = expansion.pair_derivatives(vectors)
+        return radial[..., None] * angular[:, :, None]
 
     for axis in range(3):
         step = torch.zeros(3, dtype=torch.float64)
         step[axis] = 1e-5
         numeric = (each(vectors + step) - each(vectors - step)) / 2e-5
         torch.testing.assert_close(slope[:, axis], numeric, atol=1e-7, rtol=1e-6)
-    assert value.shape == (6, 5, 5, 9)
+    assert slope.shape == (6, 3, 5, 5, 9)
 
 
 @cache
