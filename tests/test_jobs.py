@@ -241,7 +241,7 @@ def test_a_killed_process_loses_at_most_one_block(tmp_path):
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_jobs import anneal
         from labkit.jobs import Job
-        job = Job(anneal, 400, checkpoint={str(tmp_path / "kept.txt")!r}).start()
+        job = Job(anneal, 80, checkpoint={str(tmp_path / "kept.txt")!r}).start()
         print(repr(float(job.wait(60))))
         """)
     )
@@ -252,6 +252,6 @@ def test_a_killed_process_loses_at_most_one_block(tmp_path):
     process.wait()
     process.stdout.close()
     step = int(np.loadtxt(tmp_path / "kept.txt")[-1, 0])
-    assert 0 < step < 400
+    assert 0 < step < 80
     again = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, check=True)
-    assert float(again.stdout) == Job(anneal, 400).start().wait(60)
+    assert float(again.stdout) == Job(anneal, 80).start().wait(60)

@@ -1,0 +1,16 @@
+"""Panels: live experiments of widgets, each a Model that runs without a screen and a View that shows it."""
+
+from labkit.errors import LabkitError
+
+try:
+    import ipywidgets  # noqa: F401
+    import matplotlib  # noqa: F401
+except ImportError as error:
+    raise LabkitError(
+        f"panels need {error.name}, which is not installed; install it with: "
+        'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+    ) from error
+
+from labkit.panels.train import TrainPanel
+
+__all__ = ["TrainPanel"]

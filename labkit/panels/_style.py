@@ -1,0 +1,67 @@
+"""How all panels look: one place for colours, fonts, figures and CSS."""
+
+from __future__ import annotations
+
+import io
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
+OTHER = ("#5b9a68", "#9467a8", "#b8860b")
+INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
+DPI = 150  # drawn at 1.5 times the size on screen, which stays sharp on fine displays
+
+CSS = f"""<style>
+.labkit {{ max-width: 1080px; font-size: 13px; }}
+.labkit .labkit-card {{ border: 1px solid var(--jp-border-color2, #ddd); border-radius: 8px; padding: 10px 12px;
+  background: var(--jp-layout-color1, white); }}
+.labkit .labkit-title {{ font-weight: 600; font-size: 15px; line-height: 1.4; }}
+.labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; }}
+.labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
+  border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
+.labkit .widget-button {{ border-radius: 6px; }}
+.labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
+.labkit details > summary {{ cursor: pointer; color: var(--jp-ui-font-color1, {INK}); }}
+.labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
+  border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
+  font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
+.labkit a.labkit-link, .labkit button.labkit-link {{ display: inline-block; margin: 2px 8px 2px 0;
+  padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4); color: var(--jp-content-link-color, {TRAIN});
+  text-decoration: none; cursor: pointer; font-size: 12px; }}
+.labkit table.labkit-table {{ border-collapse: collapse; margin: 2px 0; }}
+.labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 14px 2px 0; text-align: right;
+  font-variant-numeric: tabular-nums; border: 0; font-weight: normal; }}
+.labkit table.labkit-table th {{ color: var(--jp-ui-font-color2, {MUTED}); }}
+.labkit table.labkit-table td:first-child, .labkit table.labkit-table th:first-child {{ text-align: left; }}
+</style>"""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of width × height inches (at 100 pixels an inch on screen), drawn by Agg, unknown to pyplot."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, xlabel: str, ylabel: str, title: str = "") -> Axes:
+    """Give axes labkit's look; labels name quantity and unit, as in "energy [eV]"."""
+    axes.set_xlabel(xlabel, fontsize=9, color=INK)
+    axes.set_ylabel(ylabel, fontsize=9, color=INK)
+    axes.set_title(title, fontsize=10, color=INK, loc="left", fontweight="bold")
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8, colors=MUTED, length=0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GRID)
+    return axes
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # time counts more than bytes
+    return buffer.getvalue()
