@@ -96,7 +96,7 @@ def parse(chunk: Chunk) -> Atoms:
     numbers = _numbers(chunk, arrays)
     lattice = info.pop("Lattice", None)
     pbc = np.atleast_1d(info.pop("pbc", lattice is not None))
-    if pbc.shape not in ((1,), (3,)) or not np.isin(pbc, [True, False]).all():
+    if pbc.shape not in ((1,), (3,)) or any(x not in (True, False) for x in pbc.tolist()):
         raise chunk.error(f"pbc is {pbc.tolist()}, expected three of T and F", -1)
     cell = None if lattice is None else lattice.T
     atoms = Atoms(numbers, arrays.pop("positions"), cell=cell, pbc=pbc.astype(bool) if len(pbc) == 3 else bool(pbc[0]))

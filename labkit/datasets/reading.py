@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import warnings
 from pathlib import Path
 
@@ -58,8 +57,10 @@ def load(
 def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
     with open(path, "rb") as file:
         start = file.read(16)
-    if start.startswith(b"SQLite format 3\0") or path.suffix == ".json":
-        return _database(path)
+    if start.startswith(b"SQLite format 3\0"):
+        return _database(path, "db")
+    if path.suffix == ".json":
+        return _database(path, "json")
     if start.startswith(ULM):
         return _trajectory(path)
     if path.suffix in (".db", ".traj"):
@@ -82,18 +83,18 @@ def _xyz(path: Path, keep_whole: bool) -> list[Atoms]:
     return frames
 
 
-def _database(path: Path) -> list[Atoms]:
+def _database(path: Path, kind: str) -> list[Atoms]:
     import ase.db
 
     try:
         frames = []
-        with ase.db.connect(path, use_lock_file=False) as database:
+        with ase.db.connect(path, type=kind, use_lock_file=False) as database:
             for row in database.select():
                 atoms = row.toatoms()
                 atoms.info = {**row.key_value_pairs, **row.data}
                 frames.append(atoms)
         return frames
-    except (sqlite3.Error, ValueError, KeyError, AttributeError, TypeError) as error:
+    except Exception as error:  # sqlite3, json and the decoding of rows each fail in their own ways
         raise LabkitError(f"{path}: could not be read as an ASE database ({type(error).__name__}: {error})") from error
 
 

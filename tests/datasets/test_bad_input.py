@@ -142,6 +142,11 @@ def test_virial_of_an_open_system(written):
     refused(written(text), "frame 0", "'REF_virial' needs a cell", stress_key="REF_virial", energy_key="energy")
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "[1, 2]", '{"1": {"numbers": 3}, "ids": [1]}', "not json"])
+def test_json_that_is_no_database(written, text):
+    refused(written(text, "a.json"))
+
+
 @pytest.mark.parametrize("name", ["a.db", "a.json", "a.traj", "a.xyz"])
 def test_binary_garbage(written, name):
     path = written(b"\x80\x04\x95\x00garbage" + bytes(range(256)), name)

@@ -84,6 +84,13 @@ def test_ase_formats(tmp_path, name):
         assert [info["sample"] for info in ds.info] == [0, 1, 2]
 
 
+def test_sqlite_is_told_by_content(tmp_path):
+    with ase.db.connect(tmp_path / "cu.db") as database:
+        database.write(copper())
+    (tmp_path / "cu.db").rename(tmp_path / "cu.sqlite")
+    assert len(load(tmp_path / "cu.sqlite", **GIVEN, stress_key="stress")) == 1
+
+
 @pytest.mark.parametrize("energy", ["energy", "Energy", "dft_energy", "REF_energy", "energy_ref"])
 @pytest.mark.parametrize("forces", ["forces", "force", "REF_forces", "DFT_force"])
 def test_keys_are_guessed_with_a_message(tmp_path, energy, forces):

@@ -71,7 +71,7 @@ def _work(
     progress: Progress,
 ) -> dict[int, LabkitError]:
     stop, failed, waiting = threading.Event(), {}, list(reversed(todo))
-    running: dict[Future[None], int] = {}
+    running: dict[Future[Atoms], int] = {}
     begun = time.monotonic()
     with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="label") as pool:
         try:
@@ -81,20 +81,25 @@ def _work(
                     raise Stopped("labelling was stopped")
                 while waiting and len(running) < workers:
                     i = waiting.pop()
-                    running[pool.submit(_label, frames[i], oracle, paths[i], stop)] = i
+                    running[pool.submit(oracle.label, frames[i], stop.is_set)] = i
                 finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
                     i = running.pop(future)
                     try:
-                        future.result()
-                        done.add(i)
+                        labelled = future.result()
                     except LabkitError as error:
                         failed[i] = error
+                    else:  # a label that cannot be kept ends the run: the next ones could not be kept either
+                        _keep(labelled, oracle.name, paths[i])
+                        done.add(i)
                     rate = (time.monotonic() - begun) / max(len(done) + len(failed), 1)
                     progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
         except Stopped as stopped:
             stop.set()
             wait(running)
+            for future, i in running.items():
+                if future.exception() is None:
+                    _keep(future.result(), oracle.name, paths[i])
             whole = [path for path in paths if path.exists()]
             stopped.partial = _read(whole, paths[0].parent.name) if whole else None
             raise
@@ -103,9 +108,8 @@ def _work(
     return failed
 
 
-def _label(atoms: Atoms, oracle: Oracle, path: Path, stop: threading.Event) -> None:
-    labelled = oracle.label(atoms, stop.is_set)
-    labelled.info["oracle"] = oracle.name
+def _keep(labelled: Atoms, oracle: str, path: Path) -> None:
+    labelled.info["oracle"] = oracle
     Dataset.from_atoms([labelled], **KEYS).write(path)
 
 

@@ -1,6 +1,12 @@
 """`labkit generate`: tables, exit codes, folders that go on where they were."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
+import psutil
 import pytest
 from ase.calculators.emt import EMT
 
@@ -31,6 +37,20 @@ def test_bad_input_is_told(capsys, tmp_path):
     assert "needs a fitted potential" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["generate", "ice"])
+
+
+@needs_espresso
+def test_interrupt_ends_the_programs_too():
+    command_line = [sys.executable, "-m", "labkit", "generate", "ice", "--check", "2", "--workers", "2"]
+    process = subprocess.Popen(command_line, stderr=subprocess.DEVNULL)
+    us = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while not us.children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    programs = us.children()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert programs and not any(program.is_running() for program in programs)
 
 
 @needs_espresso

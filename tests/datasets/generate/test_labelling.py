@@ -14,6 +14,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from labkit.datasets import Dataset
 from labkit.datasets.generate import CalculatorOracle, label_frames
 from labkit.errors import LabkitError, Stopped
 
@@ -83,6 +84,17 @@ def test_what_is_done_is_not_done_again(tmp_path):
     again = label_frames(coppers(4), oracle, tmp_path)
     assert [i for i, _ in oracle.calls] == [2]
     assert again.hash == first.hash
+
+
+def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
+    def full(self, path):
+        raise LabkitError(f"{path}: could not be written (No space left on device)")
+
+    monkeypatch.setattr(Dataset, "write", full)
+    oracle = Counting()
+    with pytest.raises(LabkitError, match="No space left"):
+        label_frames(coppers(), oracle, tmp_path)
+    assert len(oracle.calls) == 1
 
 
 def test_several_at_a_time(tmp_path):
