@@ -53,7 +53,7 @@ class GapConfig:
     forces_key: str = "forces"
     virial_key: str = "virial"
     stress_key: str = "stress"
-    seed: int = 0
+    seed: int = 1
     atoms_filename: str = "train.xyz"
     gp_file: str = "gap.xml"
     other: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +79,8 @@ class GapConfig:
         number(self, "sigma_hessian", least=0)
         number(self, "sparse_jitter", least=0)
         number(self, "seed", least=-1, whole=True)
+        if self.seed == 0:
+            raise SettingError("seed is 0, with which gap_fit's random numbers fail; take 1 or more", "seed")
         if self.e0_method not in ("isolated", "average"):
             hint = suggest(str(self.e0_method), ["isolated", "average"])
             message = f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}"

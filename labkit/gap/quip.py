@@ -64,6 +64,7 @@ def fit(
         write_training_file(scratch / "train.xyz", train, settings)
         settings.write(scratch / "gap_fit.cfg")
         run(scratch, "gap_fit.cfg", log, progress)
+        took = time.monotonic() - began
         made = scratch / model.name
         if not made.is_file():
             raise LabkitError(f"gap_fit ended without a model; its log ends with\n{tail(log)}")
@@ -72,7 +73,7 @@ def fit(
             "config": config.text(),
             "data": {"name": train.name, "frames": len(train), "sha256": train.hash},
             "e0": settings.e0,
-            "seconds": time.monotonic() - began,
+            "seconds": took,
             "units": "eV, Å",
             "labkit": labkit.__version__,
         }

@@ -43,7 +43,6 @@ class QuipPotential(Potential):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
         self.path = Path(path)
-        check_model(self.path)
         self._quippy = self.calculator()
         self.cutoff = float(self._quippy._quip_potential.cutoff())
         notes = beside(self.path, ".json")
@@ -55,6 +54,7 @@ class QuipPotential(Potential):
             from quippy.potential import Potential as Quippy
         except ImportError as error:
             raise LabkitError(f"QUIP's Python package is not installed; run: {INSTALL}") from error
+        check_model(self.path)  # QUIP ends Python where a file is missing
         try:
             with _one_at_a_time, contextlib.chdir("."):
                 return Quippy(param_filename=str(self.path.resolve()))
