@@ -17,9 +17,10 @@ from labkit.datasets.collect import check_structure
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import chunks, parse
 from labkit.datasets.generate.oracle import Oracle
+from labkit.datasets.labels import values
 from labkit.errors import LabkitError, Stopped
 
-KEYS = {"energy_key": "energy", "forces_key": "forces"}
+LABELS = ("energy", "forces", "stress", "polarizability")
 
 
 def label_frames(
@@ -45,6 +46,8 @@ def label_frames(
     >>> label_frames(frames, CalculatorOracle("EMT", EMT), "/tmp/labkit-doctest-labels", workers=2)
     Dataset('labkit-doctest-labels', 2 frames, 4 atoms)
     """
+    if workers < 1:
+        raise LabkitError(f"workers is {workers}, expected at least 1")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for i, atoms in enumerate(frames):
@@ -72,8 +75,8 @@ def _work(
 ) -> dict[int, LabkitError]:
     stop, failed, waiting = threading.Event(), {}, list(reversed(todo))
     running: dict[Future[Atoms], int] = {}
-    begun = time.monotonic()
-    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="label") as pool:
+    begun, before = time.monotonic(), len(done)
+    with ThreadPoolExecutor(workers, thread_name_prefix="label") as pool:
         try:
             progress.update(len(done), len(frames), failed=0)
             while waiting or running:
@@ -92,7 +95,7 @@ def _work(
                     else:  # a label that cannot be kept ends the run: the next ones could not be kept either
                         _keep(labelled, oracle.name, paths[i])
                         done.add(i)
-                    rate = (time.monotonic() - begun) / max(len(done) + len(failed), 1)
+                    rate = (time.monotonic() - begun) / max(len(done) - before + len(failed), 1)
                     progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
         except Stopped as stopped:
             stop.set()
@@ -110,7 +113,7 @@ def _work(
 
 def _keep(labelled: Atoms, oracle: str, path: Path) -> None:
     labelled.info["oracle"] = oracle
-    Dataset.from_atoms([labelled], **KEYS).write(path)
+    _dataset([labelled], "").write(path)
 
 
 def _belongs(path: Path, atoms: Atoms, oracle: str) -> bool:
@@ -127,4 +130,11 @@ def _belongs(path: Path, atoms: Atoms, oracle: str) -> bool:
 
 
 def _read(paths: list[Path], name: str) -> Dataset:
-    return Dataset.from_atoms([parse(next(chunks(path))) for path in paths], **KEYS, name=name)
+    return _dataset([parse(next(chunks(path))) for path in paths], name)
+
+
+def _dataset(frames: list[Atoms], name: str) -> Dataset:
+    """Take the oracle's labels, not others that the frames may carry along, such as REF_energy."""
+    found = {key for atoms in frames for key in values(atoms)}
+    keys = {f"{label}_key": label if label in found else False for label in LABELS}
+    return Dataset.from_atoms(frames, **keys, name=name)

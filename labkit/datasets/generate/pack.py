@@ -94,4 +94,6 @@ def trajectory_and_sample(chunk: Chunk) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    pack(*sys.argv[1:4])
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    pack(*sys.argv[1:])

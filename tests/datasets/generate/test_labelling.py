@@ -86,6 +86,15 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert again.hash == first.hash
 
 
+def test_labels_that_frames_carry_along_are_kept_apart(tmp_path):
+    frames = coppers(2)
+    for atoms in frames:
+        atoms.info.update(REF_energy=-1.0, dft_virial=np.eye(3))
+    ds = label_frames(frames, ORACLE, tmp_path)
+    assert (ds.energy != -1.0).all() and np.isfinite(ds.stress).all()
+    assert ds.info[1]["REF_energy"] == -1.0
+
+
 def test_a_full_disk_ends_the_run_at_once(tmp_path, monkeypatch):
     def full(self, path):
         raise LabkitError(f"{path}: could not be written (No space left on device)")
@@ -120,6 +129,11 @@ def test_stop_ends_what_is_in_flight_and_hands_over_what_is_done(tmp_path):
     assert time.monotonic() - began < 5
     assert len(stopped.value.partial) == 3
     assert len(label_frames(coppers(), Counting(), tmp_path)) == 6
+
+
+def test_no_workers(tmp_path):
+    with pytest.raises(LabkitError, match="workers is 0"):
+        label_frames(coppers(1), ORACLE, tmp_path, workers=0)
 
 
 def test_an_oracle_that_breaks_is_not_swallowed(tmp_path):
