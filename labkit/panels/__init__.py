@@ -11,6 +11,7 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap]" -c constraints.txt'
     ) from error
 
+from labkit.panels.structure import StructurePanel
 from labkit.panels.train import TrainPanel
 
-__all__ = ["TrainPanel"]
+__all__ = ["StructurePanel", "TrainPanel"]

@@ -33,7 +33,7 @@ def seconds(value: float) -> str:
     """A duration for people.
 
     >>> seconds(7.6), seconds(125), seconds(7300)
-    ('8 s', '2 min 5 s', '2 h 2 min')
+    ('8 s', '2 min 5 s', '2 h 1 min')
     """
     whole = round(value)
     if whole < 60:

@@ -28,8 +28,8 @@ CSS = f"""<style>
   border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
   font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
 .labkit a.labkit-link, .labkit button.labkit-link {{ display: inline-block; margin: 2px 8px 2px 0;
-  padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4); color: var(--jp-content-link-color, {TRAIN});
-  text-decoration: none; cursor: pointer; font-size: 12px; }}
+  padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4);
+  color: var(--jp-content-link-color, {TRAIN}); text-decoration: none; cursor: pointer; font-size: 12px; }}
 .labkit table.labkit-table {{ border-collapse: collapse; margin: 2px 0; }}
 .labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 14px 2px 0; text-align: right;
   font-variant-numeric: tabular-nums; border: 0; font-weight: normal; }}

@@ -1,0 +1,69 @@
+"""nglview's live view of one structure, its unit cell and arrows, kept in step with a StructureModel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from labkit.panels import _nglview
+from labkit.panels._picture import cell_edges
+from labkit.panels.structure_model import StructureModel
+
+_nglview.mend()
+import nglview  # noqa: E402 - after it was mended
+
+RED, GREY = [0.75, 0.15, 0.12], [0.55, 0.58, 0.62]
+
+
+class Viewer:
+    """`widget` shows the model's present frame."""
+
+    def __init__(self, model: StructureModel, height: str = "380px") -> None:
+        self.model = model
+        self.widget = nglview.NGLWidget(**_nglview.versions())
+        self.widget.layout.height = height
+        self.widget.layout.width = "100%"
+        self.widget.camera = "orthographic"
+        self._overlay: Any = None
+        self._load()
+        self._decorate()
+        model.observe(self._move, "index")
+        model.observe(lambda _: self._decorate(), ["arrows", "cell"])
+
+    def _load(self) -> None:
+        self._numbers = self.model.atoms[self.model.index].numbers
+        structure = nglview.ASEStructure(self.model.atoms[self.model.index])
+        self._structure = self.widget.add_component(structure, default_representation=False)
+        self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
+        self._structure.center()
+
+    def _move(self, _: Any) -> None:
+        atoms = self.model.atoms[self.model.index]
+        if self.widget.loaded and np.array_equal(atoms.numbers, self._numbers):
+            self.widget.set_coordinates({0: atoms.positions})
+            self._decorate()
+            return
+        self._clear_overlay()  # other atoms: the whole structure is exchanged
+        self.widget.remove_component(self._structure)
+        self._load()
+        self._decorate()
+
+    def _decorate(self) -> None:
+        """Draw cell and arrows anew, as one component behind the structure."""
+        self._clear_overlay()
+        atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
+        edges = cell_edges(atoms) if self.model.cell else []
+        shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.03) for start, end in edges]
+        if arrows is not None:
+            tips = atoms.positions + arrows
+            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
+            for start, tip in zip(atoms.positions[long], tips[long], strict=True):
+                shapes.append(("arrow", start.tolist(), tip.tolist(), RED, 0.09))
+        if shapes:
+            self._overlay = self.widget._add_shape(shapes, name="cell and forces")
+
+    def _clear_overlay(self) -> None:
+        if self._overlay is not None:
+            self.widget.remove_component(self._overlay)
+            self._overlay = None
