@@ -78,20 +78,25 @@ class DensityExpansion(nn.Module):
         outer product a pair, which would be n_max times the memory.
         """
         atoms, kinds, degrees, width = system.n_atoms, len(self.species), self.l_max + 1, 2 * self.l_max + 1
-        slot = near.i * kinds + self.channel_of[system.numbers[near.j]]
-        counts = torch.bincount(slot, minlength=atoms * kinds)
-        longest = int(counts.max())
-        place = torch.arange(len(slot), device=slot.device) + (slot * longest - (counts.cumsum(0) - counts)[slot])
-
-        def padded(values: Tensor) -> Tensor:
-            rows = values.new_zeros(atoms * kinds * longest, *values.shape[1:]).index_copy(0, place, values)
-            return rows.view(atoms, kinds, longest, *values.shape[1:])
-
-        density = torch.einsum("iakln,iaklm->ilanm", padded(radial), padded(angular))
+        radial, angular = self.by_centre(system, near, radial, angular)
+        density = torch.einsum("iakln,iaklm->ilanm", radial, angular)
         own = density.new_zeros(atoms, degrees, kinds, self.n_max, width)
         at_centre = self.radial.at_centre() * (self.central_weight / (4 * torch.pi) ** 0.5)
         own[torch.arange(atoms, device=own.device), 0, self.channel_of[system.numbers], :, 0] = at_centre
         return (density + own).reshape(atoms, degrees, self.channels, width)
+
+    def by_centre(self, system: System, near: Neighbours, *values: Tensor) -> list[Tensor]:
+        """Values of pairs (P, ...) as (n, species, k, ...): the k-th neighbour of each species, zeros where there is none."""
+        slots = system.n_atoms * len(self.species)
+        slot = near.i * len(self.species) + self.channel_of[system.numbers[near.j]]
+        counts = torch.bincount(slot, minlength=slots)
+        longest = int(counts.max())
+        place = torch.arange(len(slot), device=slot.device) + (slot * longest - (counts.cumsum(0) - counts)[slot])
+        shape = (system.n_atoms, len(self.species), longest)
+        return [
+            v.new_zeros(slots * longest, *v.shape[1:]).index_copy(0, place, v).view(*shape, *v.shape[1:])
+            for v in values
+        ]
 
     def pair_derivatives(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Radial (P, l, n) and angular (P, l, m) parts, and their product's derivatives (P, 3, l, n, m) in 1/Å."""

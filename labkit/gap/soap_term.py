@@ -114,19 +114,16 @@ class SoapTerm(nn.Module):
         coefficients = expansion.gather(system, near, radial, angular)
         power, length = self.descriptor.normalised(coefficients)
         out = Rows.zeros(system, self.columns, virials, power)
-        channel = expansion.channel_of[system.numbers[near.j]]
         # images of one neighbour move together, and an atom's own images not at all
         apart = torch.nonzero(near.i != near.j).squeeze(1)
         keys, merged = torch.unique(near.i[apart] * system.n_atoms + near.j[apart], return_inverse=True)
         i, j = keys // system.n_atoms, keys % system.n_atoms
         moved = _sum_to(slope[apart], merged, len(keys))
         if virials:
-            tension = 0.5 * (
-                slope[:, VOIGT[0]] * vectors[:, VOIGT[1], None, None, None]
-                + slope[:, VOIGT[1]] * vectors[:, VOIGT[0], None, None, None]
-            )
-            kinds = len(expansion.species)
-            tension = _sum_to(tension, near.i * kinds + channel, system.n_atoms * kinds)
+            lever, change = expansion.by_centre(system, near, vectors, slope.flatten(2))
+            tension = torch.einsum("iaky,iakxc->iayxc", lever, change)
+            tension = 0.5 * (tension + tension.transpose(2, 3))[:, :, VOIGT[0], VOIGT[1]]
+            tension = tension.unflatten(3, slope.shape[2:])
         for z, columns in self.slices().items():
             atoms = system.of_species.get(z)
             if atoms is None:
@@ -140,8 +137,7 @@ class SoapTerm(nn.Module):
                     gradient = centre.derivative(i[part], a, moved[part])  # dk/dr_j (pairs, 3, M)
                     out.add_force(j[part], i[part], columns, gradient)
                 if virials:
-                    strain = tension.view(system.n_atoms, len(expansion.species), *tension.shape[1:])[atoms, a]
-                    change = centre.derivative(atoms, a, strain)  # (atoms, 6, M)
+                    change = centre.derivative(atoms, a, tension[atoms, a])  # (atoms, 6, M)
                     out.virial[:, :, columns] += system_sum(system, atoms, change)
         return out
 
