@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ def existing(path: str | os.PathLike[str]) -> Path:
             raise LabkitError(f"{path}: no such file, the folder {folder} does not exist")
         hint = suggest(path.name, [p.name for p in folder.iterdir() if p.is_file()])
         raise LabkitError(f"{path}: no such file in {folder.resolve()}{hint}")
+    if not os.access(path, os.R_OK):
+        raise LabkitError(f"{path}: may not be read by you; change its permissions")
     if path.stat().st_size == 0:
         raise LabkitError(f"{path}: the file is empty (0 bytes), expected at least one frame")
     return path
@@ -46,7 +49,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
                 yield text
         except UnicodeDecodeError as error:
             raise LabkitError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from error
-        except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
             raise LabkitError(
                 f"{path}: the compressed file ends early or is damaged ({error}); copy or download it again"
             ) from error
@@ -64,8 +67,23 @@ def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
             import zstandard
         except ImportError as error:
             raise LabkitError(f"{path}: reading .zst needs zstandard: python -m pip install zstandard") from error
-        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        try:
+            return io.BytesIO(_all_of(zstandard.ZstdDecompressor(), file.read()))
+        except zstandard.ZstdError as error:
+            raise EOFError(str(error)) from error
     return file
+
+
+def _all_of(decompressor: Any, data: bytes) -> bytes:
+    """Decompress whole: zstandard's own streams end silently where a file was cut."""
+    parts = []
+    while data:
+        part = decompressor.decompressobj()
+        parts.append(part.decompress(data))
+        if not part.eof:
+            raise EOFError("no end of stream")
+        data = part.unused_data
+    return b"".join(parts)
 
 
 @contextmanager

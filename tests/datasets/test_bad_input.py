@@ -1,5 +1,8 @@
 """Every bad input is a sentence that names file, frame, line, key or atom, and says what to do."""
 
+import bz2
+import gzip
+import importlib.util
 import lzma
 import os
 
@@ -73,9 +76,27 @@ def test_cut_in_the_only_frame(written):
     refused(written(FRAME[:60]), "ends inside frame 0", keep_whole=True)
 
 
-def test_compressed_file_cut(written):
-    path = written(lzma.compress(FRAME.encode() * 5000)[:-40], "mine.xyz.xz")
-    refused(path, "compressed file ends early or is damaged")
+def packers():
+    yield "gz", gzip.compress
+    yield "xz", lzma.compress
+    yield "bz2", bz2.compress
+    if importlib.util.find_spec("zstandard"):
+        import zstandard
+
+        yield "zst", zstandard.ZstdCompressor(write_checksum=True).compress  # as the command zstd does
+
+
+@pytest.mark.parametrize("suffix, pack", list(packers()))
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
+def test_compressed_file_cut_or_damaged(written, suffix, pack, kept):
+    different = "".join(FRAME.replace("-3.5", str(i)) for i in range(3000)).encode()
+    whole = pack(different)
+    message = refused(written(whole[: int(kept * len(whole))], f"mine.xyz.{suffix}"))
+    assert "ends early or is damaged" in message
+    damaged = bytearray(whole)
+    for i in range(40):
+        damaged[int(kept * len(whole)) - i] ^= 0x5A
+    refused(written(bytes(damaged), f"mine.xyz.{suffix}"))
 
 
 @pytest.mark.parametrize("text", [FRAME.replace("energy=-3.5", "").replace(":forces:R:3", ":other:R:3")])
