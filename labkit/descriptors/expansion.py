@@ -86,7 +86,7 @@ class DensityExpansion(nn.Module):
         return (density + own).reshape(atoms, degrees, self.channels, width)
 
     def by_centre(self, system: System, near: Neighbours, *values: Tensor) -> list[Tensor]:
-        """Values of pairs (P, ...) as (n, species, k, ...): the k-th neighbour of each species, zeros where there is none."""
+        """Values of pairs (P, ...) as (n, species, k, ...): the k-th neighbour of each species, or zeros."""
         slots = system.n_atoms * len(self.species)
         slot = near.i * len(self.species) + self.channel_of[system.numbers[near.j]]
         counts = torch.bincount(slot, minlength=slots)

@@ -37,8 +37,10 @@ class RadialBasis(nn.Module):
     For each l the R_nl are the leading left singular vectors of the operator that takes a neighbour's distance d to
     its smeared density g_l(r; d), with weight r² in r and w(d)² in d, w = d/(1 + (d/Å)⁴): that of a uniform density
     (Goscinski et al., J. Chem. Phys. 155, 104106 (2021)) near the atom, and of the fading importance of neighbours
-    (Willatt et al., Phys. Chem. Chem. Phys. 20, 29661 (2018)) farther out. The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stands here as a
-    Chebyshev series to 1e-12, so that it costs one matrix product and has derivatives of any order.
+    (Willatt et al., Phys. Chem. Chem. Phys. 20, 29661 (2018)) farther out.
+
+    The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stands here as a Chebyshev series
+    to 1e-12, so that it costs one matrix product and has derivatives of any order.
 
     n_max functions for each l from 0 to l_max; cutoff and atom_sigma in Å.
 

@@ -50,7 +50,7 @@ class Design:
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
             raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
         self.e0 = fit_e0(self.train, config)
-        self.terms = make_terms(config, [int(z) for z in self.train.species])
+        self.terms = make_terms(config, [int(z) for z in self.train.species]).to(run_config().device)
         self.notes = [f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored]
         self._core: BlockLeastSquares | None = None
 

@@ -93,7 +93,7 @@ def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapCo
                 shortest[pair] = min(shortest[pair], float(r.min()))
     for pair, start in shortest.items():
         if start < term.cutoff:
-            points = torch.linspace(start, term.cutoff, term.two_body.n_sparse, dtype=torch.float64)
+            points = torch.linspace(start, term.cutoff, term.two_body.n_sparse).to(vectors)
             term.set_points(pair, points)
         else:
             symbols = "-".join(ase.data.chemical_symbols[z] for z in pair)
