@@ -1,4 +1,4 @@
-"""A fit that is killed with SIGKILL resumes from its checkpoint to the same result, bit for bit; and a fit fits in memory."""
+"""A fit that is killed resumes from its checkpoint to the same result, bit for bit; and a large fit stays small."""
 
 import os
 import signal
