@@ -106,7 +106,8 @@ def table(rows: Sequence[Row]) -> str:
         quartiles = f"{r.ratio_q25:.3g} to {r.ratio_q75:.3g}" if r.runs > 1 else ""
         goal = "" if r.goal is None else f"{r.goal:.3g}"
         numbers = (f"{r.labkit:.4g}", f"{r.peer:.4g}", r.unit, f"{r.ratio:.3g}", quartiles, goal)
-        lines.append((f"{r.name} (peer: {r.peer_name})", *numbers, str(r.runs), r.verdict))
+        verdict = r.verdict + ", by few runs" * bool(r.verdict and r.runs < 5)
+        lines.append((f"{r.name} (peer: {r.peer_name})", *numbers, str(r.runs), verdict))
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
         "  ".join(c.ljust(w) if k in (0, 3, 8) else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths))).rstrip()
