@@ -35,8 +35,7 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     """Return the command line that opens `notebook` in JupyterLab."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise LabkitError(
-            "JupyterLab is not installed; install it with: "
-            'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+            'JupyterLab is not installed; install it with: python -m pip install -e ".[lab,gap]" -c constraints.txt'
         )
     root = _root(notebook)
     opened = quote(notebook.relative_to(root).as_posix())
@@ -77,19 +76,16 @@ def notebooks_folder() -> Path:
 
 def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
     """Return the notebooks with these names (`00`, `00_start_here`, a path), or all when none is named."""
-    folder = notebooks_folder()
-    known = sorted(folder.glob("*.ipynb"))
-    if not names:
-        return known
-    return [_find(name, folder, known) for name in names]
+    return [_find(name) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
 
 
-def _find(name: str, folder: Path, known: Sequence[Path]) -> Path:
+def _find(name: str) -> Path:
     if Path(name).is_file():
         return Path(name).resolve()
-    matches = [path for path in known if path.stem == Path(name).stem] or [
-        path for path in known if path.name.startswith(name)
-    ]
+    folder = notebooks_folder()
+    known = sorted(folder.glob("*.ipynb"))
+    matches = [path for path in known if path.stem == Path(name).stem]
+    matches = matches or [path for path in known if path.name.startswith(name)]
     if len(matches) == 1:
         return matches[0]
     listing = ", ".join(path.stem for path in matches or known) or "none"

@@ -66,9 +66,7 @@ def run_notebooks(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabkitError(
-            f"{out}: is no folder to write to ({error.strerror}); choose another with --out"
-        ) from error
+        raise LabkitError(f"{out}: is no folder to write to ({error.strerror}); choose another with --out") from error
     threads = os.environ.get("LABKIT_THREADS", str(max(1, (os.cpu_count() or 1) // side_by_side)))
     env = environment(LABKIT_MODE=mode, LABKIT_THREADS=threads, OMP_NUM_THREADS=threads)
 
@@ -160,25 +158,15 @@ def key_numbers(notebook: Any) -> dict[str, str]:
 
 
 def _is_marked(cell: Any) -> bool:
-    return "# NBVAL_CHECK_OUTPUT" in cell.source or any(
-        mark in cell.metadata.get("tags", []) for mark in MARKS
-    )
+    return "# NBVAL_CHECK_OUTPUT" in cell.source or any(mark in cell.metadata.get("tags", []) for mark in MARKS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="notebooks: 00, 00_start_here or a path (all)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the HTML (out)"
-    )
-    parser.add_argument(
-        "--mode", choices=("fast", "full"), default="fast", help="size of the experiments (fast)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="notebooks: 00, 00_start_here or a path (all)")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the HTML (out)")
+    parser.add_argument("--mode", choices=("fast", "full"), default="fast", help="size of the experiments (fast)")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="how many notebooks side by side (2)")
-    parser.add_argument(
-        "--cell-limit", type=float, default=300.0, metavar="S", help="seconds for one cell (300)"
-    )
+    parser.add_argument("--cell-limit", type=float, default=300.0, metavar="S", help="seconds for one cell (300)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -197,9 +185,7 @@ def run(options: argparse.Namespace) -> int:
         on_report=lambda report: print(_row(report), flush=True),
     )
     failed = [report.name for report in reports if report.error]
-    print(
-        f"\nHTML in {options.out}/; " + (f"failed: {', '.join(failed)}" if failed else "all ran to the end")
-    )
+    print(f"\nHTML in {options.out}/; " + (f"failed: {', '.join(failed)}" if failed else "all ran to the end"))
     return 1 if failed else 0
 
 

@@ -78,6 +78,4 @@ def _address(server: subprocess.Popen, log: Path, limit: float = 60.0) -> str:
         if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text()):
             return found.group()
         time.sleep(0.1)
-    raise AssertionError(
-        f"`labkit lab` gave no address within {limit:.0f} s; it wrote:\n{log.read_text()[-3000:]}"
-    )
+    raise AssertionError(f"`labkit lab` gave no address within {limit:.0f} s; it wrote:\n{log.read_text()[-3000:]}")

@@ -28,7 +28,9 @@ def test_each_command_has_help(command, capsys):
     assert f"labkit {command}" in capsys.readouterr().out
 
 
-def test_bad_input_is_one_sentence_and_exit_code_2(capsys):
+def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert main(["run", "no_such_notebook"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("labkit: ") and "no_such_notebook" in error

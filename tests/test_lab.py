@@ -34,6 +34,12 @@ def test_a_notebook_has_several_names(folder, name):
     assert [path.name for path in find_notebooks([name])] == ["01_train.ipynb"]
 
 
+def test_a_path_needs_no_folder_of_notebooks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.ipynb").write_text("{}")
+    assert find_notebooks(["mine.ipynb"]) == [tmp_path / "mine.ipynb"]
+
+
 def test_an_unknown_name_lists_what_there_is(folder):
     with pytest.raises(LabkitError, match="no notebook matches 'fold'.*00_start_here, 01_train, 02_train_more"):
         find_notebooks(["fold"])

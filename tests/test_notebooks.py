@@ -34,9 +34,7 @@ def test_seconds_memory_numbers_and_html(write, tmp_path):
 
 def test_memory_counts_child_processes(write, tmp_path):
     child = "import subprocess, sys; code = 'b = bytearray(300_000_000); import time; time.sleep(2)'"
-    (report,) = run_notebooks(
-        [write("child", child, "subprocess.run([sys.executable, '-c', code])")], tmp_path / "out"
-    )
+    (report,) = run_notebooks([write("child", child, "subprocess.run([sys.executable, '-c', code])")], tmp_path / "out")
     assert report.memory > 300
 
 
@@ -49,9 +47,7 @@ def test_a_failing_cell_fails_and_is_seen_in_the_html(write, tmp_path):
 
 
 def test_a_cell_over_its_limit_fails(write, tmp_path):
-    (report,) = run_notebooks(
-        [write("slow", "import time; time.sleep(60)")], tmp_path / "out", cell_limit=2
-    )
+    (report,) = run_notebooks([write("slow", "import time; time.sleep(60)")], tmp_path / "out", cell_limit=2)
     assert report.error == "a cell took longer than 2 s" and report.seconds < 30
 
 
