@@ -55,6 +55,12 @@ class DensityExpansion(nn.Module):
         for l in range(l_max + 1):
             lm[l, : 2 * l + 1] = torch.arange(l * l, (l + 1) ** 2)
         self.register_buffer("_lm", lm.flatten(), persistent=False)
+        kinds = len(self.species)
+        own = torch.zeros(kinds, l_max + 1, kinds, n_max, 2 * l_max + 1, dtype=torch.float64)
+        own[torch.arange(kinds), 0, torch.arange(kinds), :, 0] = (
+            self.radial.at_centre() * central_weight / (4 * torch.pi) ** 0.5
+        )
+        self.register_buffer("_own", own.flatten(2, 3), persistent=False)
         scale = (2 * torch.arange(l_max + 1, dtype=torch.float64) + 1) ** -0.25
         self.radial.table.mul_(scale.repeat_interleave(n_max))
 
@@ -77,13 +83,11 @@ class DensityExpansion(nn.Module):
         The pairs of a centre and species stand together, so that they become one padded matrix product instead of an
         outer product a pair, which would be n_max times the memory.
         """
-        atoms, kinds, degrees, width = system.n_atoms, len(self.species), self.l_max + 1, 2 * self.l_max + 1
+        atoms, degrees, width = system.n_atoms, self.l_max + 1, 2 * self.l_max + 1
         radial, angular = self.by_centre(system, near, radial, angular)
         density = torch.einsum("iakln,iaklm->ilanm", radial, angular)
-        own = density.new_zeros(atoms, degrees, kinds, self.n_max, width)
-        at_centre = self.radial.at_centre() * (self.central_weight / (4 * torch.pi) ** 0.5)
-        own[torch.arange(atoms, device=own.device), 0, self.channel_of[system.numbers], :, 0] = at_centre
-        return (density + own).reshape(atoms, degrees, self.channels, width)
+        own = self._own.index_select(0, self.channel_of[system.numbers])
+        return density.reshape(atoms, degrees, self.channels, width) + own
 
     def by_centre(self, system: System, near: Neighbours, *values: Tensor) -> list[Tensor]:
         """Values of pairs (P, ...) as (n, species, k, ...): the k-th neighbour of each species, or zeros."""

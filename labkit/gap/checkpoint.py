@@ -67,11 +67,15 @@ class Checkpoint:
             return False
         for name, tensor in load_file(path).items():
             owner, _, last = name.rpartition(".")
-            terms.get_submodule(owner).register_buffer(last, tensor)
+            # cloned: at the odd addresses of a mapped file the last bits of products differ
+            terms.get_submodule(owner).register_buffer(last, tensor.clone())
         return True
 
     def write_points(self, terms: torch.nn.ModuleList) -> None:
-        self._save(self.folder / "points.safetensors", {k: v for k, v in terms.named_buffers() if ".points_" in k})
+        self._save(
+            self.folder / "points.safetensors",
+            {k: v for k, v in terms.named_buffers() if ".points_" in k or k.endswith(".theta")},
+        )
 
     def _path(self, name: str, first: int) -> Path:
         return self.folder / f"{name}-{first:06d}.safetensors"

@@ -26,12 +26,17 @@ class PairTerm(nn.Module):
         self.pairs = [pair for pair in every if two_body.pair in (None, pair)]
         for a, b in self.pairs:
             self.register_buffer(f"points_{a}_{b}", torch.empty(0, dtype=torch.float64))
+        theta = torch.full((len(self.pairs),), two_body.theta_uniform or torch.nan, dtype=torch.float64)
+        self.register_buffer("theta", theta)
 
     def points(self, pair: tuple[int, int]) -> Tensor:
         return getattr(self, f"points_{pair[0]}_{pair[1]}")
 
-    def set_points(self, pair: tuple[int, int], points: Tensor) -> None:
+    def set_points(self, pair: tuple[int, int], points: Tensor, width: float) -> None:
+        """Sparse points (M,) Å; where the settings leave θ open it becomes `width`, the range of the distances."""
         setattr(self, f"points_{pair[0]}_{pair[1]}", points)
+        if self.two_body.theta_uniform is None:
+            self.theta[self.pairs.index(pair)] = width
 
     @property
     def columns(self) -> int:
@@ -46,7 +51,7 @@ class PairTerm(nn.Module):
 
     def prior(self) -> Tensor:
         """Covariance of the sparse points, (M, M) eV²."""
-        return torch.block_diag(*(self._gauss(p, p) for p in map(self.points, self.pairs)))
+        return torch.block_diag(*(self._gauss(pair, p, p) for pair in self.pairs for p in [self.points(pair)]))
 
     def distances(
         self, system: System, near: Neighbours, vectors: Tensor, pair: tuple[int, int]
@@ -65,7 +70,9 @@ class PairTerm(nn.Module):
         energies = positions.new_zeros(system.n_atoms)
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
-            energies = energies.index_add(0, near.i[mine], 0.5 * (self.kernel(r, self.points(pair)) @ weights[columns]))
+            energies = energies.index_add(
+                0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights[columns])
+            )
         return energies
 
     def atomic_rows(
@@ -77,13 +84,13 @@ class PairTerm(nn.Module):
         features = []
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
-            rows[:, columns] = rows[:, columns].index_add(0, near.i[mine], 0.5 * self.kernel(r, self.points(pair)))
-            grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * self.two_body.theta_uniform, dtype=rows.dtype).to(
-                rows.device
+            rows[:, columns] = rows[:, columns].index_add(
+                0, near.i[mine], 0.5 * self.kernel(pair, r, self.points(pair))
             )
+            grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * float(self._theta(pair))).to(rows)
             jitter = 1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=rows.dtype, device=rows.device)
-            root = torch.linalg.cholesky(self._gauss(grid, grid) + jitter)
-            whole = torch.linalg.solve_triangular(root, 0.5 * self.kernel(r, grid).mT, upper=False).mT
+            root = torch.linalg.cholesky(self._gauss(pair, grid, grid) + jitter)
+            whole = torch.linalg.solve_triangular(root, 0.5 * self.kernel(pair, r, grid).mT, upper=False).mT
             features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], whole))
         return rows, torch.cat(features, 1)
 
@@ -102,8 +109,8 @@ class PairTerm(nn.Module):
                 at = r.detach().requires_grad_()
                 fade = smooth_cutoff(at, self.cutoff, self.two_body.cutoff_transition_width)
                 slope = torch.autograd.grad(fade.sum(), at)[0] if fade.requires_grad else torch.zeros_like(r)
-            gauss = self._gauss(r, self.points(pair))
-            change = (self.points(pair) - r[:, None]) / self.two_body.theta_uniform**2
+            gauss = self._gauss(pair, r, self.points(pair))
+            change = (self.points(pair) - r[:, None]) / self._theta(pair) ** 2
             derivative = gauss * (slope[:, None] + fade.detach()[:, None] * change)
             out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * gauss * fade.detach()[:, None])
             # every pair stands twice, so half of each; both ends feel it
@@ -113,11 +120,14 @@ class PairTerm(nn.Module):
                 out.virial[:, :, columns].index_add_(0, near.index[mine], 0.5 * outer[..., None] * derivative[:, None])
         return out
 
-    def kernel(self, r: Tensor, points: Tensor) -> Tensor:
+    def kernel(self, pair: tuple[int, int], r: Tensor, points: Tensor) -> Tensor:
         """k between distances r (P,) and points (M,), (P, M) eV²."""
         fade = smooth_cutoff(r, self.cutoff, self.two_body.cutoff_transition_width)
-        return fade[:, None] * self._gauss(r, points)
+        return fade[:, None] * self._gauss(pair, r, points)
 
-    def _gauss(self, r: Tensor, points: Tensor) -> Tensor:
-        x = (r[:, None] - points) / self.two_body.theta_uniform
+    def _theta(self, pair: tuple[int, int]) -> Tensor:
+        return self.theta[self.pairs.index(pair)]
+
+    def _gauss(self, pair: tuple[int, int], r: Tensor, points: Tensor) -> Tensor:
+        x = (r[:, None] - points) / self._theta(pair)
         return self.two_body.delta**2 * torch.exp(-0.5 * x**2)

@@ -75,7 +75,8 @@ class SoapTerm(nn.Module):
         for z, columns in self.slices().items():
             if z in system.of_species:
                 atoms = system.of_species[z]
-                energies = energies.index_add(0, atoms, self._weighted(power[atoms], z, weights[columns]))
+                mine = power.index_select(0, atoms)
+                energies = energies.index_add(0, atoms, self._weighted(mine, z, weights[columns]))
         return energies
 
     def atomic_rows(

@@ -19,6 +19,14 @@ from labkit.regression.selection import METHODS, select
 def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
     """Terms without sparse points, in the order of `config.descriptors`, for these atomic numbers."""
     kinds = list(species)
+    for d in config.descriptors:
+        unseen = sorted(set(kinds) - set(d.species or kinds)) if isinstance(d, Soap) else []
+        if unseen:
+            symbol = ase.data.chemical_symbols[unseen[0]]
+            raise LabkitError(
+                f"soap around Z={d.centre} lists the species {list(d.species)}, but the frames contain {symbol}; "
+                f"add {unseen[0]} to species_Z, or leave Z and species_Z out"
+            )
     return nn.ModuleList(SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors)
 
 
@@ -82,7 +90,7 @@ def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: Ga
 
 
 def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]) -> None:
-    shortest = dict.fromkeys(term.pairs, torch.inf)
+    ends = dict.fromkeys(term.pairs, (torch.inf, 0.0))
     for batch in batches(frames, 480):
         state = State.from_atoms([frames[k] for k in batch])
         near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
@@ -90,11 +98,11 @@ def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapCo
         for pair in term.pairs:
             _, r = term.distances(state.system, near, vectors, pair)
             if len(r):
-                shortest[pair] = min(shortest[pair], float(r.min()))
-    for pair, start in shortest.items():
+                ends[pair] = (min(ends[pair][0], float(r.min())), max(ends[pair][1], float(r.max())))
+    for pair, (start, end) in ends.items():
         if start < term.cutoff:
             points = torch.linspace(start, term.cutoff, term.two_body.n_sparse).to(vectors)
-            term.set_points(pair, points)
+            term.set_points(pair, points, width=max(end - start, 0.1))
         else:
             symbols = "-".join(ase.data.chemical_symbols[z] for z in pair)
             notes.append(f"no {symbols} pair within {term.cutoff:g} Å in the training frames: it gets no energy")

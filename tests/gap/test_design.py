@@ -224,3 +224,32 @@ def test_pair_term_alone_learns_a_pair_potential() -> None:
     table = design.errors(design.solve(sigma_energy=1e-4, sigma_force=1e-3, sigma_virial=1e-3))
     spread = np.concatenate([a.get_forces() for a in frames]).std() * 1e3
     assert table.loc[("valid", "forces"), "rmse"] < 0.05 * spread
+
+
+def test_theta_from_the_range_of_distances(train: Dataset, valid: Dataset, tmp_path) -> None:
+    from labkit.gap import GapModel
+
+    config = GapConfig(Distance2b(cutoff=3.0, theta_uniform=None, n_sparse=8), sparse_jitter=1e-6)
+    design = Design.build(train, config, valid=valid)
+    term = design.terms[0]
+    shortest = {pair: float(term.points(pair)[0]) for pair in term.pairs}
+    for pair, theta in zip(term.pairs, term.theta.tolist(), strict=True):
+        assert 0 < theta <= 3.0 - shortest[pair]
+    model = design.solve()
+    model.save(tmp_path / "pair.safetensors")
+    state = State.from_atoms(valid.atoms)
+    back = GapModel.load(tmp_path / "pair.safetensors").evaluate(state)
+    assert torch.equal(back.energy, model.evaluate(state).energy)
+    np.testing.assert_allclose(design.predictions(model)["forces"], back.forces, atol=1e-6)
+
+
+def test_one_soap_for_each_centre(train: Dataset, valid: Dataset) -> None:
+    """Two terms of one centre each are the same model as one term of both."""
+    settings = dict(cutoff=3.0, n_max=3, l_max=2, n_sparse=15, sparse_method="fps")
+    both = Design.build(train, GapConfig(Soap(**settings), sparse_jitter=1e-8), valid=valid)
+    each = [Soap(**settings, centre=z, species=(1, 8)) for z in (1, 8)]
+    apart = Design.build(train, GapConfig(tuple(each), sparse_jitter=1e-8), valid=valid)
+    a, b = (d.predictions(d.solve())["forces"] for d in (both, apart))
+    np.testing.assert_allclose(a, b, atol=1e-5)
+    with pytest.raises(LabkitError, match="Z=8 lists the species .8., but the frames contain H"):
+        Design.build(train, GapConfig(Soap(**settings, centre=8, species=(8,))))
