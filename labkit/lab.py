@@ -58,9 +58,13 @@ def _root(notebook: Path) -> Path:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment for kernels, in which this Python's programs (gap_fit) are found."""
+    """Return the environment for kernels: this Python's programs (gap_fit) are found, and waiting threads sleep.
+
+    OpenMP's threads spin while they wait, unless told; beside a browser or another notebook on the same two cores
+    that made notebooks two to three times slower.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, **changes}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PATH": path, **changes}
 
 
 def notebooks_folder() -> Path:

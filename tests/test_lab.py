@@ -67,6 +67,13 @@ def test_programs_beside_this_python_are_found():
     assert shutil.which(os.path.basename(sys.executable), path=environment()["PATH"].split(os.pathsep)[0])
 
 
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert environment()["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert environment()["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_jupyterlab_opens_the_first_notebook_and_asks_for_the_token(lab):
     parts = urlsplit(lab)
     assert parts.path == "/lab/tree/notebooks/00_start_here.ipynb"
