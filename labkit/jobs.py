@@ -105,7 +105,9 @@ class Job:
         """Begin, once; see `resume` for the second time."""
         with self._lock:
             if self.status != "waiting":
-                raise LabkitError(f"job '{self.name}' was started before (now {self.status}); make a new Job, or resume()")
+                raise LabkitError(
+                    f"job '{self.name}' was started before (now {self.status}); make a new Job, or resume()"
+                )
             self._launch()
         return self
 

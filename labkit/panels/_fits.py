@@ -13,9 +13,11 @@ from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import Stopped
 from labkit.gap import Design, GapConfig, GapModel
+from labkit.panels._style import to_png
+from labkit.panels._train_figure import parity_figure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """What is known after `n_frames` training frames: the model, its errors on both sets, and the way there.
 
@@ -30,6 +32,13 @@ class Fit:
     predictions: dict[str, dict[str, np.ndarray]]
     notes: tuple[str, ...]
     curve: tuple[tuple[int, pd.DataFrame], ...]
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows of it: parity and learning curve."""
+        return to_png(parity_figure(self, self.n_frames))
+
+    def __repr__(self) -> str:
+        return f"Fit of {self.n_frames} frames"
 
 
 def fits(

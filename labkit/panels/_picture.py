@@ -10,7 +10,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
-from labkit.panels._style import BAD, MUTED, new_figure
+from labkit.panels._style import FORCE, MUTED, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
@@ -42,7 +42,7 @@ def picture(
     if arrows is not None:
         tips = arrows @ view.T
         axes.quiver(
-            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=BAD, angles="xy", scale_units="xy", scale=1,
+            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=FORCE, angles="xy", scale_units="xy", scale=1,
             width=0.008, zorder=3,
         )  # fmt: skip
         where = np.concatenate([where, where + tips])

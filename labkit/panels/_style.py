@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
-OTHER = ("#5b9a68", "#9467a8", "#b8860b")
+FORCE = "#2a7f62"
 INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
 DPI = 150  # drawn at 1.5 times the size on screen, which stays sharp on fine displays
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels._fits import Fit
 from labkit.panels._style import GRID, INK, MUTED, TRAIN, VALID, dress, new_figure
+
+if TYPE_CHECKING:
+    from labkit.panels._fits import Fit
 
 COLOURS = {"train": TRAIN, "valid": VALID}
 NAMES = {"train": "training", "valid": "validation"}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from labkit.panels import _nglview
 from labkit.panels._picture import cell_edges
+from labkit.panels._style import FORCE
 from labkit.panels.structure_model import StructureModel
 
 _nglview.mend()
 import nglview  # noqa: E402 - after it was mended
 
-RED, GREY = [0.75, 0.15, 0.12], [0.55, 0.58, 0.62]
+GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
 
 
 class Viewer:
@@ -59,7 +61,7 @@ class Viewer:
             tips = atoms.positions + arrows
             long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
-                shapes.append(("arrow", start.tolist(), tip.tolist(), RED, 0.09))
+                shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.09))
         if shapes:
             self._overlay = self.widget._add_shape(shapes, name="cell and forces")
 

@@ -12,6 +12,7 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.panels._picture import picture
 from labkit.panels._style import to_png
+from labkit.panels._whole import whole
 
 ARROW = 1.2  # Å, length of a large force's arrow
 
@@ -35,7 +36,8 @@ class StructureModel(traitlets.HasTraits):
     picture = traitlets.Bytes(b"")
 
     def __init__(self, frames: Dataset | Sequence[Atoms] | Atoms, **values: object) -> None:
-        self.atoms, self.forces, self.energies = _take(frames)
+        atoms, self.forces, self.energies = _take(frames)
+        self.atoms = [whole(a) for a in atoms]
         if not self.atoms:
             raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
