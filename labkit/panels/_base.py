@@ -107,7 +107,7 @@ class Panel(widgets.VBox):
 
     title = ""
     hint = ""
-    groups: tuple[str, ...] = ("basic", "advanced")
+    groups: tuple[str, ...] = ("basic",)
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -149,8 +149,9 @@ class Panel(widgets.VBox):
         head = widgets.HTML(CSS + _html.head(self.title, self.hint))
         row = widgets.HBox([self.run_button, self.stop_button, self.bar, self.state])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
-        first, *folded = (self.controls(group) for group in self.groups)
-        settings = widgets.VBox(first + [fold("More settings", part) for part in folded if part])
+        first, *others = self.groups
+        folded = [fold(group.capitalize(), self.controls(group)) for group in others]
+        settings = widgets.VBox(self.controls(first) + folded)
         settings.layout.flex, settings.layout.min_width = "0 0 340px", "320px"
         results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))

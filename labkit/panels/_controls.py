@@ -31,9 +31,9 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     trait = model.traits()[name]
     made = _widget(trait, getattr(model, name))
     tags = trait.metadata
-    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="128px"))
-    unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="52px"))
-    unit.add_class("labkit-hint")
+    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="124px"))
+    unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="72px"))
+    unit.add_class("labkit-unit")
     made.layout.width = "165px" if not isinstance(made, widgets.Checkbox) else "40px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")

@@ -33,9 +33,9 @@ class Fit:
     notes: tuple[str, ...]
     curve: tuple[tuple[int, pd.DataFrame], ...]
 
-    def _repr_png_(self) -> bytes:
-        """What a notebook shows of it: parity and learning curve."""
-        return to_png(parity_figure(self, self.n_frames))
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """What a notebook shows of it: parity and learning curve, 700 pixels wide."""
+        return to_png(parity_figure(self, self.n_frames)), {"width": 700}
 
     def __repr__(self) -> str:
         return f"Fit of {self.n_frames} frames"

@@ -19,18 +19,20 @@ CSS = f"""<style>
   background: var(--jp-layout-color1, white); }}
 .labkit .labkit-title {{ font-weight: 600; font-size: 15px; line-height: 1.4; }}
 .labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; }}
+.labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
   border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
 .labkit .widget-button {{ border-radius: 6px; }}
 .labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
-.labkit details > summary {{ cursor: pointer; color: var(--jp-ui-font-color1, {INK}); }}
+.labkit .jupyter-widget-Collapse-header {{ background: transparent; border: 0; padding: 5px 2px; font-weight: 500; }}
+.labkit .jupyter-widget-Collapse-contents {{ border: 0; padding: 2px 0 6px 8px; }}
 .labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
   border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
   font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
 .labkit a.labkit-link, .labkit button.labkit-link {{ display: inline-block; margin: 2px 8px 2px 0;
   padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4);
   color: var(--jp-content-link-color, {TRAIN}); text-decoration: none; cursor: pointer; font-size: 12px; }}
-.labkit table.labkit-table {{ border-collapse: collapse; margin: 2px 0; }}
+.labkit table.labkit-table {{ border-collapse: collapse; margin: 4px 0 8px; line-height: 1.7; }}
 .labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 14px 2px 0; text-align: right;
   font-variant-numeric: tabular-nums; border: 0; font-weight: normal; }}
 .labkit table.labkit-table th {{ color: var(--jp-ui-font-color2, {MUTED}); }}

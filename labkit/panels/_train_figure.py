@@ -46,9 +46,9 @@ def _parity(axes: Axes, fit: Fit, quantity: str) -> None:
     margin = 0.05 * (high - low) or 1e-3
     ends = (low - margin, high + margin)
     axes.plot(ends, ends, color=MUTED, linewidth=0.8, zorder=1)
+    size = 3.5 if quantity == "energy" else 1.6
     for name, (true, predicted) in reversed(points.items()):  # training points, nearer to the line, on top
         step = max(1, len(true) // SHOWN)
-        size = 3.5 if quantity == "energy" else 1.6
         axes.plot(
             true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=COLOURS[name],
             alpha=0.55, markeredgewidth=0, label=NAMES[name], zorder=2,
@@ -56,7 +56,11 @@ def _parity(axes: Axes, fit: Fit, quantity: str) -> None:
     axes.set(xlim=ends, ylim=ends)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    legend = axes.legend(loc="upper left", fontsize=8, frameon=False, markerscale=1.5, handletextpad=0.2)
+    handles, labels = axes.get_legend_handles_labels()
+    legend = axes.legend(
+        handles[::-1], labels[::-1], loc="upper left", fontsize=8, frameon=False, handletextpad=0.2,
+        markerscale=6 / size,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_color(INK)
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from labkit.panels import _nglview
-from labkit.panels._picture import cell_edges
+from labkit.panels._picture import cell_edges, rotation
 from labkit.panels._style import FORCE
 from labkit.panels.structure_model import StructureModel
 
@@ -16,6 +16,7 @@ _nglview.mend()
 import nglview  # noqa: E402 - after it was mended
 
 GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
+ASPECT = 1.6  # at least so many times wider than high is the view on a page
 
 
 class Viewer:
@@ -27,6 +28,7 @@ class Viewer:
         self.widget.layout.height = height
         self.widget.layout.width = "100%"
         self.widget.camera = "orthographic"
+        self.widget.stage.set_parameters(fog_near=90, fog_far=130)  # far atoms are as solid as near ones
         self._overlay: Any = None
         self._load()
         self._decorate()
@@ -38,7 +40,22 @@ class Viewer:
         structure = nglview.ASEStructure(self.model.atoms[self.model.index])
         self._structure = self.widget.add_component(structure, default_representation=False)
         self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
-        self._structure.center()
+        self._look()
+
+    def _look(self) -> None:
+        """Turn and zoom to what the still picture shows.
+
+        NGL's orientation is a 4 × 4 matrix, by columns: the rotation times the distance of the eye, and minus the
+        centre; its camera sees an angle of 40 degrees.
+        """
+        atoms, view = self.model.atoms[self.model.index], rotation(self.model.turn, self.model.tilt)
+        corners = np.concatenate([atoms.positions, cell_edges(atoms).reshape(-1, 3)])
+        centre = (corners.max(0) + corners.min(0)) / 2
+        spread = np.abs((corners - centre) @ view.T).max(0) + 1.0
+        distance = max(spread[1], spread[0] / ASPECT) / np.tan(np.radians(20))
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
+        self.widget._set_camera_orientation(matrix.T.ravel().tolist())
 
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
@@ -56,7 +73,7 @@ class Viewer:
         self._clear_overlay()
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
-        shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.03) for start, end in edges]
+        shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
         if arrows is not None:
             tips = atoms.positions + arrows
             long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
