@@ -160,10 +160,13 @@ class Panel(widgets.VBox):
         return [card]
 
     def _foot(self) -> widgets.Widget:
-        code = fill_when_open("Show code", lambda: _html.code(self.model.code()))
-        files = fill_when_open("Download", lambda: _html.links(self.model.files()))
-        self.code_button, self.download_button = code.children[0], files.children[0]
-        return widgets.HBox([code, files], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        self.code = Unfolding("Show code", "code", lambda: _html.code(self.model.code()))
+        self.download = Unfolding("Download", "download", lambda: _html.links(self.model.files()))
+        self.model.observe(lambda _: self.code.refresh(), parameters(self.model))
+        # files are large: a new result folds them away instead of sending all anew
+        self.model.observe(lambda _: setattr(self.download.toggle, "value", False), "results")
+        row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        return widgets.HBox([self.code, self.download], layout=row)
 
     def _press(self, action: Callable[[], Any]) -> None:
         try:
@@ -184,17 +187,18 @@ def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:
     return widgets.Accordion([widgets.VBox(children)], titles=[title], selected_index=None)
 
 
-def fill_when_open(title: str, content: Callable[[], str]) -> widgets.VBox:
-    """A toggle that shows what `content` returns at that moment, or the sentence of its error."""
-    toggle = widgets.ToggleButton(description=title, icon={"Download": "download"}.get(title, "code"))
-    toggle.layout.width = "130px"
-    body = widgets.HTML()
+class Unfolding(widgets.VBox):
+    """A toggle above what `content` returns when it is opened or refreshed, or the sentence of its error."""
 
-    def change(event: Any) -> None:
+    def __init__(self, title: str, icon: str, content: Callable[[], str]) -> None:
+        self._content = content
+        self.toggle = widgets.ToggleButton(description=title, icon=icon, layout=widgets.Layout(width="130px"))
+        self.body = widgets.HTML()
+        self.toggle.observe(lambda _: self.refresh(), "value")
+        super().__init__([self.toggle, self.body])
+
+    def refresh(self) -> None:
         try:
-            body.value = content() if event.new else ""
+            self.body.value = self._content() if self.toggle.value else ""
         except LabkitError as error:
-            body.value = _html.error(str(error))
-
-    toggle.observe(change, "value")
-    return widgets.VBox([toggle, body])
+            self.body.value = _html.error(str(error))

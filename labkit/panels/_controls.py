@@ -31,10 +31,10 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     trait = model.traits()[name]
     made = _widget(trait, getattr(model, name))
     tags = trait.metadata
-    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="124px"))
-    unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="72px"))
+    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="116px"))
+    unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="68px"))
     unit.add_class("labkit-unit")
-    made.layout.width = "165px" if not isinstance(made, widgets.Checkbox) else "40px"
+    made.layout.width = "150px" if not isinstance(made, widgets.Checkbox) else "40px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")
     return widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="center", height="30px"))

@@ -25,7 +25,7 @@ CSS = f"""<style>
 .labkit .widget-button {{ border-radius: 6px; }}
 .labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
 .labkit .jupyter-widget-Collapse-header {{ background: transparent; border: 0; padding: 5px 2px; font-weight: 500; }}
-.labkit .jupyter-widget-Collapse-contents {{ border: 0; padding: 2px 0 6px 8px; }}
+.labkit .jupyter-widget-Collapse-contents {{ border: 0; padding: 2px 0 6px 0; }}
 .labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
   border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
   font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}

@@ -78,7 +78,7 @@ class Viewer:
             tips = atoms.positions + arrows
             long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
-                shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.09))
+                shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
         if shapes:
             self._overlay = self.widget._add_shape(shapes, name="cell and forces")
 

@@ -14,7 +14,7 @@ from labkit.panels._picture import picture
 from labkit.panels._style import to_png
 from labkit.panels._whole import whole
 
-ARROW = 1.2  # Å, length of a large force's arrow
+ARROW = 2.0  # Å, length of a large force's arrow
 
 
 class StructureModel(traitlets.HasTraits):

@@ -1,0 +1,82 @@
+"""What a person does in JupyterLab, for the tests of this folder."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def open_lab(page: Any, address: str) -> None:
+    """Open a notebook and wait until its kernel is idle and the page knows it (else "Select Kernel" is asked)."""
+    page.goto(address)
+    page.wait_for_selector(".jp-NotebookPanel:visible .jp-Cell")
+    until(lambda: kernel_states(page) == ["idle"], 60, "idle kernel")
+    page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status='idle']:visible")
+    page.wait_for_timeout(500)
+    refuse_news(page)
+
+
+def kernel_states(page: Any) -> list[str]:
+    """What the server says of its kernels that have a page."""
+    script = "() => fetch(new URL('/api/sessions', location)).then(answer => answer.json())"
+    return [s["kernel"]["execution_state"] for s in page.evaluate(script) if s["kernel"]["connections"]]
+
+
+def refuse_news(page: Any) -> None:
+    """Close the question whether JupyterLab may fetch news."""
+    button = page.get_by_role("button", name="No", exact=True)
+    if button.count():
+        button.first.click()
+
+
+def run_all(page: Any) -> None:
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+
+
+def prompts(page: Any) -> list[str]:
+    """What stands before the code cells: "[ ]:", "[*]:", "[3]:"; only one notebook may be open."""
+    script = """() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')]
+        .map(cell => cell.querySelector('.jp-InputPrompt')?.textContent ?? '')"""
+    return page.evaluate(script)
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str, step: float = 0.1) -> Any:
+    """Wait until `condition()` holds and return it."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"no {what} within {seconds:g} s"
+        time.sleep(step)
+    return value
+
+
+def colours(png: bytes, background: tuple[int, int, int] = (255, 255, 255)) -> tuple[float, int]:
+    """The part of pixels that are not background, and the number of different colours among them."""
+    found = pixels(png)
+    drawn = found[np.abs(found - background).sum(1) > 30]
+    return len(drawn) / len(found), len(np.unique(drawn // 16, axis=0))
+
+
+def pixels(png: bytes) -> np.ndarray:
+    """Red, green and blue (n, 3), 0 to 255."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3).astype(int)
+
+
+def type_cell(page: Any, source: str) -> None:
+    """Add a cell at the end, with this source, and run it."""
+    page.locator(".jp-NotebookPanel:visible .jp-CodeCell").last.locator(".jp-InputPrompt").click()
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(source)
+    page.keyboard.press("Shift+Enter")
+
+
+def failures(page: Any) -> list[str]:
+    """Tracebacks and messages on the error channel that the notebook shows."""
+    kinds = [f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("error", "stderr")]
+    return page.locator(", ".join(kinds)).all_inner_texts()

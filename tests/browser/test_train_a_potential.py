@@ -1,0 +1,117 @@
+"""The second notebook run whole; then its panel is used as a person would, also while a cell runs."""
+
+import importlib.util
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from labkit.gap import GapConfig, GapModel
+
+spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
+lab_page = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lab_page)
+until = lab_page.until
+
+pytestmark = pytest.mark.browser
+
+ANSWER = 0.5  # s, within which Stop answers on the screen
+
+
+@pytest.fixture
+def notebook(lab, page):
+    lab_page.open_lab(page, lab.replace("00_start_here", "01_train_a_potential"))
+    start = time.monotonic()
+    lab_page.run_all(page)
+    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 90, "end of the last cell")
+    print(f"all cells after {time.monotonic() - start:.1f} s")
+    assert lab_page.failures(page) == []
+    return page
+
+
+def test_panel_runs_stops_and_gives_away_what_it_has(notebook, artefacts, tmp_path):
+    panel = notebook.locator(".labkit").first
+    panel.scroll_into_view_if_needed()
+    state = panel.locator(".labkit-state")
+    until(lambda: state.inner_text() == "done", 5, "state")
+
+    take_home(notebook, panel, tmp_path)
+    heavier(panel)
+    notebook.screenshot(path=artefacts / "panel_open.png")
+    for while_a_cell_runs in (False, True):
+        if while_a_cell_runs:
+            lab_page.type_cell(notebook, "import time; time.sleep(12)")
+            until(lambda: "[*]:" in lab_page.prompts(notebook), 5, "busy cell")
+            panel.scroll_into_view_if_needed()
+        panel.get_by_role("button", name="Run").click()
+        until(lambda: state.inner_text().startswith("running"), ANSWER, "running", step=0.02)
+        until(lambda: re.search(r"[1-9]\d? ?%", state.inner_text()), 20, "progress", step=0.02)
+        notebook.screenshot(path=artefacts / f"running{'_while_a_cell_runs' * while_a_cell_runs}.png")
+        seconds = stop(notebook, panel)
+        print(f"Stop answered after {seconds:.3f} s" + ", while a cell ran" * while_a_cell_runs)
+        assert seconds < ANSWER
+        until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
+        assert ("[*]:" in lab_page.prompts(notebook)) == while_a_cell_runs
+    frames = int(re.search(r"RMSE after (\d+) frames", panel.inner_text()).group(1))
+    assert 0 < frames < 50  # the partial result stays on the screen
+    panel.screenshot(path=artefacts / "stopped.png")
+
+
+def test_what_cannot_be_done_is_said_in_red(notebook, artefacts):
+    panel = notebook.locator(".labkit").first
+    panel.get_by_text("Advanced").click()
+    field = panel.locator(".labkit-zeta input")
+    field.fill("-1")
+    field.press("Enter")
+    panel.get_by_role("button", name="Run").click()
+    error = panel.locator(".labkit-error")
+    until(lambda: error.count() and "zeta is -1" in error.inner_text(), 3, "sentence")
+    panel.screenshot(path=artefacts / "error.png")
+    field.fill("4")
+    field.press("Enter")
+    panel.get_by_role("button", name="Run").click()
+    until(lambda: panel.locator(".labkit-state").inner_text() == "done", 60, "a fit after all")
+    assert error.count() == 0
+
+
+def take_home(page, panel, folder):
+    """Show code shows the script; Download gives files that labkit reads."""
+    panel.get_by_role("button", name="Show code").click()
+    code = panel.locator("pre.labkit-code")
+    until(lambda: code.count() and "Design.build(train, config, valid=valid)" in code.inner_text(), 10, "script")
+    assert 'labkit.datasets.ice("train", n=50)' in code.inner_text()
+    panel.get_by_role("button", name="Download").click()
+    links = panel.locator("a.labkit-link")
+    until(lambda: links.count() == 2, 10, "links")
+    for k in range(2):
+        with page.expect_download() as download:
+            links.nth(k).click()
+        download.value.save_as(folder / download.value.suggested_filename)
+    model = GapModel.load(folder / "gap.safetensors")
+    assert GapConfig.read(folder / "gap_config.cfg").descriptors[0].n_max == model.config.descriptors[0].n_max == 5
+
+
+def heavier(panel):
+    """A fit that takes long enough to be stopped."""
+    for name, value in (("n-max", "10"), ("l-max", "8"), ("n-sparse", "400")):
+        readout = panel.locator(f".labkit-{name} .widget-readout")
+        readout.click()
+        readout.press("Control+a")
+        readout.type(value)
+        readout.press("Enter")
+
+
+def stop(page, panel):
+    """Press Stop; return the seconds until the screen says so, measured in the page."""
+    button = panel.get_by_role("button", name="Stop").element_handle()
+    return page.evaluate(
+        """([panel, button]) => new Promise(resolve => {
+            const start = performance.now();
+            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
+                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
+            button.click();
+            look();
+        })""",
+        [panel.element_handle(), button],
+    )
