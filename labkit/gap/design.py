@@ -24,7 +24,7 @@ from labkit.gap.metrics import table
 from labkit.gap.model import GapModel
 from labkit.gap.row_store import RowStore
 from labkit.gap.rows import Rows
-from labkit.gap.sparse import batches, choose_points, make_terms
+from labkit.gap.sparse import batches, check_species, choose_points, make_terms
 from labkit.regression import BlockLeastSquares
 
 
@@ -47,6 +47,7 @@ class Design:
         self.train, self.valid, self.config = _dataset(train, "training"), valid, config
         if valid is not None:
             self.valid = _dataset(valid, "validation")
+            check_species(self.valid.atoms, [int(z) for z in self.train.species], self.valid.name)
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
             raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
         self.e0 = fit_e0(self.train, config)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import Potential, State
-from labkit.gap.sparse import batches
+from labkit.gap.sparse import batches, check_species
 from labkit.units import GPA, MEV
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ UNITS = {"energy": ("meV/atom", 1 / MEV), "forces": ("meV/Å", 1 / MEV), "stress
 def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
     """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3 of a model, and the labels as `..._true`."""
     atoms = frames.atoms
+    if hasattr(model, "species"):
+        check_species(atoms, model.species, frames.name)
     parts = []
     for batch in batches(atoms, 480):
         chosen = [atoms[k] for k in batch]

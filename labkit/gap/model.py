@@ -70,6 +70,11 @@ class GapModel(Potential):
         return self._factor
 
     @property
+    def species(self) -> list[int]:
+        """Atomic numbers that it was trained on."""
+        return sorted(atomic_numbers[symbol] for symbol in self.e0)
+
+    @property
     def log_evidence(self) -> float:
         """log p(y | settings), to compare settings on the same training data."""
         return self.metadata["log_evidence"]

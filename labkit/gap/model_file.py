@@ -46,13 +46,12 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
     if uncertainty and model.has_uncertainty:
         tensors |= {"prior": prior, "factor": model.factor}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    species = sorted({z for term in model.terms for z in _species(term)})
     header = {
         "format": _FORMAT,
         "labkit": labkit.__version__,
         "units": _UNITS,
         "config": json.dumps(config_to_dict(model.config)),
-        "species": json.dumps(species),
+        "species": json.dumps(model.species),
         "e0": json.dumps(model.e0),
         "metadata": json.dumps(model.metadata),
     }
@@ -113,8 +112,3 @@ def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tenso
         owner, _, last = name.rpartition(".")
         terms.get_submodule(owner).register_buffer(last, tensor)
 
-
-def _species(term: torch.nn.Module) -> list[int]:
-    if hasattr(term, "descriptor"):
-        return list(term.descriptor.expansion.species)
-    return sorted({z for pair in term.pairs for z in pair})

@@ -30,6 +30,19 @@ def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
     return nn.ModuleList(SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors)
 
 
+def check_species(frames: Sequence[ase.Atoms], known: Sequence[int], name: str) -> None:
+    """Raise LabkitError, naming frame and atom, for a species that the training frames did not have."""
+    for number, frame in enumerate(frames):
+        for atom, z in enumerate(frame.numbers):
+            if z not in known:
+                symbols = ase.data.chemical_symbols
+                seen = ", ".join(symbols[k] for k in known)
+                raise LabkitError(
+                    f"{name}, frame {number}, atom {atom}: {symbols[z]} is unknown to this model, "
+                    f"which has seen {seen}; train with frames that contain {symbols[z]}"
+                )
+
+
 def choose_points(terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig) -> list[str]:
     """Give every term its sparse points from the training frames; return what is worth telling.
 

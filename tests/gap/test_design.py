@@ -204,6 +204,12 @@ def test_bad_input_in_words(train: Dataset) -> None:
     alien.numbers[5] = 17
     with pytest.raises(LabkitError, match="atom 5: Cl is unknown.*H, O"):
         model.evaluate(State.from_atoms(alien))
+    alien.info["energy"] = 0.0
+    frames = Dataset.from_atoms([*train[:3].frames(), alien])
+    with pytest.raises(LabkitError, match="frame 3, atom 5: Cl is unknown.*H, O"):
+        errors(model, frames)
+    with pytest.raises(LabkitError, match="frame 3, atom 5: Cl is unknown.*H, O"):
+        Design.build(train, config, valid=frames)
 
 
 def test_pair_term_alone_learns_a_pair_potential() -> None:
