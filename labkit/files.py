@@ -7,8 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from labkit.errors import LabkitError
+
+_UMASK = os.umask(0)  # read once: it belongs to the process, and jobs run in threads
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -33,14 +37,24 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a saved model is an ordinary file
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes files private; a saved model is an ordinary file
         os.replace(temporary, path)
     except OSError as error:
         raise _explain(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def atomic_tensors(path: str | os.PathLike[str], tensors: dict[str, Any], header: dict[str, str] | None = None) -> None:
+    """Write tensors and a header as safetensors, whole or not at all."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with atomic_path(path) as temporary:
+        try:
+            save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, header)
+        except SafetensorError as error:  # what the disk says comes as one, too
+            raise OSError(str(error)) from error
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:

@@ -100,6 +100,7 @@ class Job:
         self.error: BaseException | None = None
         self.seconds = 0.0
         self.progress = JobProgress(self._on_update)
+        self._notifier: threading.Thread | None = None
 
     def start(self) -> Job:
         """Begin, once; see `resume` for the second time."""
@@ -113,6 +114,8 @@ class Job:
 
     def resume(self) -> Job:
         """Begin again from the checkpoint, after Stop or a failure."""
+        if threading.current_thread() is self._notifier:
+            raise LabkitError(f"job '{self.name}' cannot resume itself from on_change; call resume() from elsewhere")
         with self._lock:
             if self.checkpoint is None:
                 raise LabkitError(f"job '{self.name}' keeps no checkpoint; make it with Job(..., checkpoint='FILE')")
@@ -175,7 +178,8 @@ class Job:
         _unfinished.add(self)
         self._worker = threading.Thread(target=self._work, name=f"job {self.name}", daemon=True)
         self._worker.start()
-        threading.Thread(target=self._notify, name=f"job {self.name}: notify", daemon=True).start()
+        self._notifier = threading.Thread(target=self._notify, name=f"job {self.name}: notify", daemon=True)
+        self._notifier.start()
 
     def _work(self) -> None:
         start = time.monotonic()
@@ -244,7 +248,10 @@ def finish(timeout: float | None = None) -> None:
     """
     end = None if timeout is None else time.monotonic() + timeout
     failures: list[BaseException] = []
-    for job in list(_unfinished):
+    asked: set[Job] = set()
+    while waiting := _unfinished - asked:  # jobs may start jobs
+        job = waiting.pop()
+        asked.add(job)
         try:
             job.wait(None if end is None else max(end - time.monotonic(), 0.0))
         except KeyboardInterrupt:

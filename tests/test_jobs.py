@@ -255,3 +255,36 @@ def test_a_killed_process_loses_at_most_one_block(tmp_path):
     assert 0 < step < 80
     again = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, check=True)
     assert float(again.stdout) == Job(anneal, 80).start().wait(60)
+
+
+def test_finish_waits_for_jobs_that_jobs_start():
+    def parent(progress):
+        time.sleep(0.05)
+        Job(child).start()
+
+    def child(progress):
+        time.sleep(0.1)
+        raise ValueError("the child failed")
+
+    Job(parent).start()
+    with pytest.raises(ValueError, match="the child failed"):
+        finish(10)
+
+
+def test_resume_inside_a_callback_is_refused(tmp_path):
+    said = []
+
+    def callback(job):
+        if job.status == "stopped" and not said:
+            try:
+                job.resume()
+            except LabkitError as error:
+                said.append(str(error))
+
+    job = Job(anneal, 10_000, checkpoint=tmp_path / "kept.txt")
+    job.on_change(callback)
+    job.start()
+    until(lambda: job.progress.step > 2)
+    job.stop()
+    until(lambda: said)
+    assert "cannot resume itself from on_change" in said[0]

@@ -10,6 +10,7 @@ from torch import Tensor
 from vesin_torch import NeighborList
 
 from labkit.base.system import State, System
+from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +59,14 @@ def find_neighbours(system: System, positions: Tensor, cell: Tensor, cutoff: flo
     search = NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
     # vesin computes in float64, one system a call; the lists are rebuilt seldom (skin), the pairs are then one batch
     where = positions.detach().to("cpu", torch.float64)
+    _check_finite(system, where)
     cells, periodic = _complete(cell.detach().to("cpu", torch.float64), system.pbc.cpu())
     parts = []
     for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
-        i, j, shift = search.compute(where[start:end].contiguous(), cells[s], periodic[s], "ijS")
+        i, j, shift, d = search.compute(where[start:end].contiguous(), cells[s], periodic[s], "ijSd")
+        if len(d) and float(d.min()) < 1e-6:
+            pair = int(d.argmin())
+            raise LabkitError(f"frame {s}: atoms {int(i[pair])} and {int(j[pair])} are at the same place; move one")
         parts.append((i + start, j + start, shift, torch.full_like(i, s)))
     i, j, shift, index = (torch.cat(part) for part in zip(*parts, strict=True))
     numbers = system.numbers.cpu()
@@ -80,26 +85,38 @@ class NeighbourList:
     def __init__(self, cutoff: float, skin: float = 0.5) -> None:
         self.cutoff, self.skin = float(cutoff), float(skin)
         self.builds = 0
-        self._found: Neighbours | None = None
+        self._kept: tuple[Neighbours, System, Tensor, Tensor] | None = None
 
     def __call__(self, state: State) -> Neighbours:
-        """Neighbours of a state, built or reused."""
-        if self._found is None or self._outdated(state):
-            self._found = find_neighbours(state.system, state.positions, state.cell, self.cutoff + self.skin)
-            self._system, self._cell = state.system, state.cell.detach().clone()
-            self._positions = state.positions.detach().clone()
+        """Neighbours of a state, built or reused; several threads may ask."""
+        kept = self._kept  # read once: another thread may exchange it
+        if kept is None or self._outdated(state, *kept[1:]):
+            found = find_neighbours(state.system, state.positions, state.cell, self.cutoff + self.skin)
+            kept = (found, state.system, state.cell.detach().clone(), state.positions.detach().clone())
+            self._kept = kept
             self.builds += 1
-        return self._found
+        return kept[0]
 
     def reset(self) -> None:
         """Forget the list; the next call builds it (as a checkpoint does, so that a resumed run sees the same one)."""
-        self._found = None
+        self._kept = None
 
-    def _outdated(self, state: State) -> bool:
-        if state.system is not self._system or not torch.equal(state.cell.detach(), self._cell):
+    def _outdated(self, state: State, system: System, cell: Tensor, positions: Tensor) -> bool:
+        if state.system is not system or not torch.equal(state.cell.detach(), cell):
             return True
-        moved = (state.positions.detach() - self._positions).square().sum(1).max()
-        return bool(moved > (0.5 * self.skin) ** 2)
+        moved = (state.positions.detach() - positions).square().sum(1).max()
+        return not bool(moved <= (0.5 * self.skin) ** 2)  # so that NaN is outdated, and then an error
+
+
+def _check_finite(system: System, positions: Tensor) -> None:
+    lost = torch.nonzero(~torch.isfinite(positions).all(1))
+    if len(lost):
+        atom = int(lost[0])
+        frame = int(system.index[atom])
+        raise LabkitError(
+            f"frame {frame}, atom {atom - system.offsets[frame]}: position {positions[atom].tolist()} is not finite; "
+            "in dynamics the timestep is too large or the potential has a hole"
+        )
 
 
 def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import ase
 import numpy as np
 import torch
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.data import atomic_masses
+from ase.data import atomic_masses, chemical_symbols
 from torch import Tensor
 
 from labkit.config import config
@@ -58,6 +58,17 @@ class System:
     def of_species(self) -> dict[int, Tensor]:
         """Indices of the atoms of each atomic number."""
         return {int(z): torch.nonzero(self.numbers == z).squeeze(1) for z in torch.unique(self.numbers)}
+
+    def check_species(self, known: Collection[int]) -> None:
+        """Raise LabkitError, naming the first atom, for an atomic number that is not among `known`."""
+        for number, atoms in self.of_species.items():
+            if number not in known:
+                seen = ", ".join(chemical_symbols[z] for z in known)
+                atom, frame = int(atoms[0]), int(self.index[atoms[0]])
+                raise LabkitError(
+                    f"frame {frame}, atom {atom - self.offsets[frame]}: {chemical_symbols[number]} is unknown to this "
+                    f"model, which has seen {seen}; train with frames that contain {chemical_symbols[number]}"
+                )
 
     def sum_over_atoms(self, values: Tensor) -> Tensor:
         """Sum (n, ...) over the atoms of each system, to (S, ...)."""

@@ -5,6 +5,7 @@ The format: https://github.com/libAtoms/extxyz. The comment line is understood a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 
+from labkit.datasets.labels import DatasetWarning
 from labkit.datasets.streams import open_text
 from labkit.errors import LabkitError, suggest
 
@@ -63,7 +65,7 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
         if not first.strip():
             line += 1
             continue
-        if not first.strip().isdigit() or int(first) == 0:
+        if not first.strip().isdecimal() or int(first) == 0:
             raise LabkitError(
                 f"{source}: frame {number} (line {line}): expected the number of atoms, found {first.strip()[:40]!r}; "
                 "the frame before may have more or fewer atoms than it says"
@@ -77,6 +79,13 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
                 f"{source}: the file ends inside frame {number} (begun on line {line}), on line "
                 f"{line + len(lines) - 1}; the {number} frames before it are whole: copy the file again, "
                 "or read these with load(..., keep_whole=True)"
+            )
+        if not lines[-1].endswith("\n"):
+            warnings.warn(
+                f"{source}: frame {number}: the last line has no end, so its last number may be cut off; compare it "
+                f"with the original: {lines[-1].split()[-1]}",
+                DatasetWarning,
+                stacklevel=2,
             )
         yield Chunk(source, number, line, lines)
         number, line = number + 1, line + len(lines)

@@ -10,8 +10,7 @@ from sphericart.torch import SphericalHarmonics
 from torch import Tensor, nn
 
 from labkit.base import Neighbours, System
-from labkit.descriptors.radial import RadialBasis, smooth_cutoff
-from labkit.errors import LabkitError
+from labkit.descriptors.radial import RadialBasis, cutoff_and_slope, smooth_cutoff
 
 
 class DensityExpansion(nn.Module):
@@ -70,7 +69,7 @@ class DensityExpansion(nn.Module):
 
     def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         """Coefficients of all atoms, (n, l_max+1, channels, 2 l_max+1), differentiable."""
-        self.check_species(system)
+        system.check_species(self.species)
         near, vectors = neighbours.within(self.cutoff, positions, cell)
         distance = vectors.norm(dim=1)
         fade = smooth_cutoff(distance, self.cutoff, self.width)
@@ -106,11 +105,8 @@ class DensityExpansion(nn.Module):
         """Radial (P, l, n) and angular (P, l, m) parts, and their product's derivatives (P, 3, l, n, m) in 1/Å."""
         distance = vectors.norm(dim=1)
         direction = vectors / distance[:, None]
-        with torch.enable_grad():
-            at = distance.detach().requires_grad_()
-            fade = smooth_cutoff(at, self.cutoff, self.width)
-            (slope,) = torch.autograd.grad(fade.sum(), at)
-        fade = fade.detach()[:, None, None]
+        fade, slope = cutoff_and_slope(distance, self.cutoff, self.width)
+        fade = fade[:, None, None]
         radial, radial_slope = self.radial.with_derivative(distance)
         radial_slope = radial_slope * fade + radial * slope[:, None, None]
         radial = radial * fade
@@ -120,18 +116,6 @@ class DensityExpansion(nn.Module):
         slope = (direction[:, :, None, None] * radial_slope[:, None])[..., None] * angular[:, None, :, None]
         slope.addcmul_(radial[:, None, ..., None], angular_slope[:, :, :, None])
         return radial, angular, slope
-
-    def check_species(self, system: System) -> None:
-        """Raise LabkitError, naming the first atom, if a species has no channel."""
-        for number, atoms in system.of_species.items():
-            if number not in self.species:
-                known = ", ".join(chemical_symbols[z] for z in self.species)
-                atom = int(atoms[0])
-                frame = int(system.index[atom])
-                raise LabkitError(
-                    f"frame {frame}, atom {atom - system.offsets[frame]}: {chemical_symbols[number]} is unknown to "
-                    f"this model, which has seen {known}; train with frames that contain {chemical_symbols[number]}"
-                )
 
     def _padded(self, harmonics: Tensor) -> Tensor:
         shape = (-1, self.l_max + 1, 2 * self.l_max + 1)

@@ -31,6 +31,14 @@ def smooth_cutoff(r: Tensor, cutoff: float, width: float) -> Tensor:
     return 0.5 * (1.0 + torch.cos(torch.pi * x))
 
 
+def cutoff_and_slope(r: Tensor, cutoff: float, width: float) -> tuple[Tensor, Tensor]:
+    """`smooth_cutoff` and its derivative in 1/Å."""
+    if width == 0:
+        return smooth_cutoff(r, cutoff, width), torch.zeros_like(r)
+    x = ((r - (cutoff - width)) / width).clamp(0.0, 1.0)
+    return 0.5 * (1.0 + torch.cos(torch.pi * x)), -0.5 * torch.pi / width * torch.sin(torch.pi * x)
+
+
 class RadialBasis(nn.Module):
     """R_nl(r), the functions that best hold smeared neighbours, near ones above all, and their integrals.
 
@@ -94,17 +102,21 @@ class RadialBasis(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         """Integrals I_nl(d) of pairs at distance d (P,) Å, as (P, l, n); without the cutoff function."""
-        angle = torch.acos((2 / self.cutoff) * distance - 1)
+        angle = self._angle(distance)
         chebyshev = torch.cos(angle[:, None] * self.orders)
         return (chebyshev @ self.table).view(-1, self.l_max + 1, self.n_max)
 
     def with_derivative(self, distance: Tensor) -> tuple[Tensor, Tensor]:
         """I_nl and dI_nl/dd, both (P, l, n)."""
-        angle = torch.acos((2 / self.cutoff) * distance - 1)
+        angle = self._angle(distance)
         phase = angle[:, None] * self.orders
         slope = self.orders * torch.sin(phase) / torch.sin(angle)[:, None] * (2 / self.cutoff)
         shape = (-1, self.l_max + 1, self.n_max)
         return (torch.cos(phase) @ self.table).view(shape), (slope @ self.table).view(shape)
+
+    def _angle(self, distance: Tensor) -> Tensor:
+        """θ of T_k(cos θ); kept off the ends, where its derivative is infinite and that of the series 0/0."""
+        return torch.acos(((2 / self.cutoff) * distance - 1).clamp(-1 + 1e-14, 1 - 1e-14))
 
     def at_centre(self) -> Tensor:
         """I_n0(0), what an atom puts into its own environment, (n,)."""

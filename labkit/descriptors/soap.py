@@ -48,6 +48,7 @@ class SoapPowerSpectrum(nn.Module):
         full = (coefficients @ coefficients.mT).flatten(1)
         power = full.index_select(1, self._place) * self._weight
         length = power.norm(dim=1)
+        length = torch.where(length > 0, length, 1.0)  # an atom without a density has a kernel of zero
         return power / length[:, None], length
 
     def unpack(self, power: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 import labkit
+from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.files import atomic_path, atomic_write
+from labkit.files import atomic_tensors, atomic_write
 from labkit.gap.rows import Rows
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ class Checkpoint:
         except OSError as error:
             raise LabkitError(f"{self.folder}: the checkpoint folder cannot be made ({error.strerror})") from error
         if mark.exists():
-            if json.loads(mark.read_text()).get("fingerprint") != found:
+            try:
+                written = json.loads(mark.read_text()).get("fingerprint")
+            except (ValueError, AttributeError) as error:
+                raise LabkitError(f"{mark}: is damaged; delete the checkpoint folder, or give another one") from error
+            if written != found:
                 raise LabkitError(
                     f"{self.folder}: holds the rows of other data or settings; give another folder or delete it"
                 )
-        elif any(self.folder.iterdir()):
+        elif any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise LabkitError(f"{self.folder}: is not empty and holds no design; give an empty checkpoint folder")
         else:
             atomic_write(mark, json.dumps({"fingerprint": found, "labkit": labkit.__version__}))
@@ -58,44 +63,38 @@ class Checkpoint:
 
     def write(self, name: str, first: int, rows: Rows) -> None:
         tensors = {"energy": rows.energy, "force": rows.force, "virial": rows.virial}
-        self._save(self._path(name, first), tensors)
+        atomic_tensors(self._path(name, first), {k: t for k, t in tensors.items() if t is not None})
 
-    def read_points(self, terms: torch.nn.ModuleList) -> bool:
-        """Give the terms the sparse points that were chosen before the interruption, if they had been."""
+    def read_points(self, terms: torch.nn.ModuleList) -> list[str] | None:
+        """Give the terms the sparse points chosen before, if they were; return the notes made then."""
         path = self.folder / "points.safetensors"
-        if not path.exists():
-            return False
-        for name, tensor in load_file(path).items():
+        try:
+            with safe_open(path, "pt") as file:
+                notes = json.loads(file.metadata()["notes"])
+                points = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (OSError, SafetensorError):
+            return None  # chosen again
+        for name, tensor in points.items():
             owner, _, last = name.rpartition(".")
             # cloned: at the odd addresses of a mapped file the last bits of products differ
-            terms.get_submodule(owner).register_buffer(last, tensor.clone())
-        return True
+            terms.get_submodule(owner).register_buffer(last, tensor.clone().to(config().device))
+        return notes
 
-    def write_points(self, terms: torch.nn.ModuleList) -> None:
-        self._save(
-            self.folder / "points.safetensors",
-            {k: v for k, v in terms.named_buffers() if ".points_" in k or k.endswith(".theta")},
-        )
+    def write_points(self, terms: torch.nn.ModuleList, notes: list[str]) -> None:
+        chosen = {k: v for k, v in terms.named_buffers() if ".points_" in k or k.endswith(".theta")}
+        atomic_tensors(self.folder / "points.safetensors", chosen, {"notes": json.dumps(notes)})
 
     def _path(self, name: str, first: int) -> Path:
         return self.folder / f"{name}-{first:06d}.safetensors"
-
-    def _save(self, path: Path, tensors: dict[str, torch.Tensor | None]) -> None:
-        kept = {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
-        with atomic_path(path) as temporary:
-            save_file(kept, temporary)
 
 
 def fingerprint(design: Design) -> str:
     """What rows depend on: all settings but the sizes of the sigmas, and the data."""
     from labkit.gap.model_file import config_to_dict
 
-    config = config_to_dict(design.config)
-    used = {
-        "forces": config.pop("sigma_force") is not None,
-        "virials": config.pop("sigma_virial") is not None,
-    }
-    config.pop("sigma_energy")
+    settings = config_to_dict(design.config)
+    used = [settings.pop(key) is not None for key in ("sigma_force", "sigma_virial")]
+    settings.pop("sigma_energy")
     valid = None if design.valid is None else design.valid.hash
-    text = json.dumps([config, used, design.train.hash, valid, labkit.__version__], sort_keys=True)
+    text = json.dumps([settings, used, design.train.hash, valid, labkit.__version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.gap.checkpoint import Checkpoint
 from labkit.gap.config import GapConfig
 from labkit.gap.e0 import fit_e0
-from labkit.gap.metrics import table
+from labkit.gap.metrics import labelled, table
 from labkit.gap.model import GapModel
 from labkit.gap.row_store import RowStore
 from labkit.gap.rows import Rows
@@ -44,9 +45,9 @@ class Design:
     """
 
     def __init__(self, train: Dataset, config: GapConfig, valid: Dataset | None = None) -> None:
-        self.train, self.valid, self.config = _dataset(train, "training"), valid, config
+        self.train, self.valid, self.config = labelled(train, "training"), valid, config
         if valid is not None:
-            self.valid = _dataset(valid, "validation")
+            self.valid = labelled(valid, "validation")
             check_species(self.valid.atoms, [int(z) for z in self.train.species], self.valid.name)
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
             raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
@@ -54,6 +55,7 @@ class Design:
         self.terms = make_terms(config, [int(z) for z in self.train.species]).to(run_config().device)
         self.notes = [f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored]
         self._core: BlockLeastSquares | None = None
+        self._lock = threading.RLock()  # a growing design may be solved from another thread
 
     @classmethod
     def build(
@@ -106,13 +108,21 @@ class Design:
         """Fit with these noises [eV/sqrt(atom), eV/Å, eV/sqrt(atom)]; those of the config where not given."""
         given = {"sigma_energy": sigma_energy, "sigma_force": sigma_force, "sigma_virial": sigma_virial}
         config = self.config.replace(**{key: value for key, value in given.items() if value is not None})
-        if self._core is None:
-            self._core = BlockLeastSquares(self._prior_factor, self._rows["train"].blocks())
+        if not self.n_frames:
+            raise LabkitError("this design has no rows yet; make it by Design.build(...)")
+        if sigma_force is not None and not self._forces:
+            raise LabkitError("sigma_force was given, but this design was built without forces (sigma_force=None)")
+        if sigma_virial is not None and not self._virials:
+            raise LabkitError("sigma_virial was given, but this design was built without stresses")
         sigmas = {"energy": config.sigma_energy, "forces": config.sigma_force, "stress": config.sigma_virial}
-        solution = self._core.solve(sigmas)
+        with self._lock:
+            if self._core is None:
+                self._core = BlockLeastSquares(self._prior_factor, self._rows["train"].blocks())
+            solution = self._core.solve(sigmas)
+            frames = self.n_frames
         metadata: dict[str, Any] = {
             "log_evidence": solution.log_evidence,
-            "train": {"name": self.train.name, "hash": self.train.hash, "frames": self.n_frames},
+            "train": {"name": self.train.name, "hash": self.train.hash, "frames": frames},
             "labkit": labkit.__version__,
         }
         return GapModel(
@@ -124,7 +134,8 @@ class Design:
         """Predictions of the rows' frames, without computing a descriptor: energy, forces, stress and `..._true`."""
         if which not in self._rows:
             raise LabkitError(f"this design has no {which!r} frames; it has {', '.join(self._rows)}")
-        return self._rows[which].predictions(model.weights, self.e0)
+        with self._lock:
+            return self._rows[which].predictions(model.weights, self.e0)
 
     def errors(self, model: GapModel) -> pd.DataFrame:
         """RMSE, MAE and maximum of both sets, in meV/atom, meV/Å and GPa."""
@@ -149,7 +160,7 @@ class Design:
         self, progress: Progress = NO_PROGRESS, checkpoint: str | os.PathLike[str] | None = None
     ) -> Iterator[Design]:
         kept = Checkpoint(checkpoint, self) if checkpoint else None
-        self._choose_points(kept)
+        self._choose_points(kept, progress)
         self._prior_factor = self._prior()
         self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
         self._rows["train"].target(self.e0, self.config)
@@ -165,18 +176,21 @@ class Design:
                 rows = self._compute(name, frames)
                 if kept:
                     kept.write(name, frames[0], rows)
-            self._rows[name].put(frames, rows)
-            self._core = None
+            with self._lock:
+                self._rows[name].put(frames, rows)
+                self._core = None
             progress.update(step, len(work), frames=self.n_frames)
             if step == len(work) or (name == "train" and step % every == 0):
                 yield self
 
-    def _choose_points(self, kept: Checkpoint | None) -> None:
-        if kept and kept.read_points(self.terms):
+    def _choose_points(self, kept: Checkpoint | None, progress: Progress = NO_PROGRESS) -> None:
+        if kept and (notes := kept.read_points(self.terms)) is not None:
+            self.notes += notes
             return
-        self.notes += choose_points(self.terms, self.train.atoms, self.config)
+        known = len(self.notes)
+        self.notes += choose_points(self.terms, self.train.atoms, self.config, progress)
         if kept:
-            kept.write_points(self.terms)
+            kept.write_points(self.terms, self.notes[known:])
 
     def _plan(self) -> list[tuple[str, list[int]]]:
         """Batches of both sets in turn, so that both errors are seen to grow together."""
@@ -196,16 +210,16 @@ class Design:
     def _prior(self) -> Tensor:
         """Upper P with PᵀP = K + jitter; the jitter grows, with a note, where rounding makes K indefinite."""
         covariance = torch.block_diag(*(term.prior() for term in self.terms))
-        jitter = max(self.config.sparse_jitter, 1e-15)
-        while True:
-            lower, failed = torch.linalg.cholesky_ex(covariance + jitter * torch.eye(len(covariance)).to(covariance))
+        eye = torch.eye(len(covariance)).to(covariance)
+        size = float(covariance.diagonal().max())
+        jitter = max(self.config.sparse_jitter, 1e-15 * size)
+        while jitter < 1e-2 * size:
+            lower, failed = torch.linalg.cholesky_ex(covariance + jitter * eye)
             if not int(failed):
                 return lower.mT.contiguous()
             jitter *= 10
             self.notes.append(f"sparse_jitter raised to {jitter:.0e}: the sparse points are too much alike")
-
-
-def _dataset(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
-    if len(frames) == 0:
-        raise LabkitError(f"the {what} set is empty; expected at least one frame")
-    return frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))
+        raise LabkitError(
+            "the covariance of the sparse points is not positive definite with any sensible sparse_jitter; "
+            "is there an atom without a neighbour and central_weight=0, or a frame that is broken?"
+        )

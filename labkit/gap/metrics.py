@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+import ase
 import numpy as np
 import pandas as pd
 
 from labkit.base import Potential, State
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
 from labkit.gap.sparse import batches, check_species
 from labkit.units import GPA, MEV
-
-if TYPE_CHECKING:
-    from labkit.datasets import Dataset
 
 #: what stands in the tables: quantity -> (unit, how many of them make one eV, eV/Å or eV/Å^3)
 UNITS = {"energy": ("meV/atom", 1 / MEV), "forces": ("meV/Å", 1 / MEV), "stress": ("GPa", 1 / GPA)}
 
 
+def labelled(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
+    """A Dataset, made of a sequence of Atoms where it is none yet; raises LabkitError if it is empty."""
+    if len(frames) == 0:
+        raise LabkitError(f"the {what} set is empty; expected at least one frame")
+    return frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))
+
+
 def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
-    """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3 of a model, and the labels as `..._true`."""
-    atoms = frames.atoms
+    """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3 of a model, and the labels as `..._true`.
+
+    Frames that are not periodic have no stress (NaN).
+    """
+    atoms, offsets = frames.atoms, np.asarray(frames.offsets)
     if hasattr(model, "species"):
         check_species(atoms, model.species, frames.name)
-    parts = []
-    for batch in batches(atoms, 480):
-        chosen = [atoms[k] for k in batch]
-        periodic = all(frame.pbc.all() for frame in chosen)
-        parts.append(model.evaluate(State.from_atoms(chosen), stress=periodic))
-    energy = np.concatenate([p.energy.cpu().numpy() for p in parts])
-    forces = np.concatenate([p.forces.cpu().numpy() for p in parts])
-    stress = [np.full((len(p.energy), 3, 3), np.nan) if p.stress is None else p.stress.cpu().numpy() for p in parts]
-    return {"energy": energy, "forces": forces, "stress": np.concatenate(stress), **truth(frames)}
+    out = {
+        "energy": np.full(len(frames), np.nan),
+        "forces": np.full((offsets[-1], 3), np.nan),
+        "stress": np.full((len(frames), 3, 3), np.nan),
+    }
+    whole = np.array([frame.pbc.all() for frame in atoms])
+    for periodic in (True, False):
+        mine = np.flatnonzero(whole == periodic)
+        for batch in batches([atoms[k] for k in mine], 480):
+            chosen = mine[batch]
+            result = model.evaluate(State.from_atoms([atoms[k] for k in chosen]), stress=periodic)
+            out["energy"][chosen] = result.energy.cpu().numpy()
+            spans = [np.arange(offsets[k], offsets[k + 1]) for k in chosen]
+            out["forces"][np.concatenate(spans)] = result.forces.cpu().numpy()
+            if periodic:
+                out["stress"][chosen] = result.stress.cpu().numpy()
+    return {**out, **truth(frames)}
 
 
 def truth(frames: Dataset) -> dict[str, np.ndarray]:
-    """The labels of frames, and how many atoms each has."""
+    """The labels of frames, and how many atoms each has; a stress without a periodic cell means nothing and is NaN."""
+    whole = np.array([frame.pbc.all() for frame in frames.atoms])
     return {
         "energy_true": frames.energy,
         "forces_true": frames.forces,
-        "stress_true": frames.stress,
+        "stress_true": np.where(whole[:, None, None], frames.stress, np.nan),
         "counts": frames.counts,
     }
 
@@ -55,7 +73,7 @@ def table(predictions: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:
             error = values[quantity] - values[f"{quantity}_true"]
             if quantity == "energy":
                 error = error / values["counts"]
-            error = np.abs(error[np.isfinite(error)]) * scale
+            error = np.abs(error[np.isfinite(values[f"{quantity}_true"])]) * scale
             if len(error):
                 rows[name, quantity] = (
                     np.sqrt((error**2).mean()),
@@ -68,11 +86,11 @@ def table(predictions: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), index=index, columns=["rmse", "mae", "max", "count", "unit"])
 
 
-def errors(model: Potential, frames: Dataset, name: str = "frames") -> pd.DataFrame:
+def errors(model: Potential, frames: Dataset | Sequence[ase.Atoms], name: str = "frames") -> pd.DataFrame:
     """Errors of any potential on any labelled frames.
 
     RMSE = sqrt(mean (y - y_true)²) of energies per atom [meV/atom], force components [meV/Å], stress components [GPa].
 
     >>> errors(model, labkit.datasets.ice("valid"))  # doctest: +SKIP
     """
-    return table({name: predict(model, frames)})
+    return table({name: predict(model, labelled(frames, name))})

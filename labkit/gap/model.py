@@ -80,12 +80,20 @@ class GapModel(Potential):
         return self.metadata["log_evidence"]
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
-        energies, start = self._lone[system.numbers], 0
-        for term in self.terms:
-            weights = self.weights[start : start + term.columns]
-            energies = energies + term.atomic_energies(system, positions, cell, neighbours, weights)
-            start += term.columns
+        system.check_species(self.species)
+        energies = self._lone[system.numbers]
+        for term, prepared in zip(self.terms, self._prepare(), strict=True):
+            energies = energies + term.atomic_energies(system, positions, cell, neighbours, prepared)
         return energies
+
+    def _prepare(self) -> list[Any]:
+        """Each term's share of the weights, made ready once; again when the weights were moved or exchanged."""
+        kept = self.__dict__.get("_prepared")
+        if kept is None or kept[0] is not self.weights:
+            parts = self.weights.split([term.columns for term in self.terms])
+            kept = (self.weights, [term.prepare(part) for term, part in zip(self.terms, parts, strict=True)])
+            self.__dict__["_prepared"] = kept
+        return kept[1]
 
     def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
         """As Potential.evaluate; with `uncertainty` the standard deviations of the energies of systems and atoms."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, fields
@@ -10,12 +11,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 import labkit
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
-from labkit.files import atomic_path
+from labkit.files import atomic_tensors
 from labkit.gap.config import Distance2b, GapConfig, Soap
 from labkit.gap.model import GapModel
 from labkit.gap.sparse import make_terms
@@ -45,7 +45,6 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
     prior = tensors.pop("prior", None)
     if uncertainty and model.has_uncertainty:
         tensors |= {"prior": prior, "factor": model.factor}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {
         "format": _FORMAT,
         "labkit": labkit.__version__,
@@ -55,11 +54,19 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
         "e0": json.dumps(model.e0),
         "metadata": json.dumps(model.metadata),
     }
-    with atomic_path(path) as temporary:
-        try:
-            save_file(tensors, temporary, header)
-        except (SafetensorError, OSError) as error:
-            raise OSError(getattr(error, "errno", None), str(error)) from error
+    header["digest"] = digest(header, tensors)
+    atomic_tensors(path, tensors, header)
+
+
+def digest(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> str:
+    """sha256 of settings and tensors: a file whose header was changed is not the model that was fitted."""
+    found = hashlib.sha256()
+    for key in sorted(set(header) - {"digest"}):
+        found.update(f"{key}={header[key]}\n".encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].detach().cpu().contiguous().numpy())
+    return found.hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> GapModel:
@@ -79,6 +86,11 @@ def load(path: str | os.PathLike[str]) -> GapModel:
     if header.get("format") != _FORMAT:
         raise LabkitError(
             f"{path}: format is {header.get('format')!r}, expected {_FORMAT!r}; this is no GAP of labkit's"
+        )
+    if header.get("digest") != digest(header, tensors):
+        raise LabkitError(
+            f"{path}: settings and tensors do not belong together (other hyperparameters than it was fitted with, or a "
+            "damaged file); save the model again"
         )
     try:
         config = config_from_dict(json.loads(header["config"]))

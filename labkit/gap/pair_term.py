@@ -8,9 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import Neighbours, System
-from labkit.descriptors import smooth_cutoff
+from labkit.descriptors.radial import cutoff_and_slope, smooth_cutoff
 from labkit.gap.config import Distance2b
 from labkit.gap.rows import VOIGT, Rows
+
+#: by pair of species: its weights (M,)
+Prepared = dict[tuple[int, int], Tensor]
 
 
 class PairTerm(nn.Module):
@@ -45,13 +48,14 @@ class PairTerm(nn.Module):
     def slices(self) -> dict[tuple[int, int], slice]:
         out, start = {}, 0
         for pair in self.pairs:
-            out[pair] = slice(start, start + len(self.points(pair)))
-            start = out[pair].stop
+            if len(self.points(pair)):  # a pair of species that never came near has none
+                out[pair] = slice(start, start + len(self.points(pair)))
+                start = out[pair].stop
         return out
 
     def prior(self) -> Tensor:
         """Covariance of the sparse points, (M, M) eV²."""
-        return torch.block_diag(*(self._gauss(pair, p, p) for pair in self.pairs for p in [self.points(pair)]))
+        return torch.block_diag(*(self._gauss(pair, p, p) for pair in self.slices() for p in [self.points(pair)]))
 
     def distances(
         self, system: System, near: Neighbours, vectors: Tensor, pair: tuple[int, int]
@@ -63,17 +67,21 @@ class PairTerm(nn.Module):
         return mine, vectors[mine].norm(dim=1)
 
     def atomic_energies(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, weights: Tensor
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, prepared: Prepared
     ) -> Tensor:
         """Half of the energies of an atom's pairs, (n,) eV; differentiable."""
         near, vectors = neighbours.within(self.cutoff, positions, cell)
         energies = positions.new_zeros(system.n_atoms)
-        for pair, columns in self.slices().items():
+        for pair, weights in prepared.items():
             mine, r = self.distances(system, near, vectors, pair)
             energies = energies.index_add(
-                0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights[columns])
+                0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights)
             )
         return energies
+
+    def prepare(self, weights: Tensor) -> Prepared:
+        """Weights (M,) by pair of species."""
+        return {pair: weights[columns] for pair, columns in self.slices().items()}
 
     def atomic_rows(
         self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours
@@ -92,7 +100,7 @@ class PairTerm(nn.Module):
             root = torch.linalg.cholesky(self._gauss(pair, grid, grid) + jitter)
             whole = torch.linalg.solve_triangular(root, 0.5 * self.kernel(pair, r, grid).mT, upper=False).mT
             features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], whole))
-        return rows, torch.cat(features, 1)
+        return rows, torch.cat([rows.new_zeros(system.n_atoms, 0), *features], 1)
 
     def prior_variance(self, system: System, features: Tensor) -> tuple[Tensor, Tensor]:
         """Prior variances of the pair energies of atoms (n,) and of systems (S,), eV²."""
@@ -105,14 +113,11 @@ class PairTerm(nn.Module):
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
             i, j, direction = near.i[mine], near.j[mine], vectors[mine] / r[:, None]
-            with torch.enable_grad():
-                at = r.detach().requires_grad_()
-                fade = smooth_cutoff(at, self.cutoff, self.two_body.cutoff_transition_width)
-                slope = torch.autograd.grad(fade.sum(), at)[0] if fade.requires_grad else torch.zeros_like(r)
+            fade, slope = cutoff_and_slope(r, self.cutoff, self.two_body.cutoff_transition_width)
             gauss = self._gauss(pair, r, self.points(pair))
             change = (self.points(pair) - r[:, None]) / self._theta(pair) ** 2
-            derivative = gauss * (slope[:, None] + fade.detach()[:, None] * change)
-            out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * gauss * fade.detach()[:, None])
+            derivative = gauss * (slope[:, None] + fade[:, None] * change)
+            out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * gauss * fade[:, None])
             # every pair stands twice, so half of each; both ends feel it
             out.add_force(j, i, columns, 0.5 * direction[..., None] * derivative[:, None])
             if virials:

@@ -105,7 +105,7 @@ def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
         if "forces" in labels and config.sigma_force is not None:
             atoms.arrays[config.forces_key] = labels["forces"]
             columns.append(config.forces_key)
-        if "stress" in labels and config.sigma_virial is not None:
+        if "stress" in labels and config.sigma_virial is not None and atoms.pbc.all():
             atoms.info[config.virial_key] = -atoms.get_volume() * labels["stress"]
         if not np.any(atoms.cell.array):
             atoms.center(vacuum=2 * config.cutoff)  # QUIP wants a cell; it sees no images in this one

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labkit.config import config as run_config
+from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
 from labkit.gap.metrics import truth
 from labkit.gap.rows import VOIGT, Rows
@@ -42,17 +43,18 @@ class RowStore:
         """Prepare labels minus e0, and the ratios of each row's noise to its sigma."""
         frames, counts = self.frames, torch.as_tensor(self.frames.counts, dtype=torch.float64)
         volumes = torch.tensor([abs(np.linalg.det(a.cell.array)) for a in frames.atoms], dtype=torch.float64)
-        virial = torch.as_tensor(frames.stress)[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
+        virial = torch.as_tensor(truth(frames)["stress_true"])[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
         self.targets = {
             "energy": torch.as_tensor(frames.energy - self.lone(e0)),
             "forces": torch.as_tensor(frames.forces).flatten(),
             "stress": virial.flatten(),
         }
-        root = counts.sqrt()  # energies and virials are sums over atoms
+        atoms = counts.to(torch.int64)
+        root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma is that of its sum
         self.scales = {
-            "energy": root * self._ratios("energy_sigma", config.sigma_energy),
-            "forces": (self._ratios("force_sigma", config.sigma_force)).repeat_interleave(3 * counts.to(torch.int64)),
-            "stress": (root * self._ratios("virial_sigma", config.sigma_virial)).repeat_interleave(6),
+            "energy": self._ratios("energy_sigma", config.sigma_energy, root),
+            "forces": self._ratios("force_sigma", config.sigma_force, root / root).repeat_interleave(3 * atoms),
+            "stress": self._ratios("virial_sigma", config.sigma_virial, root).repeat_interleave(6),
         }
         device = run_config().device
         self.targets = {name: value.to(device, torch.float64) for name, value in self.targets.items()}
@@ -83,14 +85,18 @@ class RowStore:
     def predictions(self, weights: Tensor, e0: Mapping[str, float]) -> dict[str, np.ndarray]:
         """What the weights predict for the frames done so far (NaN for the others), and the labels."""
         out = {"energy": self._product("energy", weights) + self.lone(e0), **truth(self.frames)}
-        waiting = ~self._finished
+        waiting, atoms = ~self._finished, np.repeat(~self._finished, self.frames.counts)
+        missing = {"energy": waiting, "forces": atoms, "stress": waiting}  # rows still to come
+        for name, rows in missing.items():
+            out[f"{name}_true"] = np.array(out[f"{name}_true"], float)
+            out[f"{name}_true"][rows] = np.nan
         out["energy"][waiting] = np.nan
         if "forces" in self.rows:
             out["forces"] = self._product("forces", weights).reshape(-1, 3)
-            out["forces"][np.repeat(waiting, self.frames.counts)] = np.nan
+            out["forces"][atoms] = np.nan
         if "stress" in self.rows:
             volumes = np.array([abs(np.linalg.det(a.cell.array)) for a in self.frames.atoms])
-            six = self._product("stress", weights).reshape(-1, 6) / volumes[:, None]
+            six = self._product("stress", weights).reshape(-1, 6) / np.where(volumes > 0, volumes, np.nan)[:, None]
             stress = np.empty((len(six), 3, 3))
             stress[:, VOIGT[0], VOIGT[1]] = stress[:, VOIGT[1], VOIGT[0]] = six
             stress[waiting] = np.nan
@@ -158,11 +164,20 @@ class RowStore:
         if len(rows):
             self._blocks[name].add(rows, targets, scales)
 
-    def _ratios(self, key: str, sigma: float | None) -> Tensor:
-        own = [info.get(key) for info in self.frames.info]
-        return torch.tensor([1.0 if value is None or not sigma else float(value) / sigma for value in own]).to(
-            torch.float64
-        )
+    def _ratios(self, key: str, sigma: float | None, usual: Tensor) -> Tensor:
+        """Noise of each frame in units of sigma: as usual, or the frame's own number under `key`."""
+        ratios = usual.clone()
+        for frame, info in enumerate(self.frames.info):
+            own = info.get(key)
+            if own is None or not sigma:
+                continue
+            try:
+                ratios[frame] = float(own) / sigma
+            except (TypeError, ValueError):
+                ratios[frame] = torch.nan
+            if not 0 < ratios[frame] < torch.inf:
+                raise LabkitError(f"{self.frames.name}, frame {frame}: {key} is {own!r}, expected a positive number")
+        return ratios
 
     def _product(self, name: str, weights: Tensor) -> np.ndarray:
         return (self.rows[name] @ weights).cpu().numpy()

@@ -10,6 +10,9 @@ from labkit.descriptors import DensityExpansion, SoapPowerSpectrum
 from labkit.gap.config import Soap
 from labkit.gap.rows import VOIGT, Rows
 
+#: by species: its weights (M_z,), and the form (features, features) that stands for them, or None
+Prepared = dict[int, tuple[Tensor, Tensor | None]]
+
 
 class SoapTerm(nn.Module):
     """ε_i = Σ_m c_m k(p_i, p_m) over the sparse points of i's species, k = δ² (p̂·p̂')^ζ.
@@ -67,16 +70,20 @@ class SoapTerm(nn.Module):
         return torch.block_diag(*(self.kernel(self.points(z), self.points(z)) for z in self.centres))
 
     def atomic_energies(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, weights: Tensor
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, prepared: Prepared
     ) -> Tensor:
-        """ε_i (n,) eV for weights (M,); differentiable."""
+        """ε_i (n,) eV for weights that `prepare` made ready; differentiable."""
         power = self.descriptor(system, positions, cell, neighbours)
         energies = power.new_zeros(system.n_atoms)
-        for z, columns in self.slices().items():
+        for z, (weights, form) in prepared.items():
             if z in system.of_species:
                 atoms = system.of_species[z]
                 mine = power.index_select(0, atoms)
-                energies = energies.index_add(0, atoms, self._weighted(mine, z, weights[columns]))
+                if form is not None:
+                    share = (mine @ form * mine).sum(1)
+                else:
+                    share = self.soap.delta**2 * (_power(mine @ self.points(z).mT, self.soap.zeta) @ weights)
+                energies = energies.index_add(0, atoms, share)
         return energies
 
     def atomic_rows(
@@ -109,7 +116,7 @@ class SoapTerm(nn.Module):
     def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:
         """Rows of energies, forces and strain derivatives of a batch."""
         expansion = self.descriptor.expansion
-        expansion.check_species(system)
+        system.check_species(expansion.species)
         near, vectors = neighbours.within(self.cutoff, positions, cell)
         radial, angular, slope = expansion.pair_derivatives(vectors)  # (P, l, n), (P, l, m), (P, 3, l, n, m)
         coefficients = expansion.gather(system, near, radial, angular)
@@ -142,21 +149,14 @@ class SoapTerm(nn.Module):
                     out.virial[:, :, columns] += system_sum(system, atoms, change)
         return out
 
-    def _weighted(self, power: Tensor, z: int, weights: Tensor) -> Tensor:
-        """Σ_m c_m k(p, p_m); for ζ = 2 a quadratic form in p, whatever the number of points, where that is cheaper."""
-        points, zeta = self.points(z), self.soap.zeta
-        if zeta == 2 and power.shape[1] < len(points):
-            return (power @ self._form(z, weights) * power).sum(1)
-        return self.soap.delta**2 * (_power(power @ points.mT, zeta) @ weights)
-
-    def _form(self, z: int, weights: Tensor) -> Tensor:
-        """δ² Σ_m c_m p_m p_mᵀ, kept while the weights are the same tensor."""
-        kept = self.__dict__.setdefault("_forms", {})
-        key = (z, weights.data_ptr(), weights._version)
-        if key not in kept:
-            points = self.points(z)
-            kept[key] = self.soap.delta**2 * (points.mT * weights) @ points
-        return kept[key]
+    def prepare(self, weights: Tensor) -> Prepared:
+        """Weights (M,) by species; for ζ = 2 also the quadratic form δ² Σ_m c_m p_m p_mᵀ where that is cheaper."""
+        prepared: Prepared = {}
+        for z, columns in self.slices().items():
+            points, mine = self.points(z), weights[columns]
+            cheaper = self.soap.zeta == 2 and points.shape[1] < len(points)
+            prepared[z] = (mine, self.soap.delta**2 * (points.mT * mine) @ points if cheaper else None)
+        return prepared
 
 
 class _Centre:

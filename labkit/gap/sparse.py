@@ -8,8 +8,8 @@ import ase
 import torch
 from torch import Tensor, nn
 
-from labkit.base import State, find_neighbours
-from labkit.errors import LabkitError, suggest
+from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
+from labkit.errors import LabkitError, Stopped, suggest
 from labkit.gap.config import GapConfig, Soap
 from labkit.gap.pair_term import PairTerm
 from labkit.gap.soap_term import SoapTerm
@@ -43,14 +43,20 @@ def check_species(frames: Sequence[ase.Atoms], known: Sequence[int], name: str) 
                 )
 
 
-def choose_points(terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig) -> list[str]:
+def choose_points(
+    terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig, progress: Progress = NO_PROGRESS
+) -> list[str]:
     """Give every term its sparse points from the training frames; return what is worth telling.
 
     More points than environments are clipped to their number, as gap_fit does.
     """
     notes: list[str] = []
     for term in terms:
-        (_choose_environments if isinstance(term, SoapTerm) else _choose_distances)(term, frames, config, notes)
+        if isinstance(term, SoapTerm):
+            _choose_environments(term, frames, config, notes, progress)
+        else:
+            _choose_distances(term, frames)
+            notes += _unseen_pairs(term)
     if not sum(term.columns for term in terms):
         raise LabkitError("no sparse point could be chosen: no frame has an environment that a descriptor sees")
     return notes
@@ -69,7 +75,9 @@ def batches(frames: Sequence[ase.Atoms], atoms: int = 96) -> list[list[int]]:
     return out
 
 
-def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]) -> None:
+def _choose_environments(
+    term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str], progress: Progress
+) -> None:
     soap = term.soap
     if soap.sparse_method not in METHODS:
         raise LabkitError(
@@ -78,6 +86,8 @@ def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: Ga
         )
     seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
     for batch in batches(frames, 480):
+        if progress.should_stop():
+            raise Stopped("stopped while choosing sparse points")
         state = State.from_atoms([frames[k] for k in batch])
         near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
         power = term.descriptor(state.system, state.positions, state.cell, near)
@@ -87,9 +97,11 @@ def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: Ga
     for z, parts in seen.items():
         if not parts:
             continue
-        features = torch.cat(parts)
+        every, symbol = torch.cat(parts), ase.data.chemical_symbols[z]
+        features = every[_different(every)]
+        if len(features) < len(every):
+            notes.append(f"{len(every) - len(features)} of {len(every)} environments of {symbol} are copies: left out")
         count = min(soap.n_sparse, len(features))
-        symbol = ase.data.chemical_symbols[z]
         if count < soap.n_sparse:
             notes.append(
                 f"n_sparse clipped from {soap.n_sparse} to {count} for {symbol}: "
@@ -102,7 +114,25 @@ def _choose_environments(term: SoapTerm, frames: Sequence[ase.Atoms], config: Ga
         term.set_points(z, features[chosen])
 
 
-def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str]) -> None:
+def _different(features: Tensor) -> Tensor:
+    """Indices of one of each set of equal rows: copies agree along any direction, so also along a random one."""
+    generator = torch.Generator().manual_seed(0)
+    direction = torch.randn(features.shape[1], generator=generator, dtype=torch.float64).to(features)
+    value, order = torch.sort(features @ direction)
+    new = torch.cat([torch.ones(1, dtype=torch.bool, device=value.device), value.diff() > 1e-9])
+    return order[new].sort().values
+
+
+def _unseen_pairs(term: PairTerm) -> list[str]:
+    return [
+        f"no {'-'.join(ase.data.chemical_symbols[z] for z in pair)} pair within {term.cutoff:g} Å in the training "
+        "frames: it gets no energy"
+        for pair in term.pairs
+        if not len(term.points(pair))
+    ]
+
+
+def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms]) -> None:
     ends = dict.fromkeys(term.pairs, (torch.inf, 0.0))
     for batch in batches(frames, 480):
         state = State.from_atoms([frames[k] for k in batch])
@@ -116,6 +146,3 @@ def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms], config: GapCo
         if start < term.cutoff:
             points = torch.linspace(start, term.cutoff, term.two_body.n_sparse).to(vectors)
             term.set_points(pair, points, width=max(end - start, 0.1))
-        else:
-            symbols = "-".join(ase.data.chemical_symbols[z] for z in pair)
-            notes.append(f"no {symbols} pair within {term.cutoff:g} Å in the training frames: it gets no energy")

@@ -4,10 +4,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labkit.datasets import load
+from labkit.datasets import DatasetWarning, load
 from labkit.errors import LabkitError
 
 FRAME = (
@@ -59,3 +63,19 @@ def test_cut_anywhere_keeps_the_whole_frames():
             assert len(kept) in (whole, whole + 1) and (kept.energy == -3.5).all()
         else:
             assert not text[:length].endswith("\n")
+
+
+def test_a_number_cut_at_the_end_of_the_file_is_told(tmp_path):
+    """A cut inside the last number leaves a whole frame with a wrong digit: only the missing line end shows it."""
+    atoms = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+    atoms.info["energy"], atoms.arrays["forces"] = -1.0, np.array([[0, 0, 0.125], [0, 0, -0.125]])
+    path = tmp_path / "cut.xyz"
+    write(path, atoms, format="extxyz")
+    whole = path.read_text()
+    path.write_text(whole.rstrip()[:-4])
+    with pytest.warns(DatasetWarning, match="frame 0: the last line has no end"):
+        load(path, energy_key="energy", forces_key="forces")
+    path.write_text(whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(path, energy_key="energy", forces_key="forces")

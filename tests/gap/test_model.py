@@ -1,5 +1,10 @@
 """GAP models: derivatives, invariance, the full variance, files."""
 
+import gc
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from labkit.base import State, find_neighbours
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
-from labkit.gap import Design, GapConfig, GapModel, Soap
+from labkit.gap import Design, Distance2b, GapConfig, GapModel, Soap
 
 
 @pytest.fixture(scope="module")
@@ -126,21 +131,87 @@ def test_bad_files_in_words(model: GapModel, tmp_path) -> None:
     )
     with pytest.raises(LabkitError, match="other hyperparameters"):
         GapModel.load(tmp_path / "other.safetensors")
+    for found, instead in (('"zeta": 4.0', '"zeta": 2.0'), ('"delta": 1.0', '"delta": 2.0')):
+        changed = header | {"config": header["config"].replace(found, instead)}
+        assert changed != header
+        save_file(tensors, tmp_path / "other.safetensors", changed)
+        with pytest.raises(LabkitError, match="do not belong together"):
+            GapModel.load(tmp_path / "other.safetensors")
     save_file(tensors, tmp_path / "alien.safetensors", {"format": "pt"})
     with pytest.raises(LabkitError, match="no GAP of labkit's"):
         GapModel.load(tmp_path / "alien.safetensors")
 
 
-def test_a_failed_save_keeps_the_old_file(model: GapModel, tmp_path, monkeypatch) -> None:
+SAVE = """
+import resource, signal, sys
+from labkit.gap import GapModel
+model = GapModel.load(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # a file that grows beyond is what a full disk is
+model.save(sys.argv[2])
+"""
+
+
+def test_a_failed_save_keeps_the_old_file(model: GapModel, tmp_path) -> None:
+    model.save(tmp_path / "whole.safetensors")
     path = tmp_path / "gap.safetensors"
     path.write_bytes(b"older")
-
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("labkit.gap.model_file.save_file", full)
-    with pytest.raises(LabkitError, match="No space left on device"):
-        model.save(path)
-    assert path.read_bytes() == b"older" and [p.name for p in tmp_path.iterdir()] == ["gap.safetensors"]
+    done = subprocess.run(
+        [sys.executable, "-c", SAVE, tmp_path / "whole.safetensors", path], capture_output=True, text=True
+    )
+    assert "LabkitError" in done.stderr and "gap.safetensors: could not be written" in done.stderr
+    assert path.read_bytes() == b"older"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["gap.safetensors", "whole.safetensors"]
     with pytest.raises(LabkitError, match="could not be written"):
         model.save(tmp_path / "nowhere" / "gap.safetensors")
+
+
+def test_a_read_only_folder(model: GapModel, tmp_path, monkeypatch) -> None:
+    def refuse(*args, **kwargs):  # the superuser, as whom CI may run, can write anywhere
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("labkit.files.tempfile.mkstemp", refuse)
+    with pytest.raises(LabkitError, match="could not be written .Permission denied.; nothing was changed"):
+        model.save(tmp_path / "gap.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_quadratic_forms_of_zeta_2_belong_to_their_model(train: Dataset, valid: Dataset) -> None:
+    """Many models of one design, some of them freed: each has its own weights."""
+    soap = Soap(cutoff=3.0, n_max=2, l_max=1, zeta=2, n_sparse=60, sparse_method="fps")
+    design = Design.build(train, GapConfig(soap, sparse_jitter=1e-8), valid=valid)
+    assert design.terms[0].descriptor.n_features < 60
+    for sigma in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
+        model = design.solve(sigma_force=sigma)
+        assert model._prepare()[0][1][1] is not None
+        direct = model.evaluate(State.from_atoms(valid.atoms)).energy
+        np.testing.assert_allclose(design.predictions(model)["energy"], direct, atol=1e-6)
+        del model
+        gc.collect()
+
+
+def test_one_model_in_several_threads(model: GapModel, valid: Dataset) -> None:
+    energies = [float(model.evaluate(State.from_atoms(a)).energy[0]) for a in valid.atoms]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda a: float(model.evaluate(State.from_atoms(a)).energy[0]), valid.atoms * 8))
+    np.testing.assert_allclose(found, energies * 8, atol=1e-9)
+
+
+def test_what_dynamics_can_break_is_an_error(model: GapModel, valid: Dataset) -> None:
+    state = State.from_atoms(valid.atoms[0])
+    model.evaluate(state)
+    lost = state.positions.clone()
+    lost[4] = torch.nan
+    with pytest.raises(LabkitError, match="atom 4: position .* is not finite"):
+        model.evaluate(state.replace(positions=lost))
+    lost[4] = state.positions[3]
+    with pytest.raises(LabkitError, match="atoms 3 and 4 are at the same place"):
+        model.evaluate(state.replace(positions=lost))
+
+
+def test_pair_model_knows_its_species(train: Dataset) -> None:
+    model = Design.build(train, GapConfig(Distance2b(n_sparse=5), sparse_jitter=1e-6)).solve()
+    alien = train.atoms[0].copy()
+    alien.numbers[2] = 17
+    with pytest.raises(LabkitError, match="atom 2: Cl is unknown"):
+        model.evaluate(State.from_atoms(alien))
