@@ -106,7 +106,7 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
         report.error = f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
         report.error = f"a cell took longer than {cell_limit:g} s"
-    except DeadKernelError:
+    except (DeadKernelError, AssertionError):  # the latter from nbclient clearing up after a dead kernel
         report.error = "the kernel died; too little memory is the usual cause"
     except RuntimeError as error:
         report.error = f"the kernel did not start ({error}); `labkit doctor` looks for the cause"

@@ -167,7 +167,9 @@ class Design:
         if self.valid is not None:
             self._rows["valid"] = RowStore(self.valid, self.columns, self._virials, True)
         work = self._plan()
-        every = max(1, len(work) // 12)  # about a dozen designs worth looking at
+        batches_of_train = [step for step, (name, _) in enumerate(work, 1) if name == "train"]
+        every = max(1, len(batches_of_train) // 12)
+        shown = {len(work), *batches_of_train[every - 1 :: every]}  # about a dozen designs worth looking at
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
@@ -180,7 +182,7 @@ class Design:
                 self._rows[name].put(frames, rows)
                 self._core = None
             progress.update(step, len(work), frames=self.n_frames)
-            if step == len(work) or (name == "train" and step % every == 0):
+            if step in shown:
                 yield self
 
     def _choose_points(self, kept: Checkpoint | None, progress: Progress = NO_PROGRESS) -> None:

@@ -159,6 +159,17 @@ def test_stop_keeps_a_usable_design(train: Dataset, valid: Dataset, config: GapC
     assert early.value.partial is None
 
 
+@pytest.mark.parametrize("counts", [(40, 40), (40, 3), (8, 40), (100, 50)])
+def test_growing_shows_about_a_dozen_designs(counts: tuple[int, int]) -> None:
+    import labkit.datasets
+
+    train, valid = labkit.datasets.ice("train", n=100)[: counts[0]], labkit.datasets.ice("valid")[: counts[1]]
+    config = GapConfig(Soap(cutoff=2.5, n_max=1, l_max=0, n_sparse=3), sigma_virial=None)
+    frames = [design.n_frames for design in Design.grow(train, config, valid=valid)]
+    assert frames == sorted(frames) and frames[-1] == counts[0]
+    assert len(set(frames)) >= min(5, -(-counts[0] // 8)) and len(frames) <= 14
+
+
 def test_growing_ends_where_building_does(train: Dataset, valid: Dataset, config: GapConfig, design: Design) -> None:
     seen = [(d.n_frames, d.solve().weights) for d in Design.grow(train + valid, config, valid=valid)]
     assert [n for n, _ in seen] == sorted(n for n, _ in seen) and seen[0][0] < seen[-1][0] == 18
