@@ -62,7 +62,7 @@ def choose_points(
     return notes
 
 
-def batches(frames: Sequence[ase.Atoms], atoms: int = 96) -> list[list[int]]:
+def batches(frames: Sequence[ase.Atoms], atoms: int = 72) -> list[list[int]]:
     """Indices of frames in batches of about so many atoms (at least one frame each)."""
     out: list[list[int]] = []
     size = atoms

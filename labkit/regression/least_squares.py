@@ -31,7 +31,7 @@ class Block:
         self._waiting.append((rows, targets, scale))
         self.rows += len(rows)
         self.log_scale += float(scale.log().sum())
-        if sum(len(part[0]) for part in self._waiting) > 2 * self.columns:
+        if sum(len(part[0]) for part in self._waiting) > self.columns:
             self._fold()
 
     def triangle(self) -> tuple[Tensor, Tensor]:
@@ -129,8 +129,9 @@ class BlockLeastSquares:
 
     def _whiten(self, sigmas: dict[str, float]) -> None:
         triangles = {name: block.triangle() for name, block in self.blocks.items()}
-        stack = torch.cat([r / sigmas[name] for name, (r, _) in triangles.items()] + [self.prior])
-        self._root = torch.linalg.qr(stack, mode="r").R
+        self._root = self.prior
+        for name, (r, _) in triangles.items():  # one after another: half the memory of one tall stack
+            self._root = torch.linalg.qr(torch.cat([self._root, r / sigmas[name]]), mode="r").R
         self._reference = {name: float(sigmas[name]) for name in self.blocks}
         self._grams, self._rights = {}, {}
         for name, (r, z) in triangles.items():
