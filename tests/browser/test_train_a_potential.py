@@ -56,6 +56,8 @@ def test_panel_runs_stops_complains_and_gives_away_what_it_has(notebook, artefac
     frames = int(re.search(r"RMSE after (\d+) frames", panel.inner_text()).group(1))
     assert 0 < frames < 50  # the partial result stays on the screen
     panel.screenshot(path=artefacts / "stopped.png")
+    # while a cell runs, the front end may hold a number back although a click passes: wait for the cell's end
+    until(lambda: "[*]:" not in lab_page.prompts(notebook), 20, "end of the cell")
     said_in_red(panel, artefacts)
 
 
