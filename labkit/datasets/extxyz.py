@@ -65,12 +65,13 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
         if not first.strip():
             line += 1
             continue
-        if not first.strip().isdecimal() or int(first) == 0:
+        count = first.strip()
+        if not count.isdecimal() or len(count) > 12 or int(count) == 0:
             raise LabkitError(
-                f"{source}: frame {number} (line {line}): expected the number of atoms, found {first.strip()[:40]!r}; "
+                f"{source}: frame {number} (line {line}): expected the number of atoms, found {count[:40]!r}; "
                 "the frame before may have more or fewer atoms than it says"
             )
-        expected = int(first)
+        expected = int(count)
         lines = [first]
         while len(lines) < expected + 2 and (following := file.readline()):
             lines.append(following)

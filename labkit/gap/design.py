@@ -168,8 +168,8 @@ class Design:
             self._rows["valid"] = RowStore(self.valid, self.columns, self._virials, True)
         work = self._plan()
         batches_of_train = [step for step, (name, _) in enumerate(work, 1) if name == "train"]
-        every = max(1, len(batches_of_train) // 12)
-        shown = {len(work), *batches_of_train[every - 1 :: every]}  # about a dozen designs worth looking at
+        n = len(batches_of_train)
+        shown = {len(work), *(batches_of_train[-(-n * i // 12) - 1] for i in range(1, 13))}  # designs worth looking at
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
