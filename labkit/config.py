@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -13,12 +14,21 @@ from labkit.errors import LabkitError, suggest
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of one run: `mode` ("fast" or "full"), torch `device`, `dtype`, `threads`."""
+    """Settings of one run.
+
+    mode           "fast" or "full"
+    device, dtype  of torch
+    threads        of torch
+    session        folder of what a learner has done: answers, runs, models
+    cache          folder of what can be computed again
+    """
 
     mode: str
     device: torch.device
     dtype: torch.dtype
     threads: int
+    session: Path
+    cache: Path
 
     @property
     def fast(self) -> bool:
@@ -29,6 +39,8 @@ class Config:
 @cache
 def config() -> Config:
     """Read LABKIT_MODE (fast|full), LABKIT_DEVICE (cpu|cuda|...) and LABKIT_THREADS once, and set torch's threads.
+
+    LABKIT_SESSION and LABKIT_CACHE name other folders than ~/.local/share/labkit and ~/.cache/labkit.
 
     >>> config().dtype
     torch.float64
@@ -42,7 +54,16 @@ def config() -> Config:
         if not text.isdigit() or int(text) < 1:
             raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a whole number from 1, such as 2")
         torch.set_num_threads(int(text))
-    return Config(mode, device, torch.float64, torch.get_num_threads())
+    session = _folder("LABKIT_SESSION", "XDG_DATA_HOME", ".local/share")
+    cache_ = _folder("LABKIT_CACHE", "XDG_CACHE_HOME", ".cache")
+    return Config(mode, device, torch.float64, torch.get_num_threads(), session, cache_)
+
+
+def _folder(own: str, general: str, usual: str) -> Path:
+    """The folder named by labkit's own variable, or `labkit` in the desktop's general one."""
+    if os.environ.get(own):
+        return Path(os.environ[own]).expanduser().absolute()
+    return Path(os.environ.get(general) or Path.home() / usual) / "labkit"
 
 
 def _device(name: str) -> torch.device:

@@ -9,13 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-import torch
+# What tests do must neither see nor change what the person at this machine has done: before labkit reads them.
+PRIVATE = tempfile.TemporaryDirectory(prefix="labkit-tests-")
+os.environ.update(LABKIT_SESSION=f"{PRIVATE.name}/session", LABKIT_CACHE=f"{PRIVATE.name}/cache")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
