@@ -17,16 +17,18 @@ FILES = {
     "normal_modes": "normal_modes.xyz.xz",
     "disordered": "disordered.xyz.xz",
     "minimum": "minimum.xyz",
+    "stretch": "stretch.xyz.xz",
 }
 SUMS = "SHA256SUMS"
 KEYS = {"energy": "energy", "forces": "forces", "stress": "stress", "polarizability": None}
 
 
 def ice(name: str = "train", n: int | None = None) -> Dataset:
-    """Return shipped frames of ice (4 H2O, PBE): "train", "valid", "normal_modes", "disordered" or "minimum".
+    """Return shipped frames of ice (4 H2O, PBE): "train", "valid", one of FILES.
 
     `n` takes the first frames: those of "train" are ordered so that 50, 100, 200 and 400 (all) are nested sets spread
-    over its 16 trajectories. "valid" holds the other 4 trajectories. See data/ice/README.md.
+    over its 16 trajectories. "valid" holds the other 4 trajectories; "stretch" is a scan of one O-H bond. Others are
+    "normal_modes", "disordered" and "minimum". See data/ice/README.md.
 
     Raises LabkitError for an unknown name, a missing or changed file. LABKIT_DATA names another data folder.
 

@@ -30,7 +30,7 @@ UNITS = {
     "polarizability": "Å^3",
     "born_charges": "e",
 }
-SETS = ("train", "valid", "normal_modes", "disordered", "minimum")
+SETS = ("train", "valid", "normal_modes", "disordered", "minimum", "stretch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ SOURCES = {
     "normal_modes": "normal_modes_300K.xyz.xz",
     "disordered": "disordered_gfn1_300K.xyz.xz",
     "minimum": "minimum_pbe.xyz",
+    "stretch": "stretch_pbe.xyz.xz",
 }
 TRAIN = range(16)  # trajectories; the rest validate
 GOLDEN = (5**0.5 - 1) / 2
@@ -50,9 +51,7 @@ def pack(
     content = {
         "train": [train[key] for key in nested_order(list(train))],
         "valid": [dynamics[key] for key in sorted(dynamics) if key not in train],
-        "normal_modes": frames["normal_modes"],
-        "disordered": frames["disordered"],
-        "minimum": frames["minimum"],
+        **{kind: frames[kind] for kind in SOURCES if kind != "dynamics"},
     }
     destination.mkdir(parents=True, exist_ok=True)
     written = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from labkit.base.progress import NO_PROGRESS, Progress
@@ -19,12 +20,14 @@ from labkit.datasets.generate.normal_modes import NormalModes
 from labkit.datasets.generate.oracle import MissingProgram, Oracle
 from labkit.datasets.ice import ice
 from labkit.datasets.streams import existing
+from labkit.datasets.stretch import bonds, stretch
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 
 LOWEST = 0.0235  # rad/fs, 125 cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
-RECIPES = ("normal_modes", "dynamics", "minimum")
+LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond both ends of what 300 K reaches
+RECIPES = ("normal_modes", "dynamics", "minimum", "stretch")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def structures(recipe: Recipe, folder: Path, progress: Progress = NO_PROGRESS) -
     start = ice("minimum").atoms[0]
     if recipe.what == "minimum":
         return [start]
+    if recipe.what == "stretch":
+        return stretch(start, tuple(bonds(start, (8, 1))[0]), LENGTHS)
     if recipe.what == "normal_modes":
         return _kept(folder / "structures.xyz", lambda: _normal_modes(recipe, start, progress))
     frames = []

@@ -32,7 +32,7 @@ def test_missing_program_has_its_own_exit_code(monkeypatch, capsys):
 @needs_espresso
 def test_bad_input_is_told(capsys, tmp_path):
     assert main(["generate", "ice", "--check", "0"]) == 2
-    assert "expected 1 to 817" in capsys.readouterr().err
+    assert "expected 1 to 838" in capsys.readouterr().err
     assert main(["generate", "ice", "--out", str(tmp_path), "--what", "dynamics"]) == 2
     assert "needs a fitted potential" in capsys.readouterr().err
     with pytest.raises(SystemExit):

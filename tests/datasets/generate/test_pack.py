@@ -20,7 +20,7 @@ def source(tmp_path):
     tmp = tmp_path / "source"
     tmp.mkdir()
     (tmp / SOURCES["dynamics"]).write_bytes(lzma.compress(text("valid") + text("train")))
-    for name in ("normal_modes", "disordered"):
+    for name in ("normal_modes", "disordered", "stretch"):
         (tmp / SOURCES[name]).write_bytes((folder / FILES[name]).read_bytes())
     (tmp / SOURCES["minimum"]).write_bytes((folder / FILES["minimum"]).read_bytes())
     return tmp
