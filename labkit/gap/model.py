@@ -81,7 +81,7 @@ class GapModel(Potential):
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         system.check_species(self.species)
-        energies = self._lone[system.numbers]
+        energies = self.lone_energies(system)
         for term, prepared in zip(self.terms, self._prepare(), strict=True):
             energies = energies + term.atomic_energies(system, positions, cell, neighbours, prepared)
         return energies
@@ -103,11 +103,13 @@ class GapModel(Potential):
         if not self.has_uncertainty:
             raise LabkitError("this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)")
         with torch.no_grad():
-            of_atoms, of_systems = self._variances(state)
+            atoms, atom_rows, systems, rows = self.covariances(state)
+            of_atoms, of_systems = self.posterior_variance(atoms, atom_rows), self.posterior_variance(systems, rows)
         fields = {**vars(result), "uncertainty": of_systems.sqrt(), "uncertainty_per_atom": of_atoms.sqrt()}
         return Evaluation(**fields)
 
-    def _variances(self, state: State) -> tuple[Tensor, Tensor]:
+    def covariances(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Prior variance (n,) and covariances with the sparse points (n, M) of atoms; both of systems (S,), (S, M)."""
         system, neighbours = state.system, self.neighbours(state)
         rows, of_atoms, of_systems = [], 0.0, 0.0
         for term in self.terms:
@@ -116,13 +118,17 @@ class GapModel(Potential):
             rows.append(block)
             of_atoms, of_systems = of_atoms + atoms, of_systems + systems
         row = torch.cat(rows, 1)
-        return self._posterior(of_atoms, row), self._posterior(of_systems, system.sum_over_atoms(row))
+        return of_atoms, row, of_systems, system.sum_over_atoms(row)
 
-    def _posterior(self, prior_variance: Tensor, rows: Tensor) -> Tensor:
+    def posterior_variance(self, prior_variance: Tensor, rows: Tensor) -> Tensor:
         """k** - |P⁻ᵀk|² + |U⁻ᵀk|²; what rounding makes negative is zero."""
         known = torch.linalg.solve_triangular(self.prior.mT, rows.mT, upper=False).square().sum(0)
         fitted = torch.linalg.solve_triangular(self.factor.mT, rows.mT, upper=False).square().sum(0)
         return ((prior_variance - known).clamp(min=0.0) + fitted).to(rows.dtype)
+
+    def lone_energies(self, system: System) -> Tensor:
+        """e0 of each atom, (n,) eV."""
+        return self._lone[system.numbers]
 
     def save(self, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
         """Write one safetensors file, whole or not at all; without `uncertainty` it is smaller by 16 M² bytes."""

@@ -1,0 +1,77 @@
+"""Runs come back as they went in; damaged ones harm nobody; two kernels lose nothing."""
+
+import json
+import threading
+
+import pandas as pd
+import pytest
+
+from labkit.errors import LabkitError
+from labkit.gap import Distance2b, GapConfig, Soap
+from labkit.runs import Run, Runs
+
+
+def example(name: str = "a", **changes) -> Run:
+    index = pd.MultiIndex.from_tuples([("train", "energy"), ("valid", "energy")], names=["set", "quantity"])
+    errors = pd.DataFrame({"rmse": [0.1, 1 / 3], "unit": "meV/atom"}, index=index)
+    settings = GapConfig((Soap(cutoff=3.7, n_max=5), Distance2b(cutoff=5.0)), sigma_force=None)
+    given = dict(settings=settings, errors=errors, evidence=-12.5, seconds=1.25, frames=7)
+    return Run(name, **{**given, **changes}, curves={"r [Å] -> E [eV]": ([1.0, 1.1], [0.0, 0.5])})
+
+
+def test_all_of_a_run_is_kept(tmp_path) -> None:
+    key = Runs(tmp_path / "new" / "runs").add(example())
+    (read,) = Runs(tmp_path / "new" / "runs").all()
+    assert read.key == key and read.settings == example().settings and read.curves == {
+        "r [Å] -> E [eV]": [[1.0, 1.1], [0.0, 0.5]]
+    }
+    pd.testing.assert_frame_equal(read.errors, example().errors)
+    assert (read.name, read.evidence, read.seconds, read.frames) == ("a", -12.5, 1.25, 7)
+
+
+def test_the_table_has_settings_and_errors_in_order_of_time(tmp_path) -> None:
+    store = Runs(tmp_path)
+    seen = []
+    store.on_change(lambda: seen.append(len(store.all())))
+    keys = [store.add(example(name)) for name in "abc"]
+    table = store.table()
+    assert table["run"].tolist() == ["a", "b", "c"] and seen == [1, 2, 3]
+    assert table.loc[0, ["cutoff", "n_max", "distance_2b cutoff", "frames"]].tolist() == [3.7, 5, 5.0, 7]
+    assert table["valid energy RMSE [meV/atom]"].iloc[1] == 1 / 3
+    store.remove(keys[1])
+    assert store.table()["run"].tolist() == ["a", "c"] and seen[-1] == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"name": 1}', "null", json.dumps({"settings": "nonsense"})])
+def test_a_damaged_run_is_left_out_and_left_alone(tmp_path, damage: str) -> None:
+    store = Runs(tmp_path)
+    store.add(example("good"))
+    (tmp_path / "0-bad.json").write_text(damage)
+    assert [run.name for run in store.all()] == ["good"]
+    assert (tmp_path / "0-bad.json").read_text() == damage
+
+
+def test_threads_and_other_kernels_add_side_by_side(tmp_path) -> None:
+    stores = [Runs(tmp_path) for _ in range(4)]
+    threads = [threading.Thread(target=lambda s=s: [s.add(example()) for _ in range(10)]) for s in stores]
+    [t.start() for t in threads], [t.join() for t in threads]
+    assert all(len(store.all()) == 40 for store in stores)
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LabkitError, match="set LABKIT_SESSION"):
+        Runs(tmp_path / "file" / "runs").add(example())
+
+
+def test_the_model_is_kept_on_request(tmp_path) -> None:
+    import labkit
+    from labkit.gap import Design, GapModel
+
+    settings = GapConfig(Soap(n_max=2, l_max=1, n_sparse=5), sigma_virial=None)
+    model = Design.build(labkit.datasets.ice("train", n=50)[:3], settings).solve()
+    store = Runs(tmp_path)
+    key = store.add(example(), model)
+    assert (GapModel.load(store.model_file(key)).weights == model.weights).all()
+    store.remove(key)
+    assert list(tmp_path.iterdir()) == []
