@@ -80,7 +80,9 @@ class Runs:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabkitError(f"{self.folder}: runs cannot be kept here ({error.strerror}); set LABKIT_SESSION") from error
+            raise LabkitError(
+                f"{self.folder}: runs cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
+            ) from error
         if model is not None:
             model.save(self.model_file(key))
         atomic_write(self.folder / f"{key}.json", run.to_json())

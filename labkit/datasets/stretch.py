@@ -35,7 +35,7 @@ def stretch(atoms: Atoms, bond: tuple[int, int], lengths: Sequence[float]) -> li
 
 
 def bonds(atoms: Atoms, species: tuple[int, int]) -> np.ndarray:
-    """Pairs (b, 2) of these two atomic numbers nearer than 1.3 times their covalent radii together, the first one first.
+    """Pairs (b, 2) of these two species, in this order, nearer than 1.3 times their covalent radii together.
 
     >>> from ase.build import molecule
     >>> bonds(molecule("H2O"), (8, 1)).tolist()

@@ -11,7 +11,8 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap]" -c constraints.txt'
     ) from error
 
+from labkit.panels.overfit import OverfitPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.train import TrainPanel
 
-__all__ = ["StructurePanel", "TrainPanel"]
+__all__ = ["OverfitPanel", "StructurePanel", "TrainPanel"]

@@ -149,15 +149,19 @@ class Panel(widgets.VBox):
         head = widgets.HTML(CSS + _html.head(self.title, self.hint))
         row = widgets.HBox([self.run_button, self.stop_button, self.bar, self.state])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
-        first, *others = self.groups
-        folded = [fold(group.capitalize(), self.controls(group)) for group in others]
-        settings = widgets.VBox(self.controls(first) + folded)
+        settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 340px", "320px"
         results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
+
+    def _settings(self) -> widgets.Widget:
+        """Controls of the first group in sight, those of the others folded away."""
+        first, *others = self.groups
+        folded = [fold(group.capitalize(), self.controls(group)) for group in others]
+        return widgets.VBox(self.controls(first) + folded)
 
     def _foot(self) -> widgets.Widget:
         self.code = Unfolding("Show code", "code", lambda: _html.code(self.model.code()))

@@ -14,7 +14,7 @@ def parameter(trait: traitlets.TraitType, group: str, label: str, unit: str = ""
 
     group  which controls it stands with
     how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `options=[...]` for a choice,
-           `help` for a tooltip; none of them: a field to type in, which takes any number (the physics checks it)
+           `help` for a tooltip, `live=True` for a slider that tells while it is dragged; none of them: a field to type in, which takes any number (the physics checks it)
     """
     return trait.tag(group=group, label=label, unit=unit, how=how)
 
@@ -42,7 +42,7 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
 
 def _widget(trait: traitlets.TraitType, value: Any) -> widgets.Widget:
     how, whole = trait.metadata["how"], isinstance(trait, traitlets.Int)
-    common = {"continuous_update": False}
+    common = {"continuous_update": bool(how.get("live"))}
     if isinstance(trait, traitlets.Bool):
         return widgets.Checkbox(indent=False)
     if "options" in how:

@@ -14,8 +14,8 @@ def script(train: Dataset, frames: int, valid: Dataset | None, config: GapConfig
     """Python that loads the data where it is shipped, fits, prints the errors and saves the model."""
     used = sorted({"Design", "GapConfig", *(type(d).__name__ for d in config.descriptors)})
     lines = ["import labkit", f"from labkit.gap import {', '.join(used)}", ""]
-    lines += [f"train = {_source(train, 'train', frames)}"]
-    lines += [f"valid = {_source(valid, 'valid')}"] if valid is not None else []
+    lines += [f"train = {source(train, 'train', frames)}"]
+    lines += [f"valid = {source(valid, 'valid')}"] if valid is not None else []
     lines += [f"config = {expression(config)}"]
     lines += [f"design = Design.build(train, config{', valid=valid' if valid is not None else ''})"]
     lines += ["model = design.solve()", "print(design.errors(model))", 'model.save("gap.safetensors")']
@@ -44,7 +44,7 @@ def _is_default(field: Any, value: Any) -> bool:
     return value == default
 
 
-def _source(frames: Dataset, what: str, n: int | None = None) -> str:
+def source(frames: Dataset, what: str, n: int | None = None) -> str:
     """Code for a set of frames: shipped ones are recognised by their content."""
     name = frames.name.removeprefix("ice ")
     if name != frames.name:

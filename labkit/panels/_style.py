@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
 FORCE = "#2a7f62"
@@ -60,6 +63,15 @@ def dress(axes: Axes, xlabel: str, ylabel: str, title: str = "") -> Axes:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GRID)
     return axes
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 where there are few."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
+    decades = np.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def to_png(figure: Figure) -> bytes:

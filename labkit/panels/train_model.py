@@ -76,7 +76,7 @@ class TrainModel(Model):
         self.frames = len(train)
 
     def _take(self, config: GapConfig) -> None:
-        soap, pair = _terms(config)
+        soap, pair = terms_of(config)
         for name in SOAP:
             setattr(self, name, getattr(soap, name))
         self.pair = pair is not None
@@ -91,7 +91,7 @@ class TrainModel(Model):
 
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
-        soap, pair = _terms(self.base)
+        soap, pair = terms_of(self.base)
         terms: list[Soap | Distance2b] = [_changed(soap, {name: getattr(self, name) for name in SOAP})]
         if self.pair:
             terms.append(_changed(pair or Distance2b(), {key: getattr(self, name) for name, key in PAIR.items()}))
@@ -130,7 +130,8 @@ class TrainModel(Model):
             return {"gap.safetensors": path.read_bytes(), "gap_config.cfg": model.config.text().encode()}
 
 
-def _terms(config: GapConfig) -> tuple[Soap, Distance2b | None]:
+def terms_of(config: GapConfig) -> tuple[Soap, Distance2b | None]:
+    """The one soap and the distance_2b, if there is one, that a panel can show; LabkitError for other configs."""
     soaps = [d for d in config.descriptors if isinstance(d, Soap)]
     pairs = [d for d in config.descriptors if isinstance(d, Distance2b)]
     if len(soaps) != 1 or len(pairs) > 1:
