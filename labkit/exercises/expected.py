@@ -1,0 +1,58 @@
+"""What an answer is compared with, where the check computes it from the learner's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from math import isclose
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A number or a text, how far an answer may be from it, and what is to be said of others.
+
+    value     what is right
+    rel, abs  tolerance: the larger of rel |value| and abs counts; with neither, the number itself
+    mistakes  other answers -> the sentence that helps; the first that fits is said
+    factors   a number by which the right one may wrongly be multiplied -> the sentence that helps
+    among     the answers that there are to choose from, if not any
+    why       said beside "right"
+
+    >>> force = Expected(0.41, rel=0.05, mistakes={0.33: "That is the largest component."})
+    >>> force.right(0.42), force.mistake(0.33)
+    (True, 'That is the largest component.')
+    """
+
+    value: float | str
+    rel: float = 0.0
+    abs: float = 0.0
+    mistakes: Mapping[float | str, str] = field(default_factory=dict)
+    factors: Mapping[float, str] = field(default_factory=dict)
+    among: Collection[float | str] = ()
+    why: str = ""
+
+    @property
+    def text(self) -> bool:
+        """The answer is a word, not a number."""
+        return isinstance(self.value, str)
+
+    def right(self, answer: float | str) -> bool:
+        return self._near(answer, self.value)
+
+    def mistake(self, answer: float | str) -> str:
+        """The sentence for a known mistake, or ""."""
+        return next((said for value, said in self.mistakes.items() if self._near(answer, value)), "")
+
+    def _near(self, answer: float | str, value: float | str) -> bool:
+        if isinstance(value, str) or isinstance(answer, str):
+            return plain(str(answer)) == plain(str(value))
+        return isclose(answer, value, rel_tol=max(self.rel, 1e-9), abs_tol=self.abs)
+
+
+def plain(text: str) -> str:
+    """A word as it is compared: without case and superfluous blanks.
+
+    >>> plain("  The   Forces")
+    'the forces'
+    """
+    return " ".join(text.split()).casefold()

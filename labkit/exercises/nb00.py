@@ -1,0 +1,24 @@
+"""What is expected in notebook 00_start_here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labkit.datasets import Dataset
+from labkit.exercises.catalogue import exercise
+from labkit.exercises.expected import Expected
+
+
+@exercise("00.2", "The largest force of a frame", unit="eV/Å")
+def largest_force(frames: Dataset) -> Expected:
+    """The largest |F_i| of the first frame, F (n, 3)."""
+    forces = frames[0].forces
+    sizes = np.linalg.norm(forces, axis=1)
+    said = {
+        np.abs(forces).max(): "That is the largest component; the force of an atom has three: F² = Fx² + Fy² + Fz².",
+        forces.max(): "That is the largest component; the force of an atom has three, and some are negative.",
+        np.linalg.norm(frames.forces, axis=1).max(): "That is the largest force of all frames; take frames[0] alone.",
+        sizes.mean(): "That is the mean of the atoms; the largest is asked for.",
+        float(sizes.argmax()): "That is which atom it is; the force on it is asked for.",
+    }
+    return Expected(float(sizes.max()), rel=0.02, mistakes=said, why="It pulls an O–H bond together or apart.")
