@@ -14,5 +14,6 @@ except ImportError as error:
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.train import TrainPanel
+from labkit.panels.tray import RunTray
 
-__all__ = ["OverfitPanel", "StructurePanel", "TrainPanel"]
+__all__ = ["OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]

@@ -13,8 +13,9 @@ def parameter(trait: traitlets.TraitType, group: str, label: str, unit: str = ""
     """Tag a trait with what its control needs.
 
     group  which controls it stands with
-    how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `options=[...]` for a choice,
-           `help` for a tooltip, `live=True` for a slider that tells while it is dragged; none of them: a field to type in, which takes any number (the physics checks it)
+    how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `live=True` for one that tells while
+           it is dragged, `options=[...]` for a choice, `help` for a tooltip; none of them: a field to type in, which
+           takes any number (the physics checks it)
     """
     return trait.tag(group=group, label=label, unit=unit, how=how)
 

@@ -76,3 +76,8 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table class='labkit-table'><tr>{top}</tr>{body}</table>"
+
+
+def row(cells: Iterable[str], css: str) -> str:
+    """Cells side by side; rows of one class are in line with each other though each stands alone."""
+    return f"<div class='{css}'>" + "".join(f"<span>{escape(cell)}</span>" for cell in cells) + "</div>"

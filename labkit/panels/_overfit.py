@@ -42,7 +42,7 @@ class Scan:
         """From labelled frames in which one bond is stretched (`length` in their info), as data/ice/stretch."""
         lengths = np.array([info.get("length", np.nan) for info in labelled.info], dtype=float)
         if len(labelled) < 2 or not np.isfinite(lengths).all():
-            raise LabkitError(f"{labelled.name}: expected two or more frames of one stretched bond, each with length=...")
+            raise LabkitError(f"{labelled.name}: expected two or more frames of one stretched bond with length=...")
         first, last = labelled.atoms[int(lengths.argmin())], labelled.atoms[int(lengths.argmax())]
         moved = int(np.linalg.norm(last.positions - first.positions, axis=1).argmax())
         distances = first.get_distances(moved, range(len(first)), mic=bool(first.pbc.any()))

@@ -15,15 +15,14 @@ from labkit.errors import LabkitError
 from labkit.gap import GapConfig
 from labkit.gap.sweep import sweep
 from labkit.jobs import Job
-from labkit.panels import _html
 from labkit.panels._base import Model
 from labkit.panels._controls import parameter as p
 from labkit.panels._controls import parameters
 from labkit.panels._latest import Latest
 from labkit.panels._overfit import Point, Scan, Scene, scenes
-from labkit.panels._overfit_figure import SIGMA_UNIT, OverfitFigure
+from labkit.panels._overfit_figure import OverfitFigure
+from labkit.panels._overfit_rows import curves_of, table_of
 from labkit.panels._overfit_script import overfit_script
-from labkit.panels._train_figure import NAMES
 from labkit.panels.train_model import terms_of
 from labkit.runs import Run, runs
 
@@ -35,14 +34,14 @@ BOTH, ENERGIES = "energies and forces", "energies only"
 
 
 class OverfitModel(Model):
-    """Parameters of a fit; a Scene as `results`; the latest fit as `point`, the sweep of the sigma moved as `table_of`."""
+    """Parameters of a fit; a Scene as `results`, the latest fit as `point`, the sweep of the sigma moved as `curve`."""
 
-    sigma_energy = p(Float(), "fit", "sigma_energy", "eV/√atom", range=(*RANGES["sigma_energy"], 0.05), log=True, live=True)
-    sigma_force = p(Float(), "fit", "sigma_force", "eV/Å", range=(*RANGES["sigma_force"], 0.05), log=True, live=True)
+    sigma_energy = p(Float(), "fit", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.05), log=True, live=True)
+    sigma_force = p(Float(), "fit", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.05), log=True, live=True)
     shown = p(Text("forces"), "fit", "show", options=["energy", "forces"], help="in parity plot and error curves")
     labels = p(Text(BOTH), "data", "learn from", options=[BOTH, ENERGIES])
     frames = p(Int(), "data", "training frames", range=(1, 1, 1))
-    noise = p(Float(0.0), "data", "label noise", "meV/atom", range=(0.0, 10.0, 0.5), help="forces: 20 times as many meV/Å")
+    noise = p(Float(), "data", "label noise", "meV/atom", range=(0.0, 10.0, 0.5), help="forces: 20 times as many meV/Å")
     n_max = p(Int(), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(), "descriptor", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
     cutoff = p(Float(), "descriptor", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
@@ -50,7 +49,7 @@ class OverfitModel(Model):
     zeta = p(Int(), "descriptor", "zeta", range=(1, 8, 1), help="exponent of the kernel")
     n_sparse = p(Int(), "descriptor", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
     point = traitlets.Instance(Point, allow_none=True)
-    table_of = traitlets.Any(None)
+    curve = traitlets.Any(None)
 
     def __init__(
         self, train: Dataset, valid: Dataset | None = None, config: GapConfig | None = None, scan: Dataset | None = None
@@ -116,7 +115,7 @@ class OverfitModel(Model):
     def present(self, result: Scene) -> None:
         with self._drawing:
             self._figure = None
-            self.table_of = None
+            self.curve = None
         self._show_fit()
         self._rest.ask()
 
@@ -127,8 +126,8 @@ class OverfitModel(Model):
         if self.point is None:
             return {}
         files = {"gap_config.cfg": self.point.model.config.text().encode(), "overfitting.png": self.picture}
-        if self.table_of is not None:
-            flat = self.table_of.copy()
+        if self.curve is not None:
+            flat = self.curve.copy()
             flat.columns = [" ".join(filter(None, pair)) for pair in flat.columns]
             files["sweep.csv"] = flat.to_csv().encode()
         return files
@@ -182,54 +181,37 @@ class OverfitModel(Model):
             self.point = scene.point(**sigmas)
             if self._figure is None or self._figure.scene is not scene or self._figure.quantity != self.shown:
                 self._figure = OverfitFigure(scene, self.shown)
-                if self.table_of is not None:
-                    self._figure.set_sweep(self.table_of)
+                if self.curve is not None:
+                    self._figure.set_sweep(self.curve)
             self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
-            self.table, self.note = _table(self.point, scene), "\n".join(scene.notes)
+            self.table, self.note = table_of(self.point, scene), "\n".join(scene.notes)
 
     def _at_rest(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
         scene, name, sigmas = self.results, self.swept, self._sigmas()
         others = {key: value for key, value in sigmas.items() if key != name and self.labels == BOTH}
         wanted = (id(scene), name, tuple(others.values()))
-        if self.table_of is None or self.table_of.attrs.get("of") != wanted:
+        if self.curve is None or self.curve.attrs.get("of") != wanted:
             low, high = RANGES[name]
             table = sweep(scene.design, name, np.geomspace(low, high, 25), **others)
             table.attrs["of"] = wanted
             with self._drawing:
-                self.table_of = table
+                self.curve = table
                 if self._figure is not None and self._figure.scene is scene:
                     self._figure.set_sweep(table)
             self._show_fit()
         if self.job is not None and self.job.status != "running":
-            self._record(scene)
+            self._note_down(scene)
 
-    def _record(self, scene: Scene) -> None:
+    def _note_down(self, scene: Scene) -> None:
+        """A row for the tray, once for each place where the sliders came to rest."""
         point = self.point
-        text = f"{point.model.config.text()} {scene.design.train.hash} {scene.n_frames}"
-        if text == self._recorded:
+        place = f"{point.model.config.text()} {scene.design.train.hash} {scene.n_frames}"
+        if place == self._recorded:
             return
-        scan = (self.scan.lengths, point.energy - point.energy.min())
-        curves = {f"{self.scan.label} stretch [Å] -> energy [eV]": scan}
-        if self.table_of is not None and ("valid", self.shown) in self.table_of:
-            unit = point.errors.loc[("valid", self.shown), "unit"]
-            x = f"{self.swept} [{SIGMA_UNIT[self.swept]}]"
-            curves[f"{x} -> validation {self.shown} RMSE [{unit}]"] = (
-                self.table_of.index, self.table_of["valid", self.shown]
-            )  # fmt: skip
         seconds = point.seconds if self._recorded else scene.seconds
-        self._recorded = text
+        self._recorded = place
         name = f"overfitting, {self.labels}" + (f", noise {self.noise:g} meV/atom" if self.noise else "")
-        runs().add(Run(name, point.model.config, point.errors, point.model.log_evidence, seconds, scene.n_frames, curves))
-
-
-def _table(point: Point, scene: Scene) -> str:
-    rows = []
-    for which, label in NAMES.items():
-        if which in point.errors.index.get_level_values(0):
-            found = point.errors.loc[which]
-            rows.append([label, *(f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in ("energy", "forces"))])
-    head = [f"RMSE, {scene.n_frames} frames", "energy [meV/atom]", "forces [meV/Å]"]
-    return _html.table(head, rows) + _html.hint(
-        f"log marginal likelihood {point.model.log_evidence:.0f}; this fit took {1e3 * point.seconds:.0f} ms"
-    )
+        curves = curves_of(point, self.scan, self.curve, self.shown)
+        model = point.model
+        runs().add(Run(name, model.config, point.errors, model.log_evidence, seconds, scene.n_frames, curves))

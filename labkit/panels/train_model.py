@@ -20,6 +20,7 @@ from labkit.panels._controls import parameter as p
 from labkit.panels._fits import Fit, fits
 from labkit.panels._script import script
 from labkit.panels._train_figure import NAMES, parity_figure
+from labkit.runs import Run, runs
 
 Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
 
@@ -116,6 +117,22 @@ class TrainModel(Model):
         self.show(parity_figure(result, self.frames))
         self.table = _table(result)
         self.note = "\n".join(result.notes)
+
+    def _follow(self, job: Job) -> None:
+        super()._follow(job)
+        if job.status in ("done", "stopped") and self.results is not None:
+            self._note_down(self.results, job.seconds)
+
+    def _note_down(self, fit: Fit, seconds: float) -> None:
+        """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
+        row = ("valid", "forces")
+        found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
+        curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}
+        model = fit.model
+        try:
+            runs().add(Run("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model)
+        except LabkitError as error:
+            self.note = f"{self.note}\n{error}".strip()
 
     def code(self) -> str:
         return script(self.train, self.frames, self.valid, self.config())

@@ -1,0 +1,53 @@
+"""Pinned runs over one another: errors side by side, and one of their curves."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from labkit.panels._style import INK, dress, log_ticks, new_figure
+from labkit.runs import Run
+
+COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4aa3b5", "#75808d")
+
+
+def overlay(pinned: list[tuple[str, Run]], curve: str) -> Figure:
+    """RMSE of the pinned runs, each a dot on training and a ring on validation frames; beside it the chosen curve."""
+    figure = new_figure(8.6, 3.4)
+    axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.9))
+    for ax, quantity, unit in zip(axes, ("energy", "forces"), ("meV/atom", "meV/Å"), strict=False):
+        _errors(ax, pinned, quantity, unit)
+    _curves(axes[2], pinned, curve)
+    return figure
+
+
+def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str) -> None:
+    dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if quantity == "energy" else "")
+    for row, (_, run) in enumerate(pinned):
+        colour = COLOURS[row % len(COLOURS)]
+        for which, fill in (("train", colour), ("valid", "white")):
+            if (which, quantity) in run.errors.index:
+                value = run.errors.loc[(which, quantity), "rmse"]
+                axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
+    axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, None))
+    axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if quantity == "energy" else [])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _curves(axes: Axes, pinned: list[tuple[str, Run]], curve: str) -> None:
+    x_label, _, y_label = curve.partition(" -> ")
+    dress(axes, x_label, y_label, "Overlay")
+    low, high = [], []
+    for row, (label, run) in enumerate(pinned):
+        if curve in run.curves:
+            x, y = run.curves[curve]
+            axes.plot(x, y, color=COLOURS[row % len(COLOURS)], linewidth=1.5, label=label)
+            low, high = [*low, min(x)], [*high, max(x)]
+    if not low:
+        return
+    if min(low) > 0 and max(high) / min(low) > 50:
+        log_ticks(axes.xaxis, min(low), max(high))
+    legend = axes.legend(fontsize=8, frameon=False)
+    for text in legend.get_texts():
+        text.set_color(INK)

@@ -1,0 +1,88 @@
+"""The run tray: every fit of the session, to pin, to lay over one another, to take home."""
+
+from __future__ import annotations
+
+import ipywidgets as widgets
+import traitlets
+
+from labkit.panels import _html
+from labkit.panels._base import Unfolding
+from labkit.panels._style import CSS
+from labkit.panels.tray_model import TrayModel
+from labkit.runs import Run, Runs
+
+HEAD = ("", "run", "frames", "soap", "sigma E, F", "E [meV/atom]", "F [meV/Å]", "evidence", "s")
+SHOWN = 12  # newest runs in sight; all are in the CSV
+
+
+class RunTray(widgets.VBox):
+    """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
+
+    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and gap_fit's
+    settings and the models of the pinned ones.
+
+    >>> import tempfile
+    >>> from labkit.runs import Runs
+    >>> RunTray(Runs(tempfile.mkdtemp())).model.files()["runs.csv"]
+    b'\\n'
+    """
+
+    def __init__(self, store: Runs | None = None) -> None:
+        self.model = TrayModel(store)
+        hint = "Every fit of the session, newest on top. Pin some to lay them over one another."
+        head = widgets.HTML(CSS + _html.head("Run tray", hint))
+        self.table = widgets.VBox()
+        self.older = widgets.HTML()
+        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.choice = widgets.Dropdown(description="overlay", layout=widgets.Layout(width="420px", display="none"))
+        self.refresh_button = _button("Refresh", "refresh", "Look for runs of other notebooks")
+        self.clear_button = _button("Clear", "trash", "Delete all runs that are not pinned")
+        self.refresh_button.on_click(lambda _: self.model.refresh())
+        self.clear_button.on_click(lambda _: self.model.clear())
+        self.download = Unfolding("Download", "download", lambda: _html.links(self.model.files()))
+        traitlets.dlink((self.model, "picture"), (self.image, "value"))
+        traitlets.dlink((self.model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
+        traitlets.dlink((self.model, "curves"), (self.choice, "options"))
+        traitlets.dlink((self.model, "curves"), (self.choice.layout, "display"), lambda all: "flex" if all else "none")
+        traitlets.link((self.model, "curve"), (self.choice, "value"), (lambda x: x or None, lambda x: x or ""))
+        self.model.observe(lambda _: self._fill(), "version")
+        self.model.observe(lambda _: self.download.refresh(), ["version", "pinned", "picture"])
+        self._fill()
+        buttons = widgets.HBox([self.refresh_button, self.clear_button, self.download])
+        buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "flex-start"
+        card = widgets.VBox([head, self.table, self.older, buttons, self.choice, self.image])
+        card.add_class("labkit-card")
+        super().__init__([card])
+        self.add_class("labkit")
+
+    def _fill(self) -> None:
+        rows = self.model.rows()
+        head = [widgets.HTML(_html.row(HEAD, "labkit-run labkit-unit"))] if rows else []
+        self.table.children = head + [self._row(label, run) for label, run in reversed(rows[-SHOWN:])]
+        older = f"{len(rows) - SHOWN} older ones are in the CSV." if len(rows) > SHOWN else ""
+        self.older.value = _html.hint(older if rows else "No fit yet: press Run in a panel.")
+
+    def _row(self, label: str, run: Run) -> widgets.Widget:
+        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
+        pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
+        pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
+        pin.add_class("labkit-pin")
+        text = widgets.HTML(_html.row([label, run.name, *describe(run)], "labkit-run"))
+        text.layout.flex = "1 1 auto"
+        return widgets.HBox([pin, text], layout=widgets.Layout(align_items="center", height="26px"))
+
+
+def describe(run: Run) -> list[str]:
+    """The cells of HEAD after number and name."""
+    config, errors = run.settings, run.errors
+    soaps = [f"n{d.n_max} l{d.l_max} {d.cutoff:g} Å" for d in config.descriptors if d.name == "soap"]
+    sigmas = " ".join(f"{x:.0e}" for x in (config.sigma_energy, config.sigma_force) if x is not None)
+    rmse = [
+        " / ".join(f"{errors.loc[(s, q), 'rmse']:.3g}" for s in ("train", "valid") if (s, q) in errors.index)
+        for q in ("energy", "forces")
+    ]
+    return [str(run.frames), " + ".join(soaps), sigmas, *rmse, f"{run.evidence:.0f}", f"{run.seconds:.2g}"]
+
+
+def _button(name: str, icon: str, tooltip: str) -> widgets.Button:
+    return widgets.Button(description=name, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="100px"))

@@ -1,0 +1,80 @@
+"""The tray: rows, pins, overlays, files."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import labkit
+from labkit.gap import Design, GapConfig, GapModel, Soap
+from labkit.panels import RunTray, TrainPanel
+from labkit.runs import Run, Runs, runs
+
+SETTINGS = GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=5), sigma_virial=None)
+
+
+@pytest.fixture(scope="module")
+def design():
+    return Design.build(labkit.datasets.ice("train", n=50)[:6], SETTINGS, valid=labkit.datasets.ice("valid")[:3])
+
+
+def add(store: Runs, design: Design, sigma: float) -> str:
+    model = design.solve(sigma_energy=sigma)
+    curves = {"r [Å] -> energy [eV]": ([1.0, 2.0], [sigma, 2 * sigma]), f"only {sigma} -> y": ([1e-3, 1.0], [1, 2])}
+    run = Run(f"sigma {sigma}", model.config, design.errors(model), model.log_evidence, 0.1, 6, curves)
+    return store.add(run, model)
+
+
+def test_new_runs_appear_and_pins_stay(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    tray = RunTray(store)
+    assert "No fit yet" in tray.older.value
+    keys = [add(store, design, sigma) for sigma in (0.001, 0.01, 0.1)]
+    assert len(tray.table.children) == 4 and "sigma 0.1" in tray.table.children[1].children[1].value  # newest on top
+    tray.table.children[1].children[0].value = True
+    assert tray.model.pinned == [keys[2]] and tray.image.value == tray.model.picture != b""
+    tray.model.clear()
+    assert [run.key for run in store.all()] == [keys[2]] and tray.table.children[1].children[0].value
+
+
+def test_overlay_draws_each_pinned_run(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    keys = [add(store, design, sigma) for sigma in (0.001, 0.1)]
+    tray = RunTray(store)
+    pictures = []
+    for key in keys:
+        tray.model.pin(key)
+        pictures.append(np.asarray(Image.open(io.BytesIO(tray.model.picture))))
+    assert tray.choice.options == ("r [Å] -> energy [eV]", "only 0.001 -> y", "only 0.1 -> y")
+    assert (pictures[0] != pictures[1]).any()
+    tray.choice.value = "only 0.1 -> y"
+    assert (np.asarray(Image.open(io.BytesIO(tray.model.picture))) != pictures[1]).any()
+    for key in keys:
+        tray.model.pin(key, False)
+    assert tray.model.picture == b"" and tray.image.layout.display == "none"
+
+
+def test_files_of_the_pinned_are_what_gap_fit_and_labkit_read(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    keys = [add(store, design, sigma) for sigma in (0.001, 0.1)]
+    tray = RunTray(store)
+    tray.model.pin(keys[1])
+    files = tray.model.files()
+    assert set(files) == {"runs.csv", "gap_config-2.cfg", "gap-2.safetensors", "overlay.png"}
+    assert GapConfig.parse(files["gap_config-2.cfg"].decode()).sigma_energy == 0.1
+    (tmp_path / "again.safetensors").write_bytes(files["gap-2.safetensors"])
+    assert GapModel.load(tmp_path / "again.safetensors").config.sigma_energy == 0.1
+    table = pd.read_csv(io.BytesIO(files["runs.csv"]))
+    assert table["sigma_energy"].tolist() == [0.001, 0.1] and len(table) == 2
+
+
+def test_train_panel_leaves_a_run_with_its_model() -> None:
+    before = len(runs().all())
+    panel = TrainPanel(labkit.datasets.ice("train", n=50)[:6], labkit.datasets.ice("valid")[:3], SETTINGS)
+    panel.run()
+    fit = panel.job.wait(30)
+    (run,) = runs().all()[before:]
+    assert run.frames == 6 and run.errors["rmse"].tolist() == fit.errors["rmse"].tolist()
+    assert (GapModel.load(runs().model_file(run.key)).weights == fit.model.weights).all()
