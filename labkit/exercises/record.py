@@ -129,16 +129,18 @@ def locked(file: Path) -> Iterator[None]:
     """Hold other kernels off `file` while it is read, changed and written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(file.with_name(f".{file.name}.lock"), "w")
+        lock = os.open(file.with_name(f".{file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o666)
     except OSError as error:
         raise LabkitError(
             f"{file.parent}: cannot be written to ({error.strerror}); set LABKIT_SESSION to another folder"
         ) from error
-    with lock:
+    try:
         if fcntl:
             with suppress(OSError):  # some network folders know no locks
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _when(entry: Mapping[str, Any]) -> str:

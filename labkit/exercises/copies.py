@@ -1,0 +1,113 @@
+"""What makes a learner's copy of a master notebook: no solutions, no outputs, links that still lead somewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import LabkitError
+
+try:
+    import nbformat
+except ImportError as error:
+    raise LabkitError(
+        f"copies of notebooks need {error.name}, which is not installed; install it with: "
+        'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+    ) from error
+
+BEGIN, END, START = "### begin solution", "### end solution", "#: "
+STUB = "answer = ...  # your answer"
+TAG = "solution"
+CHECK = re.compile(r"^check\(\s*[\"'](\d\d\.\d+)[\"']", re.MULTILINE)
+LINK = re.compile(r"(\]\(|(?:href|src)=[\"'])(?!\w+:|[#/])([^)\"'#?\s]+)")
+
+
+def student_copy(master: Path, folder: Path) -> Any:
+    """The notebook `master` as it is to stand in `folder`; its metadata tell later what a learner has changed.
+
+    Raises LabkitError naming notebook and cell where solutions are not marked as they should be.
+    """
+    notebook = read(master)
+    for index, cell in enumerate(notebook.cells):
+        where = f"{master.name}, cell {index + 1}"
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            tags = cell.metadata.get("tags", [])
+            if (TAG in tags) != (BEGIN in cell.source):
+                raise LabkitError(f"{where}: the tag {TAG!r} and the line {BEGIN!r} belong together; one is missing")
+            cell.source = without_solution(cell.source, where)
+            cell.metadata = {**cell.metadata, "tags": [tag for tag in tags if tag != TAG]}
+            for key in ("execution", "collapsed"):
+                cell.metadata.pop(key, None)
+        elif cell.cell_type == "markdown":
+            cell.source = moved_links(cell.source, master.parent, folder)
+    notebook.metadata["labkit"] = {"copy_of": master.name, "content": content(notebook)}
+    return notebook
+
+
+def without_solution(source: str, where: str = "") -> str:
+    """The source with a stub for each solution.
+
+    >>> print(without_solution(f"{BEGIN}\\nanswer = 6 * 7\\n{END}\\ncheck('99.1', answer)"))
+    answer = ...  # your answer
+    check('99.1', answer)
+    """
+    lines: list[str] = []
+    stub: list[str] | None = None
+    for line in source.splitlines():
+        mark = line.strip()
+        if mark in (BEGIN, END) and (mark == BEGIN) != (stub is None):
+            raise LabkitError(f"{where}: {mark!r} is out of place; each {BEGIN!r} has one {END!r} after it")
+        if mark == BEGIN:
+            stub = []
+        elif mark == END:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [indent + text for text in stub or [STUB]]
+            stub = None
+        elif stub is None:
+            lines.append(line)
+        elif mark.startswith(START):
+            stub.append(mark.removeprefix(START))
+    if stub is not None:
+        raise LabkitError(f"{where}: {BEGIN!r} has no {END!r} after it")
+    return "\n".join(lines)
+
+
+def moved_links(source: str, old: Path, new: Path) -> str:
+    """Markdown whose links out of the folder `old` lead to the same files from `new`; links within it stay."""
+
+    def moved(match: re.Match[str]) -> str:
+        target = old / match[2]
+        if not target.exists() or target.resolve().is_relative_to(old.resolve()):
+            return match[0]
+        return match[1] + Path(os.path.relpath(target.resolve(), new.resolve())).as_posix()
+
+    return LINK.sub(moved, source)
+
+
+def content(notebook: Any) -> str:
+    """sha256 of the cells as a learner wrote them: what they put out, and how they are laid out, does not count."""
+    cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def changed(notebook: Any) -> bool:
+    """A learner has written into this copy, or it never was one."""
+    return notebook.metadata.get("labkit", {}).get("content") != content(notebook)
+
+
+def exercises(notebook: Any) -> list[str]:
+    """Numbers of the exercises whose answers a notebook checks, in order."""
+    return [number for cell in notebook.cells if cell.cell_type == "code" for number in CHECK.findall(cell.source)]
+
+
+def read(path: Path) -> Any:
+    """A notebook; raises LabkitError where the file is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        raise LabkitError(f"{path}: is no notebook that can be read ({error})") from error

@@ -1,0 +1,50 @@
+"""A link in a notebook that saves the session, for places whose disk is forgotten."""
+
+from __future__ import annotations
+
+import io
+
+from labkit.errors import LabkitError
+from labkit.files import atomic_write
+from labkit.session.archive import pack
+from labkit.session.transfer import session_files
+
+NAME = "labkit-session.zip"
+LARGEST = 20_000_000  # bytes that a notebook's page may carry
+
+
+class SessionLink:
+    """Shows as a link with the session in it; one that is too large is written beside the notebook instead."""
+
+    def __repr__(self) -> str:
+        return f"in a terminal: labkit session export {NAME}"
+
+    def _repr_html_(self) -> str:
+        from labkit.panels import _html  # panels need widgets; the command does not
+        from labkit.panels._style import CSS
+
+        buffer = io.BytesIO()
+        if not pack(buffer, session_files()):
+            shown = _html.hint("There is nothing to export yet.")
+        elif len(content := buffer.getvalue()) <= LARGEST:
+            shown = _html.links({NAME: content})
+        else:
+            shown = _html.hint(_beside(content, _html.size(len(content))))
+        return f"{CSS}<div class='labkit'>{shown}</div>"
+
+
+def export_link() -> SessionLink:
+    """What a learner has done so far, as a link that saves it.
+
+    >>> export_link()
+    in a terminal: labkit session export labkit-session.zip
+    """
+    return SessionLink()
+
+
+def _beside(content: bytes, size: str) -> str:
+    try:
+        atomic_write(NAME, content)
+    except LabkitError as error:
+        return f"The session ({size}) is too large for a link, and {error}"
+    return f"{NAME} ({size}) stands beside this notebook: save it from the list of files."

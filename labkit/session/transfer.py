@@ -1,0 +1,124 @@
+"""Export and import of the session's folder: config().session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from labkit.config import config
+from labkit.errors import LabkitError
+from labkit.exercises import record
+from labkit.files import atomic_path, atomic_write
+from labkit.session.archive import pack, unpack
+
+ASIDE = "aside"  # folder in the session's, for what an import has replaced
+
+
+@dataclass
+class Imported:
+    """What became of the files of an imported session, by their names in it."""
+
+    added: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
+    replaced: dict[str, Path] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        lines = [f"added {len(self.added)} files; {len(self.there)} more were there already"]
+        lines += [f"{name}: joined with what was here" for name in self.merged]
+        lines += [f"{name}: replaced; what was here is kept as {path}" for name, path in self.replaced.items()]
+        return "\n".join(lines + self.notes)
+
+
+def export_session(path: str | os.PathLike[str], *, overwrite: bool = False) -> list[str]:
+    """Write the session's folder to a zip file, whole or not at all, and return the names in it.
+
+    Raises LabkitError where there is nothing to export, or a file that is not to be overwritten.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise LabkitError(f"{path}: is there already; choose another name, or replace it with --overwrite")
+    found = [(name, file) for name, file in session_files() if file.resolve() != path.resolve()]
+    if not found:
+        raise LabkitError(f"{config().session}: there is nothing to export yet")
+    with atomic_path(path) as temporary:
+        return pack(temporary, found)
+
+
+def session_files() -> Iterator[tuple[str, Path]]:
+    """All files of the session with their names, but hidden ones (locks, files being written) and links."""
+    folder = config().session
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(root, name)
+            if not name.startswith(".") and not path.is_symlink():
+                yield path.relative_to(folder).as_posix(), path
+
+
+def import_session(path: str | os.PathLike[str]) -> Imported:
+    """Add a zip file's session to this one, once all of it has been checked.
+
+    Exercises done in either are done. A file that differs is replaced, and the one that was here is kept under aside/.
+    Raises LabkitError for a file that is no session, is damaged, too large or unsafe; then nothing has changed.
+    """
+    folder = config().session
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".import-", dir=folder) as staging:
+            names = unpack(Path(path), Path(staging))
+            return _take(names, Path(staging), folder)
+    except OSError as error:
+        raise LabkitError(
+            f"{folder}: could not import {path} ({error.strerror or error}); each file is still whole. "
+            "Make room, or set LABKIT_SESSION to another folder, and import again."
+        ) from error
+
+
+def _take(names: list[str], staging: Path, folder: Path) -> Imported:
+    """Put checked files into their places; nothing that was there is lost at any moment."""
+    for name in names:
+        above = [folder / parent for parent in PurePosixPath(name).parents]
+        blocking = [p for p in above if p.exists() and not p.is_dir()] + [folder / name] * (folder / name).is_dir()
+        if blocking:
+            raise LabkitError(f"{blocking[0]}: stands where {name} belongs; move it away and import again")
+    done = Imported()
+    answers = record.path().name
+    if answers in names:  # first: where the two cannot be joined, nothing else is touched
+        _merge(staging / answers, record.path(), done)
+    aside = folder / ASIDE / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f")
+    for name in names:
+        new, target, kept = staging / name, folder / name, aside / name
+        if name == answers:
+            continue
+        if not target.exists():
+            done.added.append(name)
+        elif target.read_bytes() == new.read_bytes():
+            done.there.append(name)
+            continue
+        else:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(target, kept)  # copied, not moved: at no moment is there none
+            done.replaced[name] = kept
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(new, target)
+    return done
+
+
+def _merge(new: Path, target: Path, done: Imported) -> None:
+    try:
+        theirs = record.parse(new.read_text(encoding="utf-8"), f"{new.name} of the import")
+    except UnicodeDecodeError as error:
+        raise LabkitError(f"{new.name} of the import: is damaged ({error}); nothing was imported") from error
+    with record.locked(target):
+        fresh = not target.exists()
+        ours, note = record.rescued(target)
+        atomic_write(target, record.text(record.merge(ours, theirs)))
+    (done.added if fresh else done.merged).append(new.name)
+    done.notes += [note] if note else []
