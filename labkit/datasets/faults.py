@@ -43,3 +43,18 @@ def with_shifted_forces(frames: Dataset, shift: int) -> Dataset:
         raise LabkitError("forces can only be shifted between frames of equal size; these have different ones")
     size = int(frames.counts[0]) if len(frames) else 0
     return replace(frames, forces=np.roll(frames.forces, -shift * size, axis=0), name=f"{frames.name}, forces shifted")
+
+
+def mystery(frames: Dataset, number: int = 1) -> Dataset:
+    """Frames with something wrong, for an exercise: what it is depends on `number` and on the frames.
+
+    >>> from labkit.datasets import ice
+    >>> strange = mystery(ice("train", n=50))
+    >>> len(strange), bool((strange.energy == ice("train", n=50).energy).all())
+    (50, True)
+    """
+    if len(frames) < 40:
+        raise LabkitError(f"{frames.name}: {len(frames)} frames are too few to hide something in; give 40 or more")
+    seed = int(frames.hash[:8], 16) + number
+    shift = int(np.random.default_rng(seed).integers(2, 20))
+    return replace(with_shifted_forces(frames, shift), name=f"{frames.name}, a colleague's copy")

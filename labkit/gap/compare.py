@@ -1,0 +1,52 @@
+"""Settings side by side: each fitted at its own best sigma, by validation and by evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from labkit.base import NO_PROGRESS, Progress
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError, Stopped
+from labkit.gap.cache import build_cached
+from labkit.gap.config import GapConfig
+from labkit.gap.sweep import sweep
+
+DECADES = tuple(np.geomspace(1e-3, 1.0, 10))
+
+
+def compare(
+    configs: Mapping[str, GapConfig],
+    train: Dataset,
+    valid: Dataset,
+    *,
+    sigma: str = "sigma_force",
+    values: Sequence[float] = DECADES,
+    progress: Progress = NO_PROGRESS,
+) -> pd.DataFrame:
+    """One row a config: over the `values` of `sigma`, where validation and where evidence is best, and both there.
+
+    Columns: smallest validation RMSE (energy [meV/atom], forces [meV/Å]; forces decide), `sigma` there, the largest log
+    evidence, `sigma` there, and the validation RMSE that one gets by trusting the evidence. Evidence compares configs
+    on the same training frames only. Designs come from the cache where they were built before.
+    """
+    if not configs:
+        raise LabkitError("no config to compare; give some by name, as in {'small': GapConfig(...)}")
+    rows: dict[str, dict[str, float]] = {}
+    for step, (name, config) in enumerate(configs.items()):
+        if progress.should_stop():
+            raise Stopped(partial=pd.DataFrame(rows).T)
+        table = sweep(build_cached(train, config, valid), sigma, values)
+        error, evidence = table["valid", "forces"], table["log evidence", ""]
+        rows[name] = {
+            "energy": table["valid", "energy"][error.idxmin()],
+            "forces": error.min(),
+            f"{sigma}, validation": error.idxmin(),
+            "log evidence": evidence.max(),
+            f"{sigma}, evidence": evidence.idxmax(),
+            "forces by evidence": error[evidence.idxmax()],
+        }
+        progress.update(step + 1, len(configs))
+    return pd.DataFrame(rows).T
