@@ -21,4 +21,5 @@ def largest_force(frames: Dataset) -> Expected:
         sizes.mean(): "That is the mean of the atoms; the largest is asked for.",
         float(sizes.argmax()): "That is which atom it is; the force on it is asked for.",
     }
-    return Expected(float(sizes.max()), rel=0.02, mistakes=said, why="It pulls an O–H bond together or apart.")
+    why = "It acts on an oxygen: one of its O–H bonds is stretched and pulls it back."
+    return Expected(float(sizes.max()), rel=0.02, mistakes=said, why=why)

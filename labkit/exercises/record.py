@@ -39,7 +39,7 @@ def keep(number: str, right: bool, answer: Any) -> str:
             before = entries.get(number, {"tries": 0, "done": "", "answer": ""})
             entries[number] = {
                 "tries": before["tries"] + 1,
-                "answer": before["answer"] if before["done"] and not right else repr(answer)[:LONGEST],
+                "answer": before["answer"] if before["done"] and not right else shown(answer),
                 "when": now,
                 "done": before["done"] or (now if right else ""),
             }
@@ -47,6 +47,16 @@ def keep(number: str, right: bool, answer: Any) -> str:
         return note
     except LabkitError as error:
         return f"Your progress was not saved: {error}"
+
+
+def shown(answer: Any) -> str:
+    """An answer as it is kept: a number without numpy's name around it.
+
+    >>> import numpy as np
+    >>> shown(np.float64(2.5)), shown("forces")
+    ('2.5', "'forces'")
+    """
+    return repr(answer.item() if hasattr(answer, "item") and getattr(answer, "size", 0) == 1 else answer)[:LONGEST]
 
 
 def entries() -> tuple[Entries, str]:
