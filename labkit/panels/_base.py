@@ -150,7 +150,7 @@ class Panel(widgets.VBox):
         row = widgets.HBox([self.run_button, self.stop_button, self.bar, self.state])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
-        settings.layout.flex, settings.layout.min_width = "0 0 340px", "320px"
+        settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
         results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])

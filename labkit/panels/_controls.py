@@ -35,7 +35,8 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="116px"))
     unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="68px"))
     unit.add_class("labkit-unit")
-    made.layout.width = "150px" if not isinstance(made, widgets.Checkbox) else "40px"
+    narrow = isinstance(made, widgets.Checkbox)
+    made.layout.width = "40px" if narrow else "190px" if "range" in tags["how"] else "150px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")
     return widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="center", height="30px"))

@@ -30,7 +30,7 @@ def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str)
             if (which, quantity) in run.errors.index:
                 value = run.errors.loc[(which, quantity), "rmse"]
                 axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
-    axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, None))
+    axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, 1.08 * axes.get_xlim()[1]))
     axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if quantity == "energy" else [])
     axes.xaxis.set_major_locator(MaxNLocator(4))
 

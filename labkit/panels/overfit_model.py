@@ -200,7 +200,7 @@ class OverfitModel(Model):
                 if self._figure is not None and self._figure.scene is scene:
                     self._figure.set_sweep(table)
             self._show_fit()
-        if self.job is not None and self.job.status != "running":
+        if self.job is not None and self.job.status != "running" and scene is self.job.result:  # not one on the way
             self._note_down(scene)
 
     def _note_down(self, scene: Scene) -> None:

@@ -11,7 +11,7 @@ from labkit.panels._style import CSS
 from labkit.panels.tray_model import TrayModel
 from labkit.runs import Run, Runs
 
-HEAD = ("", "run", "frames", "soap", "sigma E, F", "E [meV/atom]", "F [meV/Å]", "evidence", "s")
+HEAD = ("", "run", "frames", "soap", "sigma E, F", "E [meV/atom]", "F [meV/Å]", "evidence", "time")
 SHOWN = 12  # newest runs in sight; all are in the CSV
 
 
@@ -81,7 +81,8 @@ def describe(run: Run) -> list[str]:
         " / ".join(f"{errors.loc[(s, q), 'rmse']:.3g}" for s in ("train", "valid") if (s, q) in errors.index)
         for q in ("energy", "forces")
     ]
-    return [str(run.frames), " + ".join(soaps), sigmas, *rmse, f"{run.evidence:.0f}", f"{run.seconds:.2g}"]
+    time = f"{run.seconds:.1f} s" if run.seconds >= 1 else f"{1e3 * run.seconds:.0f} ms"
+    return [str(run.frames), " + ".join(soaps), sigmas, *rmse, f"{run.evidence:.0f}", time]
 
 
 def _button(name: str, icon: str, tooltip: str) -> widgets.Button:

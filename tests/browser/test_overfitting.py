@@ -1,0 +1,92 @@
+"""The sigma slider dragged by mouse: the picture follows within half a second, and another slider builds anew."""
+
+import importlib.util
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
+lab_page = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lab_page)
+until = lab_page.until
+
+pytestmark = pytest.mark.browser
+
+FOLLOWS = 0.5  # s, within which the picture follows the slider
+
+WATCH = """panel => {
+    window.moves = []; window.pictures = [];
+    document.addEventListener('pointermove', () => window.moves.push(performance.now()), true);
+    const image = panel.querySelector('img');
+    new MutationObserver(() => window.pictures.push(performance.now())).observe(image, {attributes: true});
+}"""
+
+
+@pytest.fixture
+def notebook(lab, page):
+    lab_page.open_lab(page, lab.replace("00_start_here", "03_overfitting"))
+    start = time.monotonic()
+    lab_page.run_all(page)
+    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 150, "end of the last cell")
+    print(f"all cells after {time.monotonic() - start:.1f} s")
+    assert lab_page.failures(page) == []
+    return page
+
+
+def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
+    panel = notebook.locator(".labkit").first
+    panel.scroll_into_view_if_needed()
+    state = panel.locator(".labkit-state")
+    until(lambda: state.inner_text() == "done", 5, "state")
+    before = panel.locator("img").screenshot(path=artefacts / "overfitting_before.png")
+
+    panel.evaluate(WATCH)
+    box = panel.locator(".labkit-sigma-force .noUi-handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    notebook.mouse.move(x, y)
+    notebook.mouse.down()
+    waits = []
+    for pixels in (6, 12, 18, 12, 6, -6, -12):
+        notebook.evaluate("() => { window.moves.length = 0; window.pictures.length = 0; }")
+        notebook.mouse.move(x + pixels, y)
+        until(lambda: notebook.evaluate("() => window.pictures.length"), 5, "picture", step=0.02)
+        waits.append(notebook.evaluate("() => (window.pictures[0] - window.moves[0]) / 1000"))
+        notebook.wait_for_timeout(300)
+    notebook.mouse.up()
+    print("the picture followed after", ", ".join(f"{wait:.3f}" for wait in waits), "s")
+    assert max(waits) < FOLLOWS
+
+    notebook.wait_for_timeout(1500)  # the sweep of the sigma now at rest
+    after = panel.locator("img").screenshot(path=artefacts / "overfitting_after.png")
+    assert (lab_page.pixels(before) != lab_page.pixels(after)).any(-1).mean() > 0.003
+    panel.screenshot(path=artefacts / "overfitting_panel.png")
+    another_descriptor(notebook, panel, artefacts)
+    tray(notebook, artefacts)
+
+
+def another_descriptor(page, panel, artefacts):
+    """n_max is changed in its field; the design is built, and the table says so."""
+    readout = panel.locator(".labkit-n-max .widget-readout")
+    table = panel.locator(".labkit-table").inner_text()
+    readout.click()
+    readout.press("Control+a")
+    readout.type("3")
+    readout.press("Enter")
+    until(lambda: panel.locator(".labkit-table").inner_text() != table, 30, "other errors")
+    until(lambda: panel.locator(".labkit-state").inner_text() == "done", 30, "end of the build")
+    panel.screenshot(path=artefacts / "overfitting_n_max.png")
+
+
+def tray(page, artefacts):
+    """The fits so far are rows; two are pinned and drawn over one another."""
+    tray = page.locator(".labkit", has_text="Run tray").last
+    tray.scroll_into_view_if_needed()
+    until(lambda: tray.locator(".labkit-pin input").count() >= 3, 10, "rows")
+    for row in (0, 1):
+        tray.locator(".labkit-pin input").nth(row).check()
+    until(lambda: tray.locator("img").is_visible(), 10, "overlay")
+    page.wait_for_timeout(800)
+    tray.screenshot(path=artefacts / "tray.png")
+    assert lab_page.colours(tray.locator("img").screenshot())[1] > 20
