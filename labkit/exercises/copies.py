@@ -108,6 +108,8 @@ def exercises(notebook: Any) -> list[str]:
 def read(path: Path) -> Any:
     """A notebook; raises LabkitError where the file is none."""
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(notebook)
+        return notebook
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise LabkitError(f"{path}: is no notebook that can be read ({error})") from error
