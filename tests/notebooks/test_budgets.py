@@ -1,10 +1,12 @@
-"""Each notebook, alone and in fast mode, ends within its budget of time and memory."""
+"""Each notebook, alone and in fast mode, ends within its budget of time and memory, and its solutions pass."""
 
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from labkit.exercises import record
+from labkit.exercises.copies import exercises, read
 from labkit.notebooks import run_notebooks
 
 SECONDS = 60
@@ -13,7 +15,8 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.i
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_within_its_budget(path, repository, measured, record_property):
+def test_runs_within_its_budget_and_solutions_pass(path, repository, measured, record_property, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABKIT_SESSION", str(tmp_path / "session"))
     (report,) = run_notebooks([path], repository / "artefacts" / "notebooks")
     measured.append(report)
     record_property("seconds", report.seconds)
@@ -21,6 +24,8 @@ def test_runs_within_its_budget(path, repository, measured, record_property):
     assert report.error == ""
     assert report.seconds <= SECONDS, f"{report.seconds:.1f} s, {report.memory:.0f} MB"
     assert report.memory <= MEMORY, f"{report.seconds:.1f} s, {report.memory:.0f} MB"
+    answered = record.parse((tmp_path / "session" / "exercises.json").read_text(), path.stem)
+    assert [number for number, entry in answered.items() if entry["done"]] == exercises(read(path))
 
 
 def test_there_are_notebooks():
