@@ -7,16 +7,20 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.collect import collect
 from labkit.datasets.labels import LABELS, Key
 from labkit.datasets.writing import write_frames
+
+if TYPE_CHECKING:
+    from labkit.datasets.report import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +149,23 @@ class Dataset:
                 found["energy"] = float(found["energy"])
             atoms.calc = SinglePointCalculator(atoms, **found)
             yield atoms
+
+    def report(self, progress: Progress = NO_PROGRESS) -> Report:
+        """Examine the frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
+
+        Forces and energies are held against the geometry by a linear model, cross-validated at every shift of frames
+        from -100 to 100. `print(ds.report())` reads well; `report.problems` is what to mend.
+
+        Raises LabkitError for an empty set.
+
+        >>> from labkit.datasets import ice
+        >>> ds = ice("train", n=50)
+        >>> ds.report().problems
+        ()
+        """
+        from labkit.datasets.report import examine  # here, or the two would import each other
+
+        return examine(self, progress)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write extended XYZ with all digits, compressed if `path` ends in .xz, .gz or .bz2; whole or not at all."""

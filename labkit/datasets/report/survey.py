@@ -1,0 +1,87 @@
+"""One pass over all frames: distances, fingerprints, and what the fitted model says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from labkit.base import Progress
+from labkit.datasets.report.labels import Labels
+from labkit.datasets.report.model import ForceModel, ask
+from labkit.datasets.report.pairs import Pairs, batches, find_pairs, relative_distance, spread
+
+SURVEY_PAIRS = 4e7  # pairs to go through: a minute
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over F frames gives.
+
+    frames   (F,)   which: all, or as many as the budget allowed
+    energy   (F,)   of the fitted model, eV up to a constant for each composition; NaN without a fit
+    misfit   (F,)   squared errors of the forces as of ForceModel.misfits; NaN without
+    peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
+    prints   (F, p) energies of the basis functions over their scales, by which duplicates are told
+    closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
+    nearest         {pair of elements: relative distances of atoms' nearest neighbours}
+    """
+
+    frames: np.ndarray
+    energy: np.ndarray
+    misfit: np.ndarray
+    peak: np.ndarray
+    worst: np.ndarray
+    prints: np.ndarray
+    closest: np.ndarray
+    pair: np.ndarray
+    nearest: dict[str, np.ndarray]
+
+
+def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
+    """Go through the frames."""
+    atoms = labels.dataset.atoms
+    frames = spread(atoms, len(atoms), SURVEY_PAIRS)
+    parts, nearest, done = [], {}, 0
+    for batch in batches(atoms, frames):
+        ask(progress, done, len(frames), "going through the frames")
+        pairs = find_pairs([atoms[k] for k in batch])
+        design, energies = model.basis.rows(pairs)
+        prints = energies / model.scale
+        known = model.weights is not None
+        energy = prints @ model.weights if known else np.full(len(batch), np.nan)
+        misfit = model.misfits(labels, batch, pairs, design) if known else (energy, energy, np.zeros(len(batch), int))
+        parts.append((energy, *misfit, prints, *_closest(pairs, len(batch))))
+        for kind, values in _nearest(pairs).items():
+            nearest.setdefault(kind, []).append(values)
+        done += len(batch)
+    energy, misfit, peak, worst, prints, closest, pair = (np.concatenate(part) for part in zip(*parts))
+    _, here, there = np.intersect1d(frames, model.sample, return_indices=True)
+    better = np.isfinite(model.left_out[there])
+    misfit[here[better]] = model.left_out[there[better]]  # predicted without the frame itself
+    joined = {kind: np.concatenate(values) for kind, values in nearest.items()}
+    return Survey(frames, energy, misfit, peak, worst, prints, closest, pair, joined)
+
+
+def _closest(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    ratio = relative_distance(pairs)
+    frame = np.searchsorted(pairs.offsets, pairs.i, side="right") - 1
+    out, atoms = np.full(count, np.inf), np.zeros((count, 2), int)
+    order = np.lexsort((ratio, frame))
+    first = order[np.unique(frame[order], return_index=True)[1]]
+    out[frame[first]] = ratio[first]
+    both = np.sort(np.stack([pairs.i[first], pairs.j[first]], 1), axis=1)
+    atoms[frame[first]] = both - pairs.offsets[frame[first]][:, None]
+    return out, atoms
+
+
+def _nearest(pairs: Pairs) -> dict[str, np.ndarray]:
+    """Relative distances of each atom's nearest neighbour, by elements."""
+    order = np.lexsort((pairs.distance, pairs.i))
+    atoms, first = np.unique(pairs.i[order], return_index=True)
+    first = order[first]
+    ratio = relative_distance(pairs)[first]
+    one, other = np.sort(np.stack([pairs.numbers[pairs.i[first]], pairs.numbers[pairs.j[first]]]), axis=0)
+    code = one * 200 + other
+    return {"-".join(chemical_symbols[z] for z in divmod(int(c), 200)): ratio[code == c] for c in np.unique(code)}
