@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import labkit
 from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
 from labkit.config import config as run_config
 from labkit.datasets import Dataset
+from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
 from labkit.gap.checkpoint import Checkpoint
 from labkit.gap.config import GapConfig
@@ -52,8 +54,10 @@ class Design:
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
             raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
         self.e0 = fit_e0(self.train, config)
+        shared = "" if self.valid is None else overlap_note(self.train, self.valid)
         self.terms = make_terms(config, [int(z) for z in self.train.species]).to(run_config().device)
         self.notes = [f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored]
+        self.notes += [shared] if shared else []
         self._core: BlockLeastSquares | None = None
         self._lock = threading.RLock()  # a growing design may be solved from another thread
 
@@ -129,6 +133,25 @@ class Design:
             config, self.terms, solution.weights, self.e0,
             prior=self._prior_factor, factor=solution, metadata=metadata,
         )  # fmt: skip
+
+    def subset(self, frames: Sequence[int]) -> Design:
+        """The design of these training frames: rows are taken, not computed; sparse points stay those of all frames.
+
+        Nested subsets of one design make a learning curve from one set of descriptors. e0 is that of the subset.
+        """
+        part = copy.copy(self)
+        part.__setstate__({**self.__getstate__(), "train": self.train[list(frames)]})
+        part.e0, part.notes = fit_e0(part.train, self.config), list(self.notes)
+        part._rows = dict(self._rows)
+        part._rows["train"] = self._rows["train"].subset(list(frames), part.train, part.e0, self.config)
+        return part
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker needs: all but the lock, and what is made anew from the rows."""
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_core")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock(), _core=None)
 
     def predictions(self, model: GapModel, which: str = "valid") -> dict[str, np.ndarray]:
         """Predictions of the rows' frames, without computing a descriptor: energy, forces, stress and `..._true`."""

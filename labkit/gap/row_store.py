@@ -79,6 +79,22 @@ class RowStore:
         self._finished[first:last] = True
         self.done += last - first
 
+    def subset(self, which: list[int], frames: Dataset, e0: Mapping[str, float], config: GapConfig) -> RowStore:
+        """The rows of some frames, as if only these had been computed."""
+        if not self._finished[which].all():
+            raise LabkitError(f"{frames.name}: a subset needs the rows of its frames, but this design is not whole yet")
+        part = RowStore(frames, self.columns, "stress" in self.rows, "forces" in self.rows)
+        part.target(e0, config)
+        for first in range(0, len(which), 8):
+            batch = list(range(first, min(first + 8, len(which))))
+            own = part._spans(batch[0], batch[-1] + 1)
+            source = [self._spans(which[k], which[k] + 1) for k in batch]
+            for name, rows in part.rows.items():
+                torch.cat([self.rows[name][spans[name]] for spans in source], out=rows[own[name]])
+                part._add(name, own[name])
+        part._finished[:], part.done = True, len(which)
+        return part
+
     def blocks(self) -> dict[str, Block]:
         return self._blocks
 

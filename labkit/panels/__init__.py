@@ -11,9 +11,11 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap]" -c constraints.txt'
     ) from error
 
+from labkit.panels.data import DataPanel
+from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
 
-__all__ = ["OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]
+__all__ = ["DataPanel", "LearningCurvePanel", "OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]

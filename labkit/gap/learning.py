@@ -1,0 +1,196 @@
+"""Learning curves: errors over the number of training frames, from one design, resumed to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from labkit.base import NO_PROGRESS, Progress
+from labkit.config import config as run_config
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.files import atomic_write
+from labkit.gap.cache import build_cached
+from labkit.gap.checkpoint import fingerprint
+from labkit.gap.config import GapConfig
+from labkit.gap.design import Design
+from labkit.gap.power_law import PowerLaw
+from labkit.parallel import each
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Fit = tuple[int, int]  # size, repeat
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """Errors of fits to nested subsets: for each repeat another order of the frames, each size a beginning of it.
+
+    The first repeat keeps the order of the training set. All fits share the sparse points, which are taken from the
+    structures of all frames (no label is used), so that one set of descriptors serves them all. The fit to all frames
+    is made once, whatever the repeats.
+
+    table    one row for each size, repeat, set and quantity: rmse, mae, max, count, unit and log_evidence
+    seconds  of the fits made in this run; those read from a checkpoint are not in it
+    settings of the fits
+
+    >>> import labkit
+    >>> from labkit.gap import GapConfig, Soap
+    >>> train, valid = labkit.datasets.ice("train", n=50)[:20], labkit.datasets.ice("valid")[:5]
+    >>> config = GapConfig(Soap(n_max=3, l_max=2, n_sparse=20), sigma_virial=None)
+    >>> curve = LearningCurve.build(train, config, valid, sizes=[5, 10, 20], repeats=2)
+    >>> curve.summary().loc[("valid", "forces"), "fits"].tolist()
+    [2, 2, 1]
+    """
+
+    table: pd.DataFrame
+    settings: GapConfig
+    seconds: Mapping[Fit, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def build(cls, *arguments: Any, **options: Any) -> LearningCurve:
+        """As `grow`, and return the whole curve."""
+        *_, curve = cls.grow(*arguments, **options)
+        return curve
+
+    @classmethod
+    def grow(
+        cls,
+        train: Dataset,
+        config: GapConfig,
+        valid: Dataset | None = None,
+        *,
+        sizes: Sequence[int] = (50, 100, 200, 400),
+        repeats: int = 3,
+        seed: int = 0,
+        client: Client | None = None,
+        progress: Progress = NO_PROGRESS,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Iterator[LearningCurve]:
+        """Yield the curve after every fit; the last has all.
+
+        Fits run on the workers of a dask `client` where one is given. Each is written to the `checkpoint` folder when
+        done, and read from it the next time: a killed run loses those under way, and its table ends the same to the
+        byte, the number of threads being equal.
+
+        Raises LabkitError for sizes that the training set does not have, and for the checkpoint of other data.
+        """
+        sizes = _checked(sizes, repeats, len(train))
+        design = build_cached(train, config, valid, progress=progress)
+        store = _Store(checkpoint, design, seed)
+        wanted = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
+        done = {fit: store.read(fit) for fit in wanted}
+        tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in wanted if done[fit] is None}
+        seconds: dict[Fit, float] = {}
+        notes = tuple(design.notes)
+        if not tasks:
+            yield cls(_table(wanted, done), design.config, seconds, notes)
+        for fit, (rows, elapsed) in each(one_fit, tasks, design, client=client, progress=progress):
+            store.write(fit, rows)
+            done[fit], seconds[fit] = rows, elapsed
+            yield cls(_table(wanted, done), design.config, dict(seconds), notes)
+
+    def summary(self) -> pd.DataFrame:
+        """Mean RMSE and its standard deviation over the repeats, by (set, quantity) and size."""
+        groups = self.table.groupby(["set", "quantity", "size"], sort=True)["rmse"]
+        return groups.agg(rmse="mean", spread="std", fits="count").fillna({"spread": 0.0})
+
+    def law(self, which: str = "valid", quantity: str = "forces", last: int = 3) -> PowerLaw:
+        """a N^-b through the `last` sizes; raises LabkitError for fewer than two."""
+        summary = self.summary()
+        if (which, quantity) not in summary.index.droplevel("size"):
+            raise LabkitError(f"this curve has no {quantity} of {which!r} frames")
+        found = summary.loc[(which, quantity)].iloc[-last:]
+        return PowerLaw.through(found.index.to_numpy(), found["rmse"].to_numpy())
+
+    def to_csv(self) -> str:
+        """The table as text; equal curves give equal bytes."""
+        return self.table.to_csv(index=False)
+
+
+def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
+    """Rows of the table for the fit to these training frames, and the seconds it took."""
+    start = time.monotonic()
+    part = design.subset(frames)
+    model = part.solve()
+    rows = part.errors(model).reset_index().to_dict("records")
+    evidence = float(model.log_evidence)
+    plain = [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
+    return [{**row, "log_evidence": evidence} for row in plain], time.monotonic() - start
+
+
+class _Store:
+    """Finished fits, one small file each, under a mark of data and settings."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None, design: Design, seed: int) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is None:
+            return
+        mark, path = curve_fingerprint(design, seed), self.folder / "curve.json"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabkitError(f"{self.folder}: the checkpoint folder cannot be made ({error.strerror})") from error
+        if not path.exists():
+            atomic_write(path, json.dumps({"fingerprint": mark}))
+        elif _read(path, "fingerprint") != mark:
+            raise LabkitError(
+                f"{self.folder}: holds the learning curve of other data or settings; give another folder or delete it"
+            )
+
+    def read(self, fit: Fit) -> list[dict[str, Any]] | None:
+        return None if self.folder is None else _read(self._path(fit), "rows")
+
+    def write(self, fit: Fit, rows: list[dict[str, Any]]) -> None:
+        if self.folder is not None:
+            atomic_write(self._path(fit), json.dumps({"rows": rows}))
+
+    def _path(self, fit: Fit) -> Path:
+        return self.folder / f"fit-{fit[0]:06d}-{fit[1]:03d}.json"  # type: ignore[operator]
+
+
+def curve_fingerprint(design: Design, seed: int) -> str:
+    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, the order of the frames, the threads."""
+    sigmas = [getattr(design.config, f"sigma_{name}") for name in ("energy", "force", "virial")]
+    text = json.dumps([fingerprint(design), sigmas, seed, run_config().threads])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path, key: str) -> Any:
+    """What a file holds under `key`; None if it is not there or damaged, so that it is made again."""
+    try:
+        return json.loads(path.read_text())[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _order(n: int, seed: int, repeat: int) -> list[int]:
+    return list(range(n)) if repeat == 0 else np.random.default_rng([seed, repeat]).permutation(n).tolist()
+
+
+def _checked(sizes: Sequence[int], repeats: int, n: int) -> list[int]:
+    found = sorted({int(size) for size in sizes})
+    if not found:
+        raise LabkitError("no sizes given; expected numbers of training frames, as in sizes=[50, 100, 200]")
+    if found[0] < 1 or found[-1] > n:
+        wrong = found[0] if found[0] < 1 else found[-1]
+        raise LabkitError(f"size {wrong}: expected 1 to {n}, the number of training frames")
+    if repeats < 1:
+        raise LabkitError(f"repeats is {repeats}, expected 1 or more")
+    return found
+
+
+def _table(wanted: list[Fit], done: Mapping[Fit, list[dict[str, Any]] | None]) -> pd.DataFrame:
+    rows = [{"size": size, "repeat": k, **row} for size, k in wanted for row in done[size, k] or []]
+    return pd.DataFrame(rows)
