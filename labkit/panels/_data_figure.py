@@ -13,6 +13,7 @@ from labkit.panels._style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, ne
 COLOURS = {"forces": TRAIN, "energy": VALID}
 NAMES = {"forces": "forces", "energy": "energies"}
 PAIRS = (TRAIN, VALID, FORCE, "#8a5fa8", "#b08a2e", MUTED)  # of the commonest kinds of neighbours
+FAR = 3.2  # of the sum of covalent radii: what lies beyond is no neighbour
 
 
 def data_figure(report: Report) -> Figure:
@@ -35,6 +36,7 @@ def _histogram(axes: Axes, values: np.ndarray, xlabel: str, title: str, centre: 
     shown = values - np.median(values) if centre else values
     axes.hist(shown, bins=min(60, max(10, len(values) // 10)), color=TRAIN, alpha=0.8, linewidth=0)
     axes.set_yscale("log" if not centre and len(values) > 1000 else "linear")  # the tail of the forces is what matters
+    axes.tick_params(which="minor", length=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -45,12 +47,13 @@ def _distances(axes: Axes, report: Report) -> None:
         _empty(axes, "no neighbours")
         return
     commonest = sorted(kinds, key=lambda kind: -len(kinds[kind]))[: len(PAIRS)]
-    every = np.concatenate([kinds[kind] for kind in commonest])
-    low, high = every.min(), max(np.quantile(every, 0.999), every.min() + 0.05)
-    bins = np.linspace(low - 0.02, high + 0.02, 60)
+    low = min(kinds[kind].min() for kind in commonest)
+    high = max(np.quantile(kinds[kind], 0.99) for kind in commonest)
+    bins = np.linspace(low - 0.02, min(high, FAR) + 0.02, 90)
     for kind, colour in zip(commonest, PAIRS):
-        weights = np.full(len(kinds[kind]), 1 / len(every))
+        weights = np.full(len(kinds[kind]), 1 / len(kinds[kind]))
         axes.hist(kinds[kind], bins=bins, weights=weights, color=colour, alpha=0.6, linewidth=0, label=kind)
+    axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
     axes.legend(fontsize=8, frameon=False, labelcolor=INK, handlelength=1.0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
 

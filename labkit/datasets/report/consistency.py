@@ -25,7 +25,7 @@ def alignment_findings(found: Alignment | None, label: str, labels: Labels, how:
     """What the scan over shifts says, in words."""
     topic = f"{label} alignment"
     if found is None:
-        return [Finding("note", topic, "not tested: too few frames with the same atoms and this label")]
+        return [Finding("note", topic, "not tested: too few frames with the same atoms and this label, or too alike")]
     tried = int(np.isfinite(found.error).sum())
     explained, other = 1 - found.at(found.best), 1 - found.at(found.rival)
     sure = f"{how}; {tried} shifts from {found.shifts[0]} to {found.shifts[-1]} tried"
@@ -33,28 +33,28 @@ def alignment_findings(found: Alignment | None, label: str, labels: Labels, how:
     frames = int(found.frames[found.shifts == found.best][0])
     sure += f", {frames} frames compared{against} (all shifts counted)"
     if found.verdict == "aligned":
-        text = f"{label} belong to their frames: {explained:.1%} explained without a shift, {other:.1%} at the next best"
+        text = f"{label} belong to their frames: {explained:.1%} explained there, {other:.1%} at the next best shift"
         if found.p > 0.01:
             text += f" ({_shift(found.rival)}, which cannot be told apart from so few different frames)"
         return [Finding("note", topic, text, sure=sure)]
     if found.verdict == "shifted":
         s = found.found
-        round_ = "the others stand at the other end (they went round)" if found.rolled else "the others are not in the set"
         text = (
-            f"found a shift of {s:+d}: {label} of the geometry of frame k stand in frame k{s:+d}; there "
-            f"{explained:.1%} of them are explained, {other:.1%} where they stand; {round_}"
+            f"found a shift of {s:+d}: {label} of the geometry of frame k stand in frame k{s:+d}; so {explained:.1%} "
+            f"of them are explained, as they stand {other:.1%}; "
         )
-        remedy = f"ds = ds.report().mended(), or find the step that writes {label} {abs(s)} frames too {'late' if s > 0 else 'early'}"
+        text += "those of the other end went round" if found.rolled else "those of the other end are not in the set"
+        late = "late" if s > 0 else "early"
+        remedy = f"ds = ds.report().mended(), and find the step that writes {label} {abs(s)} frames too {late}"
         return [Finding("problem", topic, text, remedy, sure)]
     if found.verdict == "unrelated":
         text = f"{label} fit no shift of the frames: {explained:.1%} explained at best ({_shift(found.best)})"
         remedy = "are the frames in another order, or the atoms, than where the labels come from?"
-        severity: Severity = "problem" if found.frames[found.shifts == 0][0] >= ENOUGH and label == "forces" else "warning"
+        enough = label == "forces" and found.frames[found.shifts == 0][0] >= ENOUGH
+        severity: Severity = "problem" if enough else "warning"
         return [Finding(severity, topic, text, remedy, sure)]
-    text = (
-        f"cannot be told: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; the frames "
-        "are too few or too alike"
-    )
+    text = f"cannot be told: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; "
+    text += "the frames are too few or too alike"
     severity = "warning" if found.at(found.best) < 0.25 * found.at(0) else "note"
     return [Finding(severity, topic, text, "give more frames, further apart in time", sure)]
 
@@ -85,8 +85,8 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
             first = found[peak[found].argmax()]
             frames = seen.frames[found]
             text = (
-                f"{listed(frames)}: the forces do not belong to the geometry; worst is frame {seen.frames[first]}, atom "
-                f"{seen.worst[first]}, off by {peak[first]:.2g} times a typical force, where {usual_peak:.2g} is usual"
+                f"{listed(frames)}: the forces do not belong to the geometry; worst is frame {seen.frames[first]}, "
+                f"atom {seen.worst[first]}, off by {peak[first]:.2g} times a typical force; {usual_peak:.2g} is usual"
             ) + _shift_of_part(labels, model, frames)
             sure = (
                 f"{misfit[first]:.0%} of the frame's squared forces are unexplained by a model of other frames; below "
@@ -118,17 +118,15 @@ def _shift_of_part(labels: Labels, model: ForceModel, frames: np.ndarray) -> str
     best = []
     for k, start, end in zip(some.tolist(), pairs.offsets, pairs.offsets[1:]):
         source = labels.source(k, shifts)
-        off = [((labels.forces(j) - predicted[start:end]) ** 2).sum() if j >= 0 else np.inf for j in source]
-        off = np.array(off) * labels.weight(source, 3 * int(end - start))
-        off = np.where(source >= 0, off, np.inf)
+        off = np.full(len(shifts), np.inf)
+        there = np.flatnonzero(source >= 0)
+        squares = [((labels.forces(j) - predicted[start:end]) ** 2).sum() for j in source[there]]
+        off[there] = squares * labels.weight(source[there], 3 * int(end - start))
         best.append(int(shifts[off.argmin()]) if off.min() < ODD_FRAME[0] else None)
-    told = [s for s in best if s is not None]
-    if len(told) < 0.6 * len(best):
+    common = max(set(best), key=best.count)
+    if common is None or best.count(common) < 0.6 * len(best):
         return ""
-    common = max(set(told), key=told.count)
-    if told.count(common) < 0.6 * len(best):
-        return ""
-    return f". {told.count(common)} of {len(best)} of them have their forces {common:+d} frames away"
+    return f". {best.count(common)} of {len(best)} of them have their forces {common:+d} frames away"
 
 
 def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list[Finding]:
@@ -138,7 +136,7 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
     bonds = bond_stiffness(labels, model)
     stiff = float(np.median([ratio for _, ratio in bonds.values()])) if bonds else None
     shown = ", ".join(f"{kind} {k:.3g}" for kind, (k, _) in list(bonds.items())[:4])
-    judged = energy is not None and energy.alignment.told and np.isfinite(energy.low) and energy.explained > 0.5
+    judged = energy is not None and energy.alignment.told and energy.by != "geometry" and energy.explained > 0.5
     low, high = (energy.low, energy.high) if judged else (1.0, 1.0)
     sure = f"force constants {shown} eV/Å^2, {stiff:.2g} times what is expected" if bonds else "no bonds to measure"
     if judged:
@@ -146,9 +144,8 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
         sure += f"; labelled energies are {_about(low, high)} times what {what} says"
     if stiff is not None and stiff < 0:
         both = judged and low > 0
-        text = "bonds push when long and pull when short: " + (
-            "energies and forces have the sign flipped" if both else "the forces have the sign flipped (they are +dE/dR)"
-        )
+        what = "energies and forces have the sign" if both else "the forces (now +dE/dR) have the sign"
+        text = f"bonds push when long and pull when short: {what} flipped"
         remedy = "multiply energies and forces by -1" if both else "multiply the forces by -1: dE/dR is not a force"
         return [Finding("problem", "sign", text, remedy, sure)]
     if judged and low < 0:
@@ -160,9 +157,9 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
     if judged and not low / NEAR_ONE < 1 < high * NEAR_ONE:
         sizes = float(np.median(labels.dataset.counts))
         named = name_ratio(low, high, sizes, stiff)
-        text = f"energies and forces do not belong to the same units: energies change {_about(low, high)} times too much"
+        text = f"energies and forces are not in the same units: energies change {_about(low, high)} times too much"
         text += f", as with {named}" if named else ""
-        return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å before anything else", sure)]
+        return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
     if odd:
         unit = name_forces(stiff)
         text = f"forces are {stiff:.3g} times as large as bonds of these lengths should give"

@@ -103,7 +103,8 @@ def energies(dataset: Dataset) -> list[Finding]:
     if len(groups) < 2:
         return []
     names = list(groups)
-    counts = np.array([[np.count_nonzero(dataset.atoms[groups[g][0]].numbers == z) for z in dataset.species] for g in names])
+    first = [dataset.atoms[groups[g][0]].numbers for g in names]
+    counts = np.array([[np.count_nonzero(numbers == z) for z in dataset.species] for numbers in first])
     offsets = np.array([np.median(dataset.energy[groups[g]]) for g in names])
     atoms = counts.sum(1)
     per_atom = {g: f"{e / n:.4f}" for g, e, n in zip(names, offsets, atoms)}

@@ -56,7 +56,7 @@ class Pairing:
     orders: np.ndarray
 
     def at(self, shift: int) -> tuple[np.ndarray, np.ndarray]:
-        """Both (S,), the energy of frame k + shift beside the model of frame k; less their means, NaN unless both are."""
+        """Model of frame k and energy of frame k + shift, (S,) each, less their means; NaN unless both are."""
         n = len(self.true)
         source = np.arange(n) + shift
         there = (source >= 0) & (source < n)

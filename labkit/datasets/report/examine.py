@@ -45,7 +45,8 @@ def examine(dataset: Dataset, progress: Progress) -> Report:
     how = f"linear model of the forces ({model.basis.names()}), each frame predicted from others"
     found += consistency.alignment_findings(model.alignment, "forces", labels, how)
     curve = None if energy is None else energy.alignment
-    found += consistency.alignment_findings(curve, "energies", labels, AGAINST["model" if energy is None else energy.by])
+    against = AGAINST["model" if energy is None else energy.by]
+    found += consistency.alignment_findings(curve, "energies", labels, against)
     found += consistency.together(labels, model.alignment, curve)
     found += consistency.odd_frames(labels, model, seen, energy)
     found += consistency.units(labels, model, energy)
@@ -68,4 +69,4 @@ def _values(dataset: Dataset, seen: Survey) -> dict[str, np.ndarray]:
     out = {"energy": per_atom[np.isfinite(per_atom)]}
     size = np.linalg.norm(dataset.forces, axis=1)
     out["forces"] = size[np.isfinite(size)]
-    return {**out, **{f"nearest {kind}": values for kind, values in seen.nearest.items()}}
+    return {**out, **{f"nearest {kind}": values for kind, values in seen.nearest.items() if kind}}

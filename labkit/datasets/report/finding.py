@@ -142,7 +142,9 @@ class Report:
 def row(f: Finding) -> str:
     """A finding as a row of an HTML table, its severity in colour."""
     small = "".join(
-        f"<div style='opacity:.75'>{word} {escape(text)}</div>" for word, text in (("→", f.remedy), ("·", f.sure)) if text
+        f"<div style='opacity:.75'>{word} {escape(text)}</div>"
+        for word, text in (("→", f.remedy), ("·", f.sure))
+        if text
     )
     cell = "style='text-align:left;vertical-align:top;padding:3px 12px 3px 0'"
     return (

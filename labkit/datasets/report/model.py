@@ -99,7 +99,8 @@ def _goes_round(labels: Labels, model: ForceModel) -> bool:
     pairs = find_pairs([labels.dataset.atoms[k] for k in over])
     around = replace(model, alignment=replace(model.alignment, rolled=True))
     errors, *_ = around.misfits(labels, over, pairs, model.basis.rows(pairs)[0])
-    return bool(np.nanmedian(errors) < max(0.25, 3 * np.nanmedian(model.left_out))) if np.isfinite(errors).any() else False
+    most = max(0.25, 3 * float(np.nanmedian(model.left_out)))
+    return bool(np.isfinite(errors).any() and np.nanmedian(errors) < most)
 
 
 def _rows(atoms: int, seed: int) -> np.ndarray:

@@ -25,16 +25,16 @@ MDYN = 6.241509  # eV/Å^2 of one mdyn/Å
 BADGER = np.array([0.0, 0.335, 0.587, 0.70, 0.80, 0.85, 0.85])  # Å, by row of the periodic table
 ROWS = np.array([2, 10, 18, 36, 54, 86])  # last element of each row
 NONMETALS = np.array([1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 33, 34, 35, 36, 52, 53, 54])
-SOFTER = np.array([1.0, 2.5, 8.0])  # by the number of metals in a pair: neighbours in a metal are softer than bonds
-FACTOR = 6.0  # measured over expected stiffness beyond which units are doubted; the rule holds within 3 or so
+SOFTER = np.array([1.0, 2.5, 8.0])  # by the metals in a pair: their neighbours are softer than bonds
+FACTOR = 6.0  # of measured over expected stiffness, beyond which units are doubted
 
 
 def stiffness(pairs: Pairs, forces: np.ndarray) -> dict[str, tuple[float, float]]:
     """For each kind of bonded pair: k = -cov(F, r)/var(r) [eV/Å^2], and k over what Badger's rule expects.
 
     F is the force on the lighter atom, along the bond and away from the other one, r the length. The rule is
-    k = 1.86 mdyn/Å · Å^3/(r - d)^3 with d a sum over both atoms' rows, divided by SOFTER where metals take part; here it
-    has to be right within a factor only.
+    k = 1.86 mdyn/Å · Å^3/(r - d)^3 with d a sum over both atoms' rows, divided by SOFTER where metals take part; here
+    it has to be right within a factor only.
     Source: Badger, J. Chem. Phys. 2, 128 (1934) and 3, 710 (1935).
     """
     numbers = pairs.numbers

@@ -70,7 +70,15 @@ class Normal:
         gram = (weight.T @ self.gram[frames].reshape(len(frames), -1)).reshape(len(shifts), size, size)
         return gram, np.einsum("kps,ks->sp", self.right[frames][:, :, shifts], weight)
 
-    def _left_out(self, folds, sums, gram, right, shifts, ridge) -> np.ndarray:  # noqa: ANN001
+    def _left_out(
+        self,
+        folds: list[np.ndarray],
+        sums: list[tuple[np.ndarray, np.ndarray]],
+        gram: np.ndarray,
+        right: np.ndarray,
+        shifts: np.ndarray,
+        ridge: float,
+    ) -> np.ndarray:
         errors = np.zeros((len(self.gram), len(shifts)))
         for fold, (own_gram, own_right) in zip(folds, sums):
             solved = _solve(gram - own_gram, right - own_right, ridge)
@@ -86,7 +94,7 @@ class Normal:
 
 def _solve(gram: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
     size = gram.shape[1]
-    scale = np.trace(gram, axis1=1, axis2=2)[:, None, None] / size + 1e-300
+    scale = np.trace(gram, axis1=1, axis2=2)[:, None, None] / size + 1e-12
     return np.linalg.solve(gram + ridge * scale * np.eye(size), right[..., None])[..., 0]
 
 
@@ -168,7 +176,7 @@ def _log(errors: np.ndarray) -> np.ndarray:
 
 
 def paired(gain: np.ndarray) -> tuple[float, float]:
-    """z and one-sided p of a mean above 0, with as many degrees of freedom as frames that know nothing of each other."""
+    """z and one-sided p of a mean above 0, of as many numbers as there are frames that know nothing of each other."""
     known = gain[np.isfinite(gain)]
     if len(known) < 3 or known.std() == 0:
         return 0.0, 1.0

@@ -42,16 +42,16 @@ def distances(dataset: Dataset, seen: Survey) -> list[Finding]:
 
 
 def _unit_of_length(dataset: Dataset, seen: Survey) -> list[Finding]:
-    if not seen.nearest or NOBLE & set(dataset.species.tolist()):
+    if not len(seen.nearest.get("", ())) or NOBLE & set(dataset.species.tolist()):
         return []
-    ratio = float(np.median(np.concatenate(list(seen.nearest.values()))))
+    ratio = float(np.median(seen.nearest[""]))
     if ODD_LENGTHS[0] < ratio < ODD_LENGTHS[1]:
         guess = "bohr and not Å"
     elif ratio < 0.2:
         guess = "nm and not Å"
     else:
         return []
-    text = f"nearest neighbours are typically {ratio:.2f} times as far as covalent radii say: positions look like {guess}"
+    text = f"nearest neighbours are typically {ratio:.2f} times the sum of covalent radii apart: as with {guess}"
     sure = "measured over all nearest neighbours; a gas of lone atoms would look alike"
     return [Finding("warning", "unit of length", text, "convert positions and cells to Å", sure)]
 
@@ -78,7 +78,8 @@ def duplicates(dataset: Dataset, seen: Survey) -> list[Finding]:
             text = f"{len(wrong)} pairs of equal frames have different labels, as frames {a} and {b} ({change:+.4g} eV)"
             remedy = "one of the two labels belongs elsewhere, or comes from other settings: compute it again"
             frames = tuple(sorted({k for pair in wrong for k in pair}))
-            out.append(Finding("problem", "duplicates disagree", text, remedy, "energies per atom beyond 2 meV", frames))
+            sure = "energies differ by more than 2 meV/atom"
+            out.append(Finding("problem", "duplicates disagree", text, remedy, sure, frames))
     if near:
         frames = tuple(sorted({k for pair in near for k in pair}))
         text = f"{len(frames)} frames have another one within {NEAR} Å, as frames {near[0][0]} and {near[0][1]}"

@@ -25,7 +25,7 @@ class Survey:
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
     prints   (F, p) energies of the basis functions over their scales, by which duplicates are told
     closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
-    nearest         {pair of elements: relative distances of atoms' nearest neighbours}
+    nearest         {pair of elements: relative distances of atoms' nearest neighbours}, all together under ""
     """
 
     frames: np.ndarray
@@ -53,7 +53,9 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
         energy = prints @ model.weights if known else np.full(len(batch), np.nan)
         misfit = model.misfits(labels, batch, pairs, design) if known else (energy, energy, np.zeros(len(batch), int))
         parts.append((energy, *misfit, prints, *_closest(pairs, len(batch))))
-        for kind, values in _nearest(pairs).items():
+        any_, kinds = _nearest(pairs)
+        nearest.setdefault("", []).append(any_)
+        for kind, values in kinds.items():
             nearest.setdefault(kind, []).append(values)
         done += len(batch)
     energy, misfit, peak, worst, prints, closest, pair = (np.concatenate(part) for part in zip(*parts))
@@ -76,12 +78,14 @@ def _closest(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
     return out, atoms
 
 
-def _nearest(pairs: Pairs) -> dict[str, np.ndarray]:
-    """Relative distances of each atom's nearest neighbour, by elements."""
-    order = np.lexsort((pairs.distance, pairs.i))
-    atoms, first = np.unique(pairs.i[order], return_index=True)
-    first = order[first]
+def _nearest(pairs: Pairs) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Relative distances of each atom's nearest neighbour, and of its nearest of each element, by both elements."""
+    order = np.lexsort((pairs.distance, pairs.numbers[pairs.j], pairs.i))
+    place = pairs.i[order].astype(np.int64) * 200 + pairs.numbers[pairs.j[order]]
+    first = order[np.unique(place, return_index=True)[1]]
     ratio = relative_distance(pairs)[first]
     one, other = np.sort(np.stack([pairs.numbers[pairs.i[first]], pairs.numbers[pairs.j[first]]]), axis=0)
     code = one * 200 + other
-    return {"-".join(chemical_symbols[z] for z in divmod(int(c), 200)): ratio[code == c] for c in np.unique(code)}
+    kinds = {"-".join(chemical_symbols[z] for z in divmod(int(c), 200)): ratio[code == c] for c in np.unique(code)}
+    starts = np.unique(pairs.i[first], return_index=True)[1]
+    return (np.minimum.reduceat(ratio, starts) if len(starts) else ratio), kinds
