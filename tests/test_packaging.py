@@ -1,5 +1,9 @@
 """The lists of packages agree with each other, and Binder's set-up is one that repo2docker takes."""
 
+import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -90,3 +94,22 @@ def test_binder_starts_fast_and_with_one_thread(repository):
         [repository / "binder" / "start", "sh", "-c", show], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["fast", "1", "1", "1", "1"]
+
+
+def test_binder_opens_a_copy_without_solutions(repository, tmp_path):
+    """What postBuild writes is what JupyterLab, as binder/start starts it, opens where the address names nothing."""
+    (line,) = re.findall(r"^python -m labkit (student .*)$", (repository / "binder" / "postBuild").read_text(), re.M)
+    shutil.copytree(repository / "notebooks", tmp_path / "notebooks")
+    subprocess.run([sys.executable, "-m", "labkit", *line.split()], cwd=tmp_path, check=True, capture_output=True)
+    shown = subprocess.run(
+        [repository / "binder" / "start", sys.executable, "-m", "jupyterlab", "--show-config-json"],
+        cwd=tmp_path,
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    settings = json.loads(shown.stdout[shown.stdout.index("{") :])
+    opened = tmp_path / settings["LabApp"]["default_url"].removeprefix("/lab/tree/")
+    assert opened.name == "00_start_here.ipynb" and opened.parent.name == "student"
+    assert "begin solution" not in opened.read_text() and "answer = ..." in opened.read_text()

@@ -18,6 +18,7 @@ STYLE = """<style>
 .labkit .labkit-chip.labkit-optional { border-style: dashed; }
 .labkit .labkit-chip.labkit-done { background: #2a7f62; border-color: #2a7f62; color: white; }
 .labkit td.labkit-chips { text-align: left !important; }
+.labkit .labkit-table tr { vertical-align: top; }
 </style>"""
 
 

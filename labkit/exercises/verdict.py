@@ -10,7 +10,7 @@ from labkit.errors import LabkitError
 STYLE = """<style>
 .labkit .labkit-verdict { border-left: 4px solid var(--labkit-colour); border-radius: 6px; padding: 7px 12px;
   max-width: 760px; line-height: 1.45; background: color-mix(in srgb, var(--labkit-colour) 9%, transparent); }
-.labkit .labkit-verdict b { color: var(--labkit-colour); }
+.labkit .labkit-verdict b { color: color-mix(in srgb, var(--labkit-colour) 75%, currentcolor); }
 </style>"""
 
 
