@@ -81,11 +81,14 @@ class LearningModel(Model):
             return len(self.train)
 
     def counts(self) -> list[int]:
-        """The sizes as numbers; LabkitError for other text."""
+        """The sizes as numbers, at least one; LabkitError for other text."""
         try:
-            return sorted({int(word) for word in self.sizes.replace(",", " ").split()})
+            found = sorted({int(word) for word in self.sizes.replace(",", " ").split()})
         except ValueError:
             raise LabkitError(f"sizes are {self.sizes!r}, expected whole numbers, as in 50, 100, 200") from None
+        if not found:
+            raise LabkitError("no sizes given; expected numbers of training frames, as in 50, 100, 200")
+        return found
 
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
@@ -99,8 +102,6 @@ class LearningModel(Model):
 
     def make_job(self) -> Job:
         counts, config = self.counts(), self.config()
-        if not counts:
-            raise LabkitError("no sizes given; expected numbers of training frames, as in 50, 100, 200")
         if not (counts[0] >= 1 and counts[-1] <= len(self.train)):
             wrong = counts[0] if counts[0] < 1 else counts[-1]
             raise LabkitError(f"size {wrong}: expected 1 to {len(self.train)}, the number of training frames")

@@ -1,0 +1,56 @@
+"""Notebook 02 in a browser: run whole; then a guess by mouse, a curve, its guess locked beside the truth."""
+
+import importlib.util
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
+lab_page = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lab_page)
+until = lab_page.until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def notebook(lab, page):
+    lab_page.open_lab(page, lab.replace("00_start_here", "02_learning_curve"))
+    start = time.monotonic()
+    lab_page.run_all(page)
+    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 150, "end of the last cell")
+    print(f"all cells after {time.monotonic() - start:.1f} s")
+    assert lab_page.failures(page) == []
+    return page
+
+
+def test_guess_run_and_see(notebook, artefacts):
+    panel = notebook.locator(".labkit").first
+    panel.scroll_into_view_if_needed()
+    state = panel.locator(".labkit-state")
+    until(lambda: state.inner_text() == "done", 5, "state")
+    slider = panel.locator(".labkit-guess-forces")
+    until(lambda: "mod-disabled" in slider.get_attribute("class") or slider.locator("[disabled]").count(), 5, "lock")
+    before = panel.locator("img").screenshot(path=artefacts / "learning_before.png")
+    type_into(panel, "n-sparse", "40")  # other settings: the guess is free again
+    type_into(panel, "guess-forces", "30")
+    panel.get_by_role("button", name="Run").click()
+    until(lambda: "you expected 30 meV/Å at 400 frames" in panel.inner_text(), 60, "verdict")
+    until(lambda: state.inner_text() == "done", 60, "end")
+    notebook.wait_for_timeout(500)
+    after = panel.locator("img").screenshot(path=artefacts / "learning_after.png")
+    assert (lab_page.pixels(before)[:100] != lab_page.pixels(after)[:100]).any() or len(before) != len(after)
+    panel.screenshot(path=artefacts / "learning_panel.png")
+
+
+def type_into(panel, name, value):
+    field = panel.locator(f".labkit-{name} .widget-readout")
+    if not field.is_visible():
+        panel.get_by_text("Settings", exact=True).click()
+        field.wait_for(state="visible")
+    field.click()
+    field.press("Control+a")
+    field.type(value)
+    field.press("Enter")

@@ -1,0 +1,135 @@
+"""The LearningCurve panel without a screen: guessed, drawn, stopped, gone on with, told."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labkit
+from labkit.errors import LabkitError
+from labkit.gap import GapConfig, Soap
+from labkit.gap.learning import LearningCurve
+from labkit.panels import LearningCurvePanel
+from labkit.runs import runs
+
+SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return labkit.datasets.ice("train", n=50)[:40], labkit.datasets.ice("valid")[:8]
+
+
+@pytest.fixture
+def panel(sets, tmp_path):
+    return LearningCurvePanel(*sets, SMALL, sizes=[5, 10, 20, 40], checkpoint=tmp_path / "curve")
+
+
+def test_guess_first_then_the_truth_beside_it(panel, sets) -> None:
+    model = panel.model
+    assert not model.locked
+    model.guess_forces, model.guess_energy = 30.0, 4.0
+    panel.run()
+    curve = panel.job.wait(60)
+    assert model.locked and model.results is curve
+    expected = LearningCurve.build(sets[0], SMALL, sets[1], sizes=[5, 10, 20, 40], repeats=3)
+    assert curve.to_csv() == expected.to_csv()
+    truth = curve.summary().loc[("valid", "forces", 40), "rmse"]
+    ratio = max(30 / truth, truth / 30)
+    assert f"you expected 30 meV/Å at 40 frames; it is {truth:.3g}" in model.note
+    assert ("very near" in model.note.split(";")[-1]) == (ratio < 1.15) or f"{ratio:.1f} times" in model.note
+    with_guess = np.asarray(Image.open(io.BytesIO(model.picture)))
+    model.n_max = 2
+    assert not model.locked
+    model.guess_forces = model.guess_energy = 0.0
+    model.n_max = 3
+    model.present(curve)
+    assert "you expected" not in model.note
+    assert (np.asarray(Image.open(io.BytesIO(model.picture))) != with_guess).any()
+
+
+def test_words_of_more_data_are_those_of_the_law(panel) -> None:
+    panel.run()
+    curve = panel.job.wait(60)
+    value, factor = curve.law("valid", "forces").at(80)
+    assert f"forces {value:.3g} ({value / factor:.3g} to {value * factor:.3g}) meV/Å" in panel.model.note
+    assert "Twice the frames, 80" in panel.note.value
+
+
+def test_stop_keeps_what_there_is_and_run_goes_on(panel, sets) -> None:
+    model = panel.model
+    model.repeats = 10
+    model.observe(lambda change: panel.stop() if change["new"] is not None else None, "results")
+    panel.run()
+    partial = panel.job.wait(60)
+    model.unobserve_all("results")
+    fits = len(partial.table[["size", "repeat"]].drop_duplicates())
+    assert 0 < fits < 31 and model.status == "stopped"
+    panel.run()
+    whole = panel.job.wait(60)
+    assert len(whole.seconds) == 31 - fits
+    assert whole.to_csv() == LearningCurve.build(sets[0], SMALL, sets[1], sizes=[5, 10, 20, 40], repeats=10).to_csv()
+
+
+def test_every_fit_is_a_row_of_the_tray_once(panel) -> None:
+    before = len(runs().all())
+    panel.run()
+    panel.job.wait(60)
+    new = runs().all()[before:]
+    assert sorted(run.frames for run in new) == [5] * 3 + [10] * 3 + [20] * 3 + [40]
+    panel.run()  # read, not fitted
+    panel.job.wait(60)
+    assert len(runs().all()) == before + 10
+
+
+def test_the_cache_takes_the_place_of_a_checkpoint(sets) -> None:
+    for made in (range(1, 7), range(0, 1)):
+        panel = LearningCurvePanel(*sets, SMALL, sizes=[6, 12])
+        panel.run()
+        assert len(panel.job.wait(60).seconds) in made
+
+
+def test_script_and_files(panel) -> None:
+    panel.run()
+    curve = panel.job.wait(60)
+    files = panel.model.files()
+    assert files["learning_curve.csv"].decode() == curve.to_csv() and set(files) == {
+        "learning_curve.csv", "learning_curve.png", "gap_config.cfg"
+    }  # fmt: skip
+    assert "sizes=[5, 10, 20, 40], repeats=3" in panel.model.code()
+    compile(panel.model.code(), "script", "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("sizes", "", "no sizes given"),
+        ("sizes", "5, ten", "expected whole numbers"),
+        ("sizes", "0, 5", "size 0: expected 1 to 40"),
+        ("sizes", "5 50", "size 50: expected 1 to 40"),
+        ("repeats", 0, "repeats is 0"),
+        ("sigma_energy", 0.0, "sigma_energy is 0.0"),
+    ],
+)
+def test_nonsense_is_told_before_anything_runs(panel, name: str, value: object, sentence: str) -> None:
+    panel.model.set_trait(name, value)
+    with pytest.raises(LabkitError, match=sentence):
+        panel.run()
+    assert sentence in panel.error.value and panel.job is None and not panel.model.locked
+
+
+def test_few_frames_no_validation_and_overlap(sets) -> None:
+    with pytest.raises(LabkitError, match="empty"):
+        LearningCurvePanel(sets[0][:0])
+    one = LearningCurvePanel(sets[0][:1], sets[1], SMALL)
+    one.run()
+    assert one.job.wait(30).table["size"].unique().tolist() == [1] and "n_sparse" in one.model.note
+    alone = LearningCurvePanel(sets[0][:12], None, SMALL)
+    alone.run()
+    alone.job.wait(30)
+    assert "validation" not in alone.table.value
+    both = LearningCurvePanel(sets[0], sets[0][:2], SMALL, sizes=[5])
+    both.run()
+    both.job.wait(30)
+    assert "2 of 2 validation frames are training frames" in both.model.note
