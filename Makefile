@@ -40,7 +40,7 @@ test-unit: $(VENV)/.dev
 
 test-notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/notebooks $(ARGS)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
+	LABKIT_SESSION=$$(mktemp -d) OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev
