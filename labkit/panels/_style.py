@@ -21,7 +21,7 @@ CSS = f"""<style>
 .labkit .labkit-card {{ border: 1px solid var(--jp-border-color2, #ddd); border-radius: 8px; padding: 10px 12px;
   background: var(--jp-layout-color1, white); }}
 .labkit .labkit-title {{ font-weight: 600; font-size: 15px; line-height: 1.4; }}
-.labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; }}
+.labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; white-space: pre-line; }}
 .labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
   border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
