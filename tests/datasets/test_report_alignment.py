@@ -147,7 +147,7 @@ def test_random_labels_are_unrelated_and_p_is_fair():
     for _ in range(10):
         x, y = random.normal(size=(60, 6, 4)), random.normal(size=(60, 6, 21))
         gram, right = np.einsum("kip,kiq->kpq", x, x), np.einsum("kip,kis->kps", x, y)
-        verdicts.append(judge("forces", shifts, Normal(gram, right, (y**2).sum(1), np.ones((60, 21)))).verdict)
+        verdicts.append(judge("forces", shifts, Normal(gram, right, (y**2).sum(1), np.ones((60, 21))), 60).verdict)
     assert verdicts == ["unrelated"] * 10
     p = np.array([paired(random.normal(size=40))[1] for _ in range(400)])
     assert 0.01 < (p < 0.05).mean() < 0.11

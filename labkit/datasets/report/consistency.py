@@ -17,8 +17,9 @@ ENOUGH = 20  # frames from which forces that fit nowhere are a problem, and not 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
 ODD_FRAME = (0.2, 6.0)  # squared error as a share of the forces', and over the upper quartile of all frames
 ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over the upper quartile of all frames' worst
-ODD_ENERGY = (7.0, 0.5)  # robust z, and the share of the energies' own spread
-NEAR_ONE = 1.2  # factor beyond its bounds within which a ratio counts as one
+ODD_ENERGY = (7.0, 0.5, 3.0)  # over the robust spread; the energies' own spread or size; what 1 frame in 20 exceeds
+UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model says nothing of a frame
+NEAR_ONE = (1.2, 1.35)  # factor beyond its bounds within which a ratio counts as one: if it explains all, or less
 
 
 def alignment_findings(found: Alignment | None, label: str, labels: Labels, how: str) -> list[Finding]:
@@ -80,6 +81,7 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
         misfit, peak = np.nan_to_num(seen.misfit), np.nan_to_num(seen.peak)
         odd = (misfit > ODD_FRAME[0]) & (misfit > ODD_FRAME[1] * usual)
         odd |= (peak > ODD_ATOM[0]) & (peak > ODD_ATOM[1] * usual_peak)
+        odd &= np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)  # else nothing can be said of it
         found = np.flatnonzero(odd)
         if len(found):
             first = found[peak[found].argmax()]
@@ -92,10 +94,16 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
                 f"{misfit[first]:.0%} of the frame's squared forces are unexplained by a model of other frames; below "
                 f"{usual:.1%} in three of four of {known.sum()} frames"
             )
-            out.append(Finding("problem", "forces of single frames", text, remedy, sure, tuple(frames.tolist())))
-    if energy is not None and energy.spread > 0 and energy.alignment.told:
+            alike = np.bincount(labels.orders)[labels.orders[frames]]  # of rare kinds the model knows too little
+            severity: Severity = "problem" if (alike >= ENOUGH).any() or len(labels.dataset) < ENOUGH else "warning"
+            out.append(Finding(severity, "forces of single frames", text, remedy, sure, tuple(frames.tolist())))
+    if energy is not None and energy.spread > 0 and energy.alignment.told and energy.by != "geometry":
         off = np.nan_to_num(np.abs(energy.residual - np.nanmedian(energy.residual)))
-        frames = np.flatnonzero((off > ODD_ENERGY[0] * energy.spread) & (off > ODD_ENERGY[1] * energy.variation))
+        usual = max(ODD_ENERGY[0] * energy.spread, ODD_ENERGY[2] * np.nanquantile(off[off > 0], 0.95))
+        least = np.maximum(usual, ODD_ENERGY[1] * np.maximum(energy.variation, energy.size))
+        known = np.zeros(len(off), bool)
+        known[seen.frames] = np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)
+        frames = np.flatnonzero((off > least) & known)
         if len(frames):
             worst = int(frames[off[frames].argmax()])
             text = (
@@ -154,7 +162,8 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
             text = "energies fall where the forces say that they rise: the sign of one of them is flipped"
         return [Finding("problem", "sign", text, "multiply by -1 what is wrong", sure)]
     odd = stiff is not None and not 1 / FACTOR < stiff < FACTOR
-    if judged and not low / NEAR_ONE < 1 < high * NEAR_ONE:
+    near = NEAR_ONE[0 if judged and energy.explained > 0.98 else 1]
+    if judged and not low / near < 1 < high * near:
         sizes = float(np.median(labels.dataset.counts))
         named = name_ratio(low, high, sizes, stiff)
         text = f"energies and forces are not in the same units: energies change {_about(low, high)} times too much"

@@ -112,10 +112,14 @@ def energies(dataset: Dataset) -> list[Finding]:
     out = [Finding("note", "energy per composition", text + (" ..." if len(names) > 8 else ""))]
     if len(names) < len(dataset.species) + 3:
         return out
-    off = np.array([_left_out(counts / atoms[:, None], offsets / atoms, k) for k in range(len(names))])
-    scatter = 1.4826 * np.median(np.abs(off - np.median(off))) + 1e-6
-    z = np.abs(off - np.median(off)) / scatter
-    for k in np.flatnonzero((z > 10) & (np.abs(off) > 0.5)):
+    shares = counts / atoms[:, None]
+    off = np.array([_left_out(shares, offsets / atoms, k) for k in range(len(names))])
+    known = off[np.isfinite(off)]
+    if len(known) < 4:
+        return out
+    scatter = 1.4826 * np.median(np.abs(known - np.median(known))) + 1e-6
+    z = np.nan_to_num(np.abs(off - np.median(known)) / scatter)
+    for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
         frames = groups[names[k]]
         text = (
             f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from where the other compositions put it by "
@@ -128,9 +132,10 @@ def energies(dataset: Dataset) -> list[Finding]:
 
 
 def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
+    """The value of one composition less what the others say; NaN where they do not hold all that it is made of."""
     rest = np.arange(len(values)) != k
-    solved = np.linalg.lstsq(counts[rest], values[rest], rcond=None)[0]
-    return float(values[k] - counts[k] @ solved)
+    solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
+    return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan
 
 
 def _span(values: np.ndarray, form: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 AGAINST = {
     "path": "against the work of the forces along the path",
     "model": "against the energy that the model of the forces gives",
+    "changes": "against what is new from frame to frame in the energy that the model of the forces gives",
     "geometry": "linear model of the energies, each frame predicted from others",
 }
 

@@ -15,6 +15,7 @@ from labkit.errors import Stopped
 
 SAMPLE = 300  # frames that the model is fitted to
 ROWS = 128  # atoms of a frame whose forces are fitted
+VANISHING = 1e-4  # eV/Å, of forces that symmetry makes zero: there is nothing to align
 FIT_PAIRS = 4e6  # pairs to go through for that: some seconds
 
 
@@ -24,6 +25,7 @@ class ForceModel:
 
     scale      (p,) root mean square of the columns of X
     weights    (p,) or None where there are too few forces, or they belong to no shift
+    root       (p, p) of their covariance, up to a factor
     alignment  None where there are too few frames to tell
     sample     frames that were fitted
     left_out   (len(sample),) their squared errors, predicted without themselves
@@ -32,6 +34,7 @@ class ForceModel:
     basis: Basis
     scale: np.ndarray
     weights: np.ndarray | None
+    root: np.ndarray | None
     alignment: Alignment | None
     sample: np.ndarray
     left_out: np.ndarray
@@ -39,17 +42,21 @@ class ForceModel:
     def misfits(self, labels: Labels, frames: np.ndarray, pairs: Pairs, design: np.ndarray) -> tuple[np.ndarray, ...]:
         """Squared errors (F,) of the forces that belong to these frames, about 1 where they do not; NaN without forces.
 
-        Then (F,) the largest error of one atom over the typical force, and that atom.
+        Then the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
+        is: the mean variance of its predicted forces, up to a factor.
         """
         predicted = design @ (self.weights / self.scale)
-        errors, peaks, worst = np.full(len(frames), np.nan), np.full(len(frames), np.nan), np.zeros(len(frames), int)
+        errors, peaks, unlike = (np.full(len(frames), np.nan) for _ in range(3))
+        worst = np.zeros(len(frames), int)
         for n, (k, start, end) in enumerate(zip(frames.tolist(), pairs.offsets, pairs.offsets[1:])):
             source = labels.source(k, np.array([self.alignment.taken]), around=self.alignment.rolled)
             if source[0] >= 0:
                 off = ((labels.forces(source[0]) - predicted[start:end]) ** 2).sum(1)
                 errors[n] = off.sum() * labels.weight(source, 3 * len(off))[0]
                 peaks[n], worst[n] = np.sqrt(off.max() / (3 * labels.typical)), off.argmax()
-        return errors, peaks, worst
+            own = (design[start : end : -(-(end - start) // ROWS)] / self.scale).reshape(-1, len(self.scale))
+            unlike[n] = np.mean((own @ self.root) ** 2) * len(self.scale)
+        return errors, peaks, worst, unlike
 
 
 def fit(labels: Labels, progress: Progress) -> ForceModel:
@@ -77,15 +84,16 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     scale = np.sqrt(scale / components) + 1e-12
     grams, rights, squares, weights = (np.stack(part) for part in zip(*parts))
     normal = Normal(grams / np.outer(scale, scale), rights / scale[:, None], squares, weights)
-    blank = ForceModel(basis, scale, None, None, sample, np.full(len(sample), np.nan))
-    alignment = judge("forces", shifts, normal) if labels.typical > 0 else None
+    blank = ForceModel(basis, scale, None, None, None, sample, np.full(len(sample), np.nan))
+    alignment = judge("forces", shifts, normal, len(frames)) if labels.typical > VANISHING**2 else None
     if alignment is None:
         return blank
     if alignment.verdict == "unrelated" or alignment.at(alignment.taken) > 0.5:
         return replace(blank, alignment=alignment)
     column = int(np.flatnonzero(shifts == alignment.taken)[0])
     left_out = normal.left_out(column)
-    model = replace(blank, weights=normal.weights(column), alignment=alignment, left_out=left_out)
+    solved, root = normal.weights(column)
+    model = replace(blank, weights=solved, root=root, alignment=alignment, left_out=left_out)
     if alignment.verdict == "shifted":
         model = replace(model, alignment=replace(alignment, rolled=_goes_round(labels, model)))
     return model

@@ -74,7 +74,8 @@ def name_ratio(low: float, high: float, atoms: float, stiff: float | None) -> st
     best, least = "", np.inf
     for energy, u_e in ENERGIES.items():
         for force, u_f in FORCES.items():
-            if energy == "eV" and force == "eV/Å":
+            alike = energy == "eV" or force == "eV/Å" or force.startswith(f"{energy}/")
+            if energy == "eV" and force == "eV/Å" or not alike:
                 continue
             off = max(np.log(low * u_e / u_f), -np.log(high * u_e / u_f), 0.0)
             centre = abs(np.log(np.sqrt(low * high) * u_e / u_f))

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import stats
 
 FURTHEST = 100  # frames, the largest shift that is tried
-FOLDS = 8
-RIDGES = (1e-8, 1e-5, 1e-2)  # of the mean diagonal of XᵀX; the best is taken for each shift by itself
+FOLDS = 6
+STRETCHES = 60  # into which frames are divided, and which are dealt out to the folds
+RIDGES = (1e-5, 1e-2)  # of the mean diagonal of XᵀX; the best is taken for each shift by itself
 FEWEST = 6  # frames that a shift must leave to be judged
 CERTAIN = 1e-2  # probability, times the number of shifts tried, below which a shift is called found
 
@@ -32,10 +33,10 @@ class Normal:
     def errors(self) -> np.ndarray:
         """Squared errors (K, S) of each frame's labels, predicted from the other folds; weighted, NaN where none are.
 
-        The folds are contiguous stretches of frames, so that those of one moment of a trajectory stay together.
+        The folds are many short stretches of frames: kinds of frames that stand together are not left out as a whole.
         """
         count, size, shifts = self.right.shape
-        folds = np.array_split(np.arange(count), min(FOLDS, count))
+        folds = self._folds()
         out = np.full((count, shifts), np.nan)
         for some in np.array_split(np.arange(shifts), max(1, shifts * size**2 // 400_000)):
             sums = [self._sums(fold, some) for fold in folds]
@@ -46,24 +47,28 @@ class Normal:
         return np.where(self.weight > 0, out, np.nan)
 
     def left_out(self, shift: int) -> np.ndarray:
-        """Errors (K,) at the shift in this column, with folds of every 8th frame: each has others like it in the fit.
+        """Errors (K,) at the shift in this column, the least over the ridges for each frame.
 
-        The least over the ridges, for each frame: only what no model can predict is wrong.
+        Only what no model can predict is wrong.
         """
-        count = len(self.gram)
-        folds = [np.arange(start, count, FOLDS) for start in range(min(FOLDS, count))]
-        column = np.array([shift])
+        folds, column = self._folds(), np.array([shift])
         sums = [self._sums(fold, column) for fold in folds]
         gram, right = (sum(part) for part in zip(*sums))
         tried = [self._left_out(folds, sums, gram, right, column, ridge)[:, 0] for ridge in RIDGES]
-        errors = np.min(tried, axis=0)
-        return np.where(self.weight[:, shift] > 0, errors, np.nan)
+        return np.where(self.weight[:, shift] > 0, np.min(tried, axis=0), np.nan)
 
-    def weights(self, shift: int, frames: np.ndarray | None = None) -> np.ndarray:
-        """(p,) fitted to all frames, or to some, at the shift in this column, with the least of the ridges but one."""
-        chosen = np.arange(len(self.gram)) if frames is None else frames
-        gram, right = self._sums(chosen, np.array([shift]))
-        return _solve(gram, right, RIDGES[1])[0]
+    def _folds(self) -> list[np.ndarray]:
+        stretch = np.arange(len(self.gram)) // max(1, len(self.gram) // STRETCHES)
+        fold = np.random.default_rng(0).permutation(stretch[-1] + 1)[stretch] % FOLDS  # in step with no period of data
+        return [np.flatnonzero(fold == f) for f in np.unique(fold)]
+
+    def weights(self, shift: int) -> tuple[np.ndarray, np.ndarray]:
+        """Fitted to all frames at the shift in this column (p,), and the root L (p, p) of the inverse LLᵀ of XᵀX."""
+        gram, right = self._sums(np.arange(len(self.gram)), np.array([shift]))
+        size = len(gram[0])
+        ridged = gram[0] + RIDGES[0] * np.trace(gram[0]) / size * np.eye(size)
+        root = np.linalg.inv(np.linalg.cholesky(ridged)).T
+        return root @ (root.T @ right[0]), root
 
     def _sums(self, frames: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weight, size = self.weight[np.ix_(frames, shifts)], self.gram.shape[1]
@@ -139,8 +144,8 @@ class Alignment:
         return float(self.error[self.shifts == shift][0])
 
 
-def judge(label: str, shifts: np.ndarray, normal: Normal) -> Alignment | None:
-    """Compare all shifts.
+def judge(label: str, shifts: np.ndarray, normal: Normal, total_frames: int) -> Alignment | None:
+    """Compare all shifts of a set of so many frames.
 
     None where no shift, or only too few frames, can be compared.
     """
@@ -153,7 +158,7 @@ def judge(label: str, shifts: np.ndarray, normal: Normal) -> Alignment | None:
     errors = normal.errors()
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(usable, np.nansum(errors, 0) / total.sum(0), np.nan)
-    best = int(np.nanargmin(share))
+    best = lowest(shifts, share, counts, total_frames)
     others = share.copy()
     others[best] = np.nan
     rival = zero if best != zero else int(np.nanargmin(others)) if np.isfinite(others).any() else zero
@@ -167,6 +172,15 @@ def judge(label: str, shifts: np.ndarray, normal: Normal) -> Alignment | None:
     else:
         verdict, found = ("shifted", int(shifts[best])) if p < CERTAIN else ("unclear", None)
     return Alignment(label, shifts, share, counts, found, verdict, int(shifts[best]), int(shifts[rival]), z, p)
+
+
+def lowest(shifts: np.ndarray, error: np.ndarray, counts: np.ndarray, frames: int) -> int:
+    """Where the error is least; of a shift and its counterpart (labels that went round have both), the fuller one."""
+    best = int(np.nanargmin(error))
+    other = np.flatnonzero(np.abs(shifts - shifts[best]) == frames)
+    for k in other[(counts[other] > counts[best]) & (error[other] < 1.5 * error[best] + 0.05)]:
+        best = int(k)
+    return best
 
 
 def _log(errors: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ class Survey:
     energy   (F,)   of the fitted model, eV up to a constant for each composition; NaN without a fit
     misfit   (F,)   squared errors of the forces as of ForceModel.misfits; NaN without
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
+    unlike   (F,)   variance of the predicted forces, up to a factor: large where the geometry is like no other
     prints   (F, p) energies of the basis functions over their scales, by which duplicates are told
     closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
     nearest         {pair of elements: relative distances of atoms' nearest neighbours}, all together under ""
@@ -33,6 +34,7 @@ class Survey:
     misfit: np.ndarray
     peak: np.ndarray
     worst: np.ndarray
+    unlike: np.ndarray
     prints: np.ndarray
     closest: np.ndarray
     pair: np.ndarray
@@ -51,19 +53,20 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
         prints = energies / model.scale
         known = model.weights is not None
         energy = prints @ model.weights if known else np.full(len(batch), np.nan)
-        misfit = model.misfits(labels, batch, pairs, design) if known else (energy, energy, np.zeros(len(batch), int))
+        nothing = (energy, energy, np.zeros(len(batch), int), energy)
+        misfit = model.misfits(labels, batch, pairs, design) if known else nothing
         parts.append((energy, *misfit, prints, *_closest(pairs, len(batch))))
         any_, kinds = _nearest(pairs)
         nearest.setdefault("", []).append(any_)
         for kind, values in kinds.items():
             nearest.setdefault(kind, []).append(values)
         done += len(batch)
-    energy, misfit, peak, worst, prints, closest, pair = (np.concatenate(part) for part in zip(*parts))
+    energy, misfit, peak, worst, unlike, prints, closest, pair = (np.concatenate(part) for part in zip(*parts))
     _, here, there = np.intersect1d(frames, model.sample, return_indices=True)
     better = np.isfinite(model.left_out[there])
     misfit[here[better]] = model.left_out[there[better]]  # predicted without the frame itself
     joined = {kind: np.concatenate(values) for kind, values in nearest.items()}
-    return Survey(frames, energy, misfit, peak, worst, prints, closest, pair, joined)
+    return Survey(frames, energy, misfit, peak, worst, unlike, prints, closest, pair, joined)
 
 
 def _closest(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
