@@ -10,6 +10,7 @@ import pytest
 
 import labkit
 from labkit.datasets.report.labels import Labels
+from labkit.datasets.report.pairing import Pairing
 from labkit.datasets.report.path import path_work
 from labkit.datasets.report.shifts import Normal, correlation_length, judge, paired
 from labkit.errors import LabkitError
@@ -117,6 +118,30 @@ def _waters(count):
         atoms.rattle(0.05, seed=k)
         atoms.calc = SinglePointCalculator(atoms, energy=-14.0 + k, forces=np.zeros((3, 3)))
         yield atoms
+
+
+def test_energies_without_forces_are_held_against_the_geometry():
+    ds = labkit.datasets.ice("train", n=300)
+    alone = replace(ds, forces=np.full_like(ds.forces, np.nan))
+    (clean,) = alone.report().alignments
+    assert (clean.label, clean.verdict) == ("energy", "aligned")
+    assert replace(alone, energy=np.roll(ds.energy, -6)).report().shifts == {"energy": -6}
+    scrambled = replace(alone, energy=np.random.default_rng(0).permutation(ds.energy)).report()
+    assert not scrambled.shifts and not scrambled.problems
+
+
+def test_smooth_curves_are_compared_by_what_is_new_in_them():
+    random = np.random.default_rng(4)
+    orders = np.zeros(400, int)
+    slow = np.cumsum(random.normal(size=(2, 400)), axis=1)
+    related = Pairing(np.roll(slow[0], 5), slow[0] + random.normal(0, 0.3, 400), orders)
+    found, _ = related.whitened().scan()
+    assert (found.verdict, found.found) == ("shifted", 5)
+    verdicts = []
+    for k in range(8):
+        one, other = np.cumsum(np.random.default_rng(k).normal(size=(2, 400)), axis=1)
+        verdicts.append(Pairing(one, other, orders).whitened().scan()[0].verdict)
+    assert not {"shifted", "aligned"} & set(verdicts)
 
 
 def test_work_along_the_path_is_the_change_of_energy(doctor):

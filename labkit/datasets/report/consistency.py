@@ -22,7 +22,7 @@ UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model
 NEAR_ONE = (1.2, 1.35)  # factor beyond its bounds within which a ratio counts as one: if it explains all, or less
 
 
-def alignment_findings(found: Alignment | None, label: str, labels: Labels, how: str) -> list[Finding]:
+def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Finding]:
     """What the scan over shifts says, in words."""
     topic = f"{label} alignment"
     if found is None:
@@ -30,7 +30,7 @@ def alignment_findings(found: Alignment | None, label: str, labels: Labels, how:
     tried = int(np.isfinite(found.error).sum())
     explained, other = 1 - found.at(found.best), 1 - found.at(found.rival)
     sure = f"{how}; {tried} shifts from {found.shifts[0]} to {found.shifts[-1]} tried"
-    against = f"; {_shift(found.best)} against {_shift(found.rival)}: z = {found.z:.1f}, p = {found.p:.1g}"
+    against = f"; {_shift(found.best)} against {_shift(found.rival)}: z = {found.z:.1f}, p = {max(found.p, 1e-300):.1g}"
     frames = int(found.frames[found.shifts == found.best][0])
     sure += f", {frames} frames compared{against} (all shifts counted)"
     if found.verdict == "aligned":

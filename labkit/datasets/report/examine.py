@@ -44,10 +44,10 @@ def examine(dataset: Dataset, progress: Progress) -> Report:
     elif np.isfinite(dataset.energy).sum() >= FEWEST:
         energy = check_alone(labels, seen)
     how = f"linear model of the forces ({model.basis.names()}), each frame predicted from others"
-    found += consistency.alignment_findings(model.alignment, "forces", labels, how)
+    found += consistency.alignment_findings(model.alignment, "forces", how)
     curve = None if energy is None else energy.alignment
     against = AGAINST["model" if energy is None else energy.by]
-    found += consistency.alignment_findings(curve, "energies", labels, against)
+    found += consistency.alignment_findings(curve, "energies", against)
     found += consistency.together(labels, model.alignment, curve)
     found += consistency.odd_frames(labels, model, seen, energy)
     found += consistency.units(labels, model, energy)
