@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
 
 from labkit.base import NO_PROGRESS, Progress
 from labkit.errors import Stopped
@@ -42,6 +45,17 @@ def each(
     for done, (key, result) in enumerate(results, 1):
         progress.update(done, len(tasks))
         yield key, result
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have torch compute on one thread: sums then have one order, whatever the machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _here(

@@ -40,4 +40,5 @@ def half(curve: LearningCurve) -> Expected:
     exponent = curve.law("valid", "energy").exponent
     right = 2 ** (1 / exponent)
     said = {2.0: "Twice the frames halve the error only where b is 1.", 2**exponent: "The other way: f^-b = 1/2."}
-    return Expected(right, rel=0.05, mistakes=said, factors={float(curve.table["size"].max()): "Give the factor alone."})
+    largest = float(curve.table["size"].max())
+    return Expected(right, rel=0.05, mistakes=said, factors={largest: "Give the factor alone."})

@@ -24,7 +24,7 @@ from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
 from labkit.gap.power_law import PowerLaw
-from labkit.parallel import each
+from labkit.parallel import each, one_thread
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,7 +82,7 @@ class LearningCurve:
 
         Fits run on the workers of a dask `client` where one is given. Each is written to the `checkpoint` folder when
         done, and read from it the next time: a killed run loses those under way, and its table ends the same to the
-        byte, the number of threads being equal.
+        byte. Each fit runs on one thread, here and on workers, so that its last digits do not depend on where it runs.
 
         Raises LabkitError for sizes that the training set does not have, and for the checkpoint of other data.
         """
@@ -122,9 +122,10 @@ class LearningCurve:
 def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
     """Rows of the table for the fit to these training frames, and the seconds it took."""
     start = time.monotonic()
-    part = design.subset(frames)
-    model = part.solve()
-    rows = part.errors(model).reset_index().to_dict("records")
+    with one_thread():
+        part = design.subset(frames)
+        model = part.solve()
+        rows = part.errors(model).reset_index().to_dict("records")
     evidence = float(model.log_evidence)
     plain = [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
     return [{**row, "log_evidence": evidence} for row in plain], time.monotonic() - start

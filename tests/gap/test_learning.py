@@ -108,7 +108,8 @@ config = GapConfig((Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), Distance2b(
 slow = learning.one_fit
 learning.one_fit = lambda *a: (time.sleep(0.3), slow(*a))[1]
 train, valid = labkit.datasets.ice("train", n=50)[:40], labkit.datasets.ice("valid")[:8]
-for curve in learning.LearningCurve.grow(train, config, valid, sizes=[5, 10, 20, 40], repeats=3, checkpoint=sys.argv[1]):
+sizes = dict(sizes=[5, 10, 20, 40], repeats=3)
+for curve in learning.LearningCurve.grow(train, config, valid, **sizes, checkpoint=sys.argv[1]):
     print(len(curve.seconds), flush=True)
 """
 

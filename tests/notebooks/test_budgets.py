@@ -15,16 +15,15 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.i
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_within_its_budget_and_solutions_pass(path, repository, measured, record_property, tmp_path, monkeypatch):
-    monkeypatch.setenv("LABKIT_SESSION", str(tmp_path / "session"))
-    (report,) = run_notebooks([path], repository / "artefacts" / "notebooks")
+def test_runs_within_its_budget_and_solutions_pass(path, repository, measured, record_property, tmp_path):
+    (report,) = run_notebooks([path], repository / "artefacts" / "notebooks", session=tmp_path)
     measured.append(report)
     record_property("seconds", report.seconds)
     record_property("memory", report.memory)
     assert report.error == ""
     assert report.seconds <= SECONDS, f"{report.seconds:.1f} s, {report.memory:.0f} MB"
     assert report.memory <= MEMORY, f"{report.seconds:.1f} s, {report.memory:.0f} MB"
-    answered = record.parse((tmp_path / "session" / "exercises.json").read_text(), path.stem)
+    answered = record.parse((tmp_path / "exercises.json").read_text(), path.stem)
     assert [number for number, entry in answered.items() if entry["done"]] == exercises(read(path))
 
 

@@ -1,6 +1,7 @@
 """The LearningCurve panel without a screen: guessed, drawn, stopped, gone on with, told."""
 
 import io
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 import labkit
 from labkit.errors import LabkitError
-from labkit.gap import GapConfig, Soap
+from labkit.gap import GapConfig, Soap, learning
 from labkit.gap.learning import LearningCurve
 from labkit.panels import LearningCurvePanel
 from labkit.runs import runs
@@ -57,10 +58,22 @@ def test_words_of_more_data_are_those_of_the_law(panel) -> None:
     assert "Twice the frames, 80" in panel.note.value
 
 
-def test_stop_keeps_what_there_is_and_run_goes_on(panel, sets) -> None:
+def test_stop_keeps_what_there_is_and_run_goes_on(panel, sets, monkeypatch) -> None:
     model = panel.model
     model.repeats = 10
-    model.observe(lambda change: panel.stop() if change["new"] is not None else None, "results")
+    fit, asked = learning.one_fit, threading.Event()
+
+    def slow_fit(*arguments):
+        asked.wait(0.5)  # each fit, until the stop: whenever the first result is shown, some are still to come
+        return fit(*arguments)
+
+    def stop(change) -> None:
+        if change["new"] is not None:
+            panel.stop()
+            asked.set()
+
+    monkeypatch.setattr(learning, "one_fit", slow_fit)
+    model.observe(stop, "results")
     panel.run()
     partial = panel.job.wait(60)
     model.unobserve_all("results")
