@@ -8,12 +8,13 @@ ARGS =
 # Two test processes on two cores: each with one thread, or they get in each other's way.
 ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help lab run test test-unit test-notebooks test-browser bench doctor clean
+.PHONY: help lab run test test-unit test-notebooks test-browser test-slow bench doctor clean
 
 help:
 	@echo "make lab      install into .venv and open JupyterLab on the first notebook"
 	@echo "make run      run every notebook without a browser; HTML in out/"
 	@echo "make test     all tests: unit, notebooks, browser"
+	@echo "make test-slow the tests that take minutes, which make test leaves out"
 	@echo "make bench    side-by-side measurements; results in benchmarks/results/"
 	@echo "make doctor   check the installation and say how to mend it"
 	@echo "make clean    remove .venv and what was built"
@@ -40,11 +41,15 @@ test-unit: $(VENV)/.dev
 
 test-notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/notebooks $(ARGS)
-	LABKIT_SESSION=$$(mktemp -d) OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
+	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+# The tests of minutes, which make test leaves out.
+test-slow: $(VENV)/.dev
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
 
 bench: $(VENV)/.dev
 	@mkdir -p benchmarks/results

@@ -58,13 +58,17 @@ def _root(notebook: Path) -> Path:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment for kernels: this Python's programs (gap_fit) are found, and waiting threads sleep.
+    """Return the environment for kernels: this Python's programs (gap_fit) are found, threads are few and wait asleep.
 
-    OpenMP's threads spin while they wait, unless told; beside a browser or another notebook on the same two cores
-    that made notebooks two to three times slower.
+    Fast mode computes on one thread unless LABKIT_THREADS says otherwise: at its sizes a second one costs more than it
+    brings. OpenMP's threads spin while they wait, unless told; beside a browser or another notebook on the same two
+    cores that made notebooks two to three times slower.
     """
+    mode = changes.get("LABKIT_MODE", os.environ.get("LABKIT_MODE", "fast"))
+    one = mode == "fast" and "LABKIT_THREADS" not in os.environ
+    few = {"LABKIT_THREADS": "1", "OMP_NUM_THREADS": "1"} if one else {}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PATH": path, **changes}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **few, **os.environ, "PATH": path, **changes}
 
 
 def notebooks_folder() -> Path:

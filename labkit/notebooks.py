@@ -63,14 +63,15 @@ def run_notebooks(
     """Run notebooks, `side_by_side` at a time, write `out/<name>.html` and return a Report for each.
 
     Neither the notebooks nor the session of who runs them are changed: answers go to the folder `session`, and nowhere
-    without one. The cores are shared out evenly unless
-    LABKIT_THREADS is set. A cell that takes longer than `cell_limit` seconds fails its notebook.
+    without one. In fast mode each has one thread, else the cores are shared out
+    evenly, unless LABKIT_THREADS is set. A cell that takes longer than `cell_limit` seconds fails its notebook.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LabkitError(f"{out}: is no folder to write to ({error.strerror}); choose another with --out") from error
-    threads = os.environ.get("LABKIT_THREADS", str(max(1, (os.cpu_count() or 1) // side_by_side)))
+    share = 1 if mode == "fast" else max(1, (os.cpu_count() or 1) // side_by_side)
+    threads = os.environ.get("LABKIT_THREADS", str(share))
     env = environment(LABKIT_MODE=mode, LABKIT_THREADS=threads, OMP_NUM_THREADS=threads)
 
     async def run_all() -> list[Report]:

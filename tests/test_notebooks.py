@@ -64,6 +64,8 @@ def test_side_by_side_shares_the_cores(write, tmp_path, monkeypatch):
     paths = [write("one", show), write("two", show)]
     reports = run_notebooks(paths, tmp_path / "out", side_by_side=2, mode="full")
     assert [report.numbers for report in reports] == [{"threads": "2 full"}] * 2
+    (alone,) = run_notebooks(paths[:1], tmp_path / "out", mode="fast")
+    assert alone.numbers == {"threads": "1 fast"}
 
 
 def test_one_bad_file_does_not_stop_the_others(write, tmp_path):

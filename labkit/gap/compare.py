@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,29 +25,39 @@ def compare(
     *,
     sigma: str = "sigma_force",
     values: Sequence[float] = DECADES,
+    frames: Sequence[int] = (),
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
     """One row a config: over the `values` of `sigma`, where validation and where evidence is best, and both there.
 
     Columns: smallest validation RMSE (energy [meV/atom], forces [meV/Å]; forces decide), `sigma` there, the largest log
     evidence, `sigma` there, and the validation RMSE that one gets by trusting the evidence. Evidence compares configs
-    on the same training frames only. Designs come from the cache where they were built before.
+    on the same training frames only. With `frames`, a row for each config and number of (first) training frames, by
+    (frames, config): one design serves them all. Designs come from the cache where they were built before.
     """
     if not configs:
         raise LabkitError("no config to compare; give some by name, as in {'small': GapConfig(...)}")
-    rows: dict[str, dict[str, float]] = {}
+    rows: dict[Any, dict[str, float]] = {}
     for step, (name, config) in enumerate(configs.items()):
         if progress.should_stop():
             raise Stopped(partial=pd.DataFrame(rows).T)
-        table = sweep(build_cached(train, config, valid), sigma, values)
-        error, evidence = table["valid", "forces"], table["log evidence", ""]
-        rows[name] = {
-            "energy": table["valid", "energy"][error.idxmin()],
-            "forces": error.min(),
-            f"{sigma}, validation": error.idxmin(),
-            "log evidence": evidence.max(),
-            f"{sigma}, evidence": evidence.idxmax(),
-            "forces by evidence": error[evidence.idxmax()],
-        }
+        design = build_cached(train, config, valid)
+        if not frames:
+            rows[name] = _best(sweep(design, sigma, values), sigma)
+        for n in frames:
+            rows[n, name] = _best(sweep(design.subset(range(n)), sigma, values), sigma)
         progress.update(step + 1, len(configs))
-    return pd.DataFrame(rows).T
+    table = pd.DataFrame(rows).T
+    return table.rename_axis(["frames", None]).sort_index(level=0, sort_remaining=False) if frames else table
+
+
+def _best(table: pd.DataFrame, sigma: str) -> dict[str, float]:
+    error, evidence = table["valid", "forces"], table["log evidence", ""]
+    return {
+        "energy": table["valid", "energy"][error.idxmin()],
+        "forces": error.min(),
+        f"{sigma}, validation": error.idxmin(),
+        "log evidence": evidence.max(),
+        f"{sigma}, evidence": evidence.idxmax(),
+        "forces by evidence": error[evidence.idxmax()],
+    }

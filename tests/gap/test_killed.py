@@ -51,7 +51,6 @@ def test_killed_and_resumed(tmp_path) -> None:
     assert torch.equal(whole.weights, resumed.weights)
 
 
-@pytest.mark.slow
 def test_memory_of_400_frames() -> None:
     """n4 l6, cutoff 5 Å, 1,000 sparse points a species, energies, forces and stresses: at most 1.2 GB."""
     found = subprocess.run(

@@ -78,6 +78,11 @@ def test_compare_takes_the_best_of_each(sets, design: Design) -> None:
     assert table.loc["as is", "forces"] == pytest.approx(alone["valid", "forces"][best], rel=1e-6)
     assert table.loc["as is", "log evidence"] == pytest.approx(alone["log evidence", ""].max(), rel=1e-9)
     assert (table["forces by evidence"] >= table["forces"] * (1 - 1e-9)).all() and len(table) == 2
+    sizes = compare({"as is": CONFIG, "small": other}, *sets, values=values, frames=(10, 20))
+    assert sizes.index.tolist() == [(10, "as is"), (10, "small"), (20, "as is"), (20, "small")]
+    np.testing.assert_allclose(sizes.loc[20], table, rtol=1e-6)
+    few = sweep(design.subset(range(10)), "sigma_force", values)["valid", "forces"]
+    assert sizes.loc[(10, "as is"), "forces"] == pytest.approx(few.min(), rel=1e-6)
     with pytest.raises(LabkitError, match="no config"):
         compare({}, *sets)
 
