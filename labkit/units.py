@@ -32,3 +32,6 @@ KINETIC = 1.0 / _ase.fs**2
 
 #: ASE's unit of time, Å sqrt(u/eV), in fs.
 ASE_TIME = 1.0 / _ase.fs
+
+#: k_e = 1/(4 π ε_0) in eV Å/e².
+COULOMB = _ase._e * 1e10 / (4 * _ase.pi * _ase._eps0)

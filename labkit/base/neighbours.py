@@ -29,6 +29,12 @@ class Neighbours:
     shift: Tensor
     index: Tensor
 
+    @classmethod
+    def none(cls, device: torch.device | str) -> Neighbours:
+        """No pairs: for potentials that need none."""
+        empty = torch.empty(0, dtype=torch.int64, device=device)
+        return cls(empty, empty, empty.reshape(0, 3), empty)
+
     def vectors(self, positions: Tensor, cell: Tensor) -> Tensor:
         """Vectors r_j + shift·cell - r_i, (P, 3) Å, differentiable in positions and cell."""
         if len(cell) == 1:

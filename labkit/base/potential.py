@@ -69,6 +69,8 @@ class Potential(nn.Module):
 
     def neighbours(self, state: State) -> Neighbours:
         """The neighbours of a state, from a list that this potential keeps with its skin."""
+        if self.cutoff <= 0:
+            return Neighbours.none(state.positions.device)
         if "_neighbour_list" not in self.__dict__:
             self.__dict__["_neighbour_list"] = NeighbourList(self.cutoff, self.skin)
         return self.__dict__["_neighbour_list"](state)

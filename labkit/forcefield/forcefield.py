@@ -1,0 +1,74 @@
+"""ForceField: the terms of one topology, or of a batch of them, as one potential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from labkit.base import Neighbours, Potential, System
+from labkit.errors import LabkitError
+from labkit.forcefield.term import Term
+
+
+class ForceField(Potential):
+    """E = Σ E_term, for the `n_atoms` atoms of a system, or of all systems of a batch.
+
+    >>> from ase.build import molecule
+    >>> from labkit.base import State
+    >>> from labkit.forcefield import HarmonicAngles, HarmonicBonds
+    >>> bonds = HarmonicBonds([[0, 1], [0, 2]], k=40.0, r0=0.96)
+    >>> water = ForceField({"bonds": bonds, "angles": HarmonicAngles([[1, 0, 2]], k=3.0, theta0=1.82)}, n_atoms=3)
+    >>> three = State.from_atoms([molecule("H2O")] * 3)
+    >>> water.repeat(3).evaluate(three).energy.shape
+    torch.Size([3])
+    """
+
+    def __init__(self, terms: Mapping[str, Term], n_atoms: int) -> None:
+        super().__init__()
+        if not terms:
+            raise LabkitError("a force field without terms; give some by name, as in {'bonds': HarmonicBonds(...)}")
+        self.terms = nn.ModuleDict(terms)
+        self.n_atoms = n_atoms
+        self.cutoff = max(term.cutoff for term in terms.values())
+        for name, term in terms.items():
+            for key in term.INDICES:
+                index = getattr(term, key)
+                if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n_atoms:
+                    raise LabkitError(f"term {name}: {key} names atom {int(index.max())} of {n_atoms} atoms")
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        self.check(system)
+        return torch.stack(list(self.energies(system, positions, cell, neighbours).values())).sum(0)
+
+    def energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> dict[str, Tensor]:
+        """Energies (S,) in eV of each term."""
+        return {name: term.energy(system, positions, cell, neighbours) for name, term in self.terms.items()}
+
+    def check(self, system: System) -> None:
+        """Raise LabkitError where the system does not have the atoms that this force field is for."""
+        if system.n_atoms != self.n_atoms:
+            raise LabkitError(
+                f"this force field is for {self.n_atoms} atoms, but the state has {system.n_atoms}; for replicas use "
+                "forcefield.repeat(n), for different systems ForceField.batch([a, b])"
+            )
+
+    @classmethod
+    def batch(cls, forcefields: Sequence[ForceField]) -> ForceField:
+        """One for a batch of different systems, in their order; a term that a system lacks is empty for it."""
+        counts = [f.n_atoms for f in forcefields]
+        starts = [sum(counts[:k]) for k in range(len(counts))]
+        terms: dict[str, Term] = {}
+        for name in dict.fromkeys(name for f in forcefields for name in f.terms):
+            having = [(f, s) for f, s in zip(forcefields, starts, strict=True) if name in f.terms]
+            kind = type(having[0][0].terms[name])
+            if "atoms" not in kind.INDICES and len(having) < len(forcefields):
+                raise LabkitError(f"term {name}: some systems of the batch have no parameters for it; give them zeros")
+            terms[name] = kind.batch([f.terms[name] for f, _ in having], [s for _, s in having])
+        return cls(terms, sum(counts))
+
+    def repeat(self, times: int) -> ForceField:
+        """This force field for `times` replicas in one batch."""
+        return type(self)({n: t.repeated(times, self.n_atoms) for n, t in self.terms.items()}, times * self.n_atoms)
+
