@@ -7,6 +7,7 @@ from labkit.forcefield.coulomb import Coulomb
 from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.pairs14 import Pairs14
+from labkit.forcefield.pme import Pme
 from labkit.forcefield.term import Term
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
 
@@ -19,6 +20,7 @@ __all__ = [
     "HarmonicImpropers",
     "LennardJones",
     "Pairs14",
+    "Pme",
     "RyckaertBellemans",
     "Term",
     "Torsions",

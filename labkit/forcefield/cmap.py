@@ -60,7 +60,7 @@ def _slopes(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return along, maps @ derive.T, along @ derive.T
 
 
-def _interpolate(maps: Tensor, slopes: tuple[Tensor, Tensor, Tensor], which: Tensor, phi: Tensor, psi: Tensor) -> Tensor:
+def _interpolate(maps: Tensor, slopes: Sequence[Tensor], which: Tensor, phi: Tensor, psi: Tensor) -> Tensor:
     n = maps.shape[1]
     x, y = (torch.remainder(angle * n / (2 * torch.pi), n) for angle in (phi, psi))
     i, j = x.detach().long().clamp(max=n - 1), y.detach().long().clamp(max=n - 1)
