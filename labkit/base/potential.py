@@ -75,6 +75,14 @@ class Potential(nn.Module):
             self.__dict__["_neighbour_list"] = NeighbourList(self.cutoff, self.skin)
         return self.__dict__["_neighbour_list"](state)
 
+    def reset(self) -> None:
+        """Forget what is kept from one evaluation to the next, as a list of neighbours; the results are the same."""
+        self.__dict__.pop("_neighbour_list", None)
+        for child in self.children():
+            for part in child if isinstance(child, nn.ModuleList) else [child]:
+                if isinstance(part, Potential):
+                    part.reset()
+
     def evaluate(
         self,
         state: State,

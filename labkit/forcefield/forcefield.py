@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from labkit.base import Neighbours, Potential, System
+from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.errors import LabkitError
+from labkit.forcefield import compiled
+from labkit.forcefield.pair_term import PairTerm
 from labkit.forcefield.term import Term
 
 
@@ -54,6 +56,31 @@ class ForceField(Potential):
                 "forcefield.repeat(n), for different systems ForceField.batch([a, b])"
             )
 
+    def evaluate(
+        self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: bool
+    ) -> Evaluation:
+        """As any potential; on the CPU in float64 the pairs go by compiled kernels, unless a graph is wanted."""
+        here = state.positions.device.type == "cpu" and state.positions.dtype == torch.float64
+        if create_graph or per_atom or wanted.get("uncertainty") or not here or not compiled.available():
+            return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
+        self.check(state.system)
+        if "_fast" not in self.__dict__:
+            self.__dict__["_fast"] = compiled.CompiledPairs.groups(list(self.terms.values()), self.skin)
+        groups = self.__dict__["_fast"]
+        rest = _Rest(self.terms.values(), {id(term) for group in groups for term in group.terms}, self.cutoff)
+        found = rest.evaluate(state, **wanted)
+        energy, forces, stress = found.energy, found.forces, found.stress
+        for group in groups:
+            e, f, virial = group(state)
+            energy = energy + e
+            forces = None if forces is None else forces + f
+            stress = None if stress is None else stress + virial / state.volume()[:, None, None]
+        return Evaluation(energy, forces, stress)
+
+    def reset(self) -> None:
+        super().reset()
+        self.__dict__.pop("_fast", None)
+
     @classmethod
     def batch(cls, forcefields: Sequence[ForceField]) -> ForceField:
         """One for a batch of different systems, in their order; a term that a system lacks is empty for it."""
@@ -72,3 +99,19 @@ class ForceField(Potential):
         """This force field for `times` replicas in one batch."""
         return type(self)({n: t.repeated(times, self.n_atoms) for n, t in self.terms.items()}, times * self.n_atoms)
 
+
+class _Rest(Potential):
+    """What compiled kernels leave to autograd: terms that are no pair terms, and the rest of those that are."""
+
+    def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
+        super().__init__()
+        terms = list(terms)
+        self.pairs = [term for term in terms if id(term) in done and isinstance(term, PairTerm)]
+        self.others = [term for term in terms if id(term) not in done]
+        self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        energies = [term.energy(system, positions, cell, neighbours) for term in self.others]
+        rests = [term.rest(system, positions, cell) for term in self.pairs]
+        energies += [rest for rest in rests if rest is not None]
+        return torch.stack(energies).sum(0) if energies else positions.new_zeros(system.n_systems)

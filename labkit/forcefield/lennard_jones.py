@@ -67,10 +67,19 @@ class LennardJones(PairTerm):
         u = 4 * root.index_select(0, i) * root.index_select(0, j) * (s6.square() - s6)
         if self.switch is not None:
             u = u * switching(r2.sqrt(), self.switch, self.reach)
-        energy = self._sum(system, i, u)
-        if self.long_range_correction:
-            energy = energy + self.correction(system) / torch.linalg.det(cell).abs()
-        return energy
+        energy, rest = self._sum(system, i, u), self.rest(system, positions, cell)
+        return energy if rest is None else energy + rest
+
+    def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
+        """The long-range correction, where there is one."""
+        if not self.long_range_correction:
+            return None
+        if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
+            return self.correction(system) / torch.linalg.det(cell).abs()
+        kept = self.__dict__.get("_beyond")
+        if kept is None or kept[0] is not system:
+            kept = self.__dict__["_beyond"] = (system, self.correction(system).detach())
+        return kept[1] / torch.linalg.det(cell).abs()
 
     def correction(self, system: System) -> Tensor:
         """V times the energy of what lies beyond, (S,) eV Å³."""

@@ -41,11 +41,7 @@ class PairTerm(Term):
 
     def pairs(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> tuple[Pairs, Tensor]:
         """Pairs (each once) within the cutoff, without the excluded ones, and their vectors (P, 3) in Å."""
-        if system.n_atoms != self.n_atoms:
-            raise LabkitError(
-                f"{type(self).__name__}: parameters of {self.n_atoms} atoms, but the state has {system.n_atoms}; "
-                "repeat the force field for replicas"
-            )
+        self.check(system)
         mark = system if self.reach is None else neighbours
         kept = self.__dict__.get("_kept")
         if kept is None or kept[0] is not mark:
@@ -57,6 +53,18 @@ class PairTerm(Term):
             return kept[1], vectors
         near = torch.nonzero(vectors.detach().square().sum(1) < self.reach**2).squeeze(1)
         return tuple(part.index_select(0, near) for part in kept[1]), vectors.index_select(0, near)
+
+    def check(self, system: System) -> None:
+        """Raise LabkitError where the system does not have as many atoms as there are parameters."""
+        if system.n_atoms != self.n_atoms:
+            raise LabkitError(
+                f"{type(self).__name__}: parameters of {self.n_atoms} atoms, but the state has {system.n_atoms}; "
+                "repeat the force field for replicas"
+            )
+
+    def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
+        """What the sum over pairs leaves out, (S,) eV, or None: here nothing."""
+        return None
 
     def _allowed(self, system: System, positions: Tensor, cell: Tensor, pairs: Pairs) -> Pairs:
         i, j, shift = pairs

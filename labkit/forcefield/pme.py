@@ -55,10 +55,10 @@ class Pme(PairTerm):
         (i, j, _), vectors = self.pairs(system, positions, cell, neighbours)
         r = torch.linalg.vector_norm(vectors, dim=1)
         near = self._sum(system, i, self._products(i, j) * torch.erfc(self.alpha * r) / r)
-        return COULOMB * (near + self.smooth(system, positions, cell))
+        return COULOMB * near + self.rest(system, positions, cell)
 
-    def smooth(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        """What is not the sum over near pairs, in e²/Å: reciprocal sum, self term, background, less the excluded."""
+    def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
+        """What is not the sum over near pairs: reciprocal sum, self term, background, less the excluded pairs."""
         if not bool(system.pbc.all()):
             raise LabkitError("Pme: a system is not periodic in all directions; use Coulomb, or give it a cell")
         i, j = self.exclusions.unbind(1)
@@ -71,7 +71,7 @@ class Pme(PairTerm):
             q = self.charges[start:end, None]
             potential = mesh(q, cell[s], positions[start:end], none, positions.new_empty(0))
             parts.append((q * potential).sum())
-        return total + torch.stack(parts)
+        return COULOMB * (total + torch.stack(parts))
 
     def _products(self, i: Tensor, j: Tensor) -> Tensor:
         return self.charges.index_select(0, i) * self.charges.index_select(0, j)
