@@ -58,7 +58,7 @@ def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collecte
 
 def report(collected: Collected, asked: dict[str, Key], source: str) -> None:
     """Warn about keys that were guessed, and about labels that were expected and some frames lack."""
-    guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if asked.get(name) is None]
+    guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if asked.get(name, name) is None]
     messages = []
     if guessed:
         example = next((name for name in collected.chosen if name in asked), "energy")
