@@ -1,6 +1,7 @@
 """Force fields: analytic terms, each of which may run alone, in a batch, and be differentiated."""
 
 from labkit.forcefield.angles import HarmonicAngles
+from labkit.forcefield.bias import Bias
 from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.coulomb import Coulomb
@@ -8,12 +9,16 @@ from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.pme import Pme
+from labkit.forcefield.repulsion import Repulsion, RepulsionCG
+from labkit.forcefield.restraints import FlatBottom, Restraints
 from labkit.forcefield.term import Term
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
 
 __all__ = [
+    "Bias",
     "Cmap",
     "Coulomb",
+    "FlatBottom",
     "ForceField",
     "HarmonicAngles",
     "HarmonicBonds",
@@ -21,6 +26,9 @@ __all__ = [
     "LennardJones",
     "Pairs14",
     "Pme",
+    "Repulsion",
+    "RepulsionCG",
+    "Restraints",
     "RyckaertBellemans",
     "Term",
     "Torsions",

@@ -55,16 +55,15 @@ class LennardJones(PairTerm):
     @property
     def root_epsilon(self) -> Tensor:
         """sqrt(ε), with a gradient also where ε is 0."""
-        here = self.epsilon > 0
-        return torch.where(here, self.epsilon, 1.0).sqrt() * here
+        return root(self.epsilon)
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         (i, j, _), vectors = self.pairs(system, positions, cell, neighbours)
         r2 = vectors.square().sum(1)
-        root = self.root_epsilon
+        roots = self.root_epsilon
         sigma2 = (0.5 * (self.sigma.index_select(0, i) + self.sigma.index_select(0, j))).square()
         s6 = (sigma2 / r2) ** 3
-        u = 4 * root.index_select(0, i) * root.index_select(0, j) * (s6.square() - s6)
+        u = 4 * roots.index_select(0, i) * roots.index_select(0, j) * (s6.square() - s6)
         if self.switch is not None:
             u = u * switching(r2.sqrt(), self.switch, self.reach)
         energy, rest = self._sum(system, i, u), self.rest(system, positions, cell)
@@ -74,12 +73,14 @@ class LennardJones(PairTerm):
         """The long-range correction, where there is one."""
         if not self.long_range_correction:
             return None
+        volume = torch.linalg.det(cell).abs()
         if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
-            return self.correction(system) / torch.linalg.det(cell).abs()
+            return self.correction(system) / volume
+        mark = (system, *((id(p), p._version) for p in self.parameters()))  # kept while nothing of it has changed
         kept = self.__dict__.get("_beyond")
-        if kept is None or kept[0] is not system:
-            kept = self.__dict__["_beyond"] = (system, self.correction(system).detach())
-        return kept[1] / torch.linalg.det(cell).abs()
+        if kept is None or kept[0] != mark:
+            kept = self.__dict__["_beyond"] = (mark, self.correction(system).detach())
+        return kept[1] / volume
 
     def correction(self, system: System) -> Tensor:
         """V times the energy of what lies beyond, (S,) eV Å³."""
@@ -94,6 +95,12 @@ class LennardJones(PairTerm):
         pairs = 0.5 * (count[:, :, None] * count[:, None] + torch.diag_embed(count))
         mean = (pairs * _beyond(sigma, epsilon, self.switch, self.reach)).sum((1, 2)) / pairs.sum((1, 2))
         return 2 * torch.pi * system.counts.to(mean.dtype) ** 2 * mean
+
+
+def root(epsilon: Tensor) -> Tensor:
+    """sqrt(ε), with a finite gradient also where ε is 0."""
+    here = epsilon > 0
+    return torch.where(here, epsilon, 1.0).sqrt() * here
 
 
 def switching(r: Tensor, start: float, end: float) -> Tensor:

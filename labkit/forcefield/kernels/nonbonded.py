@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 PLAIN, REACTION_FIELD, EWALD = 0, 1, 2
+PAIRS_PER_THREAD = 20_000  # a thread has a buffer of forces of its own: fewer pairs are not worth it
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
@@ -110,8 +111,7 @@ def nonbonded(threads, r, cells, index, first, *rest):
     The sums have one order for one number of threads, so that results are the same to the bit.
     """
     n, systems = len(r), len(cells)
-    # a chunk has a buffer of forces: few pairs are not worth it
-    threads = max(1, min(threads, first[-1] // 20_000))
+    threads = max(1, min(threads, first[-1] // PAIRS_PER_THREAD))
     forces, energy, virial = np.zeros((threads, n, 3)), np.zeros((threads, systems)), np.zeros((threads, systems, 3, 3))
     if threads == 1:
         _one_chunk(0, n, r, cells, index, first, *rest, forces[0], energy[0], virial[0])

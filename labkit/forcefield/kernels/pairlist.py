@@ -48,6 +48,7 @@ def pair_list(
         heights = 1.0 / np.linalg.norm(np.linalg.inv(box), axis=0)
         bins = np.clip((heights / cutoff).astype(np.int64), 1, max(1, int(round(len(here) ** (1 / 3)))))
         reach = np.ceil(cutoff * bins / heights - 1e-9).astype(np.int64)
+        reach = np.where(periodic, reach, np.minimum(reach, bins - 1))  # nothing is beyond the last bin of an open side
         origin = np.where(periodic, 0.0, (here @ np.linalg.inv(box)).min(0)) @ box
         parts.append(_find(here - origin, box, np.linalg.inv(box), periodic, bins, reach, cutoff**2, start, *excluded))
     counts = np.concatenate([part[0] for part in parts])

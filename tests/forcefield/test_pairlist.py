@@ -1,0 +1,88 @@
+"""The compiled pair list: the pairs of ASE's, whatever the cell; what is kept is found again in time."""
+
+import ase
+import numpy as np
+import pytest
+import torch
+from ase.neighborlist import neighbor_list
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labkit.base import Potential, State
+from labkit.forcefield import Coulomb, ForceField, LennardJones
+from labkit.forcefield.kernels.pairlist import exclusion_table, pair_list
+
+NOTHING = (np.zeros(100, np.int64), np.empty(0, np.int32))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(1, 40),
+    size=st.floats(2.0, 14.0),
+    cutoff=st.floats(0.5, 7.0),
+    pbc=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_pairs_are_those_of_ase(seed, n, size, cutoff, pbc) -> None:
+    random = np.random.default_rng(seed)
+    cell = size * (np.eye(3) + 0.35 * random.uniform(-1, 1, (3, 3)))
+    positions = random.uniform(-1.5, 2.5, (n, 3)) @ cell
+    atoms = ase.Atoms(f"H{n}", positions=positions, cell=cell, pbc=pbc)
+    state = State.from_atoms(atoms)
+    found = pair_list(state.system, positions, cell[None], cutoff, NOTHING)
+    i = np.repeat(np.arange(n), np.diff(found.first))
+    vectors = positions[found.j] - positions[i] + found.shift @ cell
+    ours = sorted((a, b, *np.round(v, 6)) for a, b, v in zip(i, found.j, vectors, strict=True))
+    a, b, d = neighbor_list("ijD", atoms, cutoff)
+    theirs = [(x, y, *np.round(v, 6)) for x, y, v in zip(a, b, d, strict=True) if x < y]
+    own = np.count_nonzero(a == b)
+    assert len(ours) == len(theirs) + own // 2
+    assert np.allclose(sorted(p for p in ours if p[0] != p[1]), sorted(theirs), atol=2e-6)
+
+
+def test_excluded_pairs_are_left_out_at_their_nearest_image_only() -> None:
+    atoms = ase.Atoms("H2", positions=[[0, 0, 0], [1, 0, 0]], cell=[4, 20, 20], pbc=True)
+    table = exclusion_table(np.array([[1, 0]]), 2)
+    found = pair_list(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], 3.5, table)
+    assert found.first.tolist() == [0, 1, 1] and found.shift.tolist() == [[-1, 0, 0]]
+    everything = pair_list(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], None, table)
+    assert len(everything.j) == 0
+
+
+@pytest.fixture
+def fluid() -> tuple[ForceField, State]:
+    random = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[np.arange(5)] * 3), -1).reshape(-1, 3)
+    atoms = ase.Atoms("Ar125", positions=grid * 3.6 + 0.2 * random.normal(size=(125, 3)), cell=[18.0] * 3, pbc=True)
+    charges = Coulomb(random.normal(size=125), cutoff=7.0, dielectric=80.0)
+    terms = {"lj": LennardJones([3.2] * 125, [0.01] * 125, cutoff=7.0), "charges": charges}
+    return ForceField(terms, 125), State.from_atoms(atoms)
+
+
+def test_the_list_is_kept_and_found_again_in_time(fluid) -> None:
+    forcefield, state = fluid
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(40):  # a random walk of 0.07 Å a step, with a cell that breathes
+        step = 0.04 * torch.randn(state.positions.shape, dtype=torch.float64, generator=generator)
+        stretch = 1 + 0.002 * float(torch.randn(1, generator=generator))
+        state = state.replace(positions=(state.positions + step) * stretch, cell=state.cell * stretch)
+        fast, slow = forcefield.evaluate(state), Potential.evaluate(forcefield, state)
+        torch.testing.assert_close(fast.energy, slow.energy, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(fast.forces, slow.forces, rtol=1e-10, atol=1e-10)
+    (group,) = forcefield.__dict__["_fast"]
+    assert 2 <= group.builds < 40
+
+
+def test_more_threads_give_the_same(fluid, monkeypatch) -> None:
+    forcefield, state = fluid
+    import labkit.forcefield.kernels.nonbonded as kernels
+
+    one = forcefield.evaluate(state, stress=True)
+    chunked = kernels.nonbonded
+    monkeypatch.setattr(kernels, "PAIRS_PER_THREAD", 100)
+    monkeypatch.setattr(kernels, "nonbonded", lambda threads, *rest: chunked(3, *rest))
+    three = forcefield.evaluate(state, stress=True)
+    again = forcefield.evaluate(state, stress=True)
+    for name in ("energy", "forces", "stress"):
+        torch.testing.assert_close(getattr(one, name), getattr(three, name), rtol=1e-12, atol=1e-12)
+        assert torch.equal(getattr(three, name), getattr(again, name))
