@@ -1,0 +1,34 @@
+"""Molecular dynamics: integrators, thermostats, a barostat, constraints and minimisers, batched and differentiable."""
+
+from labkit.engine.cell_rescaling import CellRescaling, internal_pressure
+from labkit.engine.constraints import Constraints
+from labkit.engine.csvr import Csvr
+from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
+from labkit.engine.kinetic import (
+    degrees_of_freedom,
+    kinetic_energy,
+    maxwell_boltzmann,
+    temperature,
+    without_com_motion,
+)
+from labkit.engine.langevin import Langevin
+from labkit.engine.minimise import fire, largest_force, lbfgs
+from labkit.engine.velocity_verlet import VelocityVerlet
+
+__all__ = [
+    "CellRescaling",
+    "Constraints",
+    "Csvr",
+    "Langevin",
+    "VelocityVerlet",
+    "degrees_of_freedom",
+    "fire",
+    "hydrogen_mass_repartitioning",
+    "internal_pressure",
+    "kinetic_energy",
+    "largest_force",
+    "lbfgs",
+    "maxwell_boltzmann",
+    "temperature",
+    "without_com_motion",
+]

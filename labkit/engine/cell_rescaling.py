@@ -1,0 +1,122 @@
+"""Constant pressure and temperature: stochastic cell rescaling, isotropic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labkit.base import Potential, State
+from labkit.engine import noise
+from labkit.engine.constraints import Constraints
+from labkit.engine.langevin import Langevin
+from labkit.engine.motion import evaluated, per_atom, per_system
+from labkit.errors import LabkitError
+from labkit.units import GPA, KB, KINETIC
+
+
+@dataclass(frozen=True, eq=False)
+class CellRescaling:
+    """Langevin dynamics (BAOAB) whose cell breathes, so that volumes have the distribution of NPT.
+
+    With λ = sqrt(V), whose noise does not depend on the volume, every `every` steps
+
+    dλ = -(λ β/2τ) (P₀ - P - k_B T/2V) dt + sqrt(k_B T β/2τ) dW,  P = (2K - ∂E/∂ε)/3V (ε a linear strain).
+
+    Centres r of clusters of constraints (atoms, where there are none) go to μ r and their velocities to v/μ with
+    μ = (V'/V)^⅓, so that rigid molecules stay rigid; K and ∂E/∂ε are those of such centres.
+    aux["stress"] is there after each change of the cell.
+
+    temperature     K, a number or (S,)
+    pressure        P₀ in GPa (1 bar is 1e-4), a number or (S,)
+    friction        of the Langevin thermostat, 1/fs
+    time            τ in fs, the relaxation time of the volume where `compressibility` is right
+    compressibility β in 1/GPa (water: 0.45); a rough one changes the pace, not the distribution
+    every           steps between changes of the cell; the forces are computed again after each
+
+    Bernetti and Bussi, J. Chem. Phys. 153, 114107 (2020). Raises LabkitError for a batch that is not periodic in all
+    directions and for parameters that are not positive.
+
+    >>> ambient = CellRescaling(temperature=300.0, pressure=1e-4)
+    """
+
+    temperature: float | Tensor
+    pressure: float | Tensor
+    friction: float | Tensor = 0.001
+    time: float = 1000.0
+    compressibility: float = 0.45
+    every: int = 10
+    constraints: Constraints | None = None
+
+    def init(self, state: State, potential: Potential) -> State:
+        if not (self.time > 0 and self.compressibility > 0 and self.every >= 1):
+            found = f"time {self.time} fs, compressibility {self.compressibility} 1/GPa, every {self.every} steps"
+            raise LabkitError(f"CellRescaling: {found}; expected positive numbers")
+        per_system(self.pressure, state, "pressure")
+        shut = state.system.pbc.all(1)
+        if not bool(shut.all()):
+            raise LabkitError(
+                f"CellRescaling: system {int((~shut).nonzero()[0])} is not periodic in all directions, so it has no "
+                "pressure; use Langevin, or give it a cell and pbc=True"
+            )
+        return self._langevin.init(state, potential)
+
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        breathe = (state.step + 1) % self.every == 0
+        moved = self._langevin.advanced(state, potential, dt, stress=breathe)
+        if not breathe:
+            return moved
+        return evaluated(self._rescaled(moved, dt * self.every, state.step), potential, stress=True)
+
+    @property
+    def _langevin(self) -> Langevin:
+        return Langevin(self.temperature, self.friction, self.constraints)
+
+    def _rescaled(self, state: State, dt: float, step: int) -> State:
+        thermal = KB * per_system(self.temperature, state, "temperature")
+        excess = GPA * per_system(self.pressure, state, "pressure")
+        centres, momenta, arms = self._centres(state)
+        volume = state.volume()
+        excess = excess - internal_pressure(state, momenta, arms) - thermal / (2 * volume)
+        rate = self.compressibility / GPA / (2 * self.time)
+        root = volume.sqrt()
+        kick = noise.normal(state.replace(step=step), noise.BAROSTAT, *volume.shape)
+        grown = (root - dt * rate * root * excess + (dt * rate * thermal).sqrt() * kick) / root
+        factor = grown.square().pow(1 / 3)
+        each = per_atom(factor, state)
+        return state.replace(
+            positions=state.positions + (each - 1) * centres,
+            velocities=state.velocities + (1 / each - 1) * momenta / state.system.masses[:, None],
+            cell=state.cell * factor[:, None, None],
+        )
+
+    def _centres(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
+        """For each atom its cluster's centre, its mass times the centre's velocity, and its own vector from there."""
+        masses = state.system.masses[:, None]
+        if self.constraints is None:
+            return state.positions, masses * state.velocities, torch.zeros_like(state.positions)
+        group = self.constraints.groups(state.system)
+
+        def mean(values: Tensor) -> Tensor:
+            total = torch.zeros_like(values).index_add(0, group, masses * values)
+            weight = torch.zeros_like(masses).index_add(0, group, masses)
+            return total.index_select(0, group) / weight.index_select(0, group)
+
+        centres = mean(state.positions)
+        return centres, masses * mean(state.velocities), state.positions - centres
+
+
+def internal_pressure(state: State, momenta: Tensor | None = None, arms: Tensor | None = None) -> Tensor:
+    """P = (2K - tr(σ) V - Σ F·d)/3V, (S,) eV/Å^3, of a state with aux["stress"] σ.
+
+    momenta (n, 3) u Å/fs, with which atoms take part in the motion of their clusters' centres, and arms d (n, 3) Å from
+    those centres: by default each atom is its own centre, K is the kinetic energy and d is zero.
+    """
+    system, volume = state.system, state.volume()
+    momenta = system.masses[:, None] * state.velocities if momenta is None else momenta
+    kinetic = KINETIC * system.sum_over_atoms((momenta.square() / system.masses[:, None]).sum(1))
+    strained = volume * state.aux["stress"].diagonal(dim1=1, dim2=2).sum(1)
+    if arms is not None:  # a cluster moves with its centre: the part of the strain within it does no work
+        strained = strained + system.sum_over_atoms((state.forces * arms).sum(1))
+    return (kinetic - strained) / (3 * volume)

@@ -1,0 +1,189 @@
+"""Fixed distances: SHAKE for positions and RATTLE for velocities, solved by Newton's method, all clusters at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkit.base import System
+from labkit.engine.clusters import Clusters, Groups, find_clusters
+from labkit.errors import LabkitError
+
+TOLERANCE = 1e-10  # of |r|²/d² - 1, in float64
+ITERATIONS = 25
+BLIND_ITERATIONS = 5  # on a GPU, where asking whether it has converged would wait for the GPU; convergence is quadratic
+CHECK_EVERY = 100  # steps, on a GPU
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """Distances between atoms that stay as they are: |r_b - r_a| = d.
+
+    New positions x' = x + M^-1 Jᵀ(x_old) λ with λ such that all |r|² = d² (SHAKE; Newton's iteration with the full
+    matrix), velocities v' = v + M^-1 Jᵀ(x) μ with μ such that all r·v = 0 (RATTLE, linear). Clusters are the connected
+    components: a rigid water, a carbon with its hydrogens. Distances are not folded into the cell: molecules are whole.
+
+    atoms     (m, 2) indices into the flat batch
+    distances (m,)   Å
+
+    Andersen, J. Comput. Phys. 52, 24 (1983). Raises LabkitError for a distance that is not positive, a pair given
+    twice, an atom bound to itself or a cluster of more than 16.
+
+    >>> water = Constraints(torch.tensor([[0, 1], [0, 2], [1, 2]]), torch.tensor([0.9572, 0.9572, 1.5139]))
+    >>> len(water.repeat(100, n_atoms=3))
+    300
+    """
+
+    atoms: Tensor
+    distances: Tensor
+
+    def __post_init__(self) -> None:
+        if self.atoms.ndim != 2 or self.atoms.shape[1] != 2 or self.distances.shape != self.atoms.shape[:1]:
+            raise LabkitError(
+                f"constraints have atoms {tuple(self.atoms.shape)} and distances {tuple(self.distances.shape)}; "
+                "expected (m, 2) and (m,)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    def repeat(self, k: int, n_atoms: int) -> Constraints:
+        """Those of k replicas of a system of n_atoms, one after the other."""
+        shift = n_atoms * torch.arange(k, device=self.atoms.device)
+        return Constraints((self.atoms + shift[:, None, None]).reshape(-1, 2), self.distances.repeat(k))
+
+    @staticmethod
+    def batch(parts: Sequence[Constraints | None], counts: Sequence[int]) -> Constraints:
+        """Those of different systems with `counts` atoms each; None where a system has none."""
+        starts = np.cumsum([0, *counts])
+        found = [(part, int(start)) for part, start in zip(parts, starts, strict=False) if part is not None]
+        if not found:
+            raise LabkitError(f"none of {len(parts)} systems has constraints; pass constraints=None instead")
+        return Constraints(
+            torch.cat([part.atoms + start for part, start in found]), torch.cat([part.distances for part, _ in found])
+        )
+
+    def to(self, device: torch.device | str) -> Constraints:
+        return Constraints(self.atoms.to(device), self.distances.to(device))
+
+    def count(self, system: System) -> Tensor:
+        """Number of constraints of each system, (S,)."""
+        if not len(self):
+            return system.masses.new_zeros(system.n_systems)
+        one = torch.ones(len(self), dtype=system.masses.dtype, device=system.masses.device)
+        index = system.index.index_select(0, self._on(system.masses.device)[0].atoms[:, 0])
+        return one.new_zeros(system.n_systems).index_add(0, index, one)
+
+    def check(self, system: System) -> None:
+        """Raise LabkitError for atoms that the batch does not have, or that are of two systems."""
+        atoms, index = self.atoms.cpu(), system.index.cpu()
+        if not len(atoms):
+            return
+        if int(atoms.min()) < 0 or int(atoms.max()) >= system.n_atoms:
+            raise LabkitError(
+                f"constraints name atom {int(atoms.max())}, but the batch has {system.n_atoms} (0 to "
+                f"{system.n_atoms - 1}); for replicas use constraints.repeat(k, n_atoms)"
+            )
+        apart = torch.nonzero(index[atoms[:, 0]] != index[atoms[:, 1]])
+        if len(apart):
+            a, b = atoms[int(apart[0])].tolist()
+            raise LabkitError(f"a constraint binds atoms {a} and {b} of different systems; expected two of one system")
+
+    def groups(self, system: System) -> Tensor:
+        """For each atom (n,) the number of its cluster; an atom without constraints is a cluster of its own."""
+        if not len(self):
+            return torch.arange(system.n_atoms, device=system.masses.device)
+        return self._on(system.masses.device)[2](system.n_atoms)
+
+    def positions(self, reference: Tensor, moved: Tensor, masses: Tensor, step: int = 0) -> Tensor:
+        """`moved` (n, 3) brought onto the constraints along the bonds of `reference` (n, 3), with masses (n,) u.
+
+        Raises LabkitError, naming the step and the atoms, where that does not converge: on the CPU at once, on a GPU
+        at every 100th step.
+        """
+        if not len(self):
+            return moved
+        own, c, _ = self._on(moved.device)
+        target = own.distances.to(moved).index_select(0, c.which.flatten()).view(c.which.shape).square()
+        weight, coupling = _coupling(c, masses)
+        old, new = _bonds(c, reference), _bonds(c, moved)
+        if reference is moved:  # the start: any direction will do
+            old = new
+        lam = torch.zeros_like(target)
+        exact = moved.device.type == "cpu"
+        tolerance = TOLERANCE if moved.dtype == torch.float64 else 2e-6
+        now, error = new, None
+        for _ in range(ITERATIONS if exact else BLIND_ITERATIONS):
+            excess = torch.where(c.real, now.square().sum(-1) - target, 0.0)
+            if exact:
+                error = (excess.detach() / target).abs()
+                if bool(error.max() <= tolerance):
+                    break
+            matrix = 2 * coupling * (now @ old.mT) + c.padding.to(now)
+            lam = lam - torch.linalg.solve_ex(matrix, excess, check_errors=False)[0]
+            now = new + (coupling * lam[:, None]) @ old
+        else:
+            if exact or step % CHECK_EVERY == 0:
+                error = (torch.where(c.real, now.detach().square().sum(-1) - target, 0.0) / target).abs()
+                if not bool(error.max() <= tolerance):
+                    own._fail(c, error, reference, step)
+        return _pushed(c, moved, weight, lam, old)
+
+    def velocities(self, positions: Tensor, velocities: Tensor, masses: Tensor) -> Tensor:
+        """Velocities (n, 3) without their components along the constraints, projected in the metric of the masses."""
+        if not len(self):
+            return velocities
+        _, c, _ = self._on(positions.device)
+        weight, coupling = _coupling(c, masses)
+        bonds = _bonds(c, positions)
+        along = torch.where(c.real, (bonds * _bonds(c, velocities)).sum(-1), 0.0)
+        matrix = coupling * (bonds @ bonds.mT) + c.padding.to(bonds)
+        return _pushed(c, velocities, weight, -torch.linalg.solve_ex(matrix, along, check_errors=False)[0], bonds)
+
+    def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
+        worst = int(torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf).argmax())
+        a, b = int(c.first.flatten()[worst]), int(c.second.flatten()[worst])
+        before = float((reference[b] - reference[a]).detach().norm())
+        wanted = float(self.distances[c.which.flatten()[worst]])
+        raise LabkitError(
+            f"step {step}: the constraint between atoms {a} and {b} ({wanted:.4f} Å, {before:.4f} Å before the step) "
+            "cannot be met; make the timestep smaller, minimise first, and see that molecules are whole, not wrapped"
+        )
+
+    def _on(self, device: torch.device) -> tuple[Constraints, Clusters, Groups]:
+        """These constraints and their clusters on a device; kept."""
+        kept = self._kept
+        if device not in kept:
+            own = self if self.atoms.device == device else self.to(device)
+            kept[device] = (own, *find_clusters(self.atoms, self.distances, device))
+        return kept[device]
+
+    @cached_property
+    def _kept(self) -> dict[torch.device, tuple[Constraints, Clusters, Groups]]:
+        return {}
+
+
+def _bonds(c: Clusters, values: Tensor) -> Tensor:
+    """Differences second - first, (C, k, 3)."""
+    ends = (values.index_select(0, end.flatten()).view(*end.shape, 3) for end in (c.second, c.first))
+    return next(ends) - next(ends)
+
+
+def _coupling(c: Clusters, masses: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """1/m of both ends, (C, k) each, and how much bond i changes with the multiplier of bond j, (C, k, k)."""
+    inverse = masses.reciprocal()
+    first, second = (inverse.index_select(0, end.flatten()).view(end.shape) for end in (c.first, c.second))
+    return (first, second), second[:, :, None] * c.at_second.to(masses) - first[:, :, None] * c.at_first.to(masses)
+
+
+def _pushed(c: Clusters, values: Tensor, weight: tuple[Tensor, Tensor], lam: Tensor, bonds: Tensor) -> Tensor:
+    """values + M^-1 Jᵀ λ."""
+    push = (torch.where(c.real, lam, 0.0)[:, :, None] * bonds).view(-1, 3)
+    atoms = torch.cat([c.second.flatten(), c.first.flatten()])
+    pushes = torch.cat([push * weight[1].view(-1, 1), -push * weight[0].view(-1, 1)])
+    return values.index_add(0, atoms, pushes)

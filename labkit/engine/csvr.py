@@ -1,0 +1,89 @@
+"""Constant temperature with little disturbance: stochastic velocity rescaling."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labkit.base import Potential, State
+from labkit.engine import noise
+from labkit.engine.constraints import Constraints
+from labkit.engine.kinetic import degrees_of_freedom, kinetic_energy
+from labkit.engine.motion import per_atom, per_system
+from labkit.engine.velocity_verlet import VelocityVerlet
+from labkit.errors import LabkitError
+from labkit.units import KB
+
+
+@dataclass(frozen=True, eq=False)
+class Csvr:
+    """A step of velocity Verlet, then all velocities of a system times α, so that K has its canonical distribution.
+
+    α² = c + (1 - c) q (R² + G) + 2 R sqrt(c (1 - c) q),  q = k_B T/(2K),  c = exp(-dt/τ),
+
+    with R standard normal and G a chi-square of f - 1 degrees of freedom; f is that of the system.
+
+    temperature K, a number or (S,)
+    time        τ in fs
+    com_removed whether the centre of mass rests (it does after `maxwell_boltzmann`, unless an external field acts)
+
+    aux["heat"] (S,) eV is what the thermostat has given; `conserved` subtracts it.
+    Bussi, Donadio and Parrinello, J. Chem. Phys. 126, 014101 (2007). Raises LabkitError for a system at rest, which no
+    factor can heat, and for a time that is not positive.
+
+    >>> gentle = Csvr(temperature=300.0, time=100.0)
+    """
+
+    temperature: float | Tensor
+    time: float = 100.0
+    constraints: Constraints | None = None
+    com_removed: bool = True
+
+    def init(self, state: State, potential: Potential) -> State:
+        if not self.time > 0:
+            raise LabkitError(f"Csvr: time is {self.time} fs; expected a positive number such as 100")
+        target = per_system(self.temperature, state, "temperature")
+        free = degrees_of_freedom(state.system, self.constraints, self.com_removed)
+        kinetic = kinetic_energy(state)
+        for s in torch.nonzero(~((target > 0) & (free > 1) & (kinetic > 0))).flatten().tolist():
+            if not target[s] > 0:
+                raise LabkitError(
+                    f"Csvr: temperature of system {s} is {float(target[s])} K; expected a positive number"
+                )
+            if not free[s] > 1:
+                raise LabkitError(
+                    f"Csvr: system {s} has {float(free[s]):.0f} degrees of freedom, expected 2 or more; use Langevin, "
+                    "or com_removed=False where an external field acts"
+                )
+            if not kinetic[s] > 0:
+                raise LabkitError(f"Csvr: system {s} is at rest and stays so; start with maxwell_boltzmann")
+        state = VelocityVerlet(self.constraints).init(state, potential)
+        heat = state.aux.get("heat", torch.zeros_like(target))
+        return state.replace(aux={**state.aux, "heat": heat})
+
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        moved = VelocityVerlet(self.constraints).step(state, potential, dt)
+        # the noise of the step that is being made, not of the next
+        return self._rescaled(moved, dt, state.step)
+
+    def conserved(self, state: State) -> Tensor:
+        """Total energy less the heat from the thermostat, (S,) eV; drifts only by the timestep's error."""
+        return state.aux["energy"] + kinetic_energy(state) - state.aux["heat"]
+
+    def _rescaled(self, state: State, dt: float, step: int) -> State:
+        random = noise.generator(state.replace(step=step), noise.THERMOSTAT)
+        target = per_system(self.temperature, state, "temperature")
+        free = degrees_of_freedom(state.system, self.constraints, self.com_removed)
+        kinetic = kinetic_energy(state)
+        kick = torch.empty_like(target).normal_(generator=random)
+        rest = 2.0 * torch._standard_gamma(0.5 * (free - 1.0), generator=random)
+        keep = math.exp(-dt / self.time)
+        ratio = 0.5 * KB * target / kinetic * (1.0 - keep)
+        square = keep + ratio * (kick**2 + rest) + 2.0 * kick * (keep * ratio).sqrt()
+        # the sign matters only to trajectories: where noise outweighs what is kept, motion turns round (eq. A8)
+        factor = square.sqrt() * torch.where(kick + (keep / ratio).sqrt() < 0, -1.0, 1.0)
+        aux = {**state.aux, "heat": state.aux["heat"] + kinetic * (square - 1.0)}
+        return state.replace(velocities=per_atom(factor, state) * state.velocities, aux=aux)

@@ -1,0 +1,82 @@
+"""Kinetic energy, temperature from the true number of degrees of freedom, and velocities to start with."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from labkit.base import State, System
+from labkit.engine import noise
+from labkit.engine.constraints import Constraints
+from labkit.engine.motion import per_atom, per_system
+from labkit.errors import LabkitError
+from labkit.units import KB, KINETIC
+
+
+def kinetic_energy(state: State) -> Tensor:
+    """K = ½ Σ m v², (S,) eV."""
+    system = state.system
+    return 0.5 * KINETIC * system.sum_over_atoms(system.masses * state.velocities.square().sum(1))
+
+
+def degrees_of_freedom(system: System, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
+    """3N - constraints, less 3 where the centre of mass rests, (S,); of the dtype of the masses.
+
+    Langevin dynamics moves the centre of mass; dynamics that conserve momentum do not, if it was removed at the start.
+
+    >>> from ase.build import molecule
+    >>> degrees_of_freedom(State.from_atoms([molecule("H2O"), molecule("CH4")]).system, com_removed=True).tolist()
+    [6.0, 12.0]
+    """
+    found = 3.0 * system.counts.to(system.masses)
+    if constraints is not None:
+        found = found - constraints.count(system)
+    return found - 3.0 if com_removed else found
+
+
+def temperature(state: State, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
+    """T = 2K / (k_B f) with f degrees of freedom, (S,) K."""
+    return 2.0 * kinetic_energy(state) / (KB * degrees_of_freedom(state.system, constraints, com_removed))
+
+
+def thermal_velocities(state: State, temperatures: Tensor, stream: int) -> Tensor:
+    """Velocities (n, 3) Å/fs with variance k_B T/m, from the noise of this step; temperatures (S,) K."""
+    width = (KB / KINETIC * per_atom(temperatures, state) / state.system.masses[:, None]).sqrt()
+    return width * noise.normal(state, stream, *state.positions.shape)
+
+
+def maxwell_boltzmann(
+    state: State,
+    temperature: float | Tensor,
+    *,
+    seed: int | None = None,
+    constraints: Constraints | None = None,
+    com_removed: bool = True,
+) -> State:
+    """The state with velocities of the Maxwell-Boltzmann distribution at `temperature` [K], a number or (S,).
+
+    Components along constraints and, with `com_removed`, the motion of the centre of mass are taken out, and nothing
+    is rescaled, so that the kinetic energies have their canonical spread. `seed` replaces the state's for these alone.
+
+    Raises LabkitError for a negative temperature.
+
+    >>> from ase.build import bulk
+    >>> state = maxwell_boltzmann(State.from_atoms(bulk("Cu", cubic=True) * 5, seed=1), 300.0)
+    >>> 270 < float(kinetic_energy(state) * 2 / KB / (3 * 500 - 3)) < 330
+    True
+    """
+    wanted = per_system(temperature, state, "temperature")
+    if not bool((wanted >= 0).all()):
+        raise LabkitError(f"temperature is {wanted.tolist()} K; expected no negative number")
+    velocities = thermal_velocities(state if seed is None else state.replace(seed=seed), wanted, noise.VELOCITIES)
+    if constraints is not None:
+        velocities = constraints.velocities(state.positions, velocities, state.system.masses)
+    moving = state.replace(velocities=velocities)
+    return without_com_motion(moving) if com_removed else moving
+
+
+def without_com_motion(state: State) -> State:
+    """The state with the velocity of each system's centre of mass taken from all its atoms."""
+    system = state.system
+    momentum = system.sum_over_atoms(system.masses[:, None] * state.velocities)
+    mean = momentum / system.sum_over_atoms(system.masses)[:, None]
+    return state.replace(velocities=state.velocities - mean.index_select(0, system.index))

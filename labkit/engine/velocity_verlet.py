@@ -1,0 +1,37 @@
+"""Constant energy: velocity Verlet, with RATTLE where there are constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from labkit.base import Potential, State
+from labkit.engine.constraints import Constraints
+from labkit.engine.kinetic import kinetic_energy
+from labkit.engine.motion import drifted, evaluated, kicked, started
+
+
+@dataclass(frozen=True, eq=False)
+class VelocityVerlet:
+    """v += ½dt F/m, r += dt v, new F, v += ½dt F/m: time-reversible, the energy error grows as dt².
+
+    Swope et al., J. Chem. Phys. 76, 637 (1982); Andersen, J. Comput. Phys. 52, 24 (1983) with constraints.
+
+    >>> state = VelocityVerlet().init(state, potential)  # doctest: +SKIP
+    >>> state = VelocityVerlet().step(state, potential, dt=0.5)  # doctest: +SKIP
+    """
+
+    constraints: Constraints | None = None
+
+    def init(self, state: State, potential: Potential) -> State:
+        return started(state, potential, self.constraints)
+
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        state = drifted(kicked(state, 0.5 * dt), dt, self.constraints)
+        state = kicked(evaluated(state, potential), 0.5 * dt, self.constraints)
+        return state.replace(step=state.step + 1)
+
+    def conserved(self, state: State) -> Tensor:
+        """Total energy, (S,) eV."""
+        return state.aux["energy"] + kinetic_energy(state)
