@@ -18,6 +18,7 @@ GPA = _ase.GPa  # eV/Å^3 of one GPa
 HARTREE = _ase.Hartree
 RYDBERG = _ase.Rydberg
 BOHR = _ase.Bohr
+NANOMETRE = _ase.nm
 KCAL_PER_MOL = _ase.kcal / _ase.mol
 KJ_PER_MOL = _ase.kJ / _ase.mol
 

@@ -1,0 +1,125 @@
+"""Force fields of all formats that OpenMM reads (AMBER, CHARMM, GROMACS, PDB + XML), by way of its System."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from labkit.config import config
+from labkit.errors import LabkitError
+from labkit.forcefield import openmm_bonded, openmm_custom
+from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.openmm_bonded import plain
+from labkit.forcefield.openmm_nonbonded import nonbonded
+from labkit.forcefield.openmm_state import box_of, masses_of
+from labkit.forcefield.term import Term
+from labkit.units import NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
+
+READERS = {
+    "HarmonicBondForce": openmm_bonded.bonds,
+    "HarmonicAngleForce": openmm_bonded.angles,
+    "PeriodicTorsionForce": openmm_bonded.torsions,
+    "RBTorsionForce": openmm_bonded.ryckaert_bellemans,
+    "CMAPTorsionForce": openmm_bonded.cmaps,
+    "NonbondedForce": nonbonded,
+    "CustomTorsionForce": openmm_custom.impropers,
+    "CustomBondForce": openmm_custom.pairs,
+    "CustomNonbondedForce": openmm_custom.tables,
+}
+
+#: What is in a System without being an energy: the integrator's part in labkit.
+NO_ENERGY = {
+    "CMMotionRemover": "the integrator removes the motion of the centre of mass",
+    "AndersenThermostat": "choose an integrator with a temperature",
+    "MonteCarloBarostat": "choose an integrator with a pressure",
+    "MonteCarloAnisotropicBarostat": "choose an integrator with a pressure",
+    "MonteCarloMembraneBarostat": "choose an integrator with a pressure",
+    "MonteCarloFlexibleBarostat": "choose an integrator with a pressure",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """What an OpenMM System holds, in labkit's units.
+
+    forcefield            its terms, named bonds, angles, torsions, ...
+    masses                (n,)   u
+    constraint_atoms      (m, 2) pairs of atoms of a fixed distance
+    constraint_distances  (m,)   Å
+    box                   (3, 3) Å, rows are lattice vectors; None for an open system
+    notes                 what was left out, because it is no energy
+    """
+
+    forcefield: ForceField
+    masses: Tensor
+    constraint_atoms: Tensor
+    constraint_distances: Tensor
+    box: Tensor | None
+    notes: tuple[str, ...] = ()
+
+
+def from_openmm(system: openmm.System) -> ForceField:
+    """The force field of an OpenMM System; `import_openmm` gives masses, constraints and box as well.
+
+    Raises LabkitError, naming the force, its number and what is in its way, for a force that has no term.
+    """
+    return import_openmm(system).forcefield
+
+
+def import_openmm(system: openmm.System) -> Imported:
+    """Everything labkit takes from an OpenMM System; errors as `from_openmm`."""
+    masses = masses_of(system)
+    terms, notes = _terms(system)
+    if not terms:
+        raise LabkitError(f"the System of {len(masses)} particles has no interactions; add forces with parameters")
+    pairs = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())]
+    return Imported(
+        ForceField(terms, len(masses)),
+        masses,
+        torch.tensor([pair[:2] for pair in pairs], dtype=torch.int64).reshape(-1, 2),
+        torch.tensor([plain(pair[2]) * NANOMETRE for pair in pairs], dtype=config().dtype),
+        box_of(system),
+        tuple(notes),
+    )
+
+
+def _terms(system: openmm.System) -> tuple[dict[str, Term], list[str]]:
+    terms: dict[str, Term] = {}
+    notes = []
+    for number, force in enumerate(system.getForces()):
+        kind = type(force).__name__
+        if kind in NO_ENERGY:
+            notes.append(f"force {number}, {kind}, was left out: {NO_ENERGY[kind]}")
+            continue
+        if kind not in READERS:
+            raise LabkitError(f"force {number}: {_no_term(force)}")
+        try:
+            for name, term in READERS[kind](force, system):
+                terms[_free(name, terms)] = term
+        except LabkitError as error:
+            raise LabkitError(f"force {number}: {error}") from error
+    return terms, notes
+
+
+def _no_term(force: openmm.Force) -> str:
+    if hasattr(force, "getEnergyFunction"):
+        return str(openmm_custom.unknown(force))
+    kind = type(force).__name__
+    if kind == "CustomGBForce":
+        energies = " + ".join(force.getEnergyTermParameters(t)[0] for t in range(force.getNumEnergyTerms()))
+        return f"{kind} (implicit solvent) with the energy {energies!r} has no term in labkit; load without solvent"
+    return f"{kind} has no term in labkit; remove it from the System, or write it as a Potential and add that"
+
+
+def _free(name: str, taken: dict[str, Term]) -> str:
+    """The name, or name_2 and so on where a System has several forces of a kind."""
+    number = 1
+    while (free := name if number == 1 else f"{name}_{number}") in taken:
+        number += 1
+    return free

@@ -1,0 +1,139 @@
+"""OpenMM's Custom forces that are known terms in disguise: CHARMM's impropers and Lennard-Jones tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labkit.errors import LabkitError
+from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.openmm_bonded import Named, plain, table
+from labkit.forcefield.pairs14 import Pairs14
+from labkit.forcefield.torsions import HarmonicImpropers
+from labkit.units import KJ_PER_MOL, NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
+
+LJ = "4*epsilon*((sigma/r)^12-(sigma/r)^6)"
+LJ_COULOMB = f"{LJ}+138.93545764438198*q/r"
+LJ_TABLE = "acoef(type1,type2)/r^12-bcoef(type1,type2)/r^6"
+
+
+def formula(force: openmm.Force) -> str:
+    """The expression of a Custom force without blanks and the last semicolon."""
+    return re.sub(r"\s", "", force.getEnergyFunction()).rstrip(";")
+
+
+def unknown(force: openmm.Force, why: str = "") -> LabkitError:
+    """The error for a Custom force that is no known term."""
+    return LabkitError(
+        f"{type(force).__name__} with the expression {force.getEnergyFunction()!r} has no term in labkit"
+        f"{why and ': ' + why}; write it as a Potential and add it, or remove the force from the System"
+    )
+
+
+def impropers(force: openmm.CustomTorsionForce, system: openmm.System) -> Named:
+    """Harmonic impropers, k (θ - θ0)² in any spelling: OpenMM's own values of the expression are compared with it."""
+    names = [force.getPerTorsionParameterName(p) for p in range(force.getNumPerTorsionParameters())]
+    if not force.getNumTorsions():
+        return
+    if sorted(names) != ["k", "theta0"] or force.getNumGlobalParameters():
+        raise unknown(force, "expected k*(theta-theta0)^2 with k and theta0 for each torsion")
+    rows = [force.getTorsionParameters(m) for m in range(force.getNumTorsions())]
+    atoms, values = table([[*row[:4], *row[4]] for row in rows], 4)
+    k, theta0 = values[:, names.index("k")], values[:, names.index("theta0")]
+    factors = [_factor(force, names, float(angle)) for angle in np.unique(theta0)]
+    if None in factors or np.ptp(factors) > 1e-6:
+        raise unknown(force, "it is not k*d^2 with d = theta - theta0 folded into (-pi, pi]")
+    scale = 2 * factors[0] * KJ_PER_MOL
+    yield "impropers", HarmonicImpropers(atoms, k * scale, theta0, force.usesPeriodicBoundaryConditions())
+
+
+def _factor(force: openmm.CustomTorsionForce, names: list[str], theta0: float) -> float | None:
+    """The c of an expression that is c k d² for all angles, else None."""
+    import openmm
+
+    probe, system = openmm.CustomTorsionForce(force.getEnergyFunction()), openmm.System()
+    for name in names:
+        probe.addPerTorsionParameter(name)
+    probe.addTorsion(0, 1, 2, 3, [{"k": 1.0, "theta0": theta0}[name] for name in names])
+    for _ in range(4):
+        system.addParticle(1.0)
+    system.addForce(probe)
+    try:
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    except openmm.OpenMMException:  # it needs a table, or has a fault
+        return None
+    ratios = []
+    for angle in np.linspace(-3.1, 3.1, 41):
+        d = (angle - theta0 + np.pi) % (2 * np.pi) - np.pi
+        if abs(d) > 0.05:
+            context.setPositions([(1, 0, 0), (0, 0, 0), (0, 0, 1), (np.cos(angle), np.sin(angle), 1)])
+            ratios.append(plain(context.getState(getEnergy=True).getPotentialEnergy()) / d**2)
+    return float(np.mean(ratios)) if np.ptp(ratios) < 1e-6 else None
+
+
+def pairs(force: openmm.CustomBondForce, system: openmm.System) -> Named:
+    """Lennard-Jones of single pairs (CHARMM's 1-4 in OpenMM's XML), with or without a charge product q."""
+    if not force.getNumBonds():
+        return
+    names = [force.getPerBondParameterName(p) for p in range(force.getNumPerBondParameters())]
+    expected = {LJ: ["epsilon", "sigma"], LJ_COULOMB: ["epsilon", "q", "sigma"]}
+    if expected.get(formula(force)) != sorted(names):
+        raise unknown(force)
+    rows = [force.getBondParameters(m) for m in range(force.getNumBonds())]
+    atoms, values = table([[*row[:2], *row[2]] for row in rows], 2)
+    column = dict(zip(names, values.T, strict=True))
+    yield (
+        "pairs14",
+        Pairs14(
+            atoms,
+            column.get("q", np.zeros(len(atoms))),
+            column["sigma"] * NANOMETRE,
+            column["epsilon"] * KJ_PER_MOL,
+            force.usesPeriodicBoundaryConditions(),
+        ),
+    )
+
+
+def tables(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
+    """CHARMM's Lennard-Jones tables A/r^12 - B/r^6 by pairs of types, where they follow Lorentz and Berthelot."""
+    named = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
+    if formula(force) != LJ_TABLE or set(named) != {"acoef", "bcoef"} or force.getNumInteractionGroups():
+        raise unknown(force)
+    a, b = (_matrix(force.getTabulatedFunction(named[name])) for name in ("acoef", "bcoef"))
+    types = np.array([force.getParticleParameters(i)[0] for i in range(force.getNumParticles())]).astype(int)
+    sigma, epsilon = _lorentz_berthelot(force, a, b, np.unique(types))
+    exclusions = [force.getExclusionParticles(m) for m in range(force.getNumExclusions())]
+    how = ("NoCutoff", "CutoffNonPeriodic", "CutoffPeriodic")[force.getNonbondedMethod()]
+    cutoff = None if how == "NoCutoff" else plain(force.getCutoffDistance()) * NANOMETRE
+    switch = plain(force.getSwitchingDistance()) * NANOMETRE if force.getUseSwitchingFunction() and cutoff else None
+    correction = force.getUseLongRangeCorrection() and how == "CutoffPeriodic"
+    yield (
+        "lennard_jones",
+        LennardJones(sigma[types] * NANOMETRE, epsilon[types] * KJ_PER_MOL, exclusions, cutoff, switch, correction),
+    )
+
+
+def _matrix(function: openmm.Discrete2DFunction) -> np.ndarray:
+    rows, columns, values = function.getFunctionParameters()
+    return np.array(values).reshape(columns, rows).T
+
+
+def _lorentz_berthelot(
+    force: openmm.Force, a: np.ndarray, b: np.ndarray, used: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    own_a, own_b = a.diagonal(), b.diagonal()
+    here = own_b > 0
+    # one pair alone has no σ where ε is 0: the table of a type without attraction says nothing of its size
+    sigma = np.where(here, own_a / np.where(here, own_b, 1.0), 0.0) ** (1 / 6)
+    epsilon = np.where(here, own_b**2 / (4 * np.where(here, own_a, 1.0)), 0.0)
+    mean, root = 0.5 * (sigma[:, None] + sigma), 4 * np.sqrt(epsilon[:, None] * epsilon)
+    for i in used:
+        for j in used:
+            if not np.allclose([a[i, j], b[i, j]], [root[i, j] * mean[i, j] ** 12, root[i, j] * mean[i, j] ** 6], 1e-6):
+                raise unknown(force, f"types {i} and {j} have a pair of their own (NBFIX), which labkit lacks")
+    return sigma, epsilon
