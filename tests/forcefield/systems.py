@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import openmm
-from openmm import app, unit
-
 from forcefield.ligand import ligand
 from forcefield.peptide import one_residue, peptide
+from openmm import app, unit
 
 NM = unit.nanometer
 #: Both Ewald sums converged, so that two codes with different meshes agree.
