@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
+from labkit.forcefield.compiled_bonded import CompiledBonded
+from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.pair_term import PairTerm
 from labkit.forcefield.term import Term
 
@@ -65,7 +67,9 @@ class ForceField(Potential):
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
         self.check(state.system)
         if "_fast" not in self.__dict__:
-            self.__dict__["_fast"] = compiled.CompiledPairs.groups(list(self.terms.values()), self.skin)
+            groups = compiled.CompiledPairs.groups(list(self.terms.values()), self.skin)
+            bonded = CompiledBonded(self.terms.values())
+            self.__dict__["_fast"] = [*groups, bonded] if bonded.terms else groups
         groups = self.__dict__["_fast"]
         rest = _Rest(self.terms.values(), {id(term) for group in groups for term in group.terms}, self.cutoff)
         found = rest.evaluate(state, **wanted)
@@ -109,6 +113,14 @@ class _Rest(Potential):
         self.pairs = [term for term in terms if id(term) in done and isinstance(term, PairTerm)]
         self.others = [term for term in terms if id(term) not in done]
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
+
+    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: bool) -> Evaluation:
+        """Without autograd where nothing is left, or only what depends on the cell alone."""
+        if stress or self.others or any(not isinstance(term, LennardJones) for term in self.pairs):
+            return super().evaluate(state, stress=stress, forces=forces, **wanted)
+        with torch.no_grad():
+            energy = self.energy(state.system, state.positions, state.cell, Neighbours.none("cpu"))
+        return Evaluation(energy, torch.zeros_like(state.positions) if forces else None)
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         energies = [term.energy(system, positions, cell, neighbours) for term in self.others]
