@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from openmm import app, unit
+from openmm import Vec3, app, unit
 
 NM = unit.nanometer
 
@@ -42,7 +42,7 @@ def peptide(alanines: int, phi: float = -57.0, psi: float = -47.0) -> tuple[app.
         put("O", residue, (nitrogen, alpha, carbon), 0.1231, 120.1, psi + 180.0)
         n, ca, c, to_next = nitrogen, alpha, carbon, psi
     topology.createStandardBonds()
-    modeller = app.Modeller(topology, [tuple(x) for x in at] * NM)
+    modeller = app.Modeller(topology, [Vec3(*x) for x in at] * NM)
     modeller.addHydrogens(app.ForceField("amber14-all.xml"))
     positions = np.array(modeller.positions.value_in_unit(NM))
     return modeller.topology, positions + np.random.default_rng(1).normal(scale=0.002, size=positions.shape)
