@@ -64,7 +64,6 @@ def test_what_is_conserved_drifts_only_by_the_timestep_s_error() -> None:
         ranges = [float((torch.stack(t).amax(0) - torch.stack(t).amin(0)).mean()) for t in (conserved, heat)]
         assert ranges[0] < 0.02 * ranges[1]
         errors.append(ranges[0])
-    print(errors, ranges)
     assert errors[1] < errors[0] / 10  # 16, but for noise
 
 

@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 
 def parts(name: str):
     frame = molecule(name)
-    i, j = neighbor_list("ij", frame, natural_cutoffs(frame))
+    i, j = neighbor_list("ij", frame, natural_cutoffs(frame, mult=1.2))
     bonds = torch.tensor([(a, b) for a, b in zip(i.tolist(), j.tolist(), strict=True) if a < b])
     return torch.as_tensor(frame.get_masses()), bonds, torch.as_tensor(frame.numbers)
 
