@@ -111,27 +111,16 @@ class Constraints:
         own, c, _ = self._on(moved.device)
         target = own.distances.to(moved).index_select(0, c.which.flatten()).view(c.which.shape).square()
         weight, coupling = _coupling(c, masses)
-        old, new = _bonds(c, reference), _bonds(c, moved)
-        if reference is moved:  # the start: any direction will do
-            old = new
-        lam = torch.zeros_like(target)
-        exact = moved.device.type == "cpu"
-        tolerance = TOLERANCE if moved.dtype == torch.float64 else 2e-6
-        now, error = new, None
-        for _ in range(ITERATIONS if exact else BLIND_ITERATIONS):
-            excess = torch.where(c.real, now.square().sum(-1) - target, 0.0)
-            if exact:
-                error = (excess.detach() / target).abs()
-                if bool(error.max() <= tolerance):
-                    break
-            matrix = 2 * coupling * (now @ old.mT) + c.padding.to(now)
-            lam = lam - torch.linalg.solve_ex(matrix, excess, check_errors=False)[0]
-            now = new + (coupling * lam[:, None]) @ old
-        else:
-            if exact or step % CHECK_EVERY == 0:
-                error = (torch.where(c.real, now.detach().square().sum(-1) - target, 0.0) / target).abs()
-                if not bool(error.max() <= tolerance):
-                    own._fail(c, error, reference, step)
+        new = _bonds(c, moved)
+        old = new if reference is moved else _bonds(c, reference)  # at the start any direction will do
+        parts = (new, old, coupling, target)
+        with torch.no_grad():
+            lam, error = _solve(c, *(part.detach() for part in parts))
+        if (moved.device.type == "cpu" or step % CHECK_EVERY == 0) and not _converged(error):
+            own._fail(c, error, reference, step)
+        if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
+            # one more iteration, at the solution, has the solution's own derivative (implicit function theorem)
+            lam = _newton(c, lam, *parts)
         return _pushed(c, moved, weight, lam, old)
 
     def velocities(self, positions: Tensor, velocities: Tensor, masses: Tensor) -> Tensor:
@@ -146,7 +135,7 @@ class Constraints:
         return _pushed(c, velocities, weight, -torch.linalg.solve_ex(matrix, along, check_errors=False)[0], bonds)
 
     def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
-        worst = int(torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf).argmax())
+        worst = int(torch.nan_to_num(error.abs(), nan=torch.inf, posinf=torch.inf).argmax())
         a, b = int(c.first.flatten()[worst]), int(c.second.flatten()[worst])
         before = float((reference[b] - reference[a]).detach().norm())
         wanted = float(self.distances[c.which.flatten()[worst]])
@@ -166,6 +155,32 @@ class Constraints:
     @cached_property
     def _kept(self) -> dict[torch.device, tuple[Constraints, Clusters, Groups]]:
         return {}
+
+
+def _solve(c: Clusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """λ (C, k) and the relative errors of the squares of the distances (C, k) that are left."""
+    lam, exact = torch.zeros_like(target), new.device.type == "cpu"
+    error = _excess(c, new, target) / target
+    for _ in range(ITERATIONS if exact else BLIND_ITERATIONS):
+        if exact and _converged(error):
+            break
+        lam = _newton(c, lam, new, old, coupling, target)
+        error = _excess(c, new + (coupling * lam[:, None]) @ old, target) / target
+    return lam, error
+
+
+def _newton(c: Clusters, lam: Tensor, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> Tensor:
+    now = new + (coupling * lam[:, None]) @ old
+    matrix = 2 * coupling * (now @ old.mT) + c.padding.to(now)
+    return lam - torch.linalg.solve_ex(matrix, _excess(c, now, target), check_errors=False)[0]
+
+
+def _excess(c: Clusters, bonds: Tensor, target: Tensor) -> Tensor:
+    return torch.where(c.real, bonds.square().sum(-1) - target, 0.0)
+
+
+def _converged(error: Tensor) -> bool:
+    return bool(error.abs().max() <= (TOLERANCE if error.dtype == torch.float64 else 2e-6))
 
 
 def _bonds(c: Clusters, values: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def hydrogen_mass_repartitioning(
     >>> hydrogen_mass_repartitioning(*ethane, torch.tensor([6, 6] + [1] * 6)).tolist()
     [6.0, 6.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
     """
-    light = numbers == 1
+    light, bonds = numbers == 1, bonds.long().view(-1, 2)
     mixed = bonds[light[bonds[:, 0]] != light[bonds[:, 1]]]
     hydrogen = torch.where(light[mixed[:, 0]], mixed[:, 0], mixed[:, 1])
     heavy = torch.where(light[mixed[:, 0]], mixed[:, 1], mixed[:, 0])

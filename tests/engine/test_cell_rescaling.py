@@ -44,7 +44,7 @@ def test_ideal_gas_of_rigid_molecules() -> None:
     frame = water()
     other = water()
     other.positions += [3.0, 1.0, 0.0]
-    state = volumes(frame + other, 800, 2, Lonely(), rigid_water().repeat(2, 3))
+    state = volumes(frame + other, 400, 2, Lonely(), rigid_water().repeat(2, 3))
     assert stats.kstest(state.volume().numpy(), stats.gamma(3, scale=THERMAL).cdf).pvalue > 1e-3
     bonds = state.positions.view(-1, 3, 3)
     assert float(((bonds[:, 1] - bonds[:, 0]).norm(dim=1) - 0.9572).abs().max()) < 1e-8

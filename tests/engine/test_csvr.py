@@ -54,16 +54,17 @@ def test_what_is_conserved_drifts_only_by_the_timestep_s_error() -> None:
     """The heat is bookkept exactly: what is conserved errs as much as the total energy of NVE does, of order dt²."""
     errors = []
     for dt in (0.4, 0.1):
-        state, potential, integrator = State.from_atoms(water(), seed=1), water_springs(), Csvr(600.0, 50.0)
+        state, potential, integrator = State.from_atoms([water()] * 64), water_springs(replicas=64), Csvr(600.0, 50.0)
         state = integrator.init(maxwell_boltzmann(state, 600.0), potential)
-        conserved, kinetic = [], []
-        for _ in range(round(120 / dt)):
+        conserved, heat = [], []
+        for _ in range(round(80 / dt)):
             state = integrator.step(state, potential, dt)
-            conserved.append(float(integrator.conserved(state)))
-            kinetic.append(float(state.aux["heat"]))
-        assert max(kinetic) - min(kinetic) > 0.02
-        errors.append(max(conserved) - min(conserved))
-    assert errors[1] < 0.25 * errors[0] and errors[0] < 2e-3
+            conserved.append(integrator.conserved(state))
+            heat.append(state.aux["heat"])
+        ranges = [float((torch.stack(t).amax(0) - torch.stack(t).amin(0)).mean()) for t in (conserved, heat)]
+        assert ranges[0] < 0.02 * ranges[1]
+        errors.append(ranges[0])
+    assert errors[1] < errors[0] / 10  # 16, but for noise
 
 
 def test_no_coupling_is_velocity_verlet() -> None:

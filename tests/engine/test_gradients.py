@@ -48,7 +48,7 @@ def test_ten_steps(name) -> None:
         for sign in (1, -1):
             moved = list(inputs)
             moved[number] = inputs[number] + sign * h * direction
-            values.append(float(loss(*moved)))
+            values.append(float(loss(*moved).detach()))
         expected = (values[0] - values[1]) / (2 * h)
         assert float((gradients[number] * direction).sum()) == pytest.approx(expected, rel=1e-4, abs=1e-7)
 
@@ -73,4 +73,4 @@ def test_gradient_with_respect_to_temperature() -> None:
         state = rule.step(state, potential, 1.0)
     kinetic = state.velocities.square().sum()
     (slope,) = torch.autograd.grad(kinetic, temperature)
-    assert float(slope) == pytest.approx(float(kinetic) / 300.0, rel=1e-5)
+    assert float(slope) == pytest.approx(float(kinetic.detach()) / 300.0, rel=1e-5)
