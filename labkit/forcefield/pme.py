@@ -24,7 +24,7 @@ class Pme(PairTerm):
     charges (n,) e; exclusions (e, 2), at their nearest image; cutoff Å
     tolerance  of the forces, relative: α = sqrt(-ln(2 tolerance))/cutoff and the mesh follow from it (Darden, York and
                Pedersen, J. Chem. Phys. 98, 10089, 1993; OpenMM's rule for α)
-    alpha      1/Å, mesh_spacing Å: instead of what follows from the tolerance; nodes: 3 to 7 points a direction
+    alpha      1/Å, mesh_spacing Å, nodes (3 to 7 points of the mesh a direction): instead of what follows from it
 
     Raises LabkitError for a system that is not periodic in all directions.
     """
@@ -40,11 +40,12 @@ class Pme(PairTerm):
         tolerance: float = 5e-4,
         alpha: float | None = None,
         mesh_spacing: float | None = None,
-        nodes: int = 5,
+        nodes: int | None = None,
     ) -> None:
         super().__init__()
         alpha = math.sqrt(-math.log(2 * tolerance)) / cutoff if alpha is None else alpha
-        spacing = 1.5 * tolerance**0.2 / alpha if mesh_spacing is None else mesh_spacing
+        nodes = nodes or (5 if tolerance > 1e-6 else 7)  # a finer mesh costs more than more points of it
+        spacing = 3.0 * tolerance ** (1 / nodes) / alpha if mesh_spacing is None else mesh_spacing
         self._set(
             charges=charges, exclusions=exclusions, reach=cutoff, tolerance=tolerance, alpha=alpha,
             mesh_spacing=spacing, nodes=nodes,
