@@ -16,7 +16,7 @@ from labkit.forcefield.openmm_state import state_from_openmm  # noqa: E402
 from labkit.forcefield.to_openmm import to_openmm  # noqa: E402
 from labkit.units import KCAL_PER_MOL  # noqa: E402
 
-FAST = {
+SMALL = {
     "single bond": systems.single_bond,
     "single angle": systems.single_angle,
     "proper torsions": systems.proper_torsions,
@@ -37,13 +37,13 @@ FAST = {
     "helix of 50 alanines": systems.helix,
     "ligand": systems.ligand,
 }
-SLOW = {
+LARGE = {
     "1000 waters, reaction field": lambda: systems.water_box(1000),
     "1000 waters, PME": lambda: systems.water_box(1000, "pme"),
     "alanine dipeptide in water": systems.solvated_dipeptide,
     "protein in water": systems.protein,
 }
-ALL = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+ALL = {**SMALL, **LARGE}
 
 
 def one_force(system: openmm.System, number: int) -> openmm.System:
@@ -58,7 +58,7 @@ def one_force(system: openmm.System, number: int) -> openmm.System:
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_force_is_openmms(name):
-    system, topology, positions = {**FAST, **SLOW}[name]()
+    system, topology, positions = ALL[name]()
     compared = 0
     for number in range(system.getNumForces()):
         alone = one_force(system, number)
@@ -82,7 +82,7 @@ def test_each_force_is_openmms(name):
 @pytest.mark.parametrize("name", ALL)
 def test_and_back(name):
     """What to_openmm writes has OpenMM's energy and forces of the original."""
-    system, _, positions = {**FAST, **SLOW}[name]()
+    system, _, positions = ALL[name]()
     taken = import_openmm(system)
     back = to_openmm(taken.forcefield, taken.masses, taken.box, (taken.constraint_atoms, taken.constraint_distances))
     energy, forces = energies_and_forces(system, positions)
