@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
 openmm = pytest.importorskip("openmm")
 
