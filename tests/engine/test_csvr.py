@@ -4,12 +4,12 @@ import pytest
 import torch
 from ase import Atoms
 from scipy import stats
-from toys import Lonely, Wells, water, water_springs
 
 from labkit.base import State
 from labkit.engine import Csvr, VelocityVerlet, kinetic_energy, maxwell_boltzmann
 from labkit.errors import LabkitError
 from labkit.units import KB
+from tests.engine.tiny import Lonely, Wells, water, water_springs
 
 
 def test_kinetic_energies_are_canonical() -> None:

@@ -4,7 +4,6 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 from scipy import stats
-from toys import rigid_water, water
 
 from labkit.base import State
 from labkit.engine import (
@@ -17,6 +16,7 @@ from labkit.engine import (
 )
 from labkit.errors import LabkitError
 from labkit.units import KB
+from tests.engine.tiny import rigid_water, water
 
 
 def test_kinetic_energy_and_temperature_are_ase_s() -> None:

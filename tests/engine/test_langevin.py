@@ -6,12 +6,12 @@ import pytest
 import torch
 from ase import Atoms
 from scipy import stats
-from toys import Wells, rigid_water, water
 
 from labkit.base import State
 from labkit.engine import Langevin, kinetic_energy, maxwell_boltzmann, temperature
 from labkit.errors import LabkitError
 from labkit.units import FORCE_TO_ACCELERATION, KB
+from tests.engine.tiny import Wells, rigid_water, water
 
 
 def oscillators(systems: int, atoms: int, seed: int = 0) -> State:

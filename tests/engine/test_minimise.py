@@ -5,11 +5,11 @@ import pytest
 import torch
 from ase import Atoms
 from ase.optimize import BFGS
-from toys import Pair, Springs, Wells, rigid_water, water, water_springs
 
 from labkit.base import State
 from labkit.engine import Constraints, fire, largest_force, lbfgs
 from labkit.errors import LabkitError, Stopped
+from tests.engine.tiny import Pair, Springs, Wells, rigid_water, water, water_springs
 
 EPSILON, SIGMA = 0.0104, 3.4
 METHODS = [fire, lbfgs]
