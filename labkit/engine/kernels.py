@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def shake(first, second, sizes, inverse, target, reference, moved, tolerance, iterations, out, error):
     """Write `moved` (n, 3) on the constraints to `out`, a copy of it, and errors of |r|²/d² to `error` (C, k)."""
     k = first.shape[1]
@@ -45,7 +45,7 @@ def shake(first, second, sizes, inverse, target, reference, moved, tolerance, it
         _push(first[c], second[c], m, inverse, lam, old, out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def rattle(first, second, sizes, inverse, positions, velocities, out):
     """Write velocities (n, 3) without components along the constraints to `out`, a copy of them."""
     k = first.shape[1]
@@ -67,7 +67,7 @@ def rattle(first, second, sizes, inverse, positions, velocities, out):
         _push(first[c], second[c], m, inverse, rest, bonds, out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _couple(first, second, m, inverse, coupling):
     """How much bond i changes with the multiplier of bond j."""
     for i in range(m):
@@ -85,7 +85,7 @@ def _couple(first, second, m, inverse, coupling):
             coupling[i, j] = value
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _push(first, second, m, inverse, lam, bonds, out):
     for i in range(m):
         for x in range(3):
@@ -94,7 +94,7 @@ def _push(first, second, m, inverse, lam, bonds, out):
             out[first[i], x] -= inverse[first[i]] * push
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _solve(matrix, rest, m):
     """Solve matrix x = rest in place, x in `rest`, by elimination with pivoting of the leading m rows."""
     for i in range(m):
