@@ -74,6 +74,14 @@ def test_no_coupling_is_velocity_verlet() -> None:
     torch.testing.assert_close(one.velocities, other.velocities, atol=1e-7, rtol=1e-6)
 
 
+def test_goes_on_from_other_dynamics() -> None:
+    state, potential = maxwell_boltzmann(State.from_atoms(water(), seed=1), 300.0), water_springs()
+    state = VelocityVerlet().init(state, potential)
+    after = Csvr(300.0).step(state, potential, 0.5)
+    again = Csvr(300.0).init(after, potential)
+    assert float(after.aux["heat"]) != 0 and torch.equal(again.aux["heat"], after.aux["heat"])
+
+
 def test_bad_starts() -> None:
     state = State.from_atoms([water(), water()])
     with pytest.raises(LabkitError, match="system 0 is at rest"):
