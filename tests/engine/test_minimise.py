@@ -102,6 +102,13 @@ def test_constraints(minimise) -> None:
     assert float(end.aux["energy"]) == pytest.approx(float(other.aux["energy"]), abs=1e-7)
 
 
+def test_never_ends_uphill() -> None:
+    frame = Atoms("Ar3", [[0, 0, 0], [2.9, 0, 0], [3.5, 2.3, 0]])
+    state, potential = State.from_atoms(frame), Pair(EPSILON, SIGMA, cutoff=50.0)
+    ends = [float(lbfgs(state, potential, fmax=1e-6, steps=n, max_step=2.0).aux["energy"]) for n in range(1, 15)]
+    assert all(later <= earlier + 1e-9 for earlier, later in zip(ends, ends[1:], strict=False))
+
+
 class Count:
     def __init__(self, limit: int = 10**9) -> None:
         self.steps, self.limit = 0, limit
