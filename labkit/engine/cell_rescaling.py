@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
+from labkit.engine.kinetic import degrees_of_freedom
 from labkit.engine.langevin import Langevin
 from labkit.engine.motion import evaluated, per_atom, per_system
 from labkit.errors import LabkitError
@@ -68,6 +69,10 @@ class CellRescaling:
         if not breathe:
             return moved
         return evaluated(self._rescaled(moved, dt * self.every, state.step), potential, stress=True)
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        return degrees_of_freedom(system, self.constraints)
 
     @property
     def _langevin(self) -> Langevin:

@@ -20,6 +20,7 @@ class Clusters:
     """Constraints that share atoms, C clusters of up to k, padded.
 
     which (C, k)       constraint, 0 in the padding
+    sizes (C,)         how many are real
     first, second      (C, k) its atoms
     real  (C, k)       False in the padding
     at_first, at_second (C, k, k) sign with which constraint j moves the first, the second atom of i
@@ -27,6 +28,7 @@ class Clusters:
     """
 
     which: Tensor
+    sizes: Tensor
     first: Tensor
     second: Tensor
     real: Tensor
@@ -76,7 +78,7 @@ def find_clusters(atoms: Tensor, distances: Tensor, device: torch.device) -> tup
         return np.where(both, same_d.astype(float) - same_c, 0.0)
 
     padding = np.eye(k) * ~real[:, :, None]
-    parts = (which, first, second, real, moves(first), moves(second), padding)
+    parts = (which, sizes, first, second, real, moves(first), moves(second), padding)
     return Clusters(*(torch.as_tensor(part).to(device) for part in parts)), Groups(pairs[:, 0], pairs[:, 1], device)
 
 

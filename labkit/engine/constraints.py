@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -110,6 +111,15 @@ class Constraints:
             return moved
         own, c, _ = self._on(moved.device)
         target = own.distances.to(moved).index_select(0, c.which.flatten()).view(c.which.shape).square()
+        if _compiled(reference, moved, masses, target):
+            from labkit.engine import kernels
+
+            tolerance, positions, error = _tolerance(moved), moved.detach().clone(), torch.zeros_like(target)
+            arrays = (*_arrays(c, masses), *_numpy(target, reference, moved))
+            kernels.shake(*arrays, tolerance, ITERATIONS, *_numpy(positions, error))
+            if not _converged(error):
+                own._fail(c, error, reference, step)
+            return positions
         weight, coupling = _coupling(c, masses)
         new = _bonds(c, moved)
         old = new if reference is moved else _bonds(c, reference)  # at the start any direction will do
@@ -128,6 +138,12 @@ class Constraints:
         if not len(self):
             return velocities
         _, c, _ = self._on(positions.device)
+        if _compiled(positions, velocities, masses):
+            from labkit.engine import kernels
+
+            found = velocities.detach().clone()
+            kernels.rattle(*_arrays(c, masses), *_numpy(positions, velocities, found))
+            return found
         weight, coupling = _coupling(c, masses)
         bonds = _bonds(c, positions)
         along = torch.where(c.real, (bonds * _bonds(c, velocities)).sum(-1), 0.0)
@@ -180,7 +196,30 @@ def _excess(c: Clusters, bonds: Tensor, target: Tensor) -> Tensor:
 
 
 def _converged(error: Tensor) -> bool:
-    return bool(error.abs().max() <= (TOLERANCE if error.dtype == torch.float64 else 2e-6))
+    return bool(error.abs().max() <= _tolerance(error))
+
+
+def _tolerance(like: Tensor) -> float:
+    return TOLERANCE if like.dtype == torch.float64 else 2e-6
+
+
+@cache
+def compiler() -> bool:
+    """True where numba is installed; without it torch does the same, several times slower on the CPU."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def _compiled(*tensors: Tensor) -> bool:
+    followed = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return tensors[0].device.type == "cpu" and not followed and compiler()
+
+
+def _numpy(*tensors: Tensor) -> list[np.ndarray]:
+    return [t.detach().contiguous().numpy() for t in tensors]
+
+
+def _arrays(c: Clusters, masses: Tensor) -> list[np.ndarray]:
+    return _numpy(c.first, c.second, c.sizes, masses.reciprocal())
 
 
 def _bonds(c: Clusters, values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import degrees_of_freedom, kinetic_energy
@@ -46,7 +46,7 @@ class Csvr:
         if not self.time > 0:
             raise LabkitError(f"Csvr: time is {self.time} fs; expected a positive number such as 100")
         target = per_system(self.temperature, state, "temperature")
-        free = degrees_of_freedom(state.system, self.constraints, self.com_removed)
+        free = self.degrees_of_freedom(state.system)
         kinetic = kinetic_energy(state)
         for s in torch.nonzero(~((target > 0) & (free > 1) & (kinetic > 0))).flatten().tolist():
             if not target[s] > 0:
@@ -61,13 +61,16 @@ class Csvr:
             if not kinetic[s] > 0:
                 raise LabkitError(f"Csvr: system {s} is at rest and stays so; start with maxwell_boltzmann")
         state = VelocityVerlet(self.constraints).init(state, potential)
-        heat = state.aux.get("heat", torch.zeros_like(target))
-        return state.replace(aux={**state.aux, "heat": heat})
+        return state.replace(aux={**state.aux, "heat": _heat(state)})
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         moved = VelocityVerlet(self.constraints).step(state, potential, dt)
         # the noise of the step that is being made, not of the next
         return self._rescaled(moved, dt, state.step)
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        return degrees_of_freedom(system, self.constraints, self.com_removed)
 
     def conserved(self, state: State) -> Tensor:
         """Total energy less the heat from the thermostat, (S,) eV; drifts only by the timestep's error."""
@@ -76,7 +79,7 @@ class Csvr:
     def _rescaled(self, state: State, dt: float, step: int) -> State:
         random = noise.generator(state.replace(step=step), noise.THERMOSTAT)
         target = per_system(self.temperature, state, "temperature")
-        free = degrees_of_freedom(state.system, self.constraints, self.com_removed)
+        free = self.degrees_of_freedom(state.system)
         kinetic = kinetic_energy(state)
         kick = torch.empty_like(target).normal_(generator=random)
         rest = 2.0 * torch._standard_gamma(0.5 * (free - 1.0), generator=random)
@@ -85,5 +88,10 @@ class Csvr:
         square = keep + ratio * (kick**2 + rest) + 2.0 * kick * (keep * ratio).sqrt()
         # the sign matters only to trajectories: where noise outweighs what is kept, motion turns round (eq. A8)
         factor = square.sqrt() * torch.where(kick + (keep / ratio).sqrt() < 0, -1.0, 1.0)
-        aux = {**state.aux, "heat": state.aux["heat"] + kinetic * (square - 1.0)}
+        aux = {**state.aux, "heat": _heat(state) + kinetic * (square - 1.0)}
         return state.replace(velocities=per_atom(factor, state) * state.velocities, aux=aux)
+
+
+def _heat(state: State) -> Tensor:
+    """What the thermostat has given, none where the state comes from other dynamics."""
+    return state.aux.get("heat", torch.zeros_like(state.aux["energy"]))

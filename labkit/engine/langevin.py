@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
-from labkit.engine.kinetic import thermal_velocities
+from labkit.engine.kinetic import degrees_of_freedom, thermal_velocities
 from labkit.engine.motion import drifted, evaluated, kicked, per_atom, per_system, started
 from labkit.errors import LabkitError
 
@@ -45,6 +45,10 @@ class Langevin:
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         return self.advanced(state, potential, dt)
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        return degrees_of_freedom(system, self.constraints)
 
     def advanced(self, state: State, potential: Potential, dt: float, *, stress: bool = False) -> State:
         """A step, at whose end the stress is computed too where a barostat wants it."""

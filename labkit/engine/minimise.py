@@ -106,6 +106,10 @@ def _minimised(
             moved = constraints.positions(base, moved, ones, step)
         # the step of `state` stays: a minimum has no time
         state = evaluated(state.replace(positions=moved), potential)
+    else:
+        if rule.last is not None:  # the last trial may have gone uphill
+            worse = per_atom(state.aux["energy"] > rule.last[2], state)
+            state = evaluated(state.replace(positions=torch.where(worse, rule.last[0], state.positions)), potential)
     progress.update(steps, steps)
     return state
 
@@ -135,6 +139,7 @@ class _Fire:
 
     max_step: float
     velocities: Tensor | None = None
+    last: None = None  # nothing to go back to: FIRE keeps what it finds
 
     def propose(self, state: State, forces: Tensor) -> tuple[Tensor, Tensor]:
         dot = _dot(state)

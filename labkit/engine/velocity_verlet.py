@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Potential, State, System
 from labkit.engine.constraints import Constraints
-from labkit.engine.kinetic import kinetic_energy
+from labkit.engine.kinetic import degrees_of_freedom, kinetic_energy
 from labkit.engine.motion import drifted, evaluated, kicked, started
 
 
 @dataclass(frozen=True, eq=False)
 class VelocityVerlet:
     """v += ½dt F/m, r += dt v, new F, v += ½dt F/m: time-reversible, the energy error grows as dt².
+
+    com_removed  whether the centre of mass rests: only the number of degrees of freedom depends on it
 
     Swope et al., J. Chem. Phys. 76, 637 (1982); Andersen, J. Comput. Phys. 52, 24 (1983) with constraints.
 
@@ -23,6 +25,7 @@ class VelocityVerlet:
     """
 
     constraints: Constraints | None = None
+    com_removed: bool = True
 
     def init(self, state: State, potential: Potential) -> State:
         return started(state, potential, self.constraints)
@@ -31,6 +34,10 @@ class VelocityVerlet:
         state = drifted(kicked(state, 0.5 * dt), dt, self.constraints)
         state = kicked(evaluated(state, potential), 0.5 * dt, self.constraints)
         return state.replace(step=state.step + 1)
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        return degrees_of_freedom(system, self.constraints, self.com_removed)
 
     def conserved(self, state: State) -> Tensor:
         """Total energy, (S,) eV."""

@@ -5,12 +5,12 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from scipy import stats
-from toys import Breathing, Lonely, Pair, rigid_water, water
 
 from labkit.base import Potential, State
 from labkit.engine import CellRescaling, Constraints, internal_pressure, kinetic_energy, maxwell_boltzmann
 from labkit.errors import LabkitError
 from labkit.units import GPA, KB
+from tests.engine.tiny import Breathing, Lonely, Pair, rigid_water, water
 
 T, PRESSURE = 300.0, 0.01
 THERMAL = KB * T / (GPA * PRESSURE)  # Å^3: the volume of one particle of an ideal gas

@@ -6,11 +6,11 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import molecule
-from toys import HH, OH, Lonely, Springs, Wells, rigid_water, water
 
 from labkit.base import State
 from labkit.engine import Constraints, Langevin, VelocityVerlet, kinetic_energy, maxwell_boltzmann
 from labkit.errors import LabkitError
+from tests.engine.tiny import HH, OH, Lonely, Springs, Wells, rigid_water, water
 
 
 def lengths(constraints: Constraints, positions: torch.Tensor) -> torch.Tensor:
@@ -150,3 +150,23 @@ def test_bad_constraints(atoms, distances, message) -> None:
     state = State.from_atoms([Atoms("H21", [[i, 0, 0] for i in range(21)]), Atoms("H")])
     with pytest.raises(LabkitError, match=message):
         VelocityVerlet(Constraints(torch.tensor(atoms), torch.tensor(distances))).init(state, Lonely())
+
+
+def test_compiled_is_the_same_as_torch(monkeypatch) -> None:
+    frame, constraints = ethanol()
+    constraints = Constraints.batch([constraints, rigid_water()], [9, 3])
+    state = maxwell_boltzmann(State.from_atoms([frame, water()], seed=1), 300.0)
+    masses, moved = state.system.masses, state.positions + 2.0 * state.velocities
+    found = []
+    for compiled in (True, False):
+        monkeypatch.setattr("labkit.engine.constraints.compiler", lambda compiled=compiled: compiled)
+        positions = constraints.positions(state.positions, moved, masses)
+        found.append((positions, constraints.velocities(positions, state.velocities, masses)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=0)
+    assert float((lengths(constraints, moved) - constraints.distances).abs().max()) > 0.01
+    moved[10] = float("nan")
+    for compiled in (True, False):
+        monkeypatch.setattr("labkit.engine.constraints.compiler", lambda compiled=compiled: compiled)
+        with pytest.raises(LabkitError, match="step 3: the constraint between atoms 9 and 10"):
+            constraints.positions(state.positions, moved, masses, 3)

@@ -4,12 +4,12 @@ import pytest
 import torch
 from ase import Atoms
 from scipy import stats
-from toys import Lonely, Wells, water, water_springs
 
 from labkit.base import State
 from labkit.engine import Csvr, VelocityVerlet, kinetic_energy, maxwell_boltzmann
 from labkit.errors import LabkitError
 from labkit.units import KB
+from tests.engine.tiny import Lonely, Wells, water, water_springs
 
 
 def test_kinetic_energies_are_canonical() -> None:
@@ -72,6 +72,14 @@ def test_no_coupling_is_velocity_verlet() -> None:
     one = Csvr(300.0, 1e15).step(Csvr(300.0, 1e15).init(state, potential), potential, 0.5)
     other = VelocityVerlet().step(VelocityVerlet().init(state, potential), potential, 0.5)
     torch.testing.assert_close(one.velocities, other.velocities, atol=1e-7, rtol=1e-6)
+
+
+def test_goes_on_from_other_dynamics() -> None:
+    state, potential = maxwell_boltzmann(State.from_atoms(water(), seed=1), 300.0), water_springs()
+    state = VelocityVerlet().init(state, potential)
+    after = Csvr(300.0).step(state, potential, 0.5)
+    again = Csvr(300.0).init(after, potential)
+    assert float(after.aux["heat"]) != 0 and torch.equal(again.aux["heat"], after.aux["heat"])
 
 
 def test_bad_starts() -> None:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from ase import Atoms
-from toys import Breathing, Wells, rigid_water, water, water_springs
 
 from labkit.base import State
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
 from labkit.units import GPA
+from tests.engine.tiny import Breathing, Wells, rigid_water, water, water_springs
 
 RULES = {
     "nve": VelocityVerlet(),

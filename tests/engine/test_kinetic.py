@@ -4,11 +4,14 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 from scipy import stats
-from toys import rigid_water, water
 
 from labkit.base import State
 from labkit.engine import (
+    CellRescaling,
     Constraints,
+    Csvr,
+    Langevin,
+    VelocityVerlet,
     degrees_of_freedom,
     kinetic_energy,
     maxwell_boltzmann,
@@ -17,6 +20,7 @@ from labkit.engine import (
 )
 from labkit.errors import LabkitError
 from labkit.units import KB
+from tests.engine.tiny import rigid_water, water
 
 
 def test_kinetic_energy_and_temperature_are_ase_s() -> None:
@@ -32,6 +36,15 @@ def test_degrees_of_freedom() -> None:
     constraints = Constraints.batch([rigid_water(), None, rigid_water()], [3, 5, 3])
     assert degrees_of_freedom(state.system, constraints).tolist() == [6, 15, 6]
     assert degrees_of_freedom(state.system, constraints, com_removed=True).tolist() == [3, 12, 3]
+
+
+def test_integrators_know_their_degrees_of_freedom() -> None:
+    system, rigid = State.from_atoms(water()).system, rigid_water()
+    assert VelocityVerlet(rigid).degrees_of_freedom(system).tolist() == [3]
+    assert VelocityVerlet(com_removed=False).degrees_of_freedom(system).tolist() == [9]
+    assert Csvr(300.0, constraints=rigid).degrees_of_freedom(system).tolist() == [3]
+    assert Langevin(300.0, constraints=rigid).degrees_of_freedom(system).tolist() == [6]
+    assert CellRescaling(300.0, 1e-4).degrees_of_freedom(system).tolist() == [9]
 
 
 def test_canonical_kinetic_energies_with_constraints_and_without_com() -> None:

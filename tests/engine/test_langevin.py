@@ -2,16 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from ase import Atoms
 from scipy import stats
-from toys import Wells, rigid_water, water
 
 from labkit.base import State
-from labkit.engine import Langevin, kinetic_energy, maxwell_boltzmann, temperature
+from labkit.engine import Constraints, Langevin, kinetic_energy, maxwell_boltzmann, temperature
 from labkit.errors import LabkitError
 from labkit.units import FORCE_TO_ACCELERATION, KB
+from tests.engine.tiny import Lonely, Wells, rigid_water, water
 
 
 def oscillators(systems: int, atoms: int, seed: int = 0) -> State:
@@ -76,6 +77,25 @@ def test_rigid_water_has_six_degrees_of_freedom() -> None:
     assert stats.kstest((kinetic_energy(state) / (KB * 300.0)).numpy(), stats.gamma(3).cdf).pvalue > 1e-3
     positions = state.positions.view(500, 3, 3)
     assert float(((positions[:, 1] - positions[:, 0]).norm(dim=1) - 0.9572).abs().max()) < 1e-9
+
+
+def test_constrained_angle_has_the_distribution_of_its_metric() -> None:
+    """A free chain of two rigid bonds: p(cos θ) ~ sqrt(G₁₁ G₂₂ - G₁₂²), G = J M⁻¹ Jᵀ of the constraints."""
+    n, ends, middle = 1500, 1 / 39.948, 1 / 1.008
+    chain = Atoms("HAr2", [[0, 0, 0], [1.5, 0, 0], [0, 1.5, 0]])
+    constraints = Constraints(torch.tensor([[0, 1], [0, 2]]), torch.tensor([1.5, 1.5]).double()).repeat(n, 3)
+    state = State.from_atoms([chain] * n, seed=3)
+    integrator, potential = Langevin(300.0, 0.02, constraints), Lonely()
+    state = integrator.init(maxwell_boltzmann(state, 300.0, constraints=constraints), potential)
+    for _ in range(300):
+        state = integrator.step(state, potential, 4.0)
+    arms = state.positions.view(n, 3, 3)
+    cosine = ((arms[:, 1] - arms[:, 0]) * (arms[:, 2] - arms[:, 0])).sum(1) / 1.5**2
+    grid = torch.linspace(-1, 1, 2001, dtype=torch.float64)
+    density = ((ends + middle) ** 2 - (middle * grid) ** 2).sqrt()
+    cdf = (torch.cumsum(density, 0) - 0.5 * density) / density.sum()
+    assert stats.kstest(cosine.numpy(), lambda c: np.interp(c, grid.numpy(), cdf.numpy())).pvalue > 1e-3
+    assert stats.kstest(cosine.numpy(), stats.uniform(-1, 2).cdf).pvalue < 1e-6  # as flexible bonds would have it
 
 
 def test_resumed_noise_is_the_same_and_the_global_generator_is_not_touched() -> None:

@@ -5,11 +5,11 @@ import pytest
 import torch
 from ase import Atoms
 from ase.optimize import BFGS
-from toys import Pair, Springs, Wells, rigid_water, water, water_springs
 
 from labkit.base import State
 from labkit.engine import Constraints, fire, largest_force, lbfgs
 from labkit.errors import LabkitError, Stopped
+from tests.engine.tiny import Pair, Springs, Wells, rigid_water, water, water_springs
 
 EPSILON, SIGMA = 0.0104, 3.4
 METHODS = [fire, lbfgs]
@@ -100,6 +100,13 @@ def test_constraints(minimise) -> None:
     torch.testing.assert_close(lengths, constraints.distances, atol=1e-8, rtol=0)
     other = (lbfgs if minimise is fire else fire)(state, pulls, fmax=1e-5, constraints=constraints, steps=2000)
     assert float(end.aux["energy"]) == pytest.approx(float(other.aux["energy"]), abs=1e-7)
+
+
+def test_never_ends_uphill() -> None:
+    frame = Atoms("Ar3", [[0, 0, 0], [2.9, 0, 0], [3.5, 2.3, 0]])
+    state, potential = State.from_atoms(frame), Pair(EPSILON, SIGMA, cutoff=50.0)
+    ends = [float(lbfgs(state, potential, fmax=1e-6, steps=n, max_step=2.0).aux["energy"]) for n in range(1, 15)]
+    assert all(later <= earlier + 1e-9 for earlier, later in zip(ends, ends[1:], strict=False))
 
 
 class Count:

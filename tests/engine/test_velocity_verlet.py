@@ -4,10 +4,10 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk
-from toys import Pair, Wells, rigid_water, water, water_springs
 
 from labkit.base import Integrator, State
 from labkit.engine import VelocityVerlet, maxwell_boltzmann
+from tests.engine.tiny import Pair, Wells, rigid_water, water, water_springs
 
 
 def run(state: State, potential, dt: float, steps: int, integrator: VelocityVerlet | None = None) -> list[State]:
