@@ -6,12 +6,16 @@ from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.coulomb import Coulomb
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.from_openmm import Imported, from_openmm, import_openmm
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.openmm_state import state_from_openmm
 from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.pme import Pme
 from labkit.forcefield.repulsion import Repulsion, RepulsionCG
 from labkit.forcefield.restraints import FlatBottom, Restraints
 from labkit.forcefield.term import Term
+from labkit.forcefield.to_openmm import to_openmm
+from labkit.forcefield.torchmd_yaml import from_torchmd_yaml, torchmd_masses
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "HarmonicAngles",
     "HarmonicBonds",
     "HarmonicImpropers",
+    "Imported",
     "LennardJones",
     "Pairs14",
     "Pme",
@@ -33,4 +38,10 @@ __all__ = [
     "Term",
     "Torsions",
     "UreyBradley",
+    "from_openmm",
+    "from_torchmd_yaml",
+    "import_openmm",
+    "state_from_openmm",
+    "to_openmm",
+    "torchmd_masses",
 ]

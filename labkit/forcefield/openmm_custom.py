@@ -17,8 +17,11 @@ from labkit.units import KJ_PER_MOL, NANOMETRE
 if TYPE_CHECKING:
     import openmm
 
-LJ = "4*epsilon*((sigma/r)^12-(sigma/r)^6)"
-LJ_COULOMB = f"{LJ}+138.93545764438198*q/r"
+LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
+#: With OpenMM's factor for 1-4 pairs, 4 where they are not scaled, and with or without charges.
+LJ_PAIR = re.compile(
+    r"([0-9.e+-]+)\*epsilon\*\(\(sigma/r\)\^12-\(sigma/r\)\^6\)(" + re.escape("+138.93545764438198*q/r") + ")?"
+)
 LJ_TABLE = "acoef(type1,type2)/r^12-bcoef(type1,type2)/r^6"
 
 
@@ -67,13 +70,14 @@ def _factor(force: openmm.CustomTorsionForce, names: list[str], theta0: float) -
         context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
     except openmm.OpenMMException:  # it needs a table, or has a fault
         return None
-    ratios = []
-    for angle in np.linspace(-3.1, 3.1, 41):
-        d = (angle - theta0 + np.pi) % (2 * np.pi) - np.pi
-        if abs(d) > 0.05:
-            context.setPositions([(1, 0, 0), (0, 0, 0), (0, 0, 1), (np.cos(angle), np.sin(angle), 1)])
-            ratios.append(plain(context.getState(getEnergy=True).getPotentialEnergy()) / d**2)
-    return float(np.mean(ratios)) if np.ptp(ratios) < 1e-6 else None
+    angles = np.linspace(-3.1, 3.1, 41)
+    d2, energy = ((angles - theta0 + np.pi) % (2 * np.pi) - np.pi) ** 2, []
+    for angle in angles:
+        context.setPositions([(1, 0, 0), (0, 0, 0), (0, 0, 1), (np.cos(angle), np.sin(angle), 1)])
+        energy.append(plain(context.getState(getEnergy=True).getPotentialEnergy()))
+    # rounded: files of CHARMM come with a π of six decimals
+    factor = round(float(np.median(np.array(energy)[d2 > 0.01] / d2[d2 > 0.01])), 4)
+    return factor if np.abs(energy - factor * d2).max() < 2e-5 else None
 
 
 def pairs(force: openmm.CustomBondForce, system: openmm.System) -> Named:
@@ -81,8 +85,8 @@ def pairs(force: openmm.CustomBondForce, system: openmm.System) -> Named:
     if not force.getNumBonds():
         return
     names = [force.getPerBondParameterName(p) for p in range(force.getNumPerBondParameters())]
-    expected = {LJ: ["epsilon", "sigma"], LJ_COULOMB: ["epsilon", "q", "sigma"]}
-    if expected.get(formula(force)) != sorted(names):
+    known = LJ_PAIR.fullmatch(formula(force))
+    if not known or sorted(names) != ["epsilon", *(["q"] if known[2] else []), "sigma"]:
         raise unknown(force)
     rows = [force.getBondParameters(m) for m in range(force.getNumBonds())]
     atoms, values = table([[*row[:2], *row[2]] for row in rows], 2)
@@ -93,7 +97,7 @@ def pairs(force: openmm.CustomBondForce, system: openmm.System) -> Named:
             atoms,
             column.get("q", np.zeros(len(atoms))),
             column["sigma"] * NANOMETRE,
-            column["epsilon"] * KJ_PER_MOL,
+            column["epsilon"] * float(known[1]) / 4 * KJ_PER_MOL,
             force.usesPeriodicBoundaryConditions(),
         ),
     )

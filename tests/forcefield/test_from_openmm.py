@@ -11,6 +11,7 @@ import pytest
 openmm = pytest.importorskip("openmm")
 
 from forcefield import systems  # noqa: E402
+from forcefield.compare import energies_and_forces  # noqa: E402
 from openmm import app, unit  # noqa: E402
 
 from labkit.errors import LabkitError  # noqa: E402
@@ -92,6 +93,9 @@ SPELLINGS = {  # and the k of ½ k d² for k = 120
     "k*dt^2; dt = min(d, 2*pi-d); d = abs(theta-theta0); pi = 3.1415926535": 240.0,
     "0.5*k*(thetap-theta0)^2; thetap = step(-(theta-theta0+pi))*2*pi+theta+step(theta-theta0-pi)*(-2*pi);"
     " pi = 3.14159265358979": 120.0,
+    "k*dtheta_torus^2; dtheta_torus = dtheta - floor(dtheta/(2*pi)+0.5)*(2*pi); dtheta = theta - theta0;"
+    " pi = 3.141592653589793": 240.0,
+    "k*min(dtheta, 2*pi-dtheta)^2; dtheta = abs(theta-theta0);pi = 3.141593;": 240.0,  # of CharmmPsfFile
     "k*abs(theta-theta0)^3": None,
     "k*(1+cos(theta-theta0))": None,
 }
@@ -107,6 +111,62 @@ def test_impropers_in_any_spelling(spelling):
     term = from_openmm(system).terms["impropers"]
     assert isinstance(term, HarmonicImpropers)
     assert float(term.k[1]) == pytest.approx(SPELLINGS[spelling] * KJ_PER_MOL, rel=1e-9)
+
+
+@pytest.mark.parametrize("factor", [4.0, 2.0])
+def test_scaled_pairs_of_a_custom_force(factor):
+    force = openmm.CustomBondForce(f"{factor:g}*epsilon*((sigma/r)^12-(sigma/r)^6)")
+    force.addPerBondParameter("sigma")
+    force.addPerBondParameter("epsilon")
+    force.addBond(0, 2, [0.15, 0.4])
+    system, (_, topology, positions) = other(force), systems.waters(1)
+    found = from_openmm(system).evaluate(state_from_openmm(topology, positions, system))
+    assert float(found.energy) == pytest.approx(energies_and_forces(system, positions)[0], rel=1e-9)
+
+
+TOP = """[ defaults ]
+1 2 yes 0.5 0.5
+[ atomtypes ]
+CT 12.011 0.0 A 0.35 0.276144
+OX 15.999 0.0 A 0.30 0.71
+[ moleculetype ]
+MOL 3
+[ atoms ]
+1 CT 1 MOL C1 1 -0.2 12.011
+2 CT 1 MOL C2 1 0.1 12.011
+3 CT 1 MOL C3 1 0.3 12.011
+4 OX 1 MOL O4 1 -0.2 15.999
+[ bonds ]
+1 2 1 0.1529 224262.4
+2 3 1 0.1529 224262.4
+3 4 1 0.1410 267776.0
+[ pairs ]
+1 4 1
+[ angles ]
+1 2 3 5 112.7 488.3 0.256 5000.0
+2 3 4 1 109.5 418.4
+[ dihedrals ]
+1 2 3 4 3 9.28 12.16 -13.12 -3.06 26.24 -31.5
+2 1 3 4 2 35.0 300.0
+[ system ]
+test
+[ molecules ]
+MOL 1
+"""
+
+
+def test_gromacs_topology(tmp_path):
+    (tmp_path / "mol.top").write_text(TOP)
+    top = app.GromacsTopFile(str(tmp_path / "mol.top"))
+    system, positions = top.createSystem(), np.array(systems.TWISTED)
+    for atom, symbol in zip(top.topology.atoms(), "CCCO"):
+        atom.element = app.Element.getBySymbol(symbol)
+    forcefield = from_openmm(system)
+    assert {"bonds", "urey_bradley", "angles", "rb_torsions", "impropers", "pairs14"} <= set(forcefield.terms)
+    found = forcefield.evaluate(state_from_openmm(top.topology, positions, system))
+    energy, forces = energies_and_forces(system, positions)
+    assert float(found.energy) == pytest.approx(energy, rel=1e-8)
+    np.testing.assert_allclose(found.forces.numpy(), forces, rtol=0, atol=1e-7 * np.abs(forces).max())
 
 
 def other(force, *, forces=0):
