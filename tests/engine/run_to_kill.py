@@ -1,23 +1,19 @@
-"""A run in a process of its own, which a test kills: folder, steps, whether mdtraj's formats are written too."""
+"""A run in a process of its own, which a test kills: folder, steps."""
 
 import sys
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from observers_of_all_kinds import every_observer
 from safetensors.torch import save_file
-from toys import LennardJones, Thermal, fluid
 
 from labkit.engine import simulate
-
-torch.set_num_threads(1)
-folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+from tests.engine.observers_of_all_kinds import every_observer
+from tests.engine.toys import LennardJones, Thermal, fluid
 
 
 class Show:
+    """Prints the step, so that the test knows when the run goes."""
+
     def update(self, step, total, **metrics):
         print(step, flush=True)
 
@@ -25,18 +21,15 @@ class Show:
         return False
 
 
-observers = every_observer(folder)
-end = simulate(
-    fluid(2),
-    LennardJones(),
-    Thermal(),
-    steps,
-    5.0,
-    observers=observers,
-    progress=Show(),
-    checkpoint=folder / "run.checkpoint",
-    checkpoint_every=30,
-)
-numbers = {name: tensor for o in observers if hasattr(o, "numbers") for name, tensor in o.numbers().items()}
-final = {"positions": end.positions, "velocities": end.velocities, "forces": end.forces, **numbers}
-save_file({k: v.contiguous() for k, v in final.items()}, folder / "final.safetensors")
+def main(folder: Path, steps: int) -> None:
+    torch.set_num_threads(1)
+    observers, path = every_observer(folder), folder / "run.checkpoint"
+    arguments = dict(observers=observers, progress=Show(), checkpoint=path, checkpoint_every=30)
+    end = simulate(fluid(), LennardJones(), Thermal(), steps, 5.0, **arguments)
+    numbers = {name: tensor for o in observers if hasattr(o, "numbers") for name, tensor in o.numbers().items()}
+    final = {"positions": end.positions, "velocities": end.velocities, "forces": end.forces, **numbers}
+    save_file({name: tensor.contiguous() for name, tensor in final.items()}, folder / "final.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

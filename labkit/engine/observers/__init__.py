@@ -3,7 +3,23 @@
 from labkit.engine.observers.dcd import Dcd
 from labkit.engine.observers.extxyz import ExtXyz
 from labkit.engine.observers.files import FileObserver
+from labkit.engine.observers.function import Record
+from labkit.engine.observers.msd import Diffusion, MeanSquareDisplacement
+from labkit.engine.observers.rdf import RadialDistribution
 from labkit.engine.observers.thermodynamics import Thermodynamics, pressure
 from labkit.engine.observers.trajectory import Trajectory
+from labkit.engine.observers.vacf import VelocityAutocorrelation
 
-__all__ = ["Dcd", "ExtXyz", "FileObserver", "Thermodynamics", "Trajectory", "pressure"]
+__all__ = [
+    "Dcd",
+    "Diffusion",
+    "ExtXyz",
+    "FileObserver",
+    "MeanSquareDisplacement",
+    "RadialDistribution",
+    "Record",
+    "Thermodynamics",
+    "Trajectory",
+    "VelocityAutocorrelation",
+    "pressure",
+]
