@@ -1,5 +1,7 @@
 """What observers write is read back by other codes; what they compute is compared with counts and known results."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,17 +11,20 @@ from ase.build import bulk
 from ase.data import atomic_numbers
 from ase.geometry.rdf import get_rdf
 from ase.io import read
+from ase.neighborlist import neighbor_list
 
 from labkit.base import Evaluation, State
 from labkit.engine import simulate
 from labkit.engine.observers import (
     Dcd,
     ExtXyz,
+    Hdf5,
     MeanSquareDisplacement,
     RadialDistribution,
     Record,
     Thermodynamics,
     VelocityAutocorrelation,
+    Xtc,
 )
 from labkit.errors import LabkitError
 from labkit.units import KINETIC
@@ -124,10 +129,13 @@ def test_rdf_is_ases_and_a_count_of_images():
     for a, b in (("Na", "Na"), ("Na", "Cl")):
         expected, r = get_rdf(salt, 8.0, 80, elements=(atomic_numbers[a], atomic_numbers[b]))
         assert np.allclose(rdf.r, r) and np.allclose(rdf.g(a, b)[0][1:], expected[1:], rtol=1e-6)
-    assert rdf.g("Na", "Cl").isnan()[1].all() and rdf.g("Ar", 18)[1, 60:].mean() == pytest.approx(1.0, abs=0.05)
-    small = RadialDistribution(8.0, bins=80, every=1)
+    assert rdf.g("Na", "Cl").isnan()[1].all()
+    shells = 4 / 3 * np.pi * 0.1**3 * (np.arange(1, 81) ** 3 - np.arange(80) ** 3)
+    around = float(rdf.g("Ar", 18)[1].numpy() @ shells) * 108 / argon(3).get_volume()
+    assert around == pytest.approx(len(neighbor_list("i", argon(3), 8.0)) / 108)
+    small = RadialDistribution(8.0, bins=77, every=1)
     simulate(State.from_atoms([argon(1)]), Nothing(), Verlet(), 0, 1.0, observers=[small])
-    large = RadialDistribution(8.0, bins=80, every=1)
+    large = RadialDistribution(8.0, bins=77, every=1)
     simulate(State.from_atoms([argon(1) * 3]), Nothing(), Verlet(), 0, 1.0, observers=[large])
     assert torch.allclose(small.g("Ar", "Ar"), large.g("Ar", "Ar"))  # images beyond half the cell
     with pytest.raises(LabkitError, match="no 'Xe' in the systems"):
@@ -194,3 +202,66 @@ def test_windows_and_functions_that_do_not_fit(tmp_path):
     simulate(fluid(1, 2), Nothing(), Verlet(), 2, 1.0, observers=[written])
     table = pd.read_csv(tmp_path / "a.csv")
     assert list(table.columns) == ["step", "time_ps", "system", "a", "b"] and len(table) == 6
+
+
+@pytest.mark.parametrize("state", [turned(), fluid(2), State.from_atoms(Atoms("Ar2", [[0, 0, 0], [4, 0, 0]]))])
+@pytest.mark.parametrize("kind, precision", [(Xtc, 0.006), (Hdf5, 1e-5)])
+def test_xtc_and_hdf5_are_read_by_mdtraj(state, kind, precision, tmp_path):
+    formats = pytest.importorskip("mdtraj.formats")
+    path = tmp_path / ("a.xtc" if kind is Xtc else "a.h5")
+    if kind is Hdf5:
+        pytest.importorskip("h5py")
+        pytest.importorskip("tables")
+    frames = []
+    keep = Record(lambda s: frames.append(s) or s.positions[:1, 0], every=3)
+    simulate(state, Nothing(), Verlet(), 9, 2.0, observers=[kind(path, every=3), keep])
+    if kind is Xtc:
+        positions, time, step, box = formats.XTCTrajectoryFile(str(path)).read()
+        assert step.tolist() == [0, 3, 6, 9] and np.allclose(time, [0, 0.006, 0.012, 0.018])
+        cells = [None] * 4 if box is None else list(10 * box)
+    else:
+        with formats.HDF5TrajectoryFile(str(path)) as file:
+            found, topology = file.read(), file.topology
+        positions, time = found.coordinates, found.time
+        assert topology.n_atoms == state.system.n_atoms
+        assert [a.element.number for a in topology.atoms] == state.system.numbers.tolist()
+        kinetic = [s.to_atoms()[0].get_kinetic_energy() * units.mol / units.kJ for s in frames]
+        assert np.allclose(found.kineticEnergy, kinetic, rtol=1e-5)
+        cells = [None] * 4
+        if found.cell_lengths is not None:
+            pairs = zip(10 * found.cell_lengths, found.cell_angles, strict=True)
+            cells = [Atoms(cell=[*a, *b]).cell.array for a, b in pairs]
+    for xyz, cell, expected in zip(10 * positions, cells, frames, strict=True):
+        (atoms,) = expected.to_atoms()
+        periodic = atoms.pbc.any()
+        here = distances(atoms.positions, atoms.cell.array if periodic else None)
+        assert np.allclose(distances(xyz, cell if periodic else None), here, atol=2 * precision)
+
+
+def test_hdf5_of_many_chunks_goes_on_byte_by_byte(tmp_path):
+    pytest.importorskip("h5py")
+
+    def go(folder, steps, every=25):
+        folder.mkdir(exist_ok=True)
+        watch = [Hdf5(folder / "{system}.h5", every=1)]
+        more = dict(observers=watch, checkpoint=folder / "c", checkpoint_every=every)
+        return simulate(fluid(4, 2), Nothing(), Verlet(), steps, 1.0, **more)
+
+    go(tmp_path / "whole", 75)
+    go(tmp_path / "whole", 200)
+    go(tmp_path / "cut", 75)
+    for s in (0, 1):  # frames that came after the checkpoint, and damage in the tables as by a kill in between
+        path = tmp_path / "cut" / f"{s}.h5"
+        path.write_bytes(b"\0" * 96 + path.read_bytes()[96:] + b"torn" * 1000)
+    go(tmp_path / "cut", 200)
+    for s in (0, 1):
+        assert (tmp_path / "whole" / f"{s}.h5").read_bytes() == (tmp_path / "cut" / f"{s}.h5").read_bytes()
+    assert (tmp_path / "cut" / "c").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("kind, library", [(Xtc, "mdtraj"), (Hdf5, "h5py")])
+def test_a_missing_library_is_named_before_the_run(kind, library, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setitem(sys.modules, f"{library}.formats", None)
+    with pytest.raises(LabkitError, match=f"needs {library}, which is not installed; run"):
+        simulate(fluid(1), Nothing(), Verlet(), 1, 1.0, observers=[kind(tmp_path / "a")])

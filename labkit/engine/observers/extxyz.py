@@ -29,13 +29,13 @@ class ExtXyz(Trajectory):
         if evaluation.forces is not None:
             columns.append(part(state, evaluation.forces, s))
             kinds += ":forces:R:3"
-        cell = " ".join(f"{x:.16g}" for x in state.cell[s].flatten().tolist())
+        cell = " ".join(repr(x) for x in state.cell[s].flatten().tolist())
         repeats = " ".join("T" if p else "F" for p in system.pbc[s].tolist())
         lattice = f'Lattice="{cell}" ' if bool(system.pbc[s].any()) else ""
         comment = (
-            f'{lattice}Properties={kinds} pbc="{repeats}" energy={float(evaluation.energy[s]):.16g} step={state.step} '
+            f'{lattice}Properties={kinds} pbc="{repeats}" energy={float(evaluation.energy[s])!r} step={state.step} '
             f"time_fs={self.time(state):.10g} system={s}"
         )
         table = np.concatenate(columns, 1).tolist()
-        rows = "".join(f"{name} {' '.join(f'{x:.16g}' for x in row)}\n" for name, row in zip(names, table, strict=True))
+        rows = "".join(f"{name} {' '.join(map(repr, row))}\n" for name, row in zip(names, table, strict=True))
         file.append(f"{end - start}\n{comment}\n{rows}".encode())
