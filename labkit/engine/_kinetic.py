@@ -17,11 +17,14 @@ def kinetic_energy(state: State) -> Tensor:
 
 
 def degrees_of_freedom(state: State, integrator: Any = None) -> Tensor:
-    """Degrees of freedom (S,): what the integrator says (constraints, a centre of mass at rest), or 3 an atom."""
+    """Degrees of freedom (S,): 3 an atom, less the integrator's `constraints`, and 3 where it has `com_removed`."""
     known = getattr(integrator, "degrees_of_freedom", None)
     if callable(known):
         return torch.as_tensor(known(state.system), dtype=state.positions.dtype, device=state.positions.device)
-    return 3.0 * state.system.counts.to(state.positions.dtype)
+    found = 3.0 * state.system.counts.to(state.positions.dtype)
+    if (constraints := getattr(integrator, "constraints", None)) is not None:
+        found = found - constraints.count(state.system)
+    return found - 3.0 if getattr(integrator, "com_removed", False) is True else found
 
 
 def temperature(state: State, integrator: Any = None) -> Tensor:

@@ -27,7 +27,7 @@ class Thermodynamics(FileObserver):
 
     Columns: step, time [ps], system, potential, kinetic and total energy [eV], temperature [K]; conserved [eV] where
     the integrator has `conserved(state) -> (S,)`; with `pressure=True` pressure [GPa] and volume [Å^3], which costs
-    one more evaluation a row.
+    one more evaluation a row unless a barostat left the stress in `aux`.
 
     Raises LabkitError when the pressure is asked for and a system is not periodic, or the file cannot be written.
 
@@ -66,8 +66,10 @@ class Thermodynamics(FileObserver):
             integrator: Any = self.run.integrator
             columns.append(integrator.conserved(state))
         if self.pressure:
-            known = self.run.potential.evaluate(state, forces=False, stress=True)
-            columns += [pressure(state, known.stress), state.volume()]
+            stress = state.aux.get("stress")  # a barostat has computed it at these positions
+            if stress is None:
+                stress = self.run.potential.evaluate(state, forces=False, stress=True).stress
+            columns += [pressure(state, stress), state.volume()]
         return columns
 
     @property
