@@ -1,6 +1,7 @@
-"""Molecular dynamics: integrators, thermostats, a barostat, constraints and minimisers, batched and differentiable."""
+"""Molecular dynamics: one loop, integrators, constraints and minimisers, batched and differentiable."""
 
 from labkit.engine.cell_rescaling import CellRescaling, internal_pressure
+from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.constraints import Constraints
 from labkit.engine.csvr import Csvr
 from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
@@ -13,13 +14,17 @@ from labkit.engine.kinetic import (
 )
 from labkit.engine.langevin import Langevin
 from labkit.engine.minimise import fire, largest_force, lbfgs
+from labkit.engine.run import Run
+from labkit.engine.simulate import simulate
 from labkit.engine.velocity_verlet import VelocityVerlet
 
 __all__ = [
     "CellRescaling",
+    "Checkpoint",
     "Constraints",
     "Csvr",
     "Langevin",
+    "Run",
     "VelocityVerlet",
     "degrees_of_freedom",
     "fire",
@@ -29,6 +34,7 @@ __all__ = [
     "largest_force",
     "lbfgs",
     "maxwell_boltzmann",
+    "simulate",
     "temperature",
     "without_com_motion",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from labkit.base import State, System
+from labkit.base import Integrator, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.motion import per_atom, per_system
@@ -36,6 +36,13 @@ def degrees_of_freedom(system: System, constraints: Constraints | None = None, c
 def temperature(state: State, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
     """T = 2K / (k_B f) with f degrees of freedom, (S,) K."""
     return 2.0 * kinetic_energy(state) / (KB * degrees_of_freedom(state.system, constraints, com_removed))
+
+
+def temperature_under(state: State, integrator: Integrator | None) -> Tensor:
+    """Kinetic temperatures (S,) K with the degrees of freedom that an integrator leaves; 3N where it does not say."""
+    known = getattr(integrator, "degrees_of_freedom", None)
+    free = known(state.system) if callable(known) else degrees_of_freedom(state.system)
+    return 2.0 * kinetic_energy(state) / (free.to(state.positions).clamp(min=1.0) * KB)
 
 
 def thermal_velocities(state: State, temperatures: Tensor, stream: int) -> Tensor:

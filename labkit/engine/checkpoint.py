@@ -1,0 +1,127 @@
+"""A run on disk, whole or absent: what is needed to go on with it as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from labkit.base import NeighbourList, State
+from labkit.engine.fingerprint import differences
+from labkit.errors import LabkitError
+from labkit.files import atomic_tensors
+
+_FORMAT = "labkit run 1"
+_UNITS = "eV, Å, fs, u, K, e"
+_STATE = ("positions", "velocities", "forces", "cell")
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What a checkpoint holds: the state, and the position of each observer (see `Checkpoint.write`)."""
+
+    state: State
+    positions: list[Any]
+
+
+class Checkpoint:
+    """One safetensors file that belongs to one run; `mark` is the run's fingerprint.
+
+    A checkpoint of another system, potential, integrator, timestep, seed or version of labkit is refused with a
+    LabkitError that names what differs.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], watchers: list[str]) -> None:
+        self.path, self.mark, self.watchers = Path(path), mark, watchers
+        self.last: int | None = None
+
+    def write(self, state: State, positions: list[Any]) -> None:
+        """Store a state and the observers' positions: plain values, or dicts of these and of tensors."""
+        tensors: dict[str, Tensor] = {n: t for n in _STATE if (t := getattr(state, n)) is not None}
+        tensors |= {f"aux.{name}": value for name, value in state.aux.items()}
+        plain = []
+        for number, position in enumerate(positions):
+            values = position if isinstance(position, dict) else {"": position}
+            tensors |= {f"observer.{number}.{k}": v for k, v in values.items() if isinstance(v, Tensor)}
+            rest = {k: v for k, v in values.items() if not isinstance(v, Tensor)}
+            plain.append(rest if isinstance(position, dict) else position)
+        header = {
+            "format": _FORMAT,
+            "units": _UNITS,
+            "run": self.mark,
+            "step": state.step,
+            "seed": state.seed,
+            "observers": self.watchers,
+            "positions": plain,
+        }
+        # one entry: safetensors stores several in random order, and equal runs should have equal files
+        atomic_tensors(self.path, tensors, {"labkit": json.dumps(header)})
+        self.last = state.step
+
+    def read(self, like: State) -> Stored | None:
+        """The stored state on the device of `like`, or None where there is no checkpoint."""
+        if not self.path.exists():
+            return None
+        header, tensors = self._open(like.positions.device)
+        found = differences(header["run"], self.mark)
+        found += differences(header["observers"], self.watchers, "observers")
+        if found:
+            raise LabkitError(
+                f"{self.path}: is the checkpoint of another run: {'; '.join(found)}. Go on with what it was made "
+                "with, give another checkpoint file, or start anew with resume=False"
+            )
+        positions = header["positions"]
+        for name in [n for n in tensors if n.startswith("observer.")]:
+            _, number, key = name.split(".", 2)
+            positions[int(number)][key] = tensors.pop(name)
+        aux = {n.removeprefix("aux."): tensors[n] for n in tensors if n.startswith("aux.")}
+        parts = {name: tensors.get(name) for name in _STATE}
+        self.last = header["step"]
+        return Stored(like.replace(**parts, aux=aux, step=self.last, seed=header["seed"]), positions)
+
+    def clear(self, *, everything: bool) -> None:
+        """Remove what a killed run left half-written and, with `everything`, the checkpoint itself."""
+        leftovers = list(self.path.parent.glob(f".{self.path.name}.*.tmp"))
+        for path in [*leftovers, *([self.path] if everything else [])]:
+            with contextlib.suppress(OSError):  # what cannot be removed is found when the next one is written
+                path.unlink()
+
+    def _open(self, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        try:
+            with safe_open(self.path, framework="pt", device=str(device)) as file:
+                header = json.loads((file.metadata() or {}).get("labkit", "{}"))
+                # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError, json.JSONDecodeError) as error:
+            raise LabkitError(
+                f"{self.path}: is no checkpoint that can be read ({error}); give another file, or start anew with "
+                "resume=False"
+            ) from error
+        if header.get("format") != _FORMAT:
+            raise LabkitError(
+                f"{self.path}: format is {header.get('format')!r}, expected {_FORMAT!r}; it is no checkpoint of a run, "
+                "or one of another version of labkit: start anew with resume=False or another file"
+            )
+        return header, tensors
+
+
+def forget_neighbours(potential: Any) -> None:
+    """Make a potential, and all it is made of, find its neighbours again at the next evaluation.
+
+    Which pairs beyond the cutoff a list holds, and so the order of sums, depends on when it was built: a run that goes
+    on from a checkpoint has the bits of one that was never killed only when both build it there.
+    """
+    modules = potential.modules() if isinstance(potential, torch.nn.Module) else [potential]
+    for module in modules:
+        for value in list(vars(module).values()):
+            if isinstance(value, NeighbourList):
+                value.reset()
+        if callable(own := getattr(module, "reset_neighbours", None)):
+            own()

@@ -1,0 +1,124 @@
+"""Files that grow during a run, are cut back when it goes on from a checkpoint, and are never kept open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from labkit.base import State
+from labkit.engine.run import Run
+from labkit.errors import LabkitError
+
+
+class Growing:
+    """One file that is only appended to (and its header mended); opened for each write, so that none is lost."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.length = 0
+
+    def begin(self) -> None:
+        """An empty file in place of whatever there was."""
+        self._write("wb", [])
+        self.length = 0
+
+    def append(self, data: bytes, mend: tuple[tuple[int, bytes], ...] = ()) -> None:
+        """Write `data` at the end and then the pieces of `mend`, (offset, bytes), in place."""
+        self._write("r+b", [(self.length, data), *mend])
+        self.length += len(data)
+
+    def safe(self) -> int:
+        """The length, once all of it is on the disk."""
+        self._write("r+b", [], sync=True)
+        return self.length
+
+    def cut(self, length: int) -> None:
+        """Go back to `length` bytes."""
+        try:
+            found = self.path.stat().st_size
+        except OSError:
+            found = -1
+        if found < length:
+            state = "is not there" if found < 0 else f"holds {found} bytes"
+            raise LabkitError(
+                f"{self.path}: {state}, the checkpoint was made with {length} bytes of it; bring the file back, or "
+                "start anew with resume=False"
+            )
+        self._write("r+b", [], cut=length)
+        self.length = length
+
+    def _write(self, mode: str, pieces: list[tuple[int, bytes]], *, sync: bool = False, cut: int | None = None) -> None:
+        try:
+            with open(self.path, mode) as file:
+                for offset, data in pieces:
+                    file.seek(offset)
+                    file.write(data)
+                if cut is not None:
+                    file.truncate(cut)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise LabkitError(
+                f"{self.path}: cannot be written ({error.strerror or error}); choose a folder that exists, is "
+                "writable and has free space"
+            ) from error
+
+
+class FileObserver:
+    """Base of observers that write one or more growing files: their life from a run's start to its end.
+
+    A run that begins empties the files; one that goes on where this observer's last one ended (the same object, a
+    later step) adds to them; one that goes on from a checkpoint cuts them to the length they had at that moment.
+    """
+
+    def __init__(self, every: int = 100) -> None:
+        self.every = every
+        self.run: Run | None = None
+        self.files: list[Growing] = []
+        self._step: int | None = None
+
+    def prepare(self, run: Run) -> list[Growing]:
+        """The files for this run; a subclass says which, and checks that it can write the run at all."""
+        raise NotImplementedError
+
+    def header(self) -> None:
+        """Write what stands before the first frame."""
+
+    def write(self, state: State, evaluation: Any) -> None:
+        """Write what this observer has to say of a state."""
+        raise NotImplementedError
+
+    def mend(self) -> None:
+        """Set right, after the files were cut, what is not at their end."""
+
+    def start(self, run: Run) -> None:
+        goes_on = self._step is not None and run.state.step >= self._step and bool(self.files)
+        self.run, files = run, self.prepare(run)
+        if goes_on and [f.path for f in files] == [f.path for f in self.files]:
+            return
+        self.files, self._step = files, None
+        for file in files:
+            file.begin()
+        self.header()
+
+    def __call__(self, state: State, evaluation: Any) -> None:
+        if self.run is None:
+            raise LabkitError(f"{type(self).__name__}: was called outside of a run; give it to simulate(observers=...)")
+        self.write(state, evaluation)
+        self._step = state.step
+
+    def position(self) -> dict[str, Any]:
+        return {"bytes": [file.safe() for file in self.files], "step": self._step}
+
+    def rewind(self, position: dict[str, Any], run: Run) -> None:
+        self.run, self.files, self._step = run, self.prepare(run), position["step"]
+        if len(self.files) != len(position["bytes"]):
+            raise LabkitError(
+                f"{type(self).__name__}: has {len(self.files)} files, the checkpoint was made with "
+                f"{len(position['bytes'])}; give it the same path, or start anew with resume=False"
+            )
+        for file, length in zip(self.files, position["bytes"], strict=True):
+            file.cut(length)
+        self.mend()

@@ -1,0 +1,77 @@
+"""Energies, temperature and pressure along a run, as a CSV file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labkit.base import Evaluation, State
+from labkit.engine.kinetic import kinetic_energy, temperature_under
+from labkit.engine.observers.files import FileObserver, Growing
+from labkit.engine.run import Run
+from labkit.errors import LabkitError
+from labkit.units import GPA
+
+
+def pressure(state: State, stress: Tensor) -> Tensor:
+    """Pressures (S,) GPa: P = 2 K / (3 V) - tr σ / 3, with σ = (1/V) dE/dstrain in eV/Å^3."""
+    trace = stress.diagonal(dim1=1, dim2=2).sum(1)
+    return (2.0 * kinetic_energy(state) / (3.0 * state.volume()) - trace / 3.0) / GPA
+
+
+class Thermodynamics(FileObserver):
+    """A row for each system and each `every` steps.
+
+    Columns: step, time [ps], system, potential, kinetic and total energy [eV], temperature [K]; conserved [eV] where
+    the integrator has `conserved(state) -> (S,)`; with `pressure=True` pressure [GPa] and volume [Å^3], which costs
+    one more evaluation a row unless a barostat left the stress in `aux`.
+
+    Raises LabkitError when the pressure is asked for and a system is not periodic, or the file cannot be written.
+
+    >>> log = Thermodynamics("run.csv", every=10)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 100, *, pressure: bool = False) -> None:
+        super().__init__(every)
+        self.path, self.pressure = path, pressure
+
+    def prepare(self, run: Run) -> list[Growing]:
+        if self.pressure and not bool(run.state.system.pbc.all()):
+            raise LabkitError(
+                f"{self.path}: the pressure was asked for, but a system is not periodic in all directions; "
+                "ask pressure=False"
+            )
+        return self.files if self.files else [Growing(self.path)]
+
+    def header(self) -> None:
+        names = ["step", "time_ps", "system", "potential_eV", "kinetic_eV", "total_eV", "temperature_K"]
+        names += ["conserved_eV"] if self._conserves else []
+        names += ["pressure_GPa", "volume_A3"] if self.pressure else []
+        self.files[0].append((",".join(names) + "\n").encode())
+
+    def write(self, state: State, evaluation: Evaluation) -> None:
+        columns = self._columns(state, evaluation)
+        rows = torch.stack([c.detach().to(torch.float64) for c in columns], 1).tolist()  # one copy from the device
+        begin = f"{state.step},{state.step * self.run.dt * 1e-3:.10g}"
+        text = "".join(f"{begin},{s},{','.join(f'{x:.12g}' for x in row)}\n" for s, row in enumerate(rows))
+        self.files[0].append(text.encode())
+
+    def _columns(self, state: State, evaluation: Evaluation) -> list[Tensor]:
+        potential, kinetic = evaluation.energy, kinetic_energy(state)
+        columns = [potential, kinetic, potential + kinetic, temperature_under(state, self.run.integrator)]
+        if self._conserves:
+            integrator: Any = self.run.integrator
+            columns.append(integrator.conserved(state))
+        if self.pressure:
+            stress = state.aux.get("stress")  # a barostat has computed it at these positions
+            if stress is None:
+                stress = self.run.potential.evaluate(state, forces=False, stress=True).stress
+            columns += [pressure(state, stress), state.volume()]
+        return columns
+
+    @property
+    def _conserves(self) -> bool:
+        return callable(getattr(self.run.integrator, "conserved", None))

@@ -1,0 +1,228 @@
+"""The one loop of dynamics: steps, observers, progress, checkpoints, and an end in words when something explodes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State
+from labkit.engine.checkpoint import Checkpoint, forget_neighbours
+from labkit.engine.fingerprint import fingerprint
+from labkit.engine.health import Health
+from labkit.engine.kinetic import temperature_under
+from labkit.engine.run import Run
+from labkit.errors import LabkitError, Stopped
+
+#: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
+BLOCK = 20
+#: s between two calls of progress.update, and of progress.should_stop
+SHOWN, ASKED = 0.3, 0.05
+
+
+def simulate(
+    state: State,
+    potential: Potential,
+    integrator: Integrator,
+    steps: int,
+    dt: float,
+    *,
+    observers: Sequence[Observer] = (),
+    progress: Progress = NO_PROGRESS,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1000,
+    resume: bool = True,
+) -> State:
+    """Move `state` by `steps` steps of `dt` fs and return the last state.
+
+    Observers are called when the step is a multiple of their `every`, and at step 0. With a `checkpoint` file the run
+    is stored at its start, at multiples of `checkpoint_every` and at its end; called again with the same arguments, it
+    goes on from there (`resume`), the observers' files are cut back to that moment, and on one CPU, with the same
+    threads and `checkpoint_every`, a killed run has the bits of one that was not. After `Stopped` the same holds but
+    for the last bits, because the neighbour list is built once more. Gradients are not recorded.
+
+    Raises LabkitError, with step, system, atoms and the last checkpoint, when something is not finite or explodes;
+    Stopped(partial=state) when progress says so; LabkitError for a checkpoint of another run.
+
+    >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
+    """
+    _check(state, steps, dt, observers, checkpoint_every)
+    last = state.step + int(steps)
+    store = None
+    if checkpoint is not None:
+        names = [f"{type(o).__name__} every {o.every}" for o in observers]
+        store = Checkpoint(checkpoint, fingerprint(state, potential, integrator, dt), names)
+        store.clear(everything=not resume)
+    try:
+        with torch.no_grad():
+            return _Loop(state, potential, integrator, float(dt), last, observers, progress, store).run(
+                int(checkpoint_every)
+            )
+    finally:
+        for observer in observers:
+            _tell(observer, "close")
+
+
+class _Loop:
+    def __init__(
+        self,
+        state: State,
+        potential: Potential,
+        integrator: Integrator,
+        dt: float,
+        last: int,
+        observers: Sequence[Observer],
+        progress: Progress,
+        store: Checkpoint | None,
+    ) -> None:
+        self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
+        self.observers, self.progress, self.store = observers, progress, store
+        self.health: Health | None = None
+        self._shown = self._asked = -1e9
+        self.state, self.resumed = self._begin(state)
+
+    def _begin(self, state: State) -> tuple[State, bool]:
+        """The state to go on from: of the checkpoint, or the given one with forces; observers begin or are cut."""
+        forget_neighbours(self.potential)
+        stored = None if self.store is None else self.store.read(state)
+        if stored is not None:
+            if stored.state.step > self.last:
+                raise LabkitError(
+                    f"{self.store.path}: is at step {stored.state.step}, beyond step {self.last} where this run ends; "
+                    "ask for more steps, give each run its own checkpoint file, or start anew with resume=False"
+                )
+            run = Run(stored.state, self.potential, self.integrator, self.dt)
+            for observer, position in zip(self.observers, stored.positions, strict=True):
+                _tell(observer, "rewind", position, run)
+            self.health = Health(stored.state, self.dt)
+            return stored.state, True
+        if state.forces is None or "energy" not in state.aux:
+            try:
+                state = self.integrator.init(state, self.potential)
+            except LabkitError as error:
+                raise LabkitError(f"step {state.step}, before the first: {error}") from error
+        self.health = Health(state, self.dt)
+        if not self.health.good(state):
+            raise LabkitError(
+                f"step {state.step}, before the first: {self.health.complaint(state)}; atoms may overlap: minimise the "
+                "energy first, or look at the positions"
+            )
+        run = Run(state, self.potential, self.integrator, self.dt)
+        for observer in self.observers:
+            _tell(observer, "start", run)
+        return state, False
+
+    def run(self, checkpoint_every: int) -> State:
+        if not self.resumed:
+            if self.state.step == 0:
+                self._observe()
+            self._save()
+        good, checked = self.state, self.state.step
+        while self.state.step < self.last:
+            if self._stopping():
+                self._verify(good)
+                self._save()
+                raise Stopped(f"stopped at step {self.state.step} of {self.last}", partial=self.state)
+            self.state = self._step(good)
+            step = self.state.step
+            due = any(step % o.every == 0 for o in self.observers)
+            saving = self.store is not None and step % checkpoint_every == 0
+            if due or saving or step == self.last or step - checked >= BLOCK:
+                self._verify(good)
+                good, checked = self.state, step
+            if due:
+                self._observe()
+            if saving and step != self.last:
+                self._save()
+            self._show(good)
+        if self.store is not None and self.store.last != self.state.step:
+            self._save()
+        return self.state
+
+    def _step(self, good: State) -> State:
+        try:
+            return self.integrator.step(self.state, self.potential, self.dt)
+        except LabkitError as error:
+            raise self._failure(good, f"step {self.state.step + 1}: {error}") from error
+
+    def _verify(self, good: State) -> None:
+        if not self.health.good(self.state):
+            where = f"between steps {good.step} and {self.state.step}: {self.health.complaint(self.state)}"
+            raise self._failure(good, where)
+
+    def _failure(self, good: State, otherwise: str) -> LabkitError:
+        """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
+        text, state, upto = otherwise, good, self.state.step
+        forget_neighbours(self.potential)
+        try:
+            while state.step < upto:
+                state = self.integrator.step(state, self.potential, self.dt)
+                if not self.health.good(state):
+                    text = f"step {state.step}: {self.health.complaint(state)}"
+                    break
+        except LabkitError as error:
+            text = f"step {state.step + 1}: {error}"
+        kept = "there is no checkpoint (give checkpoint=)"
+        if self.store is not None:
+            kept = f"the last good checkpoint is {self.store.path} at step {self.store.last}"
+        return LabkitError(
+            f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
+            f"at the start or the potential has a hole; {kept}; the files hold only what was good until then"
+        )
+
+    def _observe(self) -> None:
+        step, known = self.state.step, Evaluation(energy=self.state.aux["energy"], forces=self.state.forces)
+        for observer in self.observers:
+            if step % observer.every == 0:
+                observer(self.state, known)
+
+    def _save(self) -> None:
+        if self.store is None:
+            return
+        self.store.write(self.state, [_tell(observer, "position") for observer in self.observers])
+        forget_neighbours(self.potential)
+
+    def _stopping(self) -> bool:
+        if (now := time.monotonic()) - self._asked < ASKED:
+            return False
+        self._asked = now
+        return self.progress.should_stop()
+
+    def _show(self, good: State) -> None:
+        """Numbers of the last state that was looked at: never of one that may have exploded."""
+        step = self.state.step
+        if self.progress is NO_PROGRESS or ((now := time.monotonic()) - self._shown < SHOWN and step < self.last):
+            return
+        self._shown = now
+        self.progress.update(
+            step,
+            self.last,
+            time_ps=step * self.dt * 1e-3,
+            energy=float(good.aux["energy"].mean()),
+            temperature=float(temperature_under(good, self.integrator).mean()),
+        )
+
+
+def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int) -> None:
+    if int(steps) != steps or steps < 0:
+        raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
+    if not (dt == dt and 0 < abs(dt) < float("inf")):
+        raise LabkitError(f"dt is {dt!r} fs; expected a timestep such as 0.5")
+    if int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
+        raise LabkitError(f"checkpoint_every is {checkpoint_every!r}; expected a whole number of steps from 1")
+    for observer in observers:
+        every = getattr(observer, "every", None)
+        if not callable(observer) or not isinstance(every, int) or every < 1:
+            raise LabkitError(
+                f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
+                f"number of steps from 1 as its `every`; found every = {every!r}"
+            )
+
+
+def _tell(observer: Any, what: str, *told: Any) -> Any:
+    """Call what an observer may have: start(run), position(), rewind(position, run), close()."""
+    method = getattr(observer, what, None)
+    return method(*told) if callable(method) else None
