@@ -76,8 +76,15 @@ class Potential(nn.Module):
         return self.__dict__["_neighbour_list"](state)
 
     def reset(self) -> None:
-        """Forget what is kept from one evaluation to the next, as a list of neighbours; the results are the same."""
-        self.__dict__.pop("_neighbour_list", None)
+        """Forget what is kept from one evaluation to the next, as a list of neighbours; the results are the same.
+
+        But for the last bits: which pairs beyond the cutoff a list holds, and so the order of sums, depends on when it
+        was built. A run that goes on from a checkpoint has the bits of one that was never killed only when both build
+        it there.
+        """
+        for value in vars(self).values():
+            if isinstance(value, NeighbourList):
+                value.reset()
         for child in self.children():
             for part in child if isinstance(child, nn.ModuleList) else [child]:
                 if isinstance(part, Potential):

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from labkit.base import NeighbourList, State
+from labkit.base import State
 from labkit.engine.fingerprint import differences
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors
@@ -110,18 +110,3 @@ class Checkpoint:
                 "or one of another version of labkit: start anew with resume=False or another file"
             )
         return header, tensors
-
-
-def forget_neighbours(potential: Any) -> None:
-    """Make a potential, and all it is made of, find its neighbours again at the next evaluation.
-
-    Which pairs beyond the cutoff a list holds, and so the order of sums, depends on when it was built: a run that goes
-    on from a checkpoint has the bits of one that was never killed only when both build it there.
-    """
-    modules = potential.modules() if isinstance(potential, torch.nn.Module) else [potential]
-    for module in modules:
-        for value in list(vars(module).values()):
-            if isinstance(value, NeighbourList):
-                value.reset()
-        if callable(own := getattr(module, "reset_neighbours", None)):
-            own()

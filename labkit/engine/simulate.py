@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State
-from labkit.engine.checkpoint import Checkpoint, forget_neighbours
+from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.fingerprint import fingerprint
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
@@ -86,7 +86,7 @@ class _Loop:
 
     def _begin(self, state: State) -> tuple[State, bool]:
         """The state to go on from: of the checkpoint, or the given one with forces; observers begin or are cut."""
-        forget_neighbours(self.potential)
+        self.potential.reset()
         stored = None if self.store is None else self.store.read(state)
         if stored is not None:
             if stored.state.step > self.last:
@@ -156,7 +156,7 @@ class _Loop:
     def _failure(self, good: State, otherwise: str) -> LabkitError:
         """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
         text, state, upto = otherwise, good, self.state.step
-        forget_neighbours(self.potential)
+        self.potential.reset()
         try:
             while state.step < upto:
                 state = self.integrator.step(state, self.potential, self.dt)
@@ -183,7 +183,7 @@ class _Loop:
         if self.store is None:
             return
         self.store.write(self.state, [_tell(observer, "position") for observer in self.observers])
-        forget_neighbours(self.potential)
+        self.potential.reset()
 
     def _stopping(self) -> bool:
         if (now := time.monotonic()) - self._asked < ASKED:
