@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import NO_PROGRESS, Progress
-from labkit.config import config as run_config
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
@@ -82,12 +81,13 @@ class LearningCurve:
 
         Fits run on the workers of a dask `client` where one is given. Each is written to the `checkpoint` folder when
         done, and read from it the next time: a killed run loses those under way, and its table ends the same to the
-        byte. Each fit runs on one thread, here and on workers, so that its last digits do not depend on where it runs.
+        byte. All is computed on one thread, here and on workers, so that the last digits do not depend on where it is.
 
         Raises LabkitError for sizes that the training set does not have, and for the checkpoint of other data.
         """
         sizes = _checked(sizes, repeats, len(train))
-        design = build_cached(train, config, valid, progress=progress)
+        with one_thread():
+            design = build_cached(train, config, valid, progress=progress)
         store = _Store(checkpoint, design, seed)
         wanted = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
         done = {fit: store.read(fit) for fit in wanted}
@@ -162,9 +162,9 @@ class _Store:
 
 
 def curve_fingerprint(design: Design, seed: int) -> str:
-    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, the order of the frames, the threads."""
+    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, the order of the frames."""
     sigmas = [getattr(design.config, f"sigma_{name}") for name in ("energy", "force", "virial")]
-    text = json.dumps([fingerprint(design), sigmas, seed, run_config().threads])
+    text = json.dumps([fingerprint(design), sigmas, seed])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
