@@ -29,7 +29,7 @@ from _bench import Row, alternate, compare, parser, report
 from openmm import app, unit
 
 from labkit.base import State
-from labkit.engine import Langevin, maxwell_boltzmann
+from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.forcefield.from_openmm import from_openmm
 from labkit.forcefield.openmm_state import state_from_openmm
 
@@ -115,10 +115,7 @@ def with_labkit(built: Built) -> Callable[[int], None]:
 
     def run(steps: int) -> None:
         nonlocal now
-        for _ in range(steps):
-            now = integrator.step(now, forcefield, STEP)
-        if not bool(torch.isfinite(now.positions).all()):
-            raise RuntimeError(f"{built.name} exploded")
+        now = simulate(now, forcefield, integrator, steps, STEP)  # raises where something explodes
 
     return run
 

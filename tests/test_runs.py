@@ -22,9 +22,11 @@ def example(name: str = "a", **changes) -> Run:
 def test_all_of_a_run_is_kept(tmp_path) -> None:
     key = Runs(tmp_path / "new" / "runs").add(example())
     (read,) = Runs(tmp_path / "new" / "runs").all()
-    assert read.key == key and read.settings == example().settings and read.curves == {
-        "r [Å] -> E [eV]": [[1.0, 1.1], [0.0, 0.5]]
-    }
+    assert (
+        read.key == key
+        and read.settings == example().settings
+        and read.curves == {"r [Å] -> E [eV]": [[1.0, 1.1], [0.0, 0.5]]}
+    )
     pd.testing.assert_frame_equal(read.errors, example().errors)
     assert (read.name, read.evidence, read.seconds, read.frames) == ("a", -12.5, 1.25, 7)
 

@@ -16,7 +16,7 @@ from labkit.forcefield.term import Term
 from labkit.units import COULOMB
 
 #: Å that the list reaches beyond the cutoff: a wider one is made less often, and lets the kernel do more in vain
-SKIN = 1.0
+SKIN = 0.8
 LOST = 1e8  # Å
 
 

@@ -78,9 +78,7 @@ def test_fit_against_dense_gaussian_process(design: Design, train: Dataset) -> N
         [np.full(len(train), 0.003 * 12**0.5), np.full(train.forces.size, 0.1), np.full(virials.size, 0.1 * 12**0.5)]
     )
     fit = x @ model.weights.numpy()
-    gradient = (
-        x.T @ ((fit - y) / noise**2) + (design._prior_factor.T @ (design._prior_factor @ model.weights)).numpy()
-    )
+    gradient = x.T @ ((fit - y) / noise**2) + (design._prior_factor.T @ (design._prior_factor @ model.weights)).numpy()
     scale = np.abs(x.T @ (y / noise**2)).max()
     assert np.abs(gradient).max() < 1e-7 * scale  # the minimum of the regularised misfit
 

@@ -18,8 +18,10 @@ def served():
 
 @pytest.mark.parametrize("before", ["", "import nglview; "])
 def test_widgets_ask_for_what_is_served(before):
-    script = before + "from labkit.panels import StructurePanel; from ase.build import molecule; " + (
-        "w = StructurePanel(molecule('H2O')).viewer.widget; print(w._view_module_version, w._model_module_version)"
+    script = (
+        before
+        + "from labkit.panels import StructurePanel; from ase.build import molecule; "
+        + ("w = StructurePanel(molecule('H2O')).viewer.widget; print(w._view_module_version, w._model_module_version)")
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [served(), served()]

@@ -137,9 +137,7 @@ def test_whole_molecules_keep_all_distances(ice):
     shifted.positions += [1.1, 0.7, 2.9]
     shifted.wrap()
     mended = whole(shifted)
-    np.testing.assert_allclose(
-        mended.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-9
-    )
+    np.testing.assert_allclose(mended.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-9)
     oxygens = np.flatnonzero(atoms.numbers == 8)
     assert len(bonds(mended)) == 8 and len(bonds(shifted)) < 8
     assert all(np.isin(pair, oxygens).sum() == 1 for pair in bonds(mended))

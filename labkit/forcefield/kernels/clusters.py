@@ -16,7 +16,7 @@ from numba import njit
 from labkit.base import System
 
 SIZE = 8
-BIN = 2.5  # Å, of the bins in which neighbours are looked for
+BIN = 4.0  # Å, of the bins in which neighbours are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,19 +157,24 @@ def _near(offsets, positions, boxes, inverses, pbc, origins, reach, ex_first, ex
                     partner[rank[ex_j[e]]] = d
             outer = (np.sqrt(radius) + reach) ** 2
             for x in range(begin[0], end[0] + 1):
+                t[0] = x // bins[0]
                 for y in range(begin[1], end[1] + 1):
+                    t[1] = y // bins[1]
+                    row = ((x - t[0] * bins[0]) * bins[1] + y - t[1] * bins[1]) * bins[2]
                     for z in range(begin[2], end[2] + 1):
-                        t[0], t[1], t[2] = x // bins[0], y // bins[1], z // bins[2]
+                        t[2] = z // bins[2]
+                        bin_ = row + z - t[2] * bins[2]
                         home, forward = _direction(t)
-                        bin_ = (x - t[0] * bins[0]) * bins[1] + y - t[1] * bins[1]
-                        bin_ = bin_ * bins[2] + z - t[2] * bins[2]
+                        for k in range(3):
+                            v[k] = t[0] * box[0, k] + t[1] * box[1, k] + t[2] * box[2, k]
+                        vx, vy, vz = v[0], v[1], v[2]
                         for w in range(bin_first[bin_], bin_first[bin_ + 1]):
                             j = members[w]
                             if j < one or (j < two and (home or (j == one and not forward))):
                                 continue  # comes before, stands among the cluster's own, or has its opposite there
-                            for k in range(3):
-                                v[k] = place[j, k] + t[0] * box[0, k] + t[1] * box[1, k] + t[2] * box[2, k]
-                            if _distance2(v, centre) > outer or not _touches(v, place, one, two, reach * reach):
+                            px, py, pz = place[j, 0] + vx, place[j, 1] + vy, place[j, 2] + vz
+                            square = (px - centre[0]) ** 2 + (py - centre[1]) ** 2 + (pz - centre[2]) ** 2
+                            if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
                                 continue
                             if p == len(slot):
                                 slot, shift = np.append(slot, np.empty_like(slot)), _double(shift)
@@ -276,9 +281,9 @@ def _distance2(x, y):
 
 
 @njit(cache=True, nogil=True)
-def _touches(v, place, one, two, reach2):
+def _touches(x, y, z, place, one, two, reach2):
     for i in range(one, two):
-        if (v[0] - place[i, 0]) ** 2 + (v[1] - place[i, 1]) ** 2 + (v[2] - place[i, 2]) ** 2 < reach2:
+        if (x - place[i, 0]) ** 2 + (y - place[i, 1]) ** 2 + (z - place[i, 2]) ** 2 < reach2:
             return True
     return False
 

@@ -17,7 +17,7 @@ from scipy.special import erfcx
 WORK_PER_THREAD = 3_000  # slots: a thread has a buffer of forces of its own, fewer are not worth it
 ROOM = 1032  # slots in the buffer: the next of its nine parts lies no power of two away, which caches would not bear
 Y, Z, SIGMA, ROOT, CHARGE, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 9))
-FAR = 1e7  # Å, where a masked slot is meanwhile
+FAR = 1e150  # Å, where a masked slot is meanwhile; its square is a number, and 1/FAR counts nothing
 FAST = {"contract", "arcp", "nsz", "reassoc"}
 _A, _DEGREE, _HALVINGS = 3.0, 20, 6
 
