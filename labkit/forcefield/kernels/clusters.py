@@ -8,6 +8,7 @@ wide: what lies beyond the cutoff counts nothing (Páll and Hess, Comput. Phys. 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +59,46 @@ def find_clusters(
     offsets = np.asarray(system.offsets, np.int64)
     if reach is None:
         return Clusters(*_everything(offsets, *excluded))
-    pbc = system.pbc.cpu().numpy()
-    boxes, origins = cells, np.zeros((len(cells), 3))
+    pbc, boxes, origins = system.pbc.cpu().numpy(), cells, np.zeros((len(cells), 3))
     if not pbc.all():
         boxes = cells.copy()
         for s, (a, b) in enumerate(zip(offsets, offsets[1:], strict=False)):
             boxes[s], origins[s] = _box(positions[a:b], cells[s], pbc[s])
-    return Clusters(*_near(offsets, positions, boxes, np.linalg.inv(boxes), pbc, origins, reach, *excluded))
+    index = system.index.cpu().numpy()
+    inverses = np.linalg.inv(boxes)
+    heights = 1 / np.linalg.norm(inverses, axis=1)
+    fractions = np.einsum("na,nab->nb", positions - origins[index], inverses[index])
+    moved = np.where(pbc[index], np.floor(fractions), 0.0).astype(np.int32)
+    fractions -= moved
+    order, start = _sorted(index, fractions, heights, np.diff(offsets) / np.abs(np.linalg.det(boxes)))
+    moved, fractions = moved[order], fractions[order]
+    place = positions[order] - np.einsum("na,nab->nb", moved.astype(float), boxes[index])
+    bins = np.clip(heights / BIN, 1, 100).astype(np.int64)
+    where = np.clip((fractions * bins[index]).astype(np.int64), 0, bins[index] - 1)
+    before = np.concatenate([[0], np.cumsum(bins.prod(1))])
+    where = before[index] + (where[:, 0] * bins[index, 1] + where[:, 1]) * bins[index, 2] + where[:, 2]
+    members, bin_first = np.argsort(where, kind="stable"), np.searchsorted(np.sort(where), np.arange(before[-1] + 1))
+    cluster_system = index[start[:-1]]
+    found = _near(
+        order, start, cluster_system, place, fractions, boxes, inverses, heights, pbc, float(reach),
+        bins, before, bin_first, members, *excluded,
+    )  # fmt: skip
+    return Clusters(order, moved, start, cluster_system, *found)
+
+
+def _sorted(
+    index: np.ndarray, fractions: np.ndarray, heights: np.ndarray, density: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(order, start): atoms in columns of the cross-section of a cluster, along each column, and cut in clusters."""
+    side = (SIZE / np.maximum(density, 1e-30)) ** (1 / 3)
+    columns = np.maximum(np.round(heights[:, :2] / side[:, None]), 1).astype(np.int64)[index]
+    at = np.clip((fractions[:, :2] * columns).astype(np.int64), 0, columns - 1)
+    column = (index * (columns.max() ** 2 + 1)) + at[:, 0] * columns[:, 1] + at[:, 1]
+    order = np.lexsort((fractions[:, 2], column))
+    new = np.flatnonzero(np.diff(column[order], prepend=-1))
+    sizes = np.diff(new, append=len(order))
+    within = np.arange(len(order)) - np.repeat(new, sizes)
+    return order, np.append(np.flatnonzero(within % SIZE == 0), len(order))
 
 
 def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,153 +153,108 @@ def _everything(offsets, ex_first, ex_j):
 
 
 @njit(cache=True, nogil=True)
-def _near(offsets, positions, boxes, inverses, pbc, origins, reach, ex_first, ex_j):
-    n = len(positions)
-    order, moved, rank = np.empty(n, np.int64), np.zeros((n, 3), np.int32), np.empty(n, np.int64)
-    place, inside = np.empty((n, 3)), np.empty((n, 3))  # by rank: in the box in Å, and as fractions of it
-    start, system = np.zeros(n + 1, np.int64), np.empty(n, np.int64)
-    first, masked_first = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    slot, shift = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int16)
-    masked, special = np.empty(len(ex_j) + 64, np.int32), np.empty(64, np.int64)
-    partner = np.full(n, -1, np.int64)  # the last cluster with an atom that this rank has no pair with
-    t, v, centre = np.empty(3, np.int64), np.empty(3), np.empty(3)
-    begin, end, bins = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
-    c = p = m = 0
-    for s in range(len(offsets) - 1):
-        a, b, box, inverse, periodic = offsets[s], offsets[s + 1], boxes[s], inverses[s], pbc[s]
-        heights = 1.0 / np.sqrt((inverse**2).sum(0))
-        known = c
-        c = _sort(a, b, positions, box, inverse, periodic, origins[s], heights, order, moved, place, inside, start, c)
-        for r in range(a, b):
-            rank[order[r]] = r
-        for k in range(3):
-            bins[k] = max(1, min(int(heights[k] / BIN), 100))
-        bin_first, members = _binned(a, b, inside, bins)
-        for d in range(known, c):
-            one, two = start[d], start[d + 1]
-            system[d], opened, specials = s, p, 0
-            for k in range(3):
-                begin[k] = int(np.floor((inside[one:two, k].min() - reach / heights[k]) * bins[k]))
-                end[k] = int(np.floor((inside[one:two, k].max() + reach / heights[k]) * bins[k]))
-                if not periodic[k]:
-                    begin[k], end[k] = max(begin[k], 0), min(end[k], bins[k] - 1)
-                centre[k] = place[one:two, k].mean()
-            radius = 0.0
-            for i in range(one, two):
-                radius = max(radius, _distance2(place[i], centre))
-                for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
-                    partner[rank[ex_j[e]]] = d
-            outer = (np.sqrt(radius) + reach) ** 2
-            for x in range(begin[0], end[0] + 1):
-                t[0] = x // bins[0]
-                for y in range(begin[1], end[1] + 1):
-                    t[1] = y // bins[1]
-                    row = ((x - t[0] * bins[0]) * bins[1] + y - t[1] * bins[1]) * bins[2]
-                    for z in range(begin[2], end[2] + 1):
-                        t[2] = z // bins[2]
-                        bin_ = row + z - t[2] * bins[2]
-                        home, forward = _direction(t)
+def _near(
+    order, start, system, place, fractions, boxes, inverses, heights, pbc, reach,
+    bins, before, bin_first, members, ex_first, ex_j,
+):  # fmt: skip
+    n, count = len(order), len(system)
+    rank, partner = np.empty(n, np.int64), np.full(n, -1, np.int64)
+    for r in range(n):
+        rank[order[r]] = r
+    first, masked_first = np.zeros(count + 1, np.int64), np.zeros(n + 1, np.int64)
+    slot, shift, special = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int16), np.empty(n, np.int64)
+    masked = np.empty(len(ex_j) + 64, np.int32)
+    t, v, begin, end = np.empty(3, np.int64), np.empty(3), np.empty(3, np.int64), np.empty(3, np.int64)
+    p = m = 0
+    for d in range(count):
+        one, two, s = start[d], start[d + 1], system[d]
+        box, inverse, periodic, opened, specials = boxes[s], inverses[s], pbc[s], p, 0
+        centre, outer = _around(one, two, place, fractions, heights[s], periodic, reach, bins[s], begin, end)
+        for i in range(one, two):
+            for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
+                partner[rank[ex_j[e]]] = d
+        for x in range(begin[0], end[0] + 1):
+            t[0] = x // bins[s, 0]
+            for y in range(begin[1], end[1] + 1):
+                t[1] = y // bins[s, 1]
+                row = before[s] + ((x - t[0] * bins[s, 0]) * bins[s, 1] + y - t[1] * bins[s, 1]) * bins[s, 2]
+                for z in range(begin[2], end[2] + 1):
+                    t[2] = z // bins[s, 2]
+                    bin_ = row + z - t[2] * bins[s, 2]
+                    home, forward = _direction(t)
+                    vx, vy, vz = _moved(t, box)
+                    for w in range(bin_first[bin_], bin_first[bin_ + 1]):
+                        j = members[w]
+                        if j < one or (j < two and (home or (j == one and not forward))):
+                            continue  # comes before, stands among the cluster's own, or has its opposite there
+                        px, py, pz = place[j, 0] + vx, place[j, 1] + vy, place[j, 2] + vz
+                        square = (px - centre[0]) ** 2 + (py - centre[1]) ** 2 + (pz - centre[2]) ** 2
+                        if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
+                            continue
+                        if p == len(slot):
+                            slot, shift = _twice(slot), _twice_rows(shift)
+                        if j < two or partner[j] == d:
+                            if specials == len(special):
+                                special = _twice(special)
+                            special[specials] = p
+                            specials += 1
+                        slot[p] = j
                         for k in range(3):
-                            v[k] = t[0] * box[0, k] + t[1] * box[1, k] + t[2] * box[2, k]
-                        vx, vy, vz = v[0], v[1], v[2]
-                        for w in range(bin_first[bin_], bin_first[bin_ + 1]):
-                            j = members[w]
-                            if j < one or (j < two and (home or (j == one and not forward))):
-                                continue  # comes before, stands among the cluster's own, or has its opposite there
-                            px, py, pz = place[j, 0] + vx, place[j, 1] + vy, place[j, 2] + vz
-                            square = (px - centre[0]) ** 2 + (py - centre[1]) ** 2 + (pz - centre[2]) ** 2
-                            if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
-                                continue
-                            if p == len(slot):
-                                slot, shift = np.append(slot, np.empty_like(slot)), _double(shift)
-                            if j < two or partner[j] == d:
-                                if specials == len(special):
-                                    special = np.append(special, np.empty_like(special))
-                                special[specials] = p
-                                specials += 1
-                            slot[p] = j
+                            shift[p, k] = t[k]
+                        p += 1
+        first[d + 1] = p
+        for i in range(one, two):
+            if m + two - one + specials > len(masked):
+                masked = _twice(masked)
+            for u in range(i + 1 - two, specials):  # first its own, then those that may have to be masked
+                j = u + two if u < 0 else slot[special[u]]
+                for k in range(3):
+                    t[k] = 0 if u < 0 else shift[special[u], k]
+                if u >= 0 and (j < i or (j == i and not _direction(t)[1])):
+                    hidden = True
+                else:
+                    hidden = False
+                    for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
+                        if ex_j[e] == order[j]:
+                            v[0], v[1], v[2] = _moved(t, box)
                             for k in range(3):
-                                shift[p, k] = t[k]
-                            p += 1
-            first[d + 1] = p
-            for i in range(one, two):
-                if m + two - one + specials > len(masked):
-                    masked = np.append(masked, np.empty_like(masked))
-                for j in range(i + 1, two):
-                    if _excluded(order[i], order[j], ex_first, ex_j) and _nearest(
-                        place[j] - place[i], inverse, periodic
-                    ):
-                        masked[m] = j - one
-                        m += 1
-                for u in special[:specials]:
-                    j = slot[u]
-                    for k in range(3):
-                        t[k] = shift[u, k]
-                    for k in range(3):
-                        v[k] = place[j, k] + t[0] * box[0, k] + t[1] * box[1, k] + t[2] * box[2, k] - place[i, k]
-                    if (
-                        j < i
-                        or (j == i and not _direction(t)[1])
-                        or (_excluded(order[i], order[j], ex_first, ex_j) and _nearest(v, inverse, periodic))
-                    ):
-                        masked[m] = two - one + u - opened
-                        m += 1
-                masked_first[i + 1] = m
-    start, system, first = start[: c + 1].copy(), system[:c].copy(), first[: c + 1].copy()
-    return order, moved, start, system, first, slot[:p].copy(), shift[:p].copy(), masked_first, masked[:m].copy()
+                                v[k] += place[j, k] - place[i, k]
+                            hidden = _nearest(v, inverse, periodic)
+                if hidden:
+                    masked[m] = j - one if u < 0 else two - one + special[u] - opened
+                    m += 1
+            masked_first[i + 1] = m
+    return first, slot[:p].copy(), shift[:p].copy(), masked_first, masked[:m].copy()
 
 
 @njit(cache=True, nogil=True)
-def _sort(a, b, positions, box, inverse, periodic, origin, heights, order, moved, place, inside, start, c):
-    """Sort the atoms a to b of a system by columns and along them; returns the number of clusters known then."""
-    side = (SIZE * abs(np.linalg.det(box)) / max(b - a, 1)) ** (1 / 3)
-    nx, ny = max(1, int(np.round(heights[0] / side))), max(1, int(np.round(heights[1] / side)))
-    key, where, cells = np.empty(b - a), np.empty((b - a, 3)), np.zeros((b - a, 3), np.int32)
-    for i in range(b - a):
+def _around(one, two, place, fractions, heights, periodic, reach, bins, begin, end):
+    """Bins within reach of a cluster from `begin` to `end`, its centre, and the square of how far all of it reaches."""
+    centre, radius2 = np.zeros(3), 0.0
+    for k in range(3):
+        low, high = fractions[one, k], fractions[one, k]
+        for i in range(one, two):
+            low, high = min(low, fractions[i, k]), max(high, fractions[i, k])
+            centre[k] += place[i, k] / (two - one)
+        begin[k] = math.floor((low - reach / heights[k]) * bins[k])
+        end[k] = math.floor((high + reach / heights[k]) * bins[k])
+        if not periodic[k]:
+            begin[k], end[k] = max(begin[k], 0), min(end[k], bins[k] - 1)
+    for i in range(one, two):
+        square = 0.0
         for k in range(3):
-            f = 0.0
-            for x in range(3):
-                f += (positions[a + i, x] - origin[x]) * inverse[x, k]
-            cells[i, k] = int(np.floor(f)) if periodic[k] else 0
-            where[i, k] = f - cells[i, k]
-        column = min(int(where[i, 0] * nx), nx - 1) * ny + min(int(where[i, 1] * ny), ny - 1)
-        key[i] = column + 0.999 * where[i, 2]
-    found = np.argsort(key, kind="mergesort")
-    for r in range(b - a):
-        i = found[r]
-        order[a + r] = a + i
-        for k in range(3):
-            moved[a + r, k], inside[a + r, k] = cells[i, k], where[i, k]
-            place[a + r, k] = positions[a + i, k] - (
-                cells[i, 0] * box[0, k] + cells[i, 1] * box[1, k] + cells[i, 2] * box[2, k]
-            )
-        full = a + r - start[c] == SIZE if r else False
-        if r and (full or int(key[i]) != int(key[found[r - 1]])):
-            c += 1
-            start[c] = a + r
-    if b > a:
-        c += 1
-        start[c] = b
-    return c
+            square += (place[i, k] - centre[k]) ** 2
+        radius2 = max(radius2, square)
+    return centre, (math.sqrt(radius2) + reach) ** 2
 
 
 @njit(cache=True, nogil=True)
-def _binned(a, b, inside, bins):
-    """(first, members): ranks of each bin, ascending."""
-    where = np.empty(b - a, np.int64)
-    bin_first = np.zeros(bins[0] * bins[1] * bins[2] + 1, np.int64)
-    for r in range(a, b):
-        w = 0
-        for k in range(3):
-            w = w * bins[k] + min(max(int(inside[r, k] * bins[k]), 0), bins[k] - 1)
-        where[r - a] = w
-        bin_first[w + 1] += 1
-    bin_first = np.cumsum(bin_first)
-    members, filled = np.empty(b - a, np.int64), bin_first.copy()
-    for r in range(a, b):
-        members[filled[where[r - a]]] = r
-        filled[where[r - a]] += 1
-    return bin_first, members
+def _moved(t, box):
+    return (
+        t[0] * box[0, 0] + t[1] * box[1, 0] + t[2] * box[2, 0],
+        t[0] * box[0, 1] + t[1] * box[1, 1] + t[2] * box[2, 1],
+        t[0] * box[0, 2] + t[1] * box[1, 2] + t[2] * box[2, 2],
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -273,11 +262,6 @@ def _direction(t):
     """Whether a shift is none, and whether it is the forward one of itself and its opposite."""
     home = t[0] == 0 and t[1] == 0 and t[2] == 0
     return home, t[0] > 0 or (t[0] == 0 and (t[1] > 0 or (t[1] == 0 and t[2] > 0)))
-
-
-@njit(cache=True, nogil=True)
-def _distance2(x, y):
-    return (x[0] - y[0]) ** 2 + (x[1] - y[1]) ** 2 + (x[2] - y[2]) ** 2
 
 
 @njit(cache=True, nogil=True)
@@ -289,23 +273,23 @@ def _touches(x, y, z, place, one, two, reach2):
 
 
 @njit(cache=True, nogil=True)
-def _excluded(i, j, ex_first, ex_j):
-    for e in range(ex_first[i], ex_first[i + 1]):  # noqa: SIM110
-        if ex_j[e] == j:
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True)
 def _nearest(v, inverse, periodic):
     for k in range(3):
-        if periodic[k] and np.round(v[0] * inverse[0, k] + v[1] * inverse[1, k] + v[2] * inverse[2, k]) != 0:
+        fraction = v[0] * inverse[0, k] + v[1] * inverse[1, k] + v[2] * inverse[2, k]
+        if periodic[k] and math.floor(fraction + 0.5) != 0:
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _double(shift):
-    more = np.empty((2 * len(shift), 3), shift.dtype)
-    more[: len(shift)] = shift
+def _twice(values):
+    more = np.empty(2 * len(values), values.dtype)
+    more[: len(values)] = values
+    return more
+
+
+@njit(cache=True, nogil=True)
+def _twice_rows(values):
+    more = np.empty((2 * len(values), values.shape[1]), values.dtype)
+    more[: len(values)] = values
     return more
