@@ -7,7 +7,9 @@ from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.coulomb import Coulomb
 from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.from_openmm import Imported, from_openmm, import_openmm
+from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_state import state_from_openmm
 from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.pme import Pme
@@ -24,11 +26,13 @@ __all__ = [
     "Coulomb",
     "FlatBottom",
     "ForceField",
+    "GeneralizedBorn",
     "HarmonicAngles",
     "HarmonicBonds",
     "HarmonicImpropers",
     "Imported",
     "LennardJones",
+    "Nbfix",
     "Pairs14",
     "Pme",
     "Repulsion",

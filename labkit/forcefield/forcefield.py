@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.base.neighbours import find_neighbours
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
+from labkit.forcefield.compiled_own import own_kernels
 from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.pair_term import PairTerm
 from labkit.forcefield.term import Term
@@ -33,6 +35,9 @@ class ForceField(Potential):
         super().__init__()
         if not terms:
             raise LabkitError("a force field without terms; give some by name, as in {'bonds': HarmonicBonds(...)}")
+        for name, term in terms.items():
+            if not isinstance(term, Term):
+                raise LabkitError(f"term {name}: {type(term).__name__} is no term; add it instead: forcefield + {name}")
         self.terms = nn.ModuleDict(terms)
         self.n_atoms = n_atoms
         self.cutoff = max(term.cutoff for term in terms.values())
@@ -63,11 +68,12 @@ class ForceField(Potential):
     ) -> Evaluation:
         """As any potential; on the CPU in float64 the pairs go by compiled kernels, unless a graph is wanted."""
         here = state.positions.device.type == "cpu" and state.positions.dtype == torch.float64
+        self.check(state.system)
         if create_graph or per_atom or wanted.get("uncertainty") or not here or not compiled.available():
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
-        self.check(state.system)
         if "_fast" not in self.__dict__:
-            groups = compiled.CompiledPairs.groups(list(self.terms.values()), self.skin)
+            terms = list(self.terms.values())
+            groups = [*compiled.CompiledPairs.groups(terms, self.skin), *own_kernels(terms, self.skin)]
             bonded = CompiledBonded(self.terms.values())
             self.__dict__["_fast"] = [*groups, bonded] if bonded.terms else groups
         groups = self.__dict__["_fast"]
@@ -79,6 +85,8 @@ class ForceField(Potential):
             energy = energy + e
             forces = None if forces is None else forces + f
             stress = None if stress is None else stress + virial / state.volume()[:, None, None]
+        if not bool(torch.isfinite(energy).all()):
+            check_apart(state)
         return Evaluation(energy, forces, stress)
 
     def reset(self) -> None:
@@ -102,6 +110,12 @@ class ForceField(Potential):
     def repeat(self, times: int) -> ForceField:
         """This force field for `times` replicas in one batch."""
         return type(self)({n: t.repeated(times, self.n_atoms) for n, t in self.terms.items()}, times * self.n_atoms)
+
+
+def check_apart(state: State) -> None:
+    """Raise LabkitError, naming them, where two atoms are at the same place: no term has an energy there."""
+    if bool(torch.isfinite(state.positions).all()):
+        find_neighbours(state.system, state.positions, state.cell, 0.01)
 
 
 class _Rest(Potential):
