@@ -9,6 +9,7 @@ from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.from_openmm import Imported, from_openmm, import_openmm
 from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.load import load
 from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_state import state_from_openmm
 from labkit.forcefield.pairs14 import Pairs14
@@ -45,6 +46,7 @@ __all__ = [
     "from_openmm",
     "from_torchmd_yaml",
     "import_openmm",
+    "load",
     "state_from_openmm",
     "to_openmm",
     "torchmd_masses",

@@ -50,15 +50,20 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
     box = _box(coordinates)
     parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
     if ".xml" in found.values():
-        topology, types = coordinates.topology, []
-        system = _told(where, lambda: app.ForceField(*parameters).createSystem(topology, **options))
+        topology = coordinates.topology
+        made = _told(", ".join(parameters), lambda: app.ForceField(*parameters))
+        system = _told(where, lambda: made.createSystem(topology, **options), lambda: _xml_types(made, topology))
     else:
         what = _only(found, TOPOLOGIES, "topology")
-        open_file, types_of = {"AMBER": _amber, "CHARMM": _charmm, "GROMACS": _gromacs}[TOPOLOGIES[found[what]]]
-        made = _told(what, lambda: open_file(app, what, box))
-        types = types_of(made)
-        extra = [_told(" ".join(parameters), lambda: app.CharmmParameterSet(*parameters))] if parameters else []
-        system, topology = _told(what, lambda: made.createSystem(*extra, **options), types), made.topology
+        opened, types_of = {
+            "AMBER": (app.AmberPrmtopFile, lambda: []),
+            "CHARMM": (app.CharmmPsfFile, lambda: [(atom.idx, atom.attype) for atom in made.atom_list]),
+            "GROMACS": (app.GromacsTopFile, lambda: _gromacs_types(made)),
+        }[TOPOLOGIES[found[what]]]
+        made = _told(what, lambda: opened(what, periodicBoxVectors=box))
+        topology = made.topology
+        extra = [_told(", ".join(parameters), lambda: app.CharmmParameterSet(*parameters))] if parameters else []
+        system = _told(what, lambda: made.createSystem(*extra, **options), types_of)
     if box is not None:
         system.setDefaultPeriodicBoxVectors(*box)
     try:
@@ -85,28 +90,38 @@ def _box(coordinates: Any) -> Any:
     return None
 
 
-def _amber(app: Any, file: str, box: Any) -> Any:
-    return app.AmberPrmtopFile(file, periodicBoxVectors=box)
+def _xml_types(forcefield: Any, topology: Any) -> Atoms:
+    kinds = {}
+    for residue, template in zip(topology.residues(), forcefield.getMatchingTemplates(topology), strict=True):
+        named = {atom.name: atom.type for atom in template.atoms}
+        kinds |= {atom.index: named.get(atom.name, "") for atom in residue.atoms()}
+    return sorted(kinds.items())
 
 
-def _charmm(app: Any, file: str, box: Any) -> Any:
-    return app.CharmmPsfFile(file, periodicBoxVectors=box)
+def _gromacs_types(top: Any) -> Atoms:
+    kinds = [fields[1] for name, count in top._molecules for fields in top._moleculeTypes[name].atoms * count]
+    return list(enumerate(kinds))
 
 
-def _gromacs(app: Any, file: str, box: Any) -> Any:
-    return app.GromacsTopFile(file, periodicBoxVectors=box)
-
-
-def _told(file: str, make: Callable[[], Any], types: Atoms = ()) -> Any:
+def _told(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
     """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
     try:
         return make()
     except Exception as error:
-        said = str(error) or type(error).__name__
-        words = set(re.findall(r"[\w*+'-]+", said))
-        named = "".join(
-            f"; atoms of type {name}: {', '.join(str(i) for i, kind in types if kind == name)}"
-            for name in dict.fromkeys(kind for _, kind in types)
-            if name in words
-        )
-        raise LabkitError(f"{file}: OpenMM cannot use it: {type(error).__name__}: {said}{named}") from error
+        root: BaseException = error
+        while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
+            root = root.__context__
+        said = "; ".join(dict.fromkeys(f"{type(e).__name__}: {e}" for e in (error, root)))
+        raise LabkitError(f"{file}: OpenMM cannot use it: {said}{_named(said, types)}") from error
+
+
+def _named(said: str, types: Callable[[], Atoms]) -> str:
+    """The atoms of the types that are named in `said`."""
+    if "type" not in said and "KeyError" not in said:
+        return ""
+    words, atoms = set(re.findall(r"[\w*+'-]+", said.replace("'", " "))), types()
+    return "".join(
+        f"; atoms of type {name}: {', '.join(str(i) for i, kind in atoms if kind == name)}"
+        for name in dict.fromkeys(kind for _, kind in atoms)
+        if name in words
+    )

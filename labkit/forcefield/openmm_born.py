@@ -93,7 +93,7 @@ def custom_born(force: openmm.CustomGBForce, system: openmm.System) -> Named:
     neck = None
     if with_necks:
         if abs(numbers.get("neckCut", 0) * NANOMETRE - NECK_REACH) > 1e-9:
-            raise _unknown(force, f"neckCut is {numbers.get('neckCut')} nm, expected {NECK_REACH / NANOMETRE}")
+            raise _unknown(force, f"neckCut is {numbers.get('neckCut')} nm, expected {NECK_REACH / NANOMETRE:g}")
         tables = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
         depth, distance = (matrix(force.getTabulatedFunction(tables[name])) for name in ("getm0", "getd0"))
         neck = (column["radindex"].astype(int), depth / NANOMETRE, distance * NANOMETRE)

@@ -200,7 +200,7 @@ REFUSED = [
     (openmm.CustomExternalForce("5*x^2"), r"force 2: CustomExternalForce with the expression '5\*x\^2'"),
     (openmm.CustomBondForce("3*r"), "CustomBondForce"),
     (openmm.DrudeForce(), "force 2: DrudeForce has no term"),
-    (openmm.GBSAOBCForce(), "force 2: GBSAOBCForce has no term"),
+    (openmm.GBSAOBCForce(), "force 2: GBSAOBCForce has parameters of 0 particles, but the System has 3"),
     (openmm.CustomNonbondedForce("1/r^4"), r"force 2: CustomNonbondedForce with the expression '1/r\^4'"),
     (offset(), "force 2: NonbondedForce has 1 parameter offsets .of lambda."),
     (ljpme(), "LJPME"),
@@ -213,23 +213,6 @@ def test_forces_without_a_term_are_named(force, message):
         force.addBond(0, 1, [])
     with pytest.raises(LabkitError, match=message):
         from_openmm(other(openmm.XmlSerializer.clone(force), forces=2))
-
-
-def test_implicit_solvent_is_named():
-    system = systems.alanine_dipeptide("amber14-all.xml", "implicit/gbn2.xml")[0]
-    with pytest.raises(LabkitError, match="CustomGBForce .implicit solvent. with the energy"):
-        from_openmm(system)
-
-
-def test_pairs_of_types_with_their_own_parameters_are_named():
-    force = openmm.CustomNonbondedForce("acoef(type1, type2)/r^12 - bcoef(type1, type2)/r^6;")
-    force.addPerParticleParameter("type")
-    force.addTabulatedFunction("acoef", openmm.Discrete2DFunction(2, 2, [1e-6, 2e-6, 2e-6, 1e-6]))
-    force.addTabulatedFunction("bcoef", openmm.Discrete2DFunction(2, 2, [1e-3, 1e-3, 1e-3, 1e-3]))
-    for kind in (0, 1, 1):
-        force.addParticle([kind])
-    with pytest.raises(LabkitError, match="types 0 and 1 have a pair of their own .NBFIX."):
-        from_openmm(other(force))
 
 
 def test_virtual_sites_and_massless_particles_are_named():
