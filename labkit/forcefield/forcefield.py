@@ -81,7 +81,11 @@ class ForceField(Potential):
         found = rest.evaluate(state, **wanted)
         energy, forces, stress = found.energy, found.forces, found.stress
         for group in groups:
-            e, f, virial = group(state)
+            try:
+                e, f, virial = group(state)
+            except ZeroDivisionError:  # of two atoms at the same place
+                check_apart(state)
+                raise
             energy = energy + e
             forces = None if forces is None else forces + f
             stress = None if stress is None else stress + virial / state.volume()[:, None, None]

@@ -64,6 +64,9 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
         topology = made.topology
         extra = [_told(", ".join(parameters), lambda: app.CharmmParameterSet(*parameters))] if parameters else []
         system = _told(what, lambda: made.createSystem(*extra, **options), types_of)
+    for atom in topology.atoms():
+        if atom.element is None:  # GROMACS and CHARMM files have masses, but no elements
+            atom.element = app.Element.getByMass(system.getParticleMass(atom.index))
     if box is not None:
         system.setDefaultPeriodicBoxVectors(*box)
     try:
