@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ COORDINATES = {
 PARAMETERS = (".prm", ".par", ".rtf", ".str", ".xml")
 KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
 
-Atoms = list[tuple[int, str]]  # number and type
+Atoms = list[tuple[str, str]]  # number and name, and the type
 
 
 def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
@@ -50,20 +51,10 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
     box = _box(coordinates)
     parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
     if ".xml" in found.values():
-        topology = coordinates.topology
-        made = _told(", ".join(parameters), lambda: app.ForceField(*parameters))
-        system = _told(where, lambda: made.createSystem(topology, **options), lambda: _xml_types(made, topology))
+        system, topology = _by_residues(app, where, coordinates.topology, parameters, options)
     else:
         what = _only(found, TOPOLOGIES, "topology")
-        opened, types_of = {
-            "AMBER": (app.AmberPrmtopFile, lambda: []),
-            "CHARMM": (app.CharmmPsfFile, lambda: [(atom.idx, atom.attype) for atom in made.atom_list]),
-            "GROMACS": (app.GromacsTopFile, lambda: _gromacs_types(made)),
-        }[TOPOLOGIES[found[what]]]
-        made = _told(what, lambda: opened(what, periodicBoxVectors=box))
-        topology = made.topology
-        extra = [_told(", ".join(parameters), lambda: app.CharmmParameterSet(*parameters))] if parameters else []
-        system = _told(what, lambda: made.createSystem(*extra, **options), types_of)
+        system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
     for atom in topology.atoms():
         if atom.element is None:  # GROMACS and CHARMM files have masses, but no elements
             atom.element = app.Element.getByMass(system.getParticleMass(atom.index))
@@ -73,6 +64,25 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
         return state_from_openmm(topology, coordinates.positions, system, seed), import_openmm(system)
     except LabkitError as error:
         raise LabkitError(f"{', '.join(found)}: {error}") from error
+
+
+def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+    """The System that XML files make of the residues of a PDB file."""
+    made = _told(", ".join(parameters), lambda: app.ForceField(*parameters))
+    system = _told(where, lambda: made.createSystem(topology, **options), partial(_xml_types, made, topology))
+    return system, topology
+
+
+def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+    """The System of a file that names the type of each atom."""
+    opened = {"AMBER": app.AmberPrmtopFile, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
+    types = partial(_top_types, what) if kind == "GROMACS" else list
+    made = _told(what, lambda: opened(what, periodicBoxVectors=box), types)
+    extra = ()
+    if kind == "CHARMM":
+        types = partial(_psf_types, made)
+        extra = (_told(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
+    return _told(what, lambda: made.createSystem(*extra, **options), types), made.topology
 
 
 def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
@@ -87,23 +97,33 @@ def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
 def _box(coordinates: Any) -> Any:
     if hasattr(coordinates, "topology"):
         return coordinates.topology.getPeriodicBoxVectors()
-    for get in ("getBoxVectors", "getPeriodicBoxVectors"):
-        if hasattr(coordinates, get):
-            return getattr(coordinates, get)()
-    return None
+    if hasattr(coordinates, "getPeriodicBoxVectors"):
+        return coordinates.getPeriodicBoxVectors()
+    return getattr(coordinates, "boxVectors", None)
+
+
+def _psf_types(psf: Any) -> Atoms:
+    return [(f"{atom.idx} {atom.name}", atom.attype) for atom in psf.atom_list]
 
 
 def _xml_types(forcefield: Any, topology: Any) -> Atoms:
-    kinds = {}
+    found = []
     for residue, template in zip(topology.residues(), forcefield.getMatchingTemplates(topology), strict=True):
         named = {atom.name: atom.type for atom in template.atoms}
-        kinds |= {atom.index: named.get(atom.name, "") for atom in residue.atoms()}
-    return sorted(kinds.items())
+        found += [(f"{atom.index} {atom.name}", named.get(atom.name, "")) for atom in residue.atoms()]
+    return found
 
 
-def _gromacs_types(top: Any) -> Atoms:
-    kinds = [fields[1] for name, count in top._molecules for fields in top._moleculeTypes[name].atoms * count]
-    return list(enumerate(kinds))
+def _top_types(file: str) -> Atoms:
+    """Rows of [ atoms ] of a GROMACS topology, with its own numbers."""
+    found, section = [], ""
+    for line in Path(file).read_text().splitlines():
+        fields = line.split(";")[0].split()
+        if fields[:1] == ["["]:
+            section = fields[1]
+        elif section == "atoms" and len(fields) > 4:
+            found.append((f"{fields[0]} {fields[4]}", fields[1]))
+    return found
 
 
 def _told(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
@@ -114,17 +134,19 @@ def _told(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list)
         root: BaseException = error
         while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
             root = root.__context__
-        said = "; ".join(dict.fromkeys(f"{type(e).__name__}: {e}" for e in (error, root)))
+        said = "; ".join(
+            dict.fromkeys(f"there is no entry for {e}" if isinstance(e, KeyError) else str(e) for e in (error, root))
+        )
         raise LabkitError(f"{file}: OpenMM cannot use it: {said}{_named(said, types)}") from error
 
 
 def _named(said: str, types: Callable[[], Atoms]) -> str:
     """The atoms of the types that are named in `said`."""
-    if "type" not in said and "KeyError" not in said:
+    if "type" not in said and "entry" not in said:
         return ""
-    words, atoms = set(re.findall(r"[\w*+'-]+", said.replace("'", " "))), types()
+    words, atoms = set(re.findall(r"[\w*+-]+", said)), types()
     return "".join(
-        f"; atoms of type {name}: {', '.join(str(i) for i, kind in atoms if kind == name)}"
+        f"; atoms of type {name}: {', '.join(atom for atom, kind in atoms if kind == name)}"
         for name in dict.fromkeys(kind for _, kind in atoms)
         if name in words
     )

@@ -76,7 +76,9 @@ class Nbfix(PairTerm):
         kinds, tables = join_tables([t.kinds for t in terms], [(t.repulsive, t.attractive) for t in terms])
         for term in terms[1:]:
             if term.settings() != terms[0].settings():
-                raise LabkitError(f"Nbfix: {terms[0].settings()} in one system of a batch, {term.settings()} in another")
+                raise LabkitError(
+                    f"Nbfix: {terms[0].settings()} in one system of a batch, {term.settings()} in another"
+                )
         exclusions = torch.cat([t.exclusions + start for t, start in zip(terms, starts, strict=True)])
         return cls(kinds, *tables, exclusions, **terms[0].settings())
 

@@ -224,4 +224,6 @@ def write_born(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomG
 
 
 def _written(head: str, definitions: dict[str, str], numbers: dict[str, float]) -> str:
-    return ";".join([head, *(f"{k}={v}" for k, v in definitions.items()), *(f"{k}={v:.16g}" for k, v in numbers.items())])
+    return ";".join(
+        [head, *(f"{k}={v}" for k, v in definitions.items()), *(f"{k}={v:.16g}" for k, v in numbers.items())]
+    )

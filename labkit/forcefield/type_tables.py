@@ -24,12 +24,10 @@ def join_tables(kinds: Sequence[Tensor], tables: Sequence[Tables]) -> tuple[Tens
     starts: list[int] = []
     moved = []
     for which, given in zip(kinds, tables, strict=True):
-        for known, start in zip(distinct, starts, strict=True):
-            if known is given or all(map(torch.equal, known, given)):
-                break
-        else:
-            start = starts[-1] + len(distinct[-1][0]) if starts else 0
+        same = (k for k, known in enumerate(distinct) if all(map(torch.equal, known, given)))
+        place = next(same, len(distinct))
+        if place == len(distinct):
+            starts.append(starts[-1] + len(distinct[-1][0]) if starts else 0)
             distinct.append(given)
-            starts.append(start)
-        moved.append(which + start)
+        moved.append(which + starts[place])
     return torch.cat(moved), tuple(torch.block_diag(*parts) for parts in zip(*distinct, strict=True))

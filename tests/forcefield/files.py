@@ -103,7 +103,7 @@ CT CT CT OX 0.5 2 180.0
 IMPROPER
 CT CT CT OX 45.0 0 35.0
 
-NONBONDED nbxmod 5 atom cdiel fshift vatom vdistance vfswitch cutnb 14.0 ctofnb 12.0 ctonnb 10.0 eps 1.0 e14fac 1.0 wmin 1.5
+NONBONDED nbxmod 5 atom cdiel fshift vatom vdistance vfswitch cutnb 14.0 ctofnb 12.0 ctonnb 10.0 eps 1.0
 CT  0.0 -0.066 1.96  0.0 -0.01 1.9
 OX  0.0 -0.17 1.68
 SOD 0.0 -0.0469 1.41
@@ -116,7 +116,9 @@ END
 def write_charmm(folder: Path, nbfix: bool = False) -> tuple[Path, Path, Path]:
     """psf, crd and prm."""
     rows = zip(range(1, 7), [1, 1, 1, 1, 2, 3], ["MOL"] * 4 + ["SOD", "CLA"], NAMES, TYPES, CHARGES, MASSES)
-    atoms = [f"{n:8d} SYS  {r:<4d} {m:<4s} {a:<4s} {t:<4s} {q:10.6f} {u:13.4f}           0" for n, r, m, a, t, q, u in rows]
+    atoms = [
+        f"{n:8d} SYS  {r:<4d} {m:<4s} {a:<4s} {t:<4s} {q:10.6f} {u:13.4f}           0" for n, r, m, a, t, q, u in rows
+    ]
     lists = {
         "NBOND: bonds": (3, [1, 2, 2, 3, 3, 4]), "NTHETA: angles": (2, [1, 2, 3, 2, 3, 4]),
         "NPHI: dihedrals": (1, [1, 2, 3, 4]), "NIMPHI: impropers": (1, [2, 1, 3, 4]), "NDON: donors": (0, []),
@@ -171,6 +173,10 @@ def write_gromacs(folder: Path) -> tuple[Path, Path]:
     """top and gro: two chains in a box."""
     (folder / "chains.top").write_text(TOP)
     places = np.concatenate([POSITIONS[:4], POSITIONS[:4] + [0.3, 0.35, 0.4]]) + 0.3
-    rows = [f"{n // 4 + 1:5d}MOL  {NAMES[n % 4]:>5s}{n + 1:5d}" + "".join(f"{x:8.3f}" for x in places[n]) for n in range(8)]
-    (folder / "chains.gro").write_text("\n".join(["two chains", "    8", *rows, "   2.50000   2.60000   2.70000"]) + "\n")
+    rows = [
+        f"{n // 4 + 1:5d}MOL  {NAMES[n % 4]:>5s}{n + 1:5d}" + "".join(f"{x:8.3f}" for x in places[n]) for n in range(8)
+    ]
+    (folder / "chains.gro").write_text(
+        "\n".join(["two chains", "    8", *rows, "   2.50000   2.60000   2.70000"]) + "\n"
+    )
     return folder / "chains.top", folder / "chains.gro"

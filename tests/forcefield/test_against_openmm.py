@@ -38,8 +38,10 @@ SMALL = {
     "alanine dipeptide, CHARMM36": systems.charmm_dipeptide,
     "helix of 50 alanines": systems.helix,
     "ligand": systems.ligand,
-    **{f"alanine dipeptide, {model}": partial(systems.implicit_dipeptide, model)
-       for model in ("hct", "obc1", "obc2", "gbn", "gbn2")},
+    **{
+        f"alanine dipeptide, {model}": partial(systems.implicit_dipeptide, model)
+        for model in ("hct", "obc1", "obc2", "gbn", "gbn2")
+    },
     "salt, NBFIX": systems.salt,
     "salt, NBFIX, cutoff": lambda: systems.periodic_salt(switch=False),
     "salt, NBFIX, switch": systems.periodic_salt,

@@ -1,4 +1,4 @@
-"""Implicit solvent beyond what each system of the comparison with OpenMM has: salt, cutoffs, batches, what is refused."""
+"""Implicit solvent beyond the comparison of systems with OpenMM: salt, cutoffs, batches, what is refused."""
 
 from __future__ import annotations
 

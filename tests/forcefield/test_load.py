@@ -82,7 +82,9 @@ def test_pdb_and_xml(tmp_path):
     files = ("amber14-all.xml", "implicit/gbn2.xml")
     options = {"constraints": app.HBonds}
     system = app.ForceField(*files).createSystem(pdb.topology, **options)
-    _, taken = same((tmp_path / "ala.pdb", *files), options, system, systems.places(pdb.positions), {"implicit_solvent"})
+    _, taken = same(
+        (tmp_path / "ala.pdb", *files), options, system, systems.places(pdb.positions), {"implicit_solvent"}
+    )
     assert len(taken.constraint_atoms) == 12
 
 
@@ -119,7 +121,9 @@ def no_residue(folder):
 
 def no_xml_type(folder):
     (folder / "salt.pdb").write_text("HETATM    1 CL    CL A   1       0.000   0.000   0.000  1.00  0.00          CL\n")
-    (folder / "salt.xml").write_text(systems.SALT.format("").replace('<Atom type="cl" charge="-1" sigma="1" epsilon="0"/>', ""))
+    (folder / "salt.xml").write_text(
+        systems.SALT.format("").replace('<Atom type="cl" charge="-1" sigma="1" epsilon="0"/>', "")
+    )
     return folder / "salt.pdb", folder / "salt.xml"
 
 
@@ -137,11 +141,11 @@ def unknown_type(folder):
 
 
 BAD = {
-    no_atom_type: r"chain.psf: OpenMM cannot use it: .*atom type.*OX.*; atoms of type OX: 3$",
+    no_atom_type: r"par_chain.prm: OpenMM cannot use it: Atom type OX not present.*; atoms of type OX: 3 O4$",
     no_bond_type: r"chain.psf: OpenMM cannot use it: .*[Mm]issing bond type.*",
-    no_gromacs_type: r"chains.top: OpenMM cannot use it: .*OX.*; atoms of type OX: 3, 7$",
-    no_residue: r"one.pdb: OpenMM cannot use it: ValueError: No template found for residue 0 .UNK.",
-    no_xml_type: r"salt.pdb: OpenMM cannot use it: .*No parameters defined for atom type cl; atoms of type cl: 0$",
+    no_gromacs_type: r"chains.top: OpenMM cannot use it: there is no entry for 'OX'; atoms of type OX: 4 O4$",
+    no_residue: r"one.pdb: OpenMM cannot use it: No template found for residue 0 .UNK.",
+    no_xml_type: r"salt.pdb: OpenMM cannot use it: .*No parameters defined for atom type cl; atoms of type cl: 0 CL$",
     fewer_coordinates: r"chain.prmtop, .*chains.gro: 6 atoms in the topology, 8 positions and 6 particles",
     nothing_there: r"none.inpcrd: there is no such file",
     unknown_type: r"chain.pdbx: unknown file type '.pdbx'; did you mean '.pdb'.; known: .prmtop, .parm7, .psf, .top",

@@ -20,7 +20,7 @@ from labkit.forcefield import from_openmm, state_from_openmm  # noqa: E402
 
 def test_a_pair_of_its_own_makes_the_term():
     assert "nbfix" in from_openmm(systems.salt()[0]).terms
-    mean = '<NBFixPair type1="na" type2="cl" sigma="0.3279" epsilon="{}"/>'.format((0.1962 * 0.6276) ** 0.5)
+    mean = f'<NBFixPair type1="na" type2="cl" sigma="0.3279" epsilon="{(0.1962 * 0.6276) ** 0.5}"/>'
     for ordinary in (mean, ""):  # what follows Lorentz and Berthelot is an ordinary Lennard-Jones
         assert "lennard_jones" in from_openmm(systems.salt(ordinary)[0]).terms
 

@@ -25,9 +25,9 @@ from labkit.forcefield import (
 
 pytest.importorskip("openmm")
 
-from forcefield.compare import energies_and_forces  # noqa: E402
+from forcefield.compare import energies_and_forces
 
-from labkit.forcefield import from_openmm, to_openmm  # noqa: E402
+from labkit.forcefield import from_openmm, to_openmm
 
 N, BOX = 10, np.array([[9.0, 0, 0], [1.0, 9.5, 0], [-0.5, 1.2, 9.2]])
 rng = np.random.default_rng(3)
@@ -70,7 +70,11 @@ def test_openmm_has_the_same_energy_and_gives_it_back(name, boxed):
 
 @pytest.mark.parametrize("cut", [5.0, 4.6])
 def test_a_box_below_twice_the_cutoff_is_told(cut):
-    for term in (LennardJones(SIGMA, EPSILON, cutoff=cut), Coulomb(SIGMA, cutoff=cut), Repulsion(SIGMA, EPSILON, (), cut)):
+    for term in (
+        LennardJones(SIGMA, EPSILON, cutoff=cut),
+        Coulomb(SIGMA, cutoff=cut),
+        Repulsion(SIGMA, EPSILON, (), cut),
+    ):
         words = rf"term it: a cutoff of {cut:g} Å, but the box is 9, 9.5, 9.2 Å across.*needs {2 * cut:g} Å each way"
         with pytest.raises(LabkitError, match=words):
             to_openmm(ForceField({"it": term}, N), [12.0] * N, BOX)
@@ -79,7 +83,9 @@ def test_a_box_below_twice_the_cutoff_is_told(cut):
 def test_a_bias_has_no_openmm_force():
     forcefield = ForceField({"bonds": HarmonicBonds([[0, 1]], 1.0, 1.0)}, 2)
     bias = Bias(lambda r, cell: r.norm(), lambda s: s**2)
-    with pytest.raises(LabkitError, match="takes a ForceField, not a Sum of ForceField, Bias: .*convert the ForceField"):
+    with pytest.raises(
+        LabkitError, match="takes a ForceField, not a Sum of ForceField, Bias: .*convert the ForceField"
+    ):
         to_openmm(forcefield + bias, [1.0, 1.0])
     with pytest.raises(LabkitError, match="term bias: Bias is no term; add it instead: forcefield . bias"):
         ForceField({"bias": bias}, 2)

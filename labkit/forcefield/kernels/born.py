@@ -1,4 +1,4 @@
-"""Generalized Born energies, forces and virials over a pair list, compiled: radii, pairs, and back through the radii."""
+"""Generalized Born over a pair list, compiled: radii, pairs, and the forces back through the radii."""
 
 from __future__ import annotations
 
