@@ -2,7 +2,7 @@
 
 from labkit.base.calculator import Calculator
 from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
-from labkit.base.potential import Committee, Evaluation, Potential, Sum
+from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
 from labkit.base.protocols import Integrator, Observer
 from labkit.base.system import State, System, check_atoms
@@ -11,6 +11,7 @@ __all__ = [
     "NO_PROGRESS",
     "Calculator",
     "Committee",
+    "Compiled",
     "Evaluation",
     "Integrator",
     "NeighbourList",

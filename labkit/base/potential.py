@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +38,10 @@ class Evaluation:
     uncertainty: Tensor | None = None
     uncertainty_per_atom: Tensor | None = None
     uncertainty_forces: Tensor | None = None
+
+
+#: (positions (n, 3) Å, forces (n, 3) eV/Å to be written) -> energies (S,) eV
+Compiled = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Potential(nn.Module):
@@ -139,6 +144,14 @@ class Potential(nn.Module):
             return [torch.zeros_like(t) for t in wanted]
         found = torch.autograd.grad(energy.sum(), wanted, create_graph=create_graph, allow_unused=True)
         return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
+
+    def compiled(self, state: State) -> Compiled | None:
+        """This potential as a function of arrays for positions of this system in this cell, where it can be one.
+
+        It writes forces (n, 3) and returns energies (S,), and uses the parameters as they are now: dynamics on the CPU
+        take it for many steps in one go. None, as here, where there is only `evaluate`.
+        """
+        return None
 
     def calculator(self) -> Calculator:
         """This potential as an ASE calculator."""

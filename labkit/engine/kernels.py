@@ -1,9 +1,33 @@
-"""SHAKE and RATTLE cluster by cluster, compiled by numba: as constraints.py, on the CPU and without gradients."""
+"""Compiled by numba, on the CPU and without gradients: kicks, drifts, and SHAKE and RATTLE as in constraints.py."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
+
+
+@numba.njit(cache=True)
+def kick(v, f, weight, dt):
+    """v += dt F/m in place."""
+    for i in range(len(v)):
+        for x in range(3):
+            v[i, x] += dt * weight[i] * f[i, x]
+
+
+@numba.njit(cache=True)
+def drift(r, v, dt):
+    """r += dt v in place."""
+    for i in range(len(r)):
+        for x in range(3):
+            r[i, x] += dt * v[i, x]
+
+
+@numba.njit(cache=True)
+def mix(v, keep, width, noise):
+    """v = keep v + width noise in place, with one number an atom."""
+    for i in range(len(v)):
+        for x in range(3):
+            v[i, x] = keep[i] * v[i, x] + width[i] * noise[i, x]
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from labkit.errors import LabkitError, Stopped
 
 #: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
 BLOCK = 20
-#: s between two calls of progress.update, and of progress.should_stop
+#: s between two calls of progress.update, and of progress.should_stop; and of steps in one go
 SHOWN, ASKED = 0.3, 0.05
 
 
@@ -82,6 +83,9 @@ class _Loop:
         self.observers, self.progress, self.store = observers, progress, store
         self.health: Health | None = None
         self._shown = self._asked = -1e9
+        self._pace = ASKED  # s a step: the first one is alone
+        # an integrator may make many steps at once: the same, faster
+        self._advance = getattr(integrator, "advance", None) or partial(_step_by_step, integrator)
         self.state, self.resumed = self._begin(state)
 
     def _begin(self, state: State) -> tuple[State, bool]:
@@ -126,7 +130,7 @@ class _Loop:
                 self._verify(good)
                 self._save()
                 raise Stopped(f"stopped at step {self.state.step} of {self.last}", partial=self.state)
-            self.state = self._step(good)
+            self.state = self._advanced(good, self._until(checked, checkpoint_every))
             step = self.state.step
             due = any(step % o.every == 0 for o in self.observers)
             saving = self.store is not None and step % checkpoint_every == 0
@@ -142,24 +146,34 @@ class _Loop:
             self._save()
         return self.state
 
-    def _step(self, good: State) -> State:
+    def _until(self, checked: int, checkpoint_every: int) -> int:
+        """How many steps to make in one go: not beyond what comes next, and no longer than Stop may wait."""
+        step = self.state.step
+        every = [o.every for o in self.observers] + ([checkpoint_every] if self.store is not None else [])
+        soonest = min([self.last, checked + BLOCK, *(step - step % k + k for k in every)]) - step
+        return max(1, min(soonest, int(ASKED / self._pace)))
+
+    def _advanced(self, good: State, steps: int) -> State:
+        began = time.perf_counter()
         try:
-            return self.integrator.step(self.state, self.potential, self.dt)
+            return self._advance(self.state, self.potential, self.dt, steps)
         except LabkitError as error:
-            raise self._failure(good, f"step {self.state.step + 1}: {error}") from error
+            raise self._failure(good, f"step {self.state.step + 1}: {error}", self.state.step + steps) from error
+        finally:
+            self._pace = (time.perf_counter() - began) / steps
 
     def _verify(self, good: State) -> None:
         if not self.health.good(self.state):
             where = f"between steps {good.step} and {self.state.step}: {self.health.complaint(self.state)}"
             raise self._failure(good, where)
 
-    def _failure(self, good: State, otherwise: str) -> LabkitError:
+    def _failure(self, good: State, otherwise: str, upto: int = 0) -> LabkitError:
         """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
-        text, state, upto = otherwise, good, self.state.step
+        text, state, upto = otherwise, good, upto or self.state.step
         self.potential.reset()
         try:
             while state.step < upto:
-                state = self.integrator.step(state, self.potential, self.dt)
+                state = self._advance(state, self.potential, self.dt, 1)
                 if not self.health.good(state):
                     text = f"step {state.step}: {self.health.complaint(state)}"
                     break
@@ -204,6 +218,12 @@ class _Loop:
             energy=float(good.aux["energy"].mean()),
             temperature=float(temperature_under(good, self.integrator).mean()),
         )
+
+
+def _step_by_step(integrator: Integrator, state: State, potential: Potential, dt: float, steps: int) -> State:
+    for _ in range(steps):
+        state = integrator.step(state, potential, dt)
+    return state
 
 
 def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int) -> None:

@@ -1,23 +1,18 @@
-"""The fast path of a force field on the CPU: pairs by compiled kernels (numba), everything else by autograd."""
+"""The fast path of a force field on the CPU: compiled kernels (numba) for what they know, autograd for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from labkit.base import State
-from labkit.config import config
-from labkit.forcefield.coulomb import Coulomb
+from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.pair_term import PairTerm
-from labkit.forcefield.pme import Pme
 from labkit.forcefield.term import Term
-from labkit.units import COULOMB
-
-NONE = np.empty(0)
 
 
 def available() -> bool:
@@ -29,94 +24,97 @@ def available() -> bool:
     return True
 
 
-class CompiledPairs:
-    """Energy, forces and dE/dstrain of one Lennard-Jones term, one electrostatic term, or both in one pass.
+class Kernel(Protocol):
+    """Some terms of a force field by a compiled kernel."""
 
-    The list of pairs reaches `skin` [Å] beyond the cutoff, and is found again when atoms, or the cell, may have moved a
-    pair from outside to within it.
+    terms: tuple[Term, ...]
+
+    def begin(self, state: State) -> None:
+        """Read the parameters as they are now."""
+
+    def add(
+        self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
+    ) -> None:
+        """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV."""
+
+
+class Compiled:
+    """Energies and forces of one batch for many steps, on arrays and without what a step of torch costs.
+
+    What kernels know is computed by them; `rest` is evaluated by autograd, once where it depends on the cell alone.
     """
 
-    def __init__(self, terms: Sequence[PairTerm], skin: float) -> None:
-        self.terms, self.skin, self.builds = tuple(terms), skin, 0
-        self.cutoff = terms[0].reach
-        self._kept: tuple | None = None
+    def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
+        self.kernels, self.rest = list(kernels), rest
+
+    def evaluate(self, state: State, *, forces: bool = True, stress: bool = False) -> Evaluation:
+        found = self.rest.evaluate(state, forces=forces, stress=stress)
+        self._begin(state)
+        energy, force, virial = found.energy.numpy(), np.zeros(state.positions.shape), np.zeros(state.cell.shape)
+        for kernel in self.kernels:
+            kernel.add(*self._arrays(state), energy, force, virial)
+        return Evaluation(
+            found.energy,
+            found.forces + torch.from_numpy(force) if forces else None,
+            found.stress - torch.from_numpy(virial) / state.volume()[:, None, None] if stress else None,
+        )
+
+    def start(self, state: State) -> Compiled:
+        """Ready for positions of this system, in this cell, with the parameters as they are now."""
+        self._begin(state)
+        self._state, self._cells = state, state.cell.detach().numpy()
+        self._constant = self.rest.evaluate(state, forces=False).energy.numpy() if self.rest.still else None
+        return self
+
+    def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+        """Write forces (n, 3) eV/Å and return energies (S,) eV."""
+        if self._constant is None:
+            found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
+            energy = found.energy.numpy()
+            forces[:] = found.forces.numpy()
+        else:
+            energy = self._constant.copy()
+            forces[:] = 0.0
+        virial = np.zeros(self._cells.shape)
+        for kernel in self.kernels:
+            kernel.add(positions, self._cells, energy, forces, virial)
+        return energy
+
+    def _begin(self, state: State) -> None:
+        for kernel in self.kernels:
+            kernel.begin(state)
 
     @staticmethod
-    def groups(terms: Sequence[Term], skin: float) -> list[CompiledPairs]:
-        """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
-        found: list[list[PairTerm]] = []
-        for term in terms:
-            if type(term) not in (LennardJones, Coulomb, Pme):
-                continue
-            for group in found:
-                charges, other = isinstance(term, LennardJones), isinstance(group[0], LennardJones)
-                if len(group) == 1 and charges != other and _share(group[0], term):
-                    group.append(term)
-                    break
-            else:
-                found.append([term])
-        return [CompiledPairs(group, skin) for group in found]
+    def _arrays(state: State) -> tuple[np.ndarray, np.ndarray]:
+        return state.positions.detach().contiguous().numpy(), state.cell.detach().contiguous().numpy()
 
-    def __call__(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """(S,) eV, (n, 3) eV/Å, (S, 3, 3) eV."""
-        from labkit.forcefield.kernels.nonbonded import nonbonded
 
-        positions, cells = state.positions.detach().numpy(), state.cell.detach().numpy()
-        pairs, index = self._pairs(state, positions, cells)
-        arguments = _parameters(self.terms)
-        energy, forces, virial = nonbonded(
-            config().threads, positions, cells, index, pairs.first, pairs.j, pairs.shift, *arguments
+class Rest(Potential):
+    """What compiled kernels leave to autograd: terms that they do not know, and the rest of those that they do."""
+
+    def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
+        super().__init__()
+        terms = list(terms)
+        self.pairs = [term for term in terms if id(term) in done and isinstance(term, PairTerm)]
+        self.others = [term for term in terms if id(term) not in done]
+        self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
+        #: whether nothing of it depends on the positions
+        self.still = not self.others and all(
+            isinstance(term, LennardJones | Nbfix) or type(term).rest is PairTerm.rest for term in self.pairs
         )
-        return torch.from_numpy(energy), torch.from_numpy(forces), torch.from_numpy(-virial)
 
-    def reset(self) -> None:
-        """Forget the list of pairs."""
-        self._kept = None
+    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: bool) -> Evaluation:
+        """Without autograd where nothing depends on the positions."""
+        if stress or not self.still:
+            return super().evaluate(state, stress=stress, forces=forces, **wanted)
+        with torch.no_grad():
+            energy = self.energy(state.system, state.positions, state.cell, Neighbours.none("cpu"))
+        return Evaluation(energy, torch.zeros_like(state.positions) if forces else None)
 
-    def _pairs(self, state: State, positions: np.ndarray, cells: np.ndarray):
-        from labkit.forcefield.kernels.pairlist import exclusion_table, pair_list
-
-        kept = self._kept
-        if kept is None or kept[0] is not state.system or self._outdated(kept, positions, cells):
-            self.terms[0].check(state.system)
-            table = exclusion_table(self.terms[0].exclusions.numpy(), state.system.n_atoms)
-            reach = None if self.cutoff is None else self.cutoff + self.skin
-            pairs = pair_list(state.system, positions, cells, reach, table)
-            far = float(np.abs(pairs.shift).sum(1).max()) if reach is not None and len(pairs.shift) else 0.0
-            index = state.system.index.numpy()
-            kept = self._kept = (state.system, pairs, index, positions.copy(), cells.copy(), far)
-            self.builds += 1
-        return kept[1], kept[2]
-
-    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> bool:
-        if self.cutoff is None:
-            return False
-        _, _, _, then, box, far = kept
-        moved = np.sqrt(np.square(positions - then).sum(1).max())
-        stretched = far * np.linalg.norm(cells - box, axis=(1, 2)).max()
-        return not 2 * moved + stretched <= self.skin  # so that NaN is outdated
-
-
-def _share(one: PairTerm, other: PairTerm) -> bool:
-    return one.reach == other.reach and torch.equal(one.exclusions, other.exclusions)
-
-
-def _parameters(terms: Sequence[PairTerm]) -> tuple:
-    from labkit.forcefield.kernels.nonbonded import EWALD, PLAIN, REACTION_FIELD
-
-    lj = next((t for t in terms if isinstance(t, LennardJones)), None)
-    charged = next((t for t in terms if not isinstance(t, LennardJones)), None)
-    first: tuple = (False, NONE, NONE, 0.0, -1.0, 1.0)
-    if lj is not None:
-        cutoff = np.inf if lj.reach is None else lj.reach
-        root = lj.root_epsilon.detach().numpy()
-        first = (True, lj.sigma.detach().numpy(), root, cutoff**2, -1.0 if lj.switch is None else lj.switch, cutoff)
-    second: tuple = (NONE, PLAIN, 0.0, 0.0, 0.0, 0.0)
-    if charged is not None:
-        cut2 = np.inf if charged.reach is None else charged.reach**2
-        charges = charged.charges.detach().numpy() * COULOMB**0.5
-        if isinstance(charged, Pme):
-            second = (charges, EWALD, cut2, 0.0, 0.0, charged.alpha)
-        else:
-            second = (charges, REACTION_FIELD, cut2, *charged.reaction_field, 0.0)
-    return first + second
+    def energy(
+        self, system: System, positions: torch.Tensor, cell: torch.Tensor, neighbours: Neighbours
+    ) -> torch.Tensor:
+        energies = [term.energy(system, positions, cell, neighbours) for term in self.others]
+        rests = [term.rest(system, positions, cell) for term in self.pairs]
+        energies += [rest for rest in rests if rest is not None]
+        return torch.stack(energies).sum(0) if energies else positions.new_zeros(system.n_systems)

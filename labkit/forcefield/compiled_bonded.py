@@ -1,51 +1,55 @@
-"""Bonded terms by compiled kernels: bonds, angles, torsions of the three kinds."""
+"""Bonded terms by compiled kernels: bonds, 1-4 pairs, angles, torsions of the three kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labkit.base import State
 from labkit.forcefield.angles import HarmonicAngles
 from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
+from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.term import Term
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
+from labkit.units import COULOMB
 
-KINDS = (HarmonicBonds, UreyBradley, HarmonicAngles, Torsions, RyckaertBellemans, HarmonicImpropers)
+KINDS = (HarmonicBonds, UreyBradley, Pairs14, HarmonicAngles, Torsions, RyckaertBellemans, HarmonicImpropers)
 NONE = np.empty(0)
 
 
 class CompiledBonded:
-    """Energy, forces and dE/dstrain of all bonded terms that do not look for nearest images."""
+    """All bonded terms that do not look for nearest images."""
 
     def __init__(self, terms: Iterable[Term]) -> None:
         self.terms = tuple(t for t in terms if type(t) in KINDS and not t.periodic and len(t.atoms))
 
-    def __call__(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """(S,) eV, (n, 3) eV/Å, (S, 3, 3) eV."""
-        from labkit.forcefield.kernels import bonded
+    def begin(self, state: State) -> None:
+        self._index, self._kernels = state.system.index.numpy(), [_kernel(term) for term in self.terms]
 
-        r, index = state.positions.detach().numpy(), state.system.index.numpy()
-        energy, forces = np.zeros(state.system.n_systems), np.zeros_like(r)
-        virial = np.zeros((len(energy), 3, 3))
-        out = (r, index, energy, forces, virial)
-        for term in self.terms:
-            values = [getattr(term, key).detach().numpy() for key in term.VALUES]
-            atoms = term.atoms.numpy()
-            if isinstance(term, HarmonicBonds):
-                bonded.bonds(atoms, *values, *out)
-            elif isinstance(term, HarmonicAngles):
-                bonded.angles(atoms, *values, *out)
-            elif isinstance(term, Torsions):
-                bonded.torsions(bonded.COSINE, atoms, values[0], values[1], values[2][:, None], *out)
-            elif isinstance(term, RyckaertBellemans):
-                bonded.torsions(bonded.RYCKAERT_BELLEMANS, atoms, NONE, NONE, values[0], *out)
-            else:
-                bonded.torsions(bonded.HARMONIC, atoms, *values, NONE[:, None], *out)
-        return torch.from_numpy(energy), torch.from_numpy(forces), torch.from_numpy(-virial)
+    def add(
+        self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
+    ) -> None:
+        for kernel in self._kernels:
+            kernel(positions, self._index, energy, forces, virial)
 
     def reset(self) -> None:
         """Nothing is kept."""
+
+
+def _kernel(term: Term) -> Callable[..., None]:
+    from labkit.forcefield.kernels import bonded
+
+    atoms, values = term.atoms.numpy(), [getattr(term, key).detach().numpy() for key in term.VALUES]
+    if isinstance(term, HarmonicBonds):
+        return partial(bonded.bonds, atoms, *values)
+    if isinstance(term, Pairs14):
+        return partial(bonded.pairs14, atoms, COULOMB * values[0], *values[1:])
+    if isinstance(term, HarmonicAngles):
+        return partial(bonded.angles, atoms, *values)
+    if isinstance(term, Torsions):
+        return partial(bonded.torsions, bonded.COSINE, atoms, values[0], values[1], values[2][:, None])
+    if isinstance(term, RyckaertBellemans):
+        return partial(bonded.torsions, bonded.RYCKAERT_BELLEMANS, atoms, NONE, NONE, values[0])
+    return partial(bonded.torsions, bonded.HARMONIC, atoms, *values, NONE[:, None])

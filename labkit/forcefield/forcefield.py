@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,7 @@ from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
 from labkit.forcefield.compiled_own import own_kernels
-from labkit.forcefield.lennard_jones import LennardJones
-from labkit.forcefield.pair_term import PairTerm
+from labkit.forcefield.compiled_pairs import CompiledPairs
 from labkit.forcefield.term import Term
 
 
@@ -67,35 +66,37 @@ class ForceField(Potential):
         self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: bool
     ) -> Evaluation:
         """As any potential; on the CPU in float64 the pairs go by compiled kernels, unless a graph is wanted."""
-        here = state.positions.device.type == "cpu" and state.positions.dtype == torch.float64
-        self.check(state.system)
-        if create_graph or per_atom or wanted.get("uncertainty") or not here or not compiled.available():
+        fast = None if create_graph or per_atom or wanted.get("uncertainty") else self._fast(state)
+        if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
-        if "_fast" not in self.__dict__:
-            terms = list(self.terms.values())
-            groups = [*compiled.CompiledPairs.groups(terms, self.skin), *own_kernels(terms, self.skin)]
-            bonded = CompiledBonded(self.terms.values())
-            self.__dict__["_fast"] = [*groups, bonded] if bonded.terms else groups
-        groups = self.__dict__["_fast"]
-        rest = _Rest(self.terms.values(), {id(term) for group in groups for term in group.terms}, self.cutoff)
-        found = rest.evaluate(state, **wanted)
-        energy, forces, stress = found.energy, found.forces, found.stress
-        for group in groups:
-            try:
-                e, f, virial = group(state)
-            except ZeroDivisionError:  # of two atoms at the same place
-                check_apart(state)
-                raise
-            energy = energy + e
-            forces = None if forces is None else forces + f
-            stress = None if stress is None else stress + virial / state.volume()[:, None, None]
-        if not bool(torch.isfinite(energy).all()):
+        wanted.pop("uncertainty", None)
+        try:
+            found = fast.evaluate(state, **wanted)
+        except ZeroDivisionError:  # of two atoms at the same place
             check_apart(state)
-        return Evaluation(energy, forces, stress)
+            raise
+        if not bool(torch.isfinite(found.energy).all()):
+            check_apart(state)
+        return found
+
+    def compiled(self, state: State) -> compiled.Compiled | None:
+        fast = self._fast(state)
+        return None if fast is None else fast.start(state)
+
+    def _fast(self, state: State) -> compiled.Compiled | None:
+        self.check(state.system)
+        if state.positions.device.type != "cpu" or state.positions.dtype != torch.float64 or not compiled.available():
+            return None
+        if "_kernels" not in self.__dict__:
+            terms = list(self.terms.values())
+            kernels = [*CompiledPairs.groups(terms), *own_kernels(terms), CompiledBonded(terms)]
+            done = {id(term) for kernel in kernels for term in kernel.terms}
+            self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
+        return self.__dict__["_kernels"]
 
     def reset(self) -> None:
         super().reset()
-        self.__dict__.pop("_fast", None)
+        self.__dict__.pop("_kernels", None)
 
     @classmethod
     def batch(cls, forcefields: Sequence[ForceField]) -> ForceField:
@@ -120,28 +121,3 @@ def check_apart(state: State) -> None:
     """Raise LabkitError, naming them, where two atoms are at the same place: no term has an energy there."""
     if bool(torch.isfinite(state.positions).all()):
         find_neighbours(state.system, state.positions, state.cell, 0.01)
-
-
-class _Rest(Potential):
-    """What compiled kernels leave to autograd: terms that are no pair terms, and the rest of those that are."""
-
-    def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
-        super().__init__()
-        terms = list(terms)
-        self.pairs = [term for term in terms if id(term) in done and isinstance(term, PairTerm)]
-        self.others = [term for term in terms if id(term) not in done]
-        self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
-
-    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: bool) -> Evaluation:
-        """Without autograd where nothing is left, or only what depends on the cell alone."""
-        if stress or self.others or any(not isinstance(term, LennardJones) for term in self.pairs):
-            return super().evaluate(state, stress=stress, forces=forces, **wanted)
-        with torch.no_grad():
-            energy = self.energy(state.system, state.positions, state.cell, Neighbours.none("cpu"))
-        return Evaluation(energy, torch.zeros_like(state.positions) if forces else None)
-
-    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
-        energies = [term.energy(system, positions, cell, neighbours) for term in self.others]
-        rests = [term.rest(system, positions, cell) for term in self.pairs]
-        energies += [rest for rest in rests if rest is not None]
-        return torch.stack(energies).sum(0) if energies else positions.new_zeros(system.n_systems)

@@ -94,9 +94,7 @@ class Term(Potential):
         return self.batch([self] * times, range(0, times * n_atoms, n_atoms))
 
 
-def separation(
-    system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Tensor, periodic: bool = False
-) -> Tensor:
+def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Tensor, periodic: bool = False) -> Tensor:
     """Vectors r_j - r_i (m, 3) in Å; `periodic`: to the nearest image of j."""
     # index_select, not [...]: its gradient is an index_add, several times faster
     vectors = positions.index_select(0, j) - positions.index_select(0, i)

@@ -17,12 +17,12 @@ from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_bonded import SPRING
-from labkit.forcefield.openmm_born import write_born
 from labkit.forcefield.openmm_nbfix import write_nbfix
 from labkit.forcefield.openmm_own import write_repulsion, write_restraints
 from labkit.forcefield.repulsion import Repulsion, RepulsionCG
 from labkit.forcefield.restraints import FlatBottom, Restraints
 from labkit.forcefield.term import Term
+from labkit.forcefield.to_openmm_born import write_born
 from labkit.forcefield.to_openmm_nonbonded import is_nonbonded, nonbonded_forces
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
 from labkit.units import KJ_PER_MOL, NANOMETRE

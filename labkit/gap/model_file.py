@@ -123,4 +123,3 @@ def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tenso
             )
         owner, _, last = name.rpartition(".")
         terms.get_submodule(owner).register_buffer(last, tensor)
-

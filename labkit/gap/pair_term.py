@@ -74,9 +74,7 @@ class PairTerm(nn.Module):
         energies = positions.new_zeros(system.n_atoms)
         for pair, weights in prepared.items():
             mine, r = self.distances(system, near, vectors, pair)
-            energies = energies.index_add(
-                0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights)
-            )
+            energies = energies.index_add(0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights))
         return energies
 
     def prepare(self, weights: Tensor) -> Prepared:

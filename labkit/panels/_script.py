@@ -54,4 +54,4 @@ def source(frames: Dataset, what: str, n: int | None = None) -> str:
                 return f'labkit.datasets.ice("{name}", n={count})'
         except LabkitError:
             pass  # no shipped set after all
-    return f"{what}{f'[:{n}]' if n else ''}  # your own frames: as in labkit.load(\"mine.xyz\")"
+    return f'{what}{f"[:{n}]" if n else ""}  # your own frames: as in labkit.load("mine.xyz")'

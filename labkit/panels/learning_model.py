@@ -170,4 +170,3 @@ class LearningModel(Model):
             runs().add(run)
         except LabkitError as error:
             self.note = f"{self.note}\n{error}".strip()
-

@@ -1,4 +1,4 @@
-"""Bonds, angles and torsions, compiled: forces by their closed forms, added to what is there.
+"""Bonds, 1-4 pairs, angles and torsions, compiled: forces by their closed forms, added to what is there.
 
 `virial` is Σ f ⊗ (r - r_ref), as in the kernel of pairs. Each atom's sum has one order, on one thread.
 """
@@ -30,6 +30,27 @@ def bonds(atoms, k, r0, r, index, energy, forces, virial):
             forces[i, a] -= pull * x[a]
             for b in range(3):
                 virial[s, a, b] += pull * x[a] * x[b]
+
+
+@njit(cache=True, nogil=True)
+def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
+    """`charge`: k_e q_i q_j."""
+    x = np.empty(3)
+    for m in range(len(atoms)):
+        i, j = atoms[m]
+        s = index[i]
+        for a in range(3):
+            x[a] = r[j, a] - r[i, a]
+        inverse2 = 1.0 / (x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
+        s6 = (sigma[m] * sigma[m] * inverse2) ** 3
+        near = charge[m] * math.sqrt(inverse2)
+        energy[s] += 4.0 * epsilon[m] * (s6 * s6 - s6) + near
+        push = (24.0 * epsilon[m] * (2.0 * s6 * s6 - s6) + near) * inverse2
+        for a in range(3):
+            forces[j, a] += push * x[a]
+            forces[i, a] -= push * x[a]
+            for b in range(3):
+                virial[s, a, b] += push * x[a] * x[b]
 
 
 @njit(cache=True, nogil=True)

@@ -7,19 +7,10 @@ import math
 import numpy as np
 from numba import njit
 
-
-@njit(cache=True, nogil=True, inline="always")
-def _vector(p, i, j, r, h, shift):
-    a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
-    x, y, z = r[j, 0] - r[i, 0], r[j, 1] - r[i, 1], r[j, 2] - r[i, 2]
-    if a != 0 or b != 0 or c != 0:
-        x += a * h[0, 0] + b * h[1, 0] + c * h[2, 0]
-        y += a * h[0, 1] + b * h[1, 1] + c * h[2, 1]
-        z += a * h[0, 2] + b * h[1, 2] + c * h[2, 2]
-    return x, y, z
+from labkit.forcefield.kernels.pairs import push, vector
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def _integral(rho, s, r):
     """What a sphere s at distance r takes from the surroundings of ρ, and its derivative in r."""
     high = r + s
@@ -35,24 +26,23 @@ def _integral(rho, s, r):
     return value, 0.5 * slope
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def born(
     r, cells, index, first, partner, shift, charges, radii, rho, scaled, shape, saturating, kinds, depth, distance,
-    reach, neck_scale, solute, solvent, kappa, cut2, shifted, surface, probe,
+    reach, neck_scale, solute, solvent, kappa, cut2, shifted, surface, probe, energy, forces, virial,
 ):  # fmt: skip
-    """Energy (S,) eV, forces (n, 3) eV/Å and virial -Σ r f (S, 3, 3) eV.
+    """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV.
 
     charges (n,) times sqrt(k_e); rho, scaled (n,) Å; solute, solvent are 1/ε; shifted is 1/r_c; surface is 4π γ
     """
     n, necks = len(r), len(kinds) > 0
-    energy, forces, virial = np.zeros(len(cells)), np.zeros((n, 3)), np.zeros((len(cells), 3, 3))
     slope_i, slope_j = np.zeros(len(partner)), np.zeros(len(partner))  # dI/dr of both atoms
     integral = np.zeros(n)
     for i in range(n):
         h = cells[index[i]]
         for p in range(first[i], first[i + 1]):
             j = partner[p]
-            x, y, z = _vector(p, i, j, r, h, shift)
+            x, y, z = vector(p, i, j, r, h, shift)
             r2 = x * x + y * y + z * z
             if r2 >= cut2:
                 continue
@@ -99,7 +89,7 @@ def born(
         h = cells[s]
         for p in range(first[i], first[i + 1]):
             j = partner[p]
-            x, y, z = _vector(p, i, j, r, h, shift)
+            x, y, z = vector(p, i, j, r, h, shift)
             r2 = x * x + y * y + z * z
             qq = charges[i] * charges[j]
             if r2 >= cut2 or qq == 0.0:
@@ -115,7 +105,7 @@ def born(
             across = 0.5 * df * near
             pull[i] += across * (size[j] + 0.25 * r2 / size[i])
             pull[j] += across * (size[i] + 0.25 * r2 / size[j])
-            _push(-df * (1.0 - 0.25 * near), i, j, x, y, z, forces, virial[s])
+            push(-df * (1.0 - 0.25 * near), i, j, x, y, z, forces, virial[s])
         energy[s] += e
 
     for i in range(n):
@@ -125,28 +115,6 @@ def born(
             if slope_i[p] == 0.0 and slope_j[p] == 0.0:
                 continue
             j = partner[p]
-            x, y, z = _vector(p, i, j, r, h, shift)
+            x, y, z = vector(p, i, j, r, h, shift)
             slope = pull[i] * grows[i] * slope_i[p] + pull[j] * grows[j] * slope_j[p]
-            _push(-slope / math.sqrt(x * x + y * y + z * z), i, j, x, y, z, forces, virial[s])
-    return energy, forces, virial
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _push(slope, i, j, x, y, z, forces, virial):
-    """Add the force slope·(x, y, z) on j."""
-    gx, gy, gz = slope * x, slope * y, slope * z
-    forces[i, 0] -= gx
-    forces[i, 1] -= gy
-    forces[i, 2] -= gz
-    forces[j, 0] += gx
-    forces[j, 1] += gy
-    forces[j, 2] += gz
-    virial[0, 0] += gx * x
-    virial[0, 1] += gx * y
-    virial[0, 2] += gx * z
-    virial[1, 0] += gy * x
-    virial[1, 1] += gy * y
-    virial[1, 2] += gy * z
-    virial[2, 0] += gz * x
-    virial[2, 1] += gz * y
-    virial[2, 2] += gz * z
+            push(-slope / math.sqrt(x * x + y * y + z * z), i, j, x, y, z, forces, virial[s])

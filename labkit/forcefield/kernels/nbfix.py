@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
-from labkit.forcefield.kernels.born import _push, _vector
+from labkit.forcefield.kernels.pairs import push, vector
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
-def nbfix(r, cells, index, first, partner, shift, kinds, repulsive, attractive, switch, cutoff):
-    """Energy (S,) eV, forces (n, 3) eV/Å and virial -Σ r f (S, 3, 3) eV; switch is infinite where there is none."""
-    energy, forces, virial = np.zeros(len(cells)), np.zeros((len(r), 3)), np.zeros((len(cells), 3, 3))
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+def nbfix(r, cells, index, first, partner, shift, kinds, repulsive, attractive, switch, cutoff, energy, forces, virial):
+    """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV; switch is infinite where there is none."""
     for i in range(len(r)):
         s, e = index[i], 0.0
         h = cells[s]
         for p in range(first[i], first[i + 1]):
             j = partner[p]
-            x, y, z = _vector(p, i, j, r, h, shift)
+            x, y, z = vector(p, i, j, r, h, shift)
             r2 = x * x + y * y + z * z
             if r2 >= cutoff * cutoff:
                 continue
@@ -34,6 +32,5 @@ def nbfix(r, cells, index, first, partner, shift, kinds, repulsive, attractive, 
                 slope = slope * w + u * 30.0 * t * t * (1.0 - t) * (1.0 - t) / ((cutoff - switch) * d)
                 u *= w
             e += u
-            _push(slope, i, j, x, y, z, forces, virial[s])
+            push(slope, i, j, x, y, z, forces, virial[s])
         energy[s] += e
-    return energy, forces, virial

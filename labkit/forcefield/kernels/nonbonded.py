@@ -1,4 +1,9 @@
-"""Lennard-Jones and electrostatics over a pair list, compiled: energies, forces and virials in one pass."""
+"""Lennard-Jones and electrostatics over clusters and their slots, compiled: energies, forces and virials in one pass.
+
+The inner loop has no branch and reads and writes one buffer at fixed distances, so that the compiler makes vector
+instructions of it: what it takes for that are unsigned indices and division without a check. An interaction that there
+is not is None, by whose type the compiler leaves it out.
+"""
 
 from __future__ import annotations
 
@@ -6,117 +11,237 @@ import math
 
 import numpy as np
 from numba import njit, prange
+from numpy.polynomial import chebyshev
+from scipy.special import erfcx
 
-PLAIN, REACTION_FIELD, EWALD = 0, 1, 2
-PAIRS_PER_THREAD = 20_000  # a thread has a buffer of forces of its own: fewer pairs are not worth it
+WORK_PER_THREAD = 3_000  # slots: a thread has a buffer of forces of its own, fewer are not worth it
+ROOM = 1032  # slots in the buffer: the next of its nine parts lies no power of two away, which caches would not bear
+Y, Z, SIGMA, ROOT, CHARGE, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 9))
+FAR = 1e150  # Å, where a masked slot is meanwhile; its square is a number, and 1/FAR counts nothing
+FAST = {"contract", "arcp", "nsz", "reassoc"}
+_A, _DEGREE, _HALVINGS = 3.0, 20, 6
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
-def _one_chunk(
-    low, high, r, cells, index, first, partner, shift, lj, sigma, root, lj_cut2, switch, lj_cut,
-    charges, kind, c_cut2, k_rf, c_rf, alpha, forces, energy, virial,
+def _fitted() -> tuple[float, ...]:
+    """Powers of t = (x - a)/(x + a) in exp(x²) erfc(x) (x + a)/2a, to 5e-15 for all x >= 0."""
+    t = chebyshev.chebpts1(200)
+    x = _A * (1 + t) / (1 - t)
+    return tuple(chebyshev.cheb2poly(chebyshev.chebfit(t, erfcx(x) * (x + _A) / (2 * _A), _DEGREE)))
+
+
+ERFCX = _fitted()
+EXP = tuple(1 / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(12))
+
+
+@njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
+def _exp_erfcx(x):
+    """exp(-x²) and erfcx(x), to 1e-14: polynomials, because the library's functions stop the use of vectors."""
+    y = min(x * x, 40.0)
+    small, scaled = 0.0, 0.0
+    for k in range(12):
+        small = small * -y + EXP[11 - k]
+    for _ in range(_HALVINGS):
+        small = small * small
+    inverse = 1.0 / (x + _A)
+    t = (x - _A) * inverse
+    for k in range(_DEGREE + 1):
+        scaled = scaled * t + ERFCX[_DEGREE - k]
+    return small, 2.0 * _A * inverse * scaled
+
+
+@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+def _row(low, high, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_rf, c_rf, alpha):
+    """Energy and force of an atom with the slots low to high, forces on which are added to the buffer b."""
+    fx = fy = fz = energy = 0.0
+    for k in range(high - low):
+        p = np.uint64(k) + np.uint64(low)
+        dx, dy, dz = b[p] - x, b[p + Y] - y, b[p + Z] - z
+        r2 = dx * dx + dy * dy + dz * dz
+        inverse2 = 1.0 / r2
+        inverse = math.sqrt(inverse2)
+        u = slope = 0.0  # slope: -(1/r) du/dr
+        if lj is not None:
+            mean = 0.5 * (sigma + b[p + SIGMA])
+            s2 = mean * mean * inverse2
+            s6 = s2 * s2 * s2
+            six = 4.0 * root * b[p + ROOT] * s6
+            twelve = six * s6
+            u, slope = twelve - six, (12.0 * twelve - 6.0 * six) * inverse2
+            if switch is not None:
+                t = (r2 * inverse - switch) * width
+                t = t if t > 0.0 else 0.0
+                w = 1.0 - t * t * t * (10.0 + t * (6.0 * t - 15.0))
+                slope = slope * w + u * inverse * 30.0 * t * t * (1.0 - t) * (1.0 - t) * width
+                u *= w
+        if k_rf is not None:
+            qq = charge * b[p + CHARGE]
+            u += qq * (inverse + k_rf * r2 - c_rf)
+            slope += qq * (inverse * inverse2 - 2.0 * k_rf)
+        if alpha is not None:
+            qq = charge * b[p + CHARGE]
+            gauss, scaled = _exp_erfcx(alpha * r2 * inverse)
+            u += qq * gauss * scaled * inverse
+            slope += qq * gauss * (scaled * inverse + 1.1283791670955126 * alpha) * inverse2
+        near = r2 < cut2
+        u = u if near else 0.0
+        slope = slope if near else 0.0
+        gx, gy, gz = slope * dx, slope * dy, slope * dz
+        energy += u
+        fx -= gx
+        fy -= gy
+        fz -= gz
+        b[p + FX] += gx
+        b[p + FY] += gy
+        b[p + FZ] += gz
+    return energy, fx, fy, fz
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _chunk(
+    low, high, place, cells, values, start, system, first, slot, shift, masked_first, masked,
+    cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
 ):  # fmt: skip
-    for i in range(low, high):
-        s = index[i]
-        h = cells[s]
-        fx = fy = fz = e = 0.0
-        xx = xy = xz = yy = yz = zz = 0.0
-        for p in range(first[i], first[i + 1]):
-            j = partner[p]
-            x, y, z = r[j, 0] - r[i, 0], r[j, 1] - r[i, 1], r[j, 2] - r[i, 2]
-            a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
-            if a != 0 or b != 0 or c != 0:
-                x += a * h[0, 0] + b * h[1, 0] + c * h[2, 0]
-                y += a * h[0, 1] + b * h[1, 1] + c * h[2, 1]
-                z += a * h[0, 2] + b * h[1, 2] + c * h[2, 2]
-            r2 = x * x + y * y + z * z
-            near_c = charges.size > 0 and r2 < c_cut2
-            near_lj = lj and r2 < lj_cut2
-            if not (near_c or near_lj):
-                continue
-            inv2 = 1.0 / r2
-            slope = 0.0  # -(1/r) du/dr
-            if near_lj:
-                eps = 4.0 * root[i] * root[j]
-                if eps != 0.0:
-                    half = 0.5 * (sigma[i] + sigma[j])
-                    s2 = half * half * inv2
-                    s6 = s2 * s2 * s2
-                    u, du = eps * (s6 * s6 - s6), 6.0 * eps * (2.0 * s6 * s6 - s6) * inv2
-                    if switch >= 0.0 and r2 > switch * switch:
-                        d = math.sqrt(r2)
-                        t = (d - switch) / (lj_cut - switch)
-                        w = 1.0 - t * t * t * (10.0 + t * (6.0 * t - 15.0))
-                        dw = -30.0 * t * t * (1.0 - t) * (1.0 - t) / (lj_cut - switch)
-                        du = du * w - u * dw / d
-                        u *= w
-                    e += u
-                    slope += du
-            if near_c:
-                qq = charges[i] * charges[j]
-                if qq != 0.0:
-                    inv = math.sqrt(inv2)
-                    if kind == EWALD:
-                        d = r2 * inv
-                        near = qq * math.erfc(alpha * d) * inv
-                        e += near
-                        slope += (near + qq * alpha * 1.1283791670955126 * math.exp(-alpha * alpha * r2)) * inv2
-                    else:
-                        e += qq * (inv + k_rf * r2 - c_rf)
-                        slope += qq * (inv * inv2 - 2.0 * k_rf)
-            gx, gy, gz = slope * x, slope * y, slope * z
-            fx -= gx
-            fy -= gy
-            fz -= gz
-            forces[j, 0] += gx
-            forces[j, 1] += gy
-            forces[j, 2] += gz
-            xx += gx * x
-            xy += gx * y
-            xz += gx * z
-            yy += gy * y
-            yz += gy * z
-            zz += gz * z
-        forces[i, 0] += fx
-        forces[i, 1] += fy
-        forces[i, 2] += fz
-        energy[s] += e
-        w = virial[s]
-        w[0, 0] += xx
-        w[1, 1] += yy
-        w[2, 2] += zz
-        w[0, 1] += xy
-        w[1, 0] += xy
-        w[0, 2] += xz
-        w[2, 0] += xz
-        w[1, 2] += yz
-        w[2, 1] += yz
+    b, at, was = np.empty(9 * ROOM), np.empty(64, np.int64), np.empty(64)
+    origin = np.empty(3)
+    for c in range(low, high):
+        one, two, s = start[c], start[c + 1], system[c]
+        own = two - one
+        total = own + first[c + 1] - first[c]
+        origin[:] = place[:, one]
+        for begin in range(0, total, ROOM):
+            m = min(ROOM, total - begin)
+            _fill(begin, m, one, own, first[c], slot, shift, cells[s], place, values, b)
+            for i in range(one, two):
+                hidden = 0
+                for k in range(masked_first[i], masked_first[i + 1]):
+                    p = masked[k] - begin
+                    if 0 <= p < m:
+                        if hidden == len(at):
+                            at, was = np.append(at, at), np.append(was, was)
+                        at[hidden], was[hidden], b[p] = p, b[p], FAR
+                        hidden += 1
+                e, fx, fy, fz = _row(
+                    min(max(i - one + 1 - begin, 0), m), m, place[0, i], place[1, i], place[2, i],
+                    values[0, i], values[1, i], values[2, i], b, cut2, lj, switch, width, k_rf, c_rf, alpha,
+                )  # fmt: skip
+                for k in range(hidden):
+                    b[at[k]] = was[k]
+                energy[s] += e
+                _push(forces, virial[s], i, fx, fy, fz, place[0, i], place[1, i], place[2, i], origin)
+            for p in range(m):
+                r = one + begin + p if begin + p < own else slot[first[c] + begin + p - own]
+                fx, fy, fz = b[p + 6 * ROOM], b[p + 7 * ROOM], b[p + 8 * ROOM]
+                _push(forces, virial[s], r, fx, fy, fz, b[p], b[p + ROOM], b[p + 2 * ROOM], origin)
+
+
+@njit(cache=True, nogil=True)
+def _fill(begin, m, one, own, first, slot, shift, cell, place, values, b):
+    """Positions, parameters and no forces of m slots from `begin` on."""
+    for p in range(m):
+        if begin + p < own:
+            r = one + begin + p
+            x, y, z = place[0, r], place[1, r], place[2, r]
+        else:
+            k = first + begin + p - own
+            r = slot[k]
+            u, v, w = shift[k, 0], shift[k, 1], shift[k, 2]
+            x = place[0, r] + u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
+            y = place[1, r] + u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
+            z = place[2, r] + u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
+        b[p], b[p + ROOM], b[p + 2 * ROOM] = x, y, z
+        for k in range(3):
+            b[p + (3 + k) * ROOM] = values[k, r]
+            b[p + (6 + k) * ROOM] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _push(forces, virial, r, fx, fy, fz, x, y, z, origin):
+    """Add a force on rank r, and what it does at x, y, z to Σ f ⊗ (r - origin)."""
+    forces[0, r] += fx
+    forces[1, r] += fy
+    forces[2, r] += fz
+    x, y, z = x - origin[0], y - origin[1], z - origin[2]
+    virial[0, 0] += fx * x
+    virial[0, 1] += fx * y
+    virial[0, 2] += fx * z
+    virial[1, 0] += fy * x
+    virial[1, 1] += fy * y
+    virial[1, 2] += fy * z
+    virial[2, 0] += fz * x
+    virial[2, 1] += fz * y
+    virial[2, 2] += fz * z
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def _chunks(
-    edges, r, cells, index, first, partner, shift, lj, sigma, root, lj_cut2, switch, lj_cut,
-    charges, kind, c_cut2, k_rf, c_rf, alpha, forces, energy, virial,
+    edges, place, cells, values, start, system, first, slot, shift, masked_first, masked,
+    cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
 ):  # fmt: skip
     for k in prange(len(edges) - 1):
-        _one_chunk(
-            edges[k], edges[k + 1], r, cells, index, first, partner, shift, lj, sigma, root, lj_cut2, switch, lj_cut,
-            charges, kind, c_cut2, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
+        _chunk(
+            edges[k], edges[k + 1], place, cells, values, start, system, first, slot, shift, masked_first, masked,
+            cut2, lj, switch, width, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
         )  # fmt: skip
 
 
-def nonbonded(threads, r, cells, index, first, *rest):
-    """Energy (S,), forces (n, 3) and virial -Σ r f (S, 3, 3), in chunks of equal numbers of pairs.
+@njit(cache=True, nogil=True)
+def _placed(positions, cells, order, moved, start, system, place):
+    """Positions (3, n) by rank, in the box."""
+    for c in range(len(system)):
+        h = cells[system[c]]
+        for r in range(start[c], start[c + 1]):
+            u, v, w = moved[r, 0], moved[r, 1], moved[r, 2]
+            for k in range(3):
+                place[k, r] = positions[order[r], k] - (u * h[0, k] + v * h[1, k] + w * h[2, k])
 
-    The sums have one order for one number of threads, so that results are the same to the bit.
+
+@njit(cache=True, nogil=True)
+def _add(order, sums, energies, virials, forces, energy, virial):
+    """Add the sums of all threads, in their order, to what is there."""
+    for k in range(len(sums)):
+        for r in range(len(order)):
+            for x in range(3):
+                forces[order[r], x] += sums[k, x, r]
+        energy += energies[k]
+        virial += virials[k]
+
+
+@njit(cache=True, nogil=True)
+def largest_move(positions, then):
+    """The largest distance between two arrays of positions; NaN where one is."""
+    largest = 0.0
+    for i in range(len(positions)):
+        square = 0.0
+        for k in range(3):
+            square += (positions[i, k] - then[i, k]) ** 2
+        if not square <= largest:  # not max(): it would lose a NaN
+            largest = square
+            if square != square:
+                break
+    return math.sqrt(largest)
+
+
+def nonbonded(threads, positions, cells, clusters, values, interactions, forces, energy, virial):
+    """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
+
+    values (3, n): σ, sqrt(ε), charge by rank; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. The sums
+    have one order for one number of threads, so that results are the same to the bit.
     """
-    n, systems = len(r), len(cells)
-    threads = max(1, min(threads, first[-1] // PAIRS_PER_THREAD))
-    forces, energy, virial = np.zeros((threads, n, 3)), np.zeros((threads, systems)), np.zeros((threads, systems, 3, 3))
+    order, moved, start, system, first, *slots = clusters.arrays()
+    n, systems = len(order), len(cells)
+    threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
+    place = np.empty((3, n))
+    _placed(positions, cells, order, moved, start, system, place)
+    sums, energies, virials = (
+        np.zeros((threads, 3, n)),
+        np.zeros((threads, systems)),
+        np.zeros((threads, systems, 3, 3)),
+    )
+    arguments = (place, cells, values, start, system, first, *slots, *interactions)
     if threads == 1:
-        _one_chunk(0, n, r, cells, index, first, *rest, forces[0], energy[0], virial[0])
-        return energy[0], forces[0], virial[0]
-    edges = np.searchsorted(first, np.linspace(0, first[-1], threads + 1)).astype(np.int64)
-    edges[0], edges[-1] = 0, n
-    _chunks(edges, r, cells, index, first, *rest, forces, energy, virial)
-    return energy.sum(0), forces.sum(0), virial.sum(0)
+        _chunk(0, len(system), *arguments, sums[0], energies[0], virials[0])
+    else:
+        edges = np.searchsorted(first, np.linspace(0, first[-1], threads + 1)).astype(np.int64)
+        edges[0], edges[-1] = 0, len(system)
+        _chunks(edges, *arguments, sums, energies, virials)
+    _add(order, sums, energies, virials, forces, energy, virial)

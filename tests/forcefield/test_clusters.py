@@ -1,4 +1,4 @@
-"""The compiled pair list: the pairs of ASE's, whatever the cell; what is kept is found again in time."""
+"""The compiled clusters of pairs: the pairs of ASE's, whatever the cell; what is kept is found again in time."""
 
 import ase
 import numpy as np
@@ -10,9 +10,24 @@ from hypothesis import strategies as st
 
 from labkit.base import Potential, State
 from labkit.forcefield import Coulomb, ForceField, LennardJones
-from labkit.forcefield.kernels.pairlist import exclusion_table, pair_list
+from labkit.forcefield.kernels.clusters import Clusters, exclusion_table, find_clusters
 
 NOTHING = (np.zeros(100, np.int64), np.empty(0, np.int32))
+
+
+def pairs(found: Clusters, positions: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Atoms i, j and vectors from i to j of all that the kernel would go through."""
+    place, rows = positions[found.order] - found.moved @ cell, []
+    for c, (one, two) in enumerate(zip(found.start, found.start[1:], strict=False)):
+        slots = [(r, place[r]) for r in range(one, two)]
+        slots += [(found.slot[p], place[found.slot[p]] + found.shift[p] @ cell) for p in range(*found.first[c : c + 2])]
+        for i in range(one, two):
+            masked = set(found.masked[found.masked_first[i] : found.masked_first[i + 1]])
+            for p in range(i - one + 1, len(slots)):
+                if p not in masked:
+                    rows.append((found.order[i], found.order[slots[p][0]], slots[p][1] - place[i]))
+    i, j, vectors = zip(*rows, strict=True) if rows else ((), (), np.empty((0, 3)))
+    return np.array(i, int), np.array(j, int), np.array(vectors)
 
 
 @settings(max_examples=40, deadline=None)
@@ -29,10 +44,12 @@ def test_pairs_are_those_of_ase(seed, n, size, cutoff, pbc) -> None:
     positions = random.uniform(-1.5, 2.5, (n, 3)) @ cell
     atoms = ase.Atoms(f"H{n}", positions=positions, cell=cell, pbc=pbc)
     state = State.from_atoms(atoms)
-    found = pair_list(state.system, positions, cell[None], cutoff, NOTHING)
-    i = np.repeat(np.arange(n), np.diff(found.first))
-    vectors = positions[found.j] - positions[i] + found.shift @ cell
-    ours = sorted((a, b, *np.round(v, 6)) for a, b, v in zip(i, found.j, vectors, strict=True))
+    found = find_clusters(state.system, positions, cell[None], cutoff, NOTHING)
+    i, j, vectors = pairs(found, positions, cell)
+    near = np.linalg.norm(vectors, axis=1) < cutoff
+    vectors = np.where((i > j)[:, None], -vectors, vectors)
+    i, j = np.minimum(i, j)[near], np.maximum(i, j)[near]
+    ours = sorted((a, b, *np.round(v, 6)) for a, b, v in zip(i, j, vectors[near], strict=True))
     a, b, d = neighbor_list("ijD", atoms, cutoff)
     theirs = [(x, y, *np.round(v, 6)) for x, y, v in zip(a, b, d, strict=True) if x < y]
     own = np.count_nonzero(a == b)
@@ -43,10 +60,13 @@ def test_pairs_are_those_of_ase(seed, n, size, cutoff, pbc) -> None:
 def test_excluded_pairs_are_left_out_at_their_nearest_image_only() -> None:
     atoms = ase.Atoms("H2", positions=[[0, 0, 0], [1, 0, 0]], cell=[4, 20, 20], pbc=True)
     table = exclusion_table(np.array([[1, 0]]), 2)
-    found = pair_list(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], 3.5, table)
-    assert found.first.tolist() == [0, 1, 1] and found.shift.tolist() == [[-1, 0, 0]]
-    everything = pair_list(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], None, table)
-    assert len(everything.j) == 0
+    found = find_clusters(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], 3.5, table)
+    i, j, vectors = pairs(found, atoms.positions, atoms.cell.array)
+    near = np.linalg.norm(vectors, axis=1) < 3.5
+    assert sorted(zip(i[near], j[near], strict=True)) in ([(0, 1)], [(1, 0)])
+    assert np.allclose(np.abs(vectors[near]), [[3, 0, 0]])
+    everything = find_clusters(State.from_atoms(atoms).system, atoms.positions, atoms.cell.array[None], None, table)
+    assert len(pairs(everything, atoms.positions, atoms.cell.array)[0]) == 0
 
 
 @pytest.fixture
@@ -69,7 +89,7 @@ def test_the_list_is_kept_and_found_again_in_time(fluid) -> None:
         fast, slow = forcefield.evaluate(state), Potential.evaluate(forcefield, state)
         torch.testing.assert_close(fast.energy, slow.energy, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(fast.forces, slow.forces, rtol=1e-10, atol=1e-10)
-    (group,) = forcefield.__dict__["_fast"]
+    (group,) = forcefield.__dict__["_kernels"].kernels[:1]
     assert 2 <= group.builds < 40
 
 
@@ -79,7 +99,7 @@ def test_more_threads_give_the_same(fluid, monkeypatch) -> None:
 
     one = forcefield.evaluate(state, stress=True)
     chunked = kernels.nonbonded
-    monkeypatch.setattr(kernels, "PAIRS_PER_THREAD", 100)
+    monkeypatch.setattr(kernels, "WORK_PER_THREAD", 10)
     monkeypatch.setattr(kernels, "nonbonded", lambda threads, *rest: chunked(3, *rest))
     three = forcefield.evaluate(state, stress=True)
     again = forcefield.evaluate(state, stress=True)

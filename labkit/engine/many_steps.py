@@ -1,0 +1,82 @@
+"""Many steps at once on the CPU: for potentials that evaluate arrays, without what a step of torch costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from labkit.base import Compiled, Potential, State
+from labkit.engine.constraints import Constraints, compiler
+from labkit.units import FORCE_TO_ACCELERATION
+
+#: (state at the step that is being made, velocities): changes the velocities in the middle of a step
+Thermostat = Callable[[State, np.ndarray], None]
+
+
+def many_steps(
+    integrator: Any,
+    state: State,
+    potential: Potential,
+    dt: float,
+    steps: int,
+    thermostat: Callable[[State, float], Thermostat] | None = None,
+) -> State:
+    """`steps` of an integrator with `constraints`: in one go where the potential is compiled, else one by one.
+
+    In one go they are velocity Verlet, or BAOAB with what `thermostat` makes between two half drifts.
+    """
+    compute = _compiled(state, potential)
+    if compute is None:
+        for _ in range(steps):
+            state = integrator.step(state, potential, dt)
+        return state
+    return _moved(state, compute, dt, steps, integrator.constraints, thermostat and thermostat(state, dt))
+
+
+def _compiled(state: State, potential: Potential) -> Compiled | None:
+    """The potential as a function of arrays, where it is one and nobody follows gradients."""
+    tensors = (state.positions, state.velocities, state.cell, *potential.parameters())
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return None
+    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors[:3])
+    return potential.compiled(state) if same and compiler() and state.forces is not None else None
+
+
+def _moved(
+    state: State, compute: Compiled, dt: float, steps: int, constraints: Constraints | None, mix: Thermostat | None
+) -> State:
+    """The order of operations is that of `kicked` and `drifted` in motion.py."""
+    from labkit.engine.kernels import drift, kick  # late: needs numba
+
+    r, v, f = (t.detach().numpy().copy() for t in (state.positions, state.velocities, state.forces))
+    masses, energy = state.system.masses, state.aux["energy"].numpy()
+    weight = FORCE_TO_ACCELERATION / masses.numpy()
+
+    def move(by: float, step: int) -> None:
+        if constraints is None:
+            drift(r, v, by)
+            return
+        moved = torch.from_numpy(r + by * v)
+        right = constraints.positions(torch.from_numpy(r), moved, masses, step)
+        v[:] += (right - moved).numpy() / by
+        r[:] = right.numpy()
+
+    for step in range(state.step, state.step + steps):
+        kick(v, f, weight, 0.5 * dt)
+        if mix is None:
+            move(dt, step)
+        else:
+            move(0.5 * dt, step)
+            mix(state.replace(step=step), v)
+            move(0.5 * dt, step)
+        energy = compute(r, f)
+        kick(v, f, weight, 0.5 * dt)
+        if constraints is not None:
+            v[:] = constraints.velocities(torch.from_numpy(r), torch.from_numpy(v), masses).numpy()
+    aux = {**state.aux, "energy": torch.from_numpy(energy)}
+    aux.pop("stress", None)  # one of earlier positions
+    positions, velocities, forces = (torch.from_numpy(a) for a in (r, v, f))
+    return state.replace(positions=positions, velocities=velocities, forces=forces, aux=aux, step=state.step + steps)

@@ -1,0 +1,138 @@
+"""Lennard-Jones and electrostatics by the compiled kernel of pairs, with a list that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labkit.base import State
+from labkit.config import config
+from labkit.forcefield.coulomb import Coulomb
+from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.pair_term import PairTerm
+from labkit.forcefield.pme import Pme
+from labkit.forcefield.term import Term
+from labkit.units import COULOMB
+
+#: Å that the list reaches beyond the cutoff: a wider one is made less often, and lets the kernel do more in vain
+SKIN = 1.0
+LOST = 1e8  # Å
+
+
+class CompiledPairs:
+    """One Lennard-Jones term, one electrostatic term, or both in one pass.
+
+    The list of pairs reaches SKIN beyond the cutoff, and is found again when atoms, or the cell, may have moved a pair
+    from outside to within it.
+    """
+
+    def __init__(self, terms: Sequence[PairTerm]) -> None:
+        self.terms, self.builds = tuple(terms), 0
+        self.cutoff = terms[0].reach
+        self._kept: tuple | None = None
+
+    @staticmethod
+    def groups(terms: Sequence[Term]) -> list[CompiledPairs]:
+        """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
+        found: list[list[PairTerm]] = []
+        for term in terms:
+            if type(term) not in (LennardJones, Coulomb, Pme):
+                continue
+            for group in found:
+                charges, other = isinstance(term, LennardJones), isinstance(group[0], LennardJones)
+                if len(group) == 1 and charges != other and _share(group[0], term):
+                    group.append(term)
+                    break
+            else:
+                found.append([term])
+        return [CompiledPairs(group) for group in found]
+
+    def begin(self, state: State) -> None:
+        self.terms[0].check(state.system)
+        if self._kept is None or self._kept[0] is not state.system:
+            self._kept = None
+            self._system = state.system
+        self._read()
+
+    def _read(self) -> None:
+        self._values, self._interactions = _values(self.terms, self._system.n_atoms), _interactions(self.terms)
+        self._sorted: np.ndarray | None = None
+
+    def add(
+        self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
+    ) -> None:
+        if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
+            energy += np.nan
+            return
+        if self._kept is None or self._outdated(self._kept, positions, cells):
+            self._find(positions, cells)
+        self._add(positions, cells, energy, forces, virial)
+
+    def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
+        from labkit.forcefield.kernels.nonbonded import nonbonded
+
+        clusters = self._kept[1]
+        if self._sorted is None:
+            self._sorted = np.ascontiguousarray(self._values[:, clusters.order])
+        energy, forces, virial = results
+        nonbonded(
+            config().threads, positions, cells, clusters, self._sorted, self._interactions, forces, energy, virial
+        )
+
+    def reset(self) -> None:
+        """Forget the list of pairs."""
+        self._kept = None
+
+    def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
+        from labkit.forcefield.kernels.clusters import exclusion_table, find_clusters
+
+        system = self._system
+        if "_table" not in self.__dict__:
+            self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
+        reach = None if self.cutoff is None else self.cutoff + SKIN
+        clusters = find_clusters(system, positions, cells, reach, self._table)
+        far = float(max(np.abs(part).sum(1).max(initial=0) for part in (clusters.shift, clusters.moved)))
+        self._kept = (system, clusters, positions.copy(), cells.copy(), 3 * far)
+        self._sorted = None
+        self.builds += 1
+
+    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> bool:
+        if self.cutoff is None:
+            return False
+        from labkit.forcefield.kernels.nonbonded import largest_move
+
+        _, _, then, box, far = kept
+        stretched = 0.0 if np.array_equal(cells, box) else far * np.linalg.norm(cells - box, axis=(1, 2)).max()
+        return not 2 * largest_move(positions, then) + stretched <= SKIN  # so that NaN is outdated
+
+
+def _share(one: PairTerm, other: PairTerm) -> bool:
+    return one.reach == other.reach and np.array_equal(one.exclusions.numpy(), other.exclusions.numpy())
+
+
+def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
+    """σ, sqrt(ε) and charge (3, n) of each atom, zeros for what there is not."""
+    values = np.zeros((3, n))
+    for term in terms:
+        if isinstance(term, LennardJones):
+            values[0], values[1] = term.sigma.detach().numpy(), term.root_epsilon.detach().numpy()
+        else:
+            values[2] = term.charges.detach().numpy() * COULOMB**0.5
+    return values
+
+
+def _interactions(terms: Sequence[PairTerm]) -> tuple:
+    """Cutoff², lj, switch, 1/width, k_rf, c_rf, alpha; None for what there is not."""
+    cutoff = terms[0].reach
+    found: list = [np.inf if cutoff is None else cutoff**2, *[None] * 6]
+    for term in terms:
+        if isinstance(term, LennardJones):
+            found[1] = True
+            if term.switch is not None:
+                found[2], found[3] = term.switch, 1 / (cutoff - term.switch)
+        elif isinstance(term, Pme):
+            found[6] = term.alpha
+        else:
+            found[4], found[5] = term.reaction_field
+    return tuple(found)
