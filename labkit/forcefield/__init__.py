@@ -6,10 +6,10 @@ from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.coulomb import Coulomb
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.from_files import load
 from labkit.forcefield.from_openmm import Imported, from_openmm, import_openmm
 from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.lennard_jones import LennardJones
-from labkit.forcefield.load import load
 from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_state import state_from_openmm
 from labkit.forcefield.pairs14 import Pairs14
