@@ -6,8 +6,11 @@ from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.coulomb import Coulomb
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.from_files import load
 from labkit.forcefield.from_openmm import Imported, from_openmm, import_openmm
+from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_state import state_from_openmm
 from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.pme import Pme
@@ -24,11 +27,13 @@ __all__ = [
     "Coulomb",
     "FlatBottom",
     "ForceField",
+    "GeneralizedBorn",
     "HarmonicAngles",
     "HarmonicBonds",
     "HarmonicImpropers",
     "Imported",
     "LennardJones",
+    "Nbfix",
     "Pairs14",
     "Pme",
     "Repulsion",
@@ -41,6 +46,7 @@ __all__ = [
     "from_openmm",
     "from_torchmd_yaml",
     "import_openmm",
+    "load",
     "state_from_openmm",
     "to_openmm",
     "torchmd_masses",

@@ -10,6 +10,7 @@ import torch
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.forcefield.lennard_jones import LennardJones
+from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.pair_term import PairTerm
 from labkit.forcefield.term import Term
 
@@ -99,7 +100,7 @@ class Rest(Potential):
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
         #: whether nothing of it depends on the positions
         self.still = not self.others and all(
-            isinstance(term, LennardJones) or type(term).rest is PairTerm.rest for term in self.pairs
+            isinstance(term, LennardJones | Nbfix) or type(term).rest is PairTerm.rest for term in self.pairs
         )
 
     def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: bool) -> Evaluation:

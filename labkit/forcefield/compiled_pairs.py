@@ -53,22 +53,29 @@ class CompiledPairs:
         if self._kept is None or self._kept[0] is not state.system:
             self._kept = None
             self._system = state.system
-        self._values, self._interactions = _values(self.terms, state.system.n_atoms), _interactions(self.terms)
+        self._read()
+
+    def _read(self) -> None:
+        self._values, self._interactions = _values(self.terms, self._system.n_atoms), _interactions(self.terms)
         self._sorted: np.ndarray | None = None
 
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
-        from labkit.forcefield.kernels.nonbonded import nonbonded
-
         if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
             energy += np.nan
             return
         if self._kept is None or self._outdated(self._kept, positions, cells):
             self._find(positions, cells)
+        self._add(positions, cells, energy, forces, virial)
+
+    def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
+        from labkit.forcefield.kernels.nonbonded import nonbonded
+
         clusters = self._kept[1]
         if self._sorted is None:
             self._sorted = np.ascontiguousarray(self._values[:, clusters.order])
+        energy, forces, virial = results
         nonbonded(
             config().threads, positions, cells, clusters, self._sorted, self._interactions, forces, energy, virial
         )

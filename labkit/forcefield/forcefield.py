@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.base.neighbours import find_neighbours
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
+from labkit.forcefield.compiled_own import own_kernels
 from labkit.forcefield.compiled_pairs import CompiledPairs
 from labkit.forcefield.term import Term
 
@@ -32,6 +34,9 @@ class ForceField(Potential):
         super().__init__()
         if not terms:
             raise LabkitError("a force field without terms; give some by name, as in {'bonds': HarmonicBonds(...)}")
+        for name, term in terms.items():
+            if not isinstance(term, Term):
+                raise LabkitError(f"term {name}: {type(term).__name__} is no term; add it instead: forcefield + {name}")
         self.terms = nn.ModuleDict(terms)
         self.n_atoms = n_atoms
         self.cutoff = max(term.cutoff for term in terms.values())
@@ -65,7 +70,14 @@ class ForceField(Potential):
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
         wanted.pop("uncertainty", None)
-        return fast.evaluate(state, **wanted)
+        try:
+            found = fast.evaluate(state, **wanted)
+        except ZeroDivisionError:  # of two atoms at the same place
+            check_apart(state)
+            raise
+        if not bool(torch.isfinite(found.energy).all()):
+            check_apart(state)
+        return found
 
     def compiled(self, state: State) -> compiled.Compiled | None:
         fast = self._fast(state)
@@ -77,7 +89,7 @@ class ForceField(Potential):
             return None
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())
-            kernels = [*CompiledPairs.groups(terms), CompiledBonded(terms)]
+            kernels = [*CompiledPairs.groups(terms), *own_kernels(terms), CompiledBonded(terms)]
             done = {id(term) for kernel in kernels for term in kernel.terms}
             self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
         return self.__dict__["_kernels"]
@@ -103,3 +115,9 @@ class ForceField(Potential):
     def repeat(self, times: int) -> ForceField:
         """This force field for `times` replicas in one batch."""
         return type(self)({n: t.repeated(times, self.n_atoms) for n, t in self.terms.items()}, times * self.n_atoms)
+
+
+def check_apart(state: State) -> None:
+    """Raise LabkitError, naming them, where two atoms are at the same place: no term has an energy there."""
+    if bool(torch.isfinite(state.positions).all()):
+        find_neighbours(state.system, state.positions, state.cell, 0.01)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.forcefield import openmm_bonded, openmm_custom
+from labkit.forcefield import openmm_bonded, openmm_born, openmm_custom, openmm_own
 from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.openmm_bonded import plain
 from labkit.forcefield.openmm_nonbonded import nonbonded
@@ -30,7 +30,10 @@ READERS = {
     "NonbondedForce": nonbonded,
     "CustomTorsionForce": openmm_custom.impropers,
     "CustomBondForce": openmm_custom.pairs,
-    "CustomNonbondedForce": openmm_custom.tables,
+    "CustomNonbondedForce": openmm_custom.pair_forces,
+    "CustomExternalForce": openmm_own.restraints,
+    "GBSAOBCForce": openmm_born.obc,
+    "CustomGBForce": openmm_born.custom_born,
 }
 
 #: What is in a System without being an energy: the integrator's part in labkit.
@@ -111,9 +114,6 @@ def _no_term(force: openmm.Force) -> str:
     if hasattr(force, "getEnergyFunction"):
         return str(openmm_custom.unknown(force))
     kind = type(force).__name__
-    if kind == "CustomGBForce":
-        energies = " + ".join(force.getEnergyTermParameters(t)[0] for t in range(force.getNumEnergyTerms()))
-        return f"{kind} (implicit solvent) with the energy {energies!r} has no term in labkit; load without solvent"
     return f"{kind} has no term in labkit; remove it from the System, or write it as a Potential and add that"
 
 

@@ -92,9 +92,8 @@ class LennardJones(PairTerm):
         epsilon = self.root_epsilon[first][:, None] * self.root_epsilon[first]
         count = torch.zeros(system.n_systems, len(kinds), dtype=sigma.dtype, device=which.device)
         count = count.index_put((system.index, which), torch.ones_like(self.sigma), accumulate=True)
-        pairs = 0.5 * (count[:, :, None] * count[:, None] + torch.diag_embed(count))
-        mean = (pairs * _beyond(sigma, epsilon, self.switch, self.reach)).sum((1, 2)) / pairs.sum((1, 2))
-        return 2 * torch.pi * system.counts.to(mean.dtype) ** 2 * mean
+        s6 = sigma**6
+        return beyond(4 * epsilon * s6**2, 4 * epsilon * s6, count, self.switch, self.reach)
 
 
 def root(epsilon: Tensor) -> Tensor:
@@ -109,14 +108,22 @@ def switching(r: Tensor, start: float, end: float) -> Tensor:
     return 1 - x**3 * (10 + x * (6 * x - 15))
 
 
-def _beyond(sigma: Tensor, epsilon: Tensor, switch: float | None, cutoff: float) -> Tensor:
+def beyond(a: Tensor, b: Tensor, count: Tensor, switch: float | None, cutoff: float) -> Tensor:
+    """V times the energy that a uniform fluid has beyond switch and cutoff, (S,) eV Å³, of pairs with A/r^12 - B/r^6.
+
+    a, b (K, K) eV Å^12 and eV Å^6; count (S, K), the atoms of each kind
+    """
+    pairs = 0.5 * (count[:, :, None] * count[:, None] + torch.diag_embed(count))
+    mean = (pairs * _integral(a, b, switch, cutoff)).sum((1, 2)) / pairs.sum((1, 2))
+    return 2 * torch.pi * count.sum(1) ** 2 * mean
+
+
+def _integral(a: Tensor, b: Tensor, switch: float | None, cutoff: float) -> Tensor:
     """∫ (1 - S) u r² dr: exact beyond the cutoff, 64 points of Gauss and Legendre between switch and cutoff."""
-    s6 = sigma**6
-    total = 4 * epsilon * (s6**2 / (9 * cutoff**9) - s6 / (3 * cutoff**3))
+    total = a / (9 * cutoff**9) - b / (3 * cutoff**3)
     if switch is None:
         return total
-    x, w = (sigma.new_tensor(part) for part in np.polynomial.legendre.leggauss(64))
+    x, w = (a.new_tensor(part) for part in np.polynomial.legendre.leggauss(64))
     r = 0.5 * (switch + cutoff) + 0.5 * (cutoff - switch) * x
     weight = 0.5 * (cutoff - switch) * w * (1 - switching(r, switch, cutoff)) * r**2
-    twelve, six = (weight / r**12).sum(), (weight / r**6).sum()
-    return total + 4 * epsilon * (s6**2 * twelve - s6 * six)
+    return total + a * (weight / r**12).sum() - b * (weight / r**6).sum()

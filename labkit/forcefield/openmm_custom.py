@@ -1,4 +1,4 @@
-"""OpenMM's Custom forces that are known terms in disguise: CHARMM's impropers and Lennard-Jones tables."""
+"""OpenMM's Custom forces that are known terms in disguise: CHARMM's impropers, 1-4 pairs, tables, labkit's own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.openmm_bonded import Named, plain, table
+from labkit.forcefield.openmm_nbfix import ROOT_TABLE, TABLES, tables
+from labkit.forcefield.openmm_own import REPULSIONS, repulsion
 from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.torsions import HarmonicImpropers
 from labkit.units import KJ_PER_MOL, NANOMETRE
@@ -22,7 +23,6 @@ LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
 LJ_PAIR = re.compile(
     r"([0-9.e+-]+)\*epsilon\*\(\(sigma/r\)\^12-\(sigma/r\)\^6\)(" + re.escape("+138.93545764438198*q/r") + ")?"
 )
-LJ_TABLE = "acoef(type1,type2)/r^12-bcoef(type1,type2)/r^6"
 
 
 def formula(force: openmm.Force) -> str:
@@ -103,41 +103,10 @@ def pairs(force: openmm.CustomBondForce, system: openmm.System) -> Named:
     )
 
 
-def tables(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
-    """CHARMM's Lennard-Jones tables A/r^12 - B/r^6 by pairs of types, where they follow Lorentz and Berthelot."""
-    named = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
-    if formula(force) != LJ_TABLE or set(named) != {"acoef", "bcoef"} or force.getNumInteractionGroups():
-        raise unknown(force)
-    a, b = (_matrix(force.getTabulatedFunction(named[name])) for name in ("acoef", "bcoef"))
-    types = np.array([force.getParticleParameters(i)[0] for i in range(force.getNumParticles())]).astype(int)
-    sigma, epsilon = _lorentz_berthelot(force, a, b, np.unique(types))
-    exclusions = [force.getExclusionParticles(m) for m in range(force.getNumExclusions())]
-    how = ("NoCutoff", "CutoffNonPeriodic", "CutoffPeriodic")[force.getNonbondedMethod()]
-    cutoff = None if how == "NoCutoff" else plain(force.getCutoffDistance()) * NANOMETRE
-    switch = plain(force.getSwitchingDistance()) * NANOMETRE if force.getUseSwitchingFunction() and cutoff else None
-    correction = force.getUseLongRangeCorrection() and how == "CutoffPeriodic"
-    yield (
-        "lennard_jones",
-        LennardJones(sigma[types] * NANOMETRE, epsilon[types] * KJ_PER_MOL, exclusions, cutoff, switch, correction),
-    )
-
-
-def _matrix(function: openmm.Discrete2DFunction) -> np.ndarray:
-    rows, columns, values = function.getFunctionParameters()
-    return np.array(values).reshape(columns, rows).T
-
-
-def _lorentz_berthelot(
-    force: openmm.Force, a: np.ndarray, b: np.ndarray, used: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    own_a, own_b = a.diagonal(), b.diagonal()
-    here = own_b > 0
-    # one pair alone has no σ where ε is 0: the table of a type without attraction says nothing of its size
-    sigma = np.where(here, own_a / np.where(here, own_b, 1.0), 0.0) ** (1 / 6)
-    epsilon = np.where(here, own_b**2 / (4 * np.where(here, own_a, 1.0)), 0.0)
-    mean, root = 0.5 * (sigma[:, None] + sigma), 4 * np.sqrt(epsilon[:, None] * epsilon)
-    for i in used:
-        for j in used:
-            if not np.allclose([a[i, j], b[i, j]], [root[i, j] * mean[i, j] ** 12, root[i, j] * mean[i, j] ** 6], 1e-6):
-                raise unknown(force, f"types {i} and {j} have a pair of their own (NBFIX), which labkit lacks")
-    return sigma, epsilon
+def pair_forces(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
+    """Tables of Lennard-Jones parameters, and what labkit itself writes, by the expression."""
+    if formula(force) in TABLES:
+        return tables(force, rooted=formula(force) == ROOT_TABLE)
+    if formula(force) in REPULSIONS:
+        return repulsion(force, REPULSIONS[formula(force)])
+    raise unknown(force)

@@ -14,7 +14,15 @@ from labkit.forcefield.angles import HarmonicAngles
 from labkit.forcefield.bonds import HarmonicBonds, UreyBradley
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.generalized_born import GeneralizedBorn
+from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.openmm_bonded import SPRING
+from labkit.forcefield.openmm_nbfix import write_nbfix
+from labkit.forcefield.openmm_own import write_repulsion, write_restraints
+from labkit.forcefield.repulsion import Repulsion, RepulsionCG
+from labkit.forcefield.restraints import FlatBottom, Restraints
+from labkit.forcefield.term import Term
+from labkit.forcefield.to_openmm_born import write_born
 from labkit.forcefield.to_openmm_nonbonded import is_nonbonded, nonbonded_forces
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
 from labkit.units import KJ_PER_MOL, NANOMETRE
@@ -35,13 +43,20 @@ def to_openmm(
     """An OpenMM System of the same energies; `from_openmm` gives the force field back.
 
     masses (n,) u; box (3, 3) Å, rows are lattice vectors, lower triangular; None for an open system;
-    constraints: (atoms (m, 2), distances (m,) Å). Raises LabkitError for a term that OpenMM lacks and for other counts.
+    constraints: (atoms (m, 2), distances (m,) Å). Raises LabkitError for a term that OpenMM lacks, for other counts and
+    for a box below twice a cutoff.
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> system = to_openmm(ForceField({"bonds": HarmonicBonds([[0, 1]], k=40.0, r0=1.0)}, 2), masses=[1.0, 1.0])
     >>> system.getNumParticles(), system.getForce(0).getNumBonds()
     (2, 1)
     """
+    if not isinstance(forcefield, ForceField):
+        raise LabkitError(
+            f"to_openmm takes a ForceField, not a {type(forcefield).__name__}{_parts(forcefield)}: what is written in "
+            "torch, as a Bias, has no OpenMM force; convert the ForceField alone and add the rest in OpenMM "
+            "(CustomCVForce, openmm-torch)"
+        )
     mm = _openmm()
     system = mm.System()
     for mass in numbers(masses):
@@ -57,8 +72,15 @@ def to_openmm(
             system.addConstraint(i, j, distance / NANOMETRE)
     pairs = {}
     for name, term in forcefield.terms.items():
+        if rows is not None:
+            _fits(name, term, rows)
         if is_nonbonded(term):
             pairs[name] = term
+            continue
+        if type(term) in CUSTOM:
+            force = CUSTOM[type(term)](mm, term, rows is not None)
+            force.setName(name)
+            system.addForce(force)
             continue
         write = WRITERS.get(type(term))
         if write is None:
@@ -96,6 +118,21 @@ def _reduced(rows: np.ndarray) -> np.ndarray:
     c = c - b * np.round(c[1] / b[1])
     c = c - a * np.round(c[0] / a[0])
     return np.array([a, b - a * np.round(b[0] / a[0]), c])
+
+
+def _parts(potential: Any) -> str:
+    parts = getattr(potential, "potentials", ())
+    return f" of {', '.join(type(part).__name__ for part in parts)}" if len(parts) else ""
+
+
+def _fits(name: str, term: Term, rows: np.ndarray) -> None:
+    """OpenMM sees the nearest image of a pair only."""
+    if term.cutoff > 0.5 * rows.diagonal().min():
+        lengths = ", ".join(f"{length:g}" for length in rows.diagonal())
+        raise LabkitError(
+            f"term {name}: a cutoff of {term.cutoff:g} Å, but the box is {lengths} Å across, and OpenMM takes the "
+            f"nearest image only; it needs {2 * term.cutoff:g} Å each way: repeat the cell, or choose a smaller cutoff"
+        )
 
 
 def _bonds(mm: Any, term: HarmonicBonds) -> openmm.Force:
@@ -150,6 +187,15 @@ def _rows(*fields: Tensor) -> zip:
     return zip(*map(numbers, fields), strict=True)
 
 
+#: Those that need to know whether there is a box.
+CUSTOM: dict[type, Callable[..., Any]] = {
+    GeneralizedBorn: write_born,
+    Nbfix: write_nbfix,
+    Repulsion: write_repulsion,
+    RepulsionCG: write_repulsion,
+    Restraints: write_restraints,
+    FlatBottom: write_restraints,
+}
 WRITERS: dict[type, Callable[..., Any]] = {
     HarmonicBonds: _bonds,
     UreyBradley: _bonds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -200,15 +201,60 @@ def solvated_dipeptide(method: str = "pme") -> Built:
     return system, topology, places(modeller.positions)
 
 
+def implicit_dipeptide(model: str, **options: object) -> Built:
+    """Alanine dipeptide in an implicit solvent of OpenMM's app: hct, obc1, obc2, gbn, gbn2."""
+    return alanine_dipeptide("amber14-all.xml", f"implicit/{model}.xml", **options)
+
+
+def implicit_protein() -> Built:
+    """The protein of `protein` (with sulphur, charged groups) in GBn2, without water."""
+    modeller = villin()
+    system = app.ForceField("amber14-all.xml", "implicit/gbn2.xml").createSystem(modeller.topology)
+    return system, modeller.topology, places(modeller.positions)
+
+
+SALT = """<ForceField><AtomTypes>
+<Type name="na" class="na" element="Na" mass="22.99"/><Type name="cl" class="cl" element="Cl" mass="35.45"/>
+</AtomTypes><Residues><Residue name="NA"><Atom name="NA" type="na"/></Residue>
+<Residue name="CL"><Atom name="CL" type="cl"/></Residue></Residues>
+<NonbondedForce coulomb14scale="1" lj14scale="1"><Atom type="na" charge="1" sigma="1" epsilon="0"/>
+<Atom type="cl" charge="-1" sigma="1" epsilon="0"/></NonbondedForce>
+<LennardJonesForce lj14scale="1"><Atom type="na" sigma="0.2513" epsilon="0.1962"/>
+<Atom type="cl" sigma="0.4045" epsilon="0.6276"/>{}</LennardJonesForce></ForceField>"""
+
+
+def salt(pair: str = '<NBFixPair type1="na" type2="cl" sigma="0.3327" epsilon="0.3510"/>', **options: object) -> Built:
+    """Molten NaCl, 32 pairs in a cube of 1.9 nm, with CHARMM's NBFIX: a pair of types with parameters of its own."""
+    topology, rng = app.Topology(), np.random.default_rng(4)
+    for number in range(64):
+        name = ("NA", "CL")[sum(divmod(number, 4) + (number // 16,)) % 2]
+        residue = topology.addResidue(name, topology.addChain())
+        topology.addAtom(name, app.Element.getBySymbol(name.title()), residue)
+    grid = 0.475 * np.stack(np.meshgrid(*[np.arange(4)] * 3), -1).reshape(-1, 3)
+    topology.setPeriodicBoxVectors(np.eye(3) * 1.9 * NM)
+    system = app.ForceField(StringIO(SALT.format(pair))).createSystem(topology, **options)
+    return system, topology, grid + rng.normal(scale=0.03, size=grid.shape)
+
+
+def periodic_salt(switch: bool = True) -> Built:
+    """With a cutoff, and the long-range correction that OpenMM's XML has by default."""
+    options = {"switchDistance": 0.7 * NM} if switch else {}
+    return salt(nonbondedMethod=app.CutoffPeriodic, nonbondedCutoff=0.9 * NM, **options)
+
+
 def protein(method: str = "pme") -> Built:
     """The 35 residues of villin that come with OpenMM (582 atoms), in a thin shell of their water."""
-    pdb = app.PDBFile(str(Path(app.__file__).parent / "data" / "test.pdb"))
-    modeller = app.Modeller(pdb.topology, pdb.positions)
-    files = ("amber14-all.xml", "amber14/tip3pfb.xml")
-    modeller.delete([r for r in modeller.topology.residues() if r.name in ("HOH", "Cl", "CL")])
+    modeller, files = villin(), ("amber14-all.xml", "amber14/tip3pfb.xml")
     modeller.addSolvent(app.ForceField(*files), padding=0.2 * NM)
     system, topology = _boxed(files, modeller.topology, method)
     return system, topology, places(modeller.positions)
+
+
+def villin() -> app.Modeller:
+    pdb = app.PDBFile(str(Path(app.__file__).parent / "data" / "test.pdb"))
+    modeller = app.Modeller(pdb.topology, pdb.positions)
+    modeller.delete([r for r in modeller.topology.residues() if r.name in ("HOH", "Cl", "CL")])
+    return modeller
 
 
 def _boxed(

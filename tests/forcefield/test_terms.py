@@ -14,10 +14,12 @@ from labkit.forcefield import (
     Coulomb,
     FlatBottom,
     ForceField,
+    GeneralizedBorn,
     HarmonicAngles,
     HarmonicBonds,
     HarmonicImpropers,
     LennardJones,
+    Nbfix,
     Pairs14,
     Pme,
     Repulsion,
@@ -36,6 +38,9 @@ BONDS = [[i, i + 1] for i in range(N - 1)]
 CHARGES = random.normal(size=N)
 CHARGES -= CHARGES.mean()
 SIGMA, EPSILON = random.uniform(0.9, 1.4, N), np.r_[random.uniform(0.003, 0.01, N - 1), 0.0]
+RADII, SCREEN, KINDS = random.uniform(0.9, 1.3, N), random.uniform(0.7, 1.2, N), [0, 1, 2, 1, 0, 2, 2, 1]
+SYMMETRIC = np.array([[3.0, 1.0, 0.4], [1.0, 2.0, 0.0], [0.4, 0.0, 1.5]])
+NECK = (KINDS, random.uniform(0.05, 0.3, (3, 3)), random.uniform(1.5, 3.0, (3, 3)))
 TERMS = {
     "bonds": HarmonicBonds(BONDS, k=20.0, r0=1.3),
     "urey_bradley": UreyBradley([[0, 2], [3, 5]], k=2.0, r0=2.2),
@@ -52,6 +57,21 @@ TERMS = {
     "pme": Pme(CHARGES, BONDS, cutoff=5.0, tolerance=1e-5),
     "repulsion": Repulsion(SIGMA, EPSILON, BONDS, cutoff=5.5),
     "repulsion_cg": RepulsionCG(SIGMA, EPSILON, BONDS),
+    "nbfix": Nbfix(KINDS, SYMMETRIC, 0.2 * SYMMETRIC.T @ SYMMETRIC, BONDS),
+    "nbfix_cut": Nbfix(KINDS, SYMMETRIC, 0.1 * SYMMETRIC, BONDS, 5.5, switch=3.0, long_range_correction=True),
+    "born_obc2": GeneralizedBorn(CHARGES, RADII, SCREEN),
+    "born_necks": GeneralizedBorn(
+        CHARGES,
+        RADII,
+        SCREEN,
+        random.uniform(0.4, 0.9, (N, 3)),
+        NECK,
+        neck_scale=0.8,
+        offset=0.2,
+        kappa=0.1,
+        cutoff=5.5,
+    ),
+    "born_hct": GeneralizedBorn(CHARGES, RADII, 0.4 * SCREEN, (1, 0, 0), saturating=False, surface_tension=0.0),
     "restraints": Restraints([[1], [4]], k=2.0, centres=random.normal(size=(2, 3))),
     "flat_bottom": FlatBottom([[1], [4]], k=2.0, centres=random.normal(size=(2, 3)), radius=[0.5, 1.0]),
 }
