@@ -283,13 +283,17 @@ def _nearest(v, inverse, periodic):
 
 @njit(cache=True, nogil=True)
 def _twice(values):
+    # by a loop, here and elsewhere: an assignment of arrays takes seconds to compile
     more = np.empty(2 * len(values), values.dtype)
-    more[: len(values)] = values
+    for i in range(len(values)):
+        more[i] = values[i]
     return more
 
 
 @njit(cache=True, nogil=True)
 def _twice_rows(values):
     more = np.empty((2 * len(values), values.shape[1]), values.dtype)
-    more[: len(values)] = values
+    for i in range(len(values)):
+        for k in range(values.shape[1]):
+            more[i, k] = values[i, k]
     return more

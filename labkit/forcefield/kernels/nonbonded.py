@@ -101,13 +101,16 @@ def _chunk(
     low, high, place, cells, values, start, system, first, slot, shift, masked_first, masked,
     cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
 ):  # fmt: skip
-    b, at, was = np.empty(9 * ROOM), np.empty(64, np.int64), np.empty(64)
-    origin = np.empty(3)
+    most = 0
+    for i in range(len(masked_first) - 1):
+        most = max(most, masked_first[i + 1] - masked_first[i])
+    b, at, was, origin = np.empty(9 * ROOM), np.empty(most, np.int64), np.empty(most), np.empty(3)
     for c in range(low, high):
         one, two, s = start[c], start[c + 1], system[c]
         own = two - one
         total = own + first[c + 1] - first[c]
-        origin[:] = place[:, one]
+        for k in range(3):
+            origin[k] = place[k, one]
         for begin in range(0, total, ROOM):
             m = min(ROOM, total - begin)
             _fill(begin, m, one, own, first[c], slot, shift, cells[s], place, values, b)
@@ -116,8 +119,6 @@ def _chunk(
                 for k in range(masked_first[i], masked_first[i + 1]):
                     p = masked[k] - begin
                     if 0 <= p < m:
-                        if hidden == len(at):
-                            at, was = np.append(at, at), np.append(was, was)
                         at[hidden], was[hidden], b[p] = p, b[p], FAR
                         hidden += 1
                 e, fx, fy, fz = _row(
@@ -202,8 +203,11 @@ def _add(order, sums, energies, virials, forces, energy, virial):
         for r in range(len(order)):
             for x in range(3):
                 forces[order[r], x] += sums[k, x, r]
-        energy += energies[k]
-        virial += virials[k]
+        for s in range(len(energy)):
+            energy[s] += energies[k, s]
+            for x in range(3):
+                for y in range(3):
+                    virial[s, x, y] += virials[k, s, x, y]
 
 
 @njit(cache=True, nogil=True)
