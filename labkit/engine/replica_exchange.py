@@ -70,7 +70,7 @@ class ReplicaExchange:
         return self._rows(state.aux[ROUND_TRIPS])
 
     def table(self, state: State) -> Tensor:
-        """COLUMNS for each place, (S, 4): the walker there, counts of the pair with the place above, its round trips."""
+        """COLUMNS for each place, (S, 4): who is there, counts of the pair with the place above, the walker's trips."""
         walkers, attempts, accepted = (state.aux[name] for name in (WALKERS, ATTEMPTS, ACCEPTED))
         return torch.stack([walkers, attempts, accepted, state.aux[ROUND_TRIPS][walkers]], 1)
 
@@ -153,7 +153,7 @@ class ReplicaExchange:
         return state.replace(aux={**state.aux, WALKERS: walkers, **counters})
 
     def _check(self, state: State, potential: Potential) -> None:
-        kind, system, n = type(self.integrator).__name__, state.system, state.system.n_systems
+        kind, n = type(self.integrator).__name__, state.system.n_systems
         if getattr(self.integrator, "temperature", None) is None:
             raise LabkitError(f"ReplicaExchange: {kind} has no temperature; use Langevin or Csvr with one a replica")
         if hasattr(self.integrator, "pressure"):
@@ -199,8 +199,8 @@ def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
     if bool(unequal.any()):
         s = int(unequal.nonzero()[0])
         raise LabkitError(
-            f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; expected "
-            "replicas of one system, as State.from_atoms([atoms] * S)"
+            f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
+            "expected replicas of one system, as State.from_atoms([atoms] * S)"
         )
     with torch.no_grad():
         alike = potential.evaluate(state.replace(positions=state.positions[twin]), forces=False).energy
