@@ -85,16 +85,16 @@ class ReplicaExchange:
         return getattr(self.integrator, "conserved", None)
 
     def _exchanged(self, state: State, step: int) -> State:
-        energy, temperatures = state.aux["energy"], per_system(self.integrator.temperature, state, "temperature")
-        cold, gain = self._rows(1 / (KB * temperatures)), self._rows(energy)
-        exponent = (cold - cold.roll(-1, 1)) * (gain - gain.roll(-1, 1))
+        temperatures = per_system(self.integrator.temperature, state, "temperature")
+        beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
+        exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
         tried = self._lower(state)
         random = noise.generator(state.replace(step=step), noise.EXCHANGE)
         swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
         # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
         moves = swap.long() - swap.roll(1, 1).long()
-        here = torch.arange(len(energy), device=energy.device)
-        return self._counted(self._permuted(state, here + moves.flatten(), temperatures), tried, swap)
+        source = torch.arange(state.system.n_systems, device=moves.device) + moves.flatten()
+        return self._counted(self._permuted(state, source, temperatures), tried, swap)
 
     def _lower(self, state: State) -> Tensor:
         """Which places are the lower ones of a pair at this step, (ladders, S/ladders)."""
@@ -109,12 +109,10 @@ class ReplicaExchange:
         first = system.counts.cumsum(0) - system.counts
         shift = (first[source] - first).index_select(0, system.index)
         atoms = torch.arange(system.n_atoms, device=shift.device) + shift
-        sizes = {system.n_systems: source, system.n_atoms: atoms}
-        kept = (ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS)  # not of configurations
-        aux = {
-            name: value if name in kept or value.ndim == 0 or len(value) not in sizes else value[sizes[len(value)]]
-            for name, value in state.aux.items()
-        }
+        order = {system.n_systems: source, system.n_atoms: atoms}
+        stay = (ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS)  # of places or walkers, not of configurations
+        moving = [name for name, value in state.aux.items() if name not in stay and value.ndim and len(value) in order]
+        aux = state.aux | {name: state.aux[name].index_select(0, order[len(state.aux[name])]) for name in moving}
         scale = (temperatures / temperatures[source]).sqrt()
         after = state.replace(
             positions=state.positions.index_select(0, atoms),
@@ -140,7 +138,7 @@ class ReplicaExchange:
         return state.replace(aux=aux)
 
     def _rows(self, values: Tensor) -> Tensor:
-        return values.view(self.ladders, -1)
+        return values.reshape(self.ladders, -1)
 
     def _begun(self, state: State, potential: Potential) -> State:
         """The state with its counters; checked where it has none."""

@@ -110,7 +110,7 @@ def test_constant_volume(kind) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["langevin", "csvr"])
 def test_constant_volume_with_thousands_of_samples(kind) -> None:
-    check_constant_volume(constant_volume(kind, replicas=60, repeat=3, frames=40, stride=100))
+    check_constant_volume(constant_volume(kind, replicas=60, repeat=2, frames=40, stride=100))
 
 
 def test_a_wrong_temperature_is_found() -> None:

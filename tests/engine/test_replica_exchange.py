@@ -69,9 +69,9 @@ def p_values(state: State) -> list[float]:
 
 def test_exchanges_alone_keep_canonical_distributions() -> None:
     """From exact samples; a wrong sign of the exponent or velocities that are not scaled do not."""
-    exchange, state = ReplicaExchange(Still(LADDER.repeat(1500)), every=1, ladders=1500), canonical(1500)
+    exchange, state = ReplicaExchange(Still(LADDER.repeat(1200)), every=1, ladders=1200), canonical(1200)
     now = exchange.init(state, Wells())
-    for _ in range(40):
+    for _ in range(30):
         now = exchange.step(now, Wells(), 1.0)
     assert min(p_values(now)) > 1e-3
     assert bool(((exchange.acceptance(now) > 0.3) & (exchange.acceptance(now) < 1)).any(0).all())
@@ -116,14 +116,14 @@ def test_permutations_have_their_weights_and_transitions_balance() -> None:
 @pytest.mark.parametrize("dynamics", ["langevin", "csvr"])
 def test_dynamics_and_exchanges_reach_canonical_distributions(dynamics) -> None:
     """From one point for all; where friction is weak, heat comes mostly by exchange."""
-    ladders = 500
+    ladders = 400
     wanted = LADDER.repeat(ladders)
     rule = Langevin(wanted, 0.002) if dynamics == "langevin" else Csvr(wanted, 200.0, com_removed=False)
     exchange = ReplicaExchange(rule, every=5, ladders=ladders)
     state = argon(2, len(wanted)).replace(positions=canonical(ladders).positions * 0.5)
     now = exchange.init(maxwell_boltzmann(state, 300.0, com_removed=False), Wells())
     first = exchange.conserved(now) if dynamics == "csvr" else None
-    for _ in range(400):
+    for _ in range(300):
         now = exchange.step(now, Wells(), 5.0)
     assert min(p_values(now)) > 1e-3
     if first is not None:  # heat goes with the configuration, and the scaling is heat
@@ -166,8 +166,8 @@ def test_a_barrier_that_plain_dynamics_does_not_cross() -> None:
 
     plain, expected = Langevin(wanted, 0.01), weight(0, 3) / (weight(0, 3) + weight(-3, 0))
     with torch.no_grad():
-        assert right(plain, 800).mean() < 0.02 < expected / 5
-        found = right(ReplicaExchange(plain, every=5, ladders=ladders), 1700)
+        assert right(plain, 650).mean() < 0.02 < expected / 5
+        found = right(ReplicaExchange(plain, every=5, ladders=ladders), 1600)
     error = found.std(ddof=1) / ladders**0.5
     assert error < 0.03 and abs(found.mean() - expected) < 4 * error
 
