@@ -75,7 +75,7 @@ def test_walls_that_leave_a_sphere_free() -> None:
 
 def test_a_bias_is_taken_off_by_reweighting() -> None:
     """A bond that a bias holds too long; weights exp(U/k_B T) give back its own mean length and width."""
-    systems, k, r0, pull = 20, 3.0, 2.0, 1.0
+    systems, k, r0, pull = 30, 3.0, 2.0, 1.0
     bond = HarmonicBonds(torch.arange(2 * systems).view(-1, 2), k=k, r0=r0)
     bias = Bias(lambda r, cell: (r[1] - r[0]).norm(), lambda s: 0.5 * pull * (s - 2.3) ** 2)
     found = sampled(
@@ -95,5 +95,5 @@ def test_a_bias_is_taken_off_by_reweighting() -> None:
         parts = (weights * length**power).sum(0), weights.sum(0)
         value = float(parts[0].sum() / parts[1].sum())
         error = float((parts[0] - value * parts[1]).std() * systems**0.5 / parts[1].sum())
-        assert value == pytest.approx(expected, abs=4 * error) and error < 0.01 * expected
+        assert value == pytest.approx(expected, abs=4 * error) and error < 0.015 * expected
         assert abs(float((length**power).mean()) - expected) > 4 * error
