@@ -14,6 +14,7 @@ from labkit.engine.kinetic import (
 )
 from labkit.engine.langevin import Langevin
 from labkit.engine.minimise import fire, largest_force, lbfgs
+from labkit.engine.replica_exchange import ReplicaExchange, geometric_ladder
 from labkit.engine.run import Run
 from labkit.engine.simulate import simulate
 from labkit.engine.velocity_verlet import VelocityVerlet
@@ -24,10 +25,12 @@ __all__ = [
     "Constraints",
     "Csvr",
     "Langevin",
+    "ReplicaExchange",
     "Run",
     "VelocityVerlet",
     "degrees_of_freedom",
     "fire",
+    "geometric_ladder",
     "hydrogen_mass_repartitioning",
     "internal_pressure",
     "kinetic_energy",

@@ -1,0 +1,213 @@
+"""Replica exchange: the replicas of one batch trade configurations between neighbouring temperatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from labkit.base import Integrator, Potential, State
+from labkit.engine import noise
+from labkit.engine.kinetic import kinetic_energy
+from labkit.engine.motion import per_atom, per_system
+from labkit.errors import LabkitError
+from labkit.units import KB
+
+#: What is kept in aux. By place: who is there, tries and successes of the pair with the place above; by walker: the end
+#: it was at last (1 cold, -1 hot, 0 neither) and how often it came back to the cold end from the hot one.
+WALKERS, ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS = (
+    f"exchange.{name}" for name in ("walkers", "attempts", "accepted", "last_end", "round_trips")
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicaExchange:
+    """Dynamics at S temperatures in which neighbours i, j exchange configurations with the probability
+
+    min(1, exp((β_i - β_j)(E_i - E_j))),  β = 1/k_B T, E potential energies,
+
+    every `every` steps, pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... in turn. Temperatures stay with their places
+    s; positions, velocities times sqrt(T_new/T_old), forces and all that aux holds for a system change place. The
+    noise is a function of (seed, step).
+
+    integrator   dynamics of constant volume and temperature, whose `temperature` (S,) K ascends in each ladder
+    every        steps between two attempts
+    ladders      independent ladders in one batch, S/ladders replicas each, one after the other; each may be another
+                 system, while all replicas of one are the same
+
+    `acceptance`, `round_trips` and `table` tell how it went, the last also as
+    `Record(exchange.table, 100, "exchange.csv", exchange.COLUMNS)`. Sugita and Okamoto, Chem. Phys. Lett. 314, 141
+    (1999). Raises LabkitError for dynamics without temperature or with pressure, temperatures of another number or that
+    do not ascend, and replicas that differ in atoms, cell or energy.
+
+    >>> warm = Langevin(geometric_ladder(300.0, 450.0, 8), friction=0.001)  # doctest: +SKIP
+    >>> exchange = ReplicaExchange(warm, every=100)  # doctest: +SKIP
+    """
+
+    integrator: Integrator
+    every: int = 100
+    ladders: int = 1
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("walker", "attempts", "accepted", "round_trips_of_walker")
+
+    def init(self, state: State, potential: Potential) -> State:
+        return self.integrator.init(self._begun(state, potential), potential)
+
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        moved = self.integrator.step(self._begun(state, potential), potential, dt)
+        return moved if moved.step % self.every else self._exchanged(moved, state.step)
+
+    def acceptance(self, state: State) -> Tensor:
+        """Share of accepted exchanges of each place with the one above, (ladders, S/ladders - 1); NaN before any."""
+        accepted, attempts = (self._rows(state.aux[name])[:, :-1] for name in (ACCEPTED, ATTEMPTS))
+        return accepted / attempts
+
+    def round_trips(self, state: State) -> Tensor:
+        """How often each walker has gone from the coldest place to the hottest and back, (ladders, S/ladders)."""
+        return self._rows(state.aux[ROUND_TRIPS])
+
+    def table(self, state: State) -> Tensor:
+        """COLUMNS for each place, (S, 4): who is there, counts of the pair with the place above, the walker's trips."""
+        walkers, attempts, accepted = (state.aux[name] for name in (WALKERS, ATTEMPTS, ACCEPTED))
+        return torch.stack([walkers, attempts, accepted, state.aux[ROUND_TRIPS][walkers]], 1)
+
+    @property
+    def degrees_of_freedom(self) -> Callable | None:
+        """The integrator's own, where it has them."""
+        return getattr(self.integrator, "degrees_of_freedom", None)
+
+    @property
+    def conserved(self) -> Callable | None:
+        """The integrator's own, where it has one; it goes with the configuration to its new place."""
+        return getattr(self.integrator, "conserved", None)
+
+    def _exchanged(self, state: State, step: int) -> State:
+        temperatures = per_system(self.integrator.temperature, state, "temperature")
+        beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
+        exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
+        tried = self._lower(state)
+        random = noise.generator(state.replace(step=step), noise.EXCHANGE)
+        swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
+        # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
+        moves = swap.long() - swap.roll(1, 1).long()
+        source = torch.arange(state.system.n_systems, device=moves.device) + moves.flatten()
+        return self._counted(self._permuted(state, source, temperatures), tried, swap)
+
+    def _lower(self, state: State) -> Tensor:
+        """Which places are the lower ones of a pair at this step, (ladders, S/ladders)."""
+        shape = self.ladders, state.system.n_systems // self.ladders
+        place = torch.arange(shape[1], device=state.positions.device)
+        parity = state.step // self.every % 2
+        return ((place % 2 == parity) & (place + 1 < shape[1])).expand(shape)
+
+    def _permuted(self, state: State, source: Tensor, temperatures: Tensor) -> State:
+        """The state in which each place s has the configuration of place source[s]."""
+        system = state.system
+        first = system.counts.cumsum(0) - system.counts
+        shift = (first[source] - first).index_select(0, system.index)
+        atoms = torch.arange(system.n_atoms, device=shift.device) + shift
+        order = {system.n_systems: source, system.n_atoms: atoms}
+        stay = (ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS)  # of places or walkers, not of configurations
+        moving = [name for name, value in state.aux.items() if name not in stay and value.ndim and len(value) in order]
+        aux = state.aux | {name: state.aux[name].index_select(0, order[len(state.aux[name])]) for name in moving}
+        scale = (temperatures / temperatures[source]).sqrt()
+        after = state.replace(
+            positions=state.positions.index_select(0, atoms),
+            velocities=per_atom(scale, state) * state.velocities.index_select(0, atoms),
+            forces=state.forces.index_select(0, atoms),
+            aux=aux,
+        )
+        if "heat" in aux:  # the scaling, too, is heat that the thermostats have given
+            aux["heat"] = aux["heat"] + kinetic_energy(after) - kinetic_energy(state)[source]
+        return after
+
+    def _counted(self, state: State, tried: Tensor, swap: Tensor) -> State:
+        aux = dict(state.aux)
+        aux[ATTEMPTS] = aux[ATTEMPTS] + tried.flatten()
+        aux[ACCEPTED] = aux[ACCEPTED] + swap.flatten()
+        walkers = self._rows(aux[WALKERS])
+        cold, hot = walkers[:, 0], walkers[:, -1]
+        back = (aux[LAST_END][cold] == -1).long()
+        aux[ROUND_TRIPS] = aux[ROUND_TRIPS].index_add(0, cold, back)
+        # a way begins at the cold end: a walker that has not been there has not gone from it to the hot one
+        seen = aux[LAST_END].index_fill(0, cold, 1)
+        aux[LAST_END] = seen.index_copy(0, hot, -seen[hot].abs())
+        return state.replace(aux=aux)
+
+    def _rows(self, values: Tensor) -> Tensor:
+        return values.reshape(self.ladders, -1)
+
+    def _begun(self, state: State, potential: Potential) -> State:
+        """The state with its counters; checked where it has none."""
+        if WALKERS in state.aux:
+            return state
+        self._check(state, potential)
+        walkers = torch.arange(state.system.n_systems, device=state.positions.device)
+        counters = {name: torch.zeros_like(walkers) for name in (ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS)}
+        counters[LAST_END][self._rows(walkers)[:, 0]] = 1
+        return state.replace(aux={**state.aux, WALKERS: walkers, **counters})
+
+    def _check(self, state: State, potential: Potential) -> None:
+        kind, n = type(self.integrator).__name__, state.system.n_systems
+        if getattr(self.integrator, "temperature", None) is None:
+            raise LabkitError(f"ReplicaExchange: {kind} has no temperature; use Langevin or Csvr with one a replica")
+        if hasattr(self.integrator, "pressure"):
+            raise LabkitError(f"ReplicaExchange: {kind} has a pressure; expected dynamics of constant volume")
+        if not (self.every >= 1 and self.ladders >= 1) or n % self.ladders or n < 2 * self.ladders:
+            raise LabkitError(
+                f"ReplicaExchange: {n} systems, {self.ladders} ladders, every {self.every} steps; expected ladders of "
+                "one size, two replicas or more, and a whole number of steps from 1"
+            )
+        temperatures = self._rows(per_system(self.integrator.temperature, state, "temperature"))
+        if not bool((temperatures[:, 0] > 0).all() and (temperatures.diff(dim=1) > 0).all()):
+            raise LabkitError(
+                f"ReplicaExchange: temperatures {temperatures.tolist()} K; expected positive ones that ascend in each "
+                "ladder, as geometric_ladder(300.0, 450.0, 8) gives"
+            )
+        _check_replicas(state, potential, n // self.ladders)
+
+
+def geometric_ladder(low: float, high: float, replicas: int) -> Tensor:
+    """T_k = low (high/low)^(k/(R - 1)), (R,) K: equal acceptance of all pairs where the heat capacity is constant.
+
+    Raises LabkitError unless 0 < low < high and there are two replicas or more.
+
+    >>> geometric_ladder(300.0, 1200.0, 3).tolist()
+    [300.0, 600.0, 1200.0]
+    """
+    if not (0 < low < high and replicas >= 2):
+        raise LabkitError(f"ladder from {low} to {high} K, {replicas} replicas; expected 0 < low < high and 2 or more")
+    return low * (high / low) ** torch.linspace(0, 1, replicas, dtype=torch.float64)
+
+
+def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
+    """Raise LabkitError unless each run of `replicas` systems is one system, with one potential."""
+    system, counts = state.system, state.system.counts
+    leader = torch.arange(len(counts), device=counts.device) // replicas * replicas
+    unequal = counts != counts[leader]
+    if not bool(unequal.any()):
+        first = counts.cumsum(0) - counts
+        twin = torch.arange(system.n_atoms, device=counts.device) + (first[leader] - first)[system.index]
+        other = (system.numbers != system.numbers[twin]) | (system.masses != system.masses[twin])
+        unequal = system.sum_over_atoms(other.long()) > 0
+        unequal = unequal | ((state.cell != state.cell[leader]).any(2) | (system.pbc != system.pbc[leader])).any(1)
+    if bool(unequal.any()):
+        s = int(unequal.nonzero()[0])
+        raise LabkitError(
+            f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
+            "expected replicas of one system, as State.from_atoms([atoms] * S)"
+        )
+    with torch.no_grad():
+        alike = potential.evaluate(state.replace(positions=state.positions[twin]), forces=False).energy
+    potential.reset()  # the run begins with lists of its own
+    tolerance = 1e-3 * counts * torch.finfo(alike.dtype).eps ** 0.5 + 1e-6 * alike.abs()
+    apart = ((alike - alike[leader]).abs() > tolerance).nonzero()
+    if len(apart):
+        s = int(apart[0])
+        raise LabkitError(
+            f"ReplicaExchange: the same positions have {float(alike[leader[s]]):.6g} eV as system {int(leader[s])} and "
+            f"{float(alike[s]):.6g} eV as system {s}; expected one potential for all replicas, as forcefield.repeat(S)"
+        )
