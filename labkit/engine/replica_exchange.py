@@ -60,6 +60,15 @@ class ReplicaExchange:
         moved = self.integrator.step(self._begun(state, potential), potential, dt)
         return moved if moved.step % self.every else self._exchanged(moved, state.step)
 
+    def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
+        """Many steps, faster where the potential is compiled."""
+        advance, last = getattr(self.integrator, "advance", None), state.step + steps
+        while state.step < last:
+            quiet = min(self.every - 1 - state.step % self.every, last - state.step) if advance else 0
+            state = advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
+            state = self.step(state, potential, dt) if state.step < last else state
+        return state
+
     def acceptance(self, state: State) -> Tensor:
         """Share of accepted exchanges of each place with the one above, (ladders, S/ladders - 1); NaN before any."""
         accepted, attempts = (self._rows(state.aux[name])[:, :-1] for name in (ACCEPTED, ATTEMPTS))
