@@ -4,6 +4,7 @@ from labkit.engine.cell_rescaling import CellRescaling, internal_pressure
 from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.constraints import Constraints
 from labkit.engine.csvr import Csvr
+from labkit.engine.differentiable import rollout
 from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
 from labkit.engine.kinetic import (
     degrees_of_freedom,
@@ -34,6 +35,7 @@ __all__ = [
     "largest_force",
     "lbfgs",
     "maxwell_boltzmann",
+    "rollout",
     "simulate",
     "temperature",
     "without_com_motion",
