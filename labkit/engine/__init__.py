@@ -5,6 +5,7 @@ from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.constraints import Constraints
 from labkit.engine.csvr import Csvr
 from labkit.engine.differentiable import rollout
+from labkit.engine.graph_memory import GraphMemory, gradient_memory
 from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
 from labkit.engine.kinetic import (
     degrees_of_freedom,
@@ -14,6 +15,7 @@ from labkit.engine.kinetic import (
     without_com_motion,
 )
 from labkit.engine.langevin import Langevin
+from labkit.engine.matching import Matching, match_trajectory
 from labkit.engine.minimise import fire, largest_force, lbfgs
 from labkit.engine.run import Run
 from labkit.engine.simulate import simulate
@@ -24,16 +26,20 @@ __all__ = [
     "Checkpoint",
     "Constraints",
     "Csvr",
+    "GraphMemory",
     "Langevin",
+    "Matching",
     "Run",
     "VelocityVerlet",
     "degrees_of_freedom",
     "fire",
+    "gradient_memory",
     "hydrogen_mass_repartitioning",
     "internal_pressure",
     "kinetic_energy",
     "largest_force",
     "lbfgs",
+    "match_trajectory",
     "maxwell_boltzmann",
     "rollout",
     "simulate",

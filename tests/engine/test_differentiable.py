@@ -1,14 +1,12 @@
 """Gradients through whole trajectories: finite differences, the plain graph, and what memory they take."""
 
-import gc
-
 import pytest
 import torch
 from ase import Atoms
 from forcefield import systems
 
 from labkit.base import AsePotential, State
-from labkit.engine import Csvr, Langevin, VelocityVerlet, maxwell_boltzmann, rollout
+from labkit.engine import Csvr, Langevin, VelocityVerlet, gradient_memory, maxwell_boltzmann, rollout
 from labkit.errors import LabkitError
 from labkit.forcefield import LennardJones, import_openmm, state_from_openmm
 from tests.engine.tiny import Wells, rigid_water, water
@@ -137,41 +135,13 @@ def test_rigid_molecules() -> None:
     assert float(gradient) == pytest.approx(float(slope), rel=1e-6)
 
 
-class Live:
-    """Bytes of tensors that graphs hold now, and the most they ever held."""
-
-    def __init__(self) -> None:
-        self.now = self.most = 0
-
-    def __enter__(self):
-        live = self
-
-        class Kept:
-            def __init__(self, tensor):
-                # without its node, which would hold this again: a result that its own node saves would stay for ever
-                self.tensor, self.bytes = tensor.detach(), tensor.numel() * tensor.element_size()
-                live.now += self.bytes
-                live.most = max(live.most, live.now)
-
-            def __del__(self):
-                live.now -= self.bytes
-
-        self.hooks = torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor)
-        self.hooks.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self.hooks.__exit__(*error)
-
-
 def most_memory(steps: int, segment: int | None = None) -> int:
     state, potential = argon()
     potential.epsilon.requires_grad_()
-    gc.collect()
-    with Live() as live:
-        end, _ = rollout(state, potential, Langevin(120.0, 0.01), steps, 0.5, segment=segment)
-        end.positions.square().sum().backward()
-    return live.most
+    rule = Langevin(120.0, 0.01)
+    return gradient_memory(
+        lambda: rollout(state, potential, rule, steps, 0.5, segment=segment)[0].positions.square().sum()
+    )
 
 
 def test_memory_grows_as_the_square_root() -> None:
