@@ -36,8 +36,8 @@ def rollout(
     Gradients reach what requires them of the state (positions, velocities, cell), the potential, the integrator and
     `observe`, if it is a module; other tensors that it needs stand in `parameters`. Only the state between segments of
     √steps steps (or `segment`) is kept; each is computed once more, with the same noise and lists of neighbours, when
-    its gradient is due: memory as √steps, time as that of a plain graph and one run more. Gradients are first
-    derivatives, and under constraints those of the constrained motion.
+    its gradient is due: memory as √steps, time as that of a plain graph and one run more. With `segment` = `steps` all is
+    one plain graph. Gradients are first derivatives, and under constraints those of the constrained motion.
 
     state    its forces are computed anew
     observe  State -> tensor of any one shape (...); the result is (steps // every, ...), or None without it
@@ -53,14 +53,15 @@ def rollout(
     potential.reset()
     state = integrator.init(state, potential)
     plan = _Plan(potential, integrator, float(dt), observe, every, followed)
-    if steps and torch.is_grad_enabled():
-        plan.refuse_unseen(state)
     size, seen = segment or math.ceil(math.sqrt(steps)), []
+    plain = size >= steps  # one graph, in which nothing can be missed
+    if torch.is_grad_enabled() and not plain:
+        plan.refuse_unseen(state)
     health, last = Health(state, dt), state.step + steps
     plan.origin = state.step
     while state.step < last:
         piece = _Segment(plan, state, min(size, last - state.step))
-        before, (state, found) = state, piece.advanced()
+        before, (state, found) = state, piece.advanced(plain)
         seen += found
         if not health.good(state):
             complaint = health.complaint(state)
@@ -127,13 +128,13 @@ class _Segment:
         aux = dict(zip(self.start.aux, tensors[len(_FIELDS) :], strict=False))
         return self.start.replace(**kept, aux=aux)
 
-    def advanced(self) -> tuple[State, list[Tensor]]:
-        """The state at the end and what was observed, linked to the start by a node that computes anew."""
+    def advanced(self, plain: bool) -> tuple[State, list[Tensor]]:
+        """The state at the end and what was observed, linked to the start by a graph or a node that computes anew."""
         tensors = [*self.given, *self.plan.followed]
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        if not plain and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             found = list(_Recomputed.apply(self, *tensors))
         else:
-            found = self.run(self.given, follow=False)
+            found = self.run(self.given, follow=plain)
         values = [found.pop(0) for _ in range(len(_FIELDS) + len(self.aux))]
         end = self.start.replace(
             **dict(zip(_FIELDS, values, strict=False)),

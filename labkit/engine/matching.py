@@ -37,6 +37,7 @@ def match_trajectory(
     steps: int = 10,
     dt: float = 0.5,
     iterations: int = 40,
+    segment: int | None = None,
     integrator: Integrator | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Matching:
@@ -46,6 +47,7 @@ def match_trajectory(
 
     parameter   a leaf that requires gradients and that the potential uses; it is left at the best value
     iterations  evaluations of loss and gradient after which no further line search begins
+    segment     as in `rollout`: `steps` is faster and takes more memory
 
     Each evaluation goes to progress, with the Matching so far. Raises Stopped(partial=Matching) when progress says so;
     LabkitError for a parameter without a gradient.
@@ -56,12 +58,15 @@ def match_trajectory(
         raise LabkitError("the parameter is no leaf that requires gradients; call parameter.requires_grad_() first")
     rule, target, done = integrator or VelocityVerlet(), end.velocities.detach(), Matching()
     scale: list[float] = []
+    begin = parameter.detach().cpu().double().numpy().ravel()
+    unit = float(np.abs(begin).max()) or 1.0  # a first step is of the order of 1
 
-    def evaluate(values: np.ndarray) -> tuple[float, np.ndarray]:
+    def evaluate(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        values = unit * scaled
         if progress.should_stop():
             raise Stopped(f"stopped after {len(done.losses)} evaluations", partial=done)
         _set(parameter, values)
-        reached, _ = rollout(start, potential, rule, steps, dt)
+        reached, _ = rollout(start, potential, rule, steps, dt, segment=segment)
         loss = (reached.velocities - target).square().sum()
         (slope,) = torch.autograd.grad(loss, parameter)
         scale.append(float(loss.detach()) or 1.0)
@@ -69,12 +74,11 @@ def match_trajectory(
         done.values.append(values.tolist())
         so_far = Matching(list(done.losses), list(done.values))
         progress.update(len(done.losses), iterations, result=so_far, loss=done.losses[-1])
-        return done.losses[-1], slope.detach().cpu().double().numpy().ravel() / scale[0]
+        return done.losses[-1], slope.detach().cpu().double().numpy().ravel() * (unit / scale[0])
 
     try:
-        begin = parameter.detach().cpu().double().numpy().ravel()
         limits = {"maxfun": iterations, "maxls": 10, "ftol": 0.0, "gtol": 1e-5}
-        minimize(evaluate, begin, jac=True, method="L-BFGS-B", options=limits)
+        minimize(evaluate, begin / unit, jac=True, method="L-BFGS-B", options=limits)
     finally:
         if done.losses:
             _set(parameter, np.array(done.best))

@@ -30,7 +30,7 @@ start = simulate(start, forcefield, Langevin(300.0, 0.01), 400, {dt})
 end = simulate(start, forcefield, VelocityVerlet(), {steps}, {dt})
 charges = share(forcefield.terms["electrostatics"], "charges", kinds(start))
 charges.data *= {factor}
-print(match_trajectory(start, end, forcefield, charges, steps={steps}, dt={dt}, iterations={iterations}).best)
+print(match_trajectory(start, end, forcefield, charges, steps={steps}, dt={dt}, iterations={iterations}, segment={steps}).best)
 """
 
 
@@ -62,7 +62,7 @@ class RecoverModel(Model):
         charges = share(model.terms["electrostatics"], "charges", kinds(self.start))
         with torch.no_grad():
             charges *= self.factor
-        how = {"steps": self.steps, "dt": DT, "iterations": self.iterations}
+        how = {"steps": self.steps, "dt": DT, "iterations": self.iterations, "segment": self.steps}
         return Job(match_trajectory, self.start, end, model, charges, **how, name="charges")
 
     def present(self, result: Matching) -> None:

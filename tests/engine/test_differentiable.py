@@ -71,7 +71,7 @@ def test_against_finite_differences(name) -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_against_the_plain_graph(name) -> None:
-    """One segment of all steps is a plain graph; so is a loop of steps."""
+    """Segments of any length against a loop of steps that keeps all."""
     found = []
     for segment in (None, 1, 7, 30):
         state, potential = argon()
@@ -167,7 +167,7 @@ def test_observations() -> None:
 def test_what_would_be_missed_is_an_error() -> None:
     state, potential = argon()
     weight = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    arguments = (state, potential, VelocityVerlet(), 4, 1.0)
+    arguments = (state, potential, VelocityVerlet(), 4, 1.0)  # two segments of two steps
     with pytest.raises(LabkitError, match=r"shape \(\) that requires gradients.*parameters="):
         rollout(*arguments, observe=lambda s: weight * s.positions)
     _, seen = rollout(*arguments, observe=lambda s: weight * s.positions, parameters=[weight])
