@@ -36,8 +36,8 @@ def rollout(
     Gradients reach what requires them of the state (positions, velocities, cell), the potential, the integrator and
     `observe`, if it is a module; other tensors that it needs stand in `parameters`. Only the state between segments of
     √steps steps (or `segment`) is kept; each is computed once more, with the same noise and lists of neighbours, when
-    its gradient is due: memory as √steps, time as that of a plain graph and one run more. With `segment` = `steps` all is
-    one plain graph. Gradients are first derivatives, and under constraints those of the constrained motion.
+    its gradient is due: memory as √steps, time as that of a plain graph and one run more. With `segment` = `steps` it
+    is one plain graph. Gradients are first derivatives, and under constraints those of the constrained motion.
 
     state    its forces are computed anew
     observe  State -> tensor of any one shape (...); the result is (steps // every, ...), or None without it

@@ -30,7 +30,8 @@ start = simulate(start, forcefield, Langevin(300.0, 0.01), 400, {dt})
 end = simulate(start, forcefield, VelocityVerlet(), {steps}, {dt})
 charges = share(forcefield.terms["electrostatics"], "charges", kinds(start))
 charges.data *= {factor}
-print(match_trajectory(start, end, forcefield, charges, steps={steps}, dt={dt}, iterations={iterations}, segment={steps}).best)
+how = dict(steps={steps}, dt={dt}, iterations={iterations}, segment={steps})
+print(match_trajectory(start, end, forcefield, charges, **how).best)
 """
 
 

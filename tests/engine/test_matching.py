@@ -45,6 +45,20 @@ def test_charges_of_brine_within_three_per_cent(salt) -> None:
     assert torch.equal(term.charges, charges[kinds(start)])
 
 
+@pytest.mark.slow
+def test_97_waters_and_salt() -> None:
+    state, forcefield = brine(97)
+    state = maxwell_boltzmann(fire(state, forcefield, fmax=2.0, steps=300), 300.0)
+    state = simulate(state, forcefield, VelocityVerlet(), 100, 0.5)
+    end = simulate(state, forcefield, VelocityVerlet(), 10, 0.5)
+    charges = share(forcefield.terms["electrostatics"], "charges", kinds(state))
+    with torch.no_grad():
+        charges *= 0.5
+    fit = match_trajectory(state, end, forcefield, charges, iterations=25, segment=10)
+    for found, true in zip(fit.best, CHARGES.values(), strict=True):
+        assert found == pytest.approx(true, rel=0.03)
+
+
 def test_force_constant_of_a_vibration() -> None:
     start, end = vibration()
     bond = ForceField({"bonds": HarmonicBonds([[0, 1]], k=20.0, r0=0.74)}, n_atoms=2)
