@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from labkit.errors import LabkitError, suggest
 
 Check = Callable[[Any], Any]  # gives the value as it is meant, or raises ValueError
@@ -151,6 +149,10 @@ class Settings:
     @classmethod
     def read(cls, path: str | Path) -> Settings:
         """The settings of a file; raises LabkitError where it cannot be read or is no YAML."""
+        try:
+            import yaml
+        except ImportError as error:
+            raise LabkitError('PyYAML is not installed; run: pip install "labkit[forcefield]"') from error
         try:
             content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
