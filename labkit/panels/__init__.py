@@ -11,11 +11,22 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap]" -c constraints.txt'
     ) from error
 
+from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
+from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
 
-__all__ = ["DataPanel", "LearningCurvePanel", "OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]
+__all__ = [
+    "Curves",
+    "DataPanel",
+    "DynamicsPanel",
+    "LearningCurvePanel",
+    "OverfitPanel",
+    "RunTray",
+    "StructurePanel",
+    "TrainPanel",
+]

@@ -30,6 +30,7 @@ class Viewer:
         self.widget.camera = "orthographic"
         self.widget.stage.set_parameters(fog_near=90, fog_far=130)  # far atoms are as solid as near ones
         self._overlay: Any = None
+        self._shapes: list = []
         self._load()
         self._decorate()
         model.observe(self._move, "index")
@@ -69,8 +70,7 @@ class Viewer:
         self._decorate()
 
     def _decorate(self) -> None:
-        """Draw cell and arrows anew, as one component behind the structure."""
-        self._clear_overlay()
+        """Draw cell and arrows as one component behind the structure; not again while they are the same."""
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
         shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
@@ -79,10 +79,15 @@ class Viewer:
             long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
                 shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
+        if shapes == self._shapes:
+            return
+        self._clear_overlay()
+        self._shapes = shapes
         if shapes:
             self._overlay = self.widget._add_shape(shapes, name="cell and forces")
 
     def _clear_overlay(self) -> None:
+        self._shapes = []
         if self._overlay is not None:
             self.widget.remove_component(self._overlay)
             self._overlay = None

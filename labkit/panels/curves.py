@@ -1,0 +1,47 @@
+"""Curves over one another as a still picture in a notebook, in the look of the panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from labkit.panels._style import FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+
+COLOURS = (TRAIN, VALID, FORCE, INK)
+
+
+class Curves:
+    """`Curves({"O-O": (r, g)}, "r [Å]", "g(r)")` as the last line of a cell; x and y are (n,) of anything numeric.
+
+    A curve whose name is in `dashed` is drawn as what others are compared with.
+
+    >>> Curves({"line": ([0, 1], [0, 1])}, "x [Å]", "y [eV]")
+    Curves of line
+    """
+
+    def __init__(
+        self,
+        curves: Mapping[str, tuple[Any, Any]],
+        xlabel: str,
+        ylabel: str,
+        title: str = "",
+        dashed: Sequence[str] = (),
+    ) -> None:
+        self.curves, self.labels, self.dashed = dict(curves), (xlabel, ylabel, title), tuple(dashed)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        figure = new_figure(6.4, 3.4)
+        axes = dress(figure.add_subplot(), *self.labels)
+        solid = iter(COLOURS)
+        for name, (x, y) in self.curves.items():
+            style = {"color": MUTED, "linestyle": "--"} if name in self.dashed else {"color": next(solid, INK)}
+            axes.plot(np.asarray(x), np.asarray(y), linewidth=1.4, label=name, **style)
+        legend = axes.legend(fontsize=8, frameon=False)
+        for text in legend.get_texts():
+            text.set_color(INK)
+        return to_png(figure), {"width": 640}
+
+    def __repr__(self) -> str:
+        return f"Curves of {', '.join(self.curves)}"
