@@ -17,14 +17,14 @@ SHOWN = 1500  # points of a curve
 class DynamicsFigure:
     """Axes that hold still while curves grow; they are drawn anew only when a curve leaves them.
 
-    `end` fs is where the run is going to end. Energies are an atom's; potential and total ones count from the first
-    potential energy.
+    `end` fs is where the run is going to end; axes of time grow by doubling until there. Energies are an atom's;
+    potential and total ones count from the first potential energy.
     """
 
     def __init__(self, end: float) -> None:
-        figure = new_figure(6.4, 5.0)
+        figure = new_figure(6.4, 5.8)
         figure.set_layout_engine("none")
-        grid = figure.add_gridspec(2, 1, left=0.115, right=0.975, top=0.945, bottom=0.095, hspace=0.3)
+        grid = figure.add_gridspec(2, 1, left=0.115, right=0.96, top=0.95, bottom=0.082, hspace=0.27)
         grid.set_height_ratios((1.4, 1))
         self.energy, self.temperature = (figure.add_subplot(cell) for cell in grid)
         dress(self.energy, "", "energy − first potential [meV/atom]", "Energies")
@@ -37,12 +37,12 @@ class DynamicsFigure:
         (self.target,) = self.temperature.plot([], [], "--", color=MUTED, linewidth=1.1, label="thermostat")
         (self.mean,) = self.temperature.plot([], [], color=INK, linewidth=1.4, label="mean so far")
         for axes in (self.energy, self.temperature):
-            axes.set_xlim(0, end)
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.yaxis.set_major_locator(MaxNLocator(5))
             legend = axes.legend(loc="lower right", ncols=3, fontsize=8, frameon=False, bbox_to_anchor=(1.01, 0.98))
             for text in legend.get_texts():
                 text.set_color(INK)
+        self.end, self._until = end, 0.0
         self._reached: set[Axes] = set()
         self.live = LiveFigure(figure, [*self.lines.values(), self.warmth, self.target, self.mean])
 
@@ -58,6 +58,7 @@ class DynamicsFigure:
         self.warmth.set_data(time[kept], rows[kept, 5])
         self.target.set_data(time[kept], rows[kept, 6])
         self.mean.set_data(time[kept], (np.cumsum(rows[:, 5]) / np.arange(1, len(rows) + 1))[kept])
+        self._grow(time[-1])
         self._reach(self.energy, scale * np.concatenate(list(curves.values())))
         self._reach(self.temperature, np.concatenate([[0.0], rows[:, 5], rows[np.isfinite(rows[:, 6]), 6]]))
         if failed:
@@ -67,6 +68,17 @@ class DynamicsFigure:
                 axes.axvline(time[-1], color=BAD, linewidth=1.2)
             self.live.freeze()
         return self.live.png()
+
+    def _grow(self, time: float) -> None:
+        """Widen the axes of time to the next half, quarter, ... of the run that holds `time`."""
+        if 0 < time <= self._until:
+            return
+        self._until = self.end
+        while self._until > max(2 * time, 0.01 * self.end):
+            self._until /= 2
+        for axes in (self.energy, self.temperature):
+            axes.set_xlim(0, self._until)
+        self.live.freeze()
 
     def _reach(self, axes: Axes, values: np.ndarray) -> None:
         """Widen the axes by half as much again as the values need, where they leave them."""

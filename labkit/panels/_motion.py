@@ -18,7 +18,7 @@ from labkit.panels._script import expression
 
 COLUMNS = ["step", "time_fs", "potential_eV", "kinetic_eV", "total_eV", "temperature_K", "target_K", "volume_A3"]
 BLOCK = 0.1  # s
-ROWS, FRAMES = 2000, 200  # of one run, at most: more would show no more
+ROWS, FRAMES = 20_000, 200  # of one run, at most (about)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Setting:
 class Motion:
     """How far a run is: the last `state` at `time` fs; `rows` and `frames` on the way grow with it.
 
-    every  steps between rows, and between frames
+    every  steps between rows, and between frames, a multiple of the first
     legs   what was done: (integrator as an expression, dt, steps), one after another
     """
 
@@ -95,22 +95,18 @@ def move(
 class _Watch:
     """Observer: a row, and now and then a frame, into the lists of a Motion."""
 
-    every = 1
-
     def __init__(self, motion: Motion, setting: Setting) -> None:
-        self.motion, self.setting = motion, setting
+        self.motion, self.setting, self.every = motion, setting, motion.every[0]
         self.begun, self.last = motion.state.step, None
 
     def __call__(self, state: State, known: Evaluation) -> None:
         self.last = state
-        of_rows, of_frames = self.motion.every
-        if state.step % of_rows == 0:
-            potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
-            passed = self.motion.time + (state.step - self.begun) * self.setting.dt
-            temperature = float(temperature_under(state, self.setting.integrator)[0])
-            row = (state.step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
-            self.motion.rows.append((*row, float(state.volume()[0])))
-        if state.step % of_frames == 0:
+        potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
+        passed = self.motion.time + (state.step - self.begun) * self.setting.dt
+        temperature = float(temperature_under(state, self.setting.integrator)[0])
+        row = (state.step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
+        self.motion.rows.append((*row, float(state.volume()[0])))
+        if state.step % self.motion.every[1] == 0:
             self.motion.frames.append(state)
 
 

@@ -15,7 +15,7 @@ COLOURS = (TRAIN, VALID, FORCE, INK)
 class Curves:
     """`Curves({"O-O": (r, g)}, "r [Å]", "g(r)")` as the last line of a cell; x and y are (n,) of anything numeric.
 
-    A curve whose name is in `dashed` is drawn as what others are compared with.
+    A curve whose name is in `dashed` is drawn as what others are compared with; `top` cuts what is higher.
 
     >>> Curves({"line": ([0, 1], [0, 1])}, "x [Å]", "y [eV]")
     Curves of line
@@ -27,9 +27,12 @@ class Curves:
         xlabel: str,
         ylabel: str,
         title: str = "",
+        *,
         dashed: Sequence[str] = (),
+        top: float | None = None,
     ) -> None:
-        self.curves, self.labels, self.dashed = dict(curves), (xlabel, ylabel, title), tuple(dashed)
+        self.curves, self.labels = dict(curves), (xlabel, ylabel, title)
+        self.dashed, self.top = tuple(dashed), top
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         figure = new_figure(6.4, 3.4)
@@ -38,6 +41,8 @@ class Curves:
         for name, (x, y) in self.curves.items():
             style = {"color": MUTED, "linestyle": "--"} if name in self.dashed else {"color": next(solid, INK)}
             axes.plot(np.asarray(x), np.asarray(y), linewidth=1.4, label=name, **style)
+        if self.top is not None:
+            axes.set_ylim(top=self.top)
         legend = axes.legend(fontsize=8, frameon=False)
         for text in legend.get_texts():
             text.set_color(INK)

@@ -120,13 +120,15 @@ class DynamicsModel(Model):
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
-        return max(1, self.steps // ROWS), max(1, self.steps // FRAMES)
+        rows = max(1, self.steps // ROWS)
+        return rows, rows * max(1, self.steps // (FRAMES * rows))
 
     def present(self, result: Motion) -> None:
         if result.rows:
             failed = self.job is not None and self.job.error is not None
             self.picture = self._figure.picture(result, failed)
-            self.table, self.note = table_of(result)
+            self.table, words = table_of(result)
+            self.note = "" if failed else words
 
     def code(self) -> str:
         return dynamics_script(self)

@@ -75,6 +75,7 @@ class StructurePanel(widgets.VBox):
             self.slider.style.description_width = "44px"
             widgets.jslink((play, "value"), (self.slider, "value"))
             traitlets.link((model, "index"), (self.slider, "value"))
+            play.layout.width, self.slider.layout.width = "76px", "230px"
             parts += [play, self.slider]
         if model.has_forces or self.growing:
             parts.append(_toggle(model, "arrows", "Forces", "long-arrow-right"))
