@@ -18,14 +18,15 @@ def dynamics_script(model: DynamicsModel) -> str:
     legs = legs or ((expression(model.integrator()), model.dt, model.steps),)
     rows, frames = begun.every if begun is not None else model.every()
     used = sorted({"maxwell_boltzmann", "simulate", *(leg[0].partition("(")[0] for leg in legs)})
-    own = isinstance(model.potentials[model.potential], GapModel)
-    lines = ["import ase.io", "", "from labkit.base import State", f"from labkit.engine import {', '.join(used)}"]
+    name, warmth, seed = model.started
+    own = isinstance(model.potentials[name], GapModel)
+    lines = ["# the last run" if begun is not None else "# what Run does", "import ase.io", "", "from labkit.base import State", f"from labkit.engine import {', '.join(used)}"]
     lines += ["from labkit.engine.observers import ExtXyz, Thermodynamics"]
     lines += ["from labkit.gap import GapModel"] if own else []
     lines += ["", 'atoms = ase.io.read("start.extxyz")  # under Download']
     lines += ['potential = GapModel.load("potential.safetensors")  # under Download'] if own else []
     lines += [] if own else ["potential = potential  # your own"]
-    lines += [f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={model.seed}), {model.warmth:g})"]
+    lines += [f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={seed}), {warmth:g})"]
     kind, files = "", 0
     for integrator, dt, steps in legs:
         if integrator.partition("(")[0] != kind:  # another integrator has other columns to log

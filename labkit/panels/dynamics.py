@@ -50,6 +50,7 @@ class DynamicsPanel(Panel):
         self._shown = 0.0
         super().__init__(model)
         model.observe(self._show_atoms, "results")
+        model.observe(lambda _: self.code.refresh(), "status")
 
     @property
     def log(self) -> pd.DataFrame:

@@ -56,7 +56,7 @@ class DynamicsModel(Model):
         self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
         self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
         self.potential = next(iter(self.potentials))
-        self._going_on, self._figure, self._warmth = False, None, None
+        self._going_on, self._figure, self._started = False, None, None
 
     @property
     def log(self) -> pd.DataFrame:
@@ -99,9 +99,9 @@ class DynamicsModel(Model):
         return maxwell_boltzmann(State.from_atoms(self.atoms, seed=self.seed), self.temperature)
 
     @property
-    def warmth(self) -> float:
-        """The temperature [K] at which the velocities of the last run were drawn; of the next, if there was none."""
-        return self.temperature if self._warmth is None else self._warmth
+    def started(self) -> tuple[str, float, int]:
+        """Potential, temperature [K] of the first velocities, and seed of the last run; of the next, if none was."""
+        return self._started or (self.potential, self.temperature, self.seed)
 
     def make_job(self) -> Job:
         self.setting()
@@ -111,10 +111,13 @@ class DynamicsModel(Model):
             raise LabkitError(f"timestep is {self.dt:g} fs, expected a positive number such as 0.5")
         if self.potential not in self.potentials:
             raise LabkitError(f"potential is {self.potential!r}, expected one of {', '.join(self.potentials)}")
-        if self._going_on:
+        if not self._going_on:
+            self._started = None  # of this run from now on
+            motion, self._started = Motion(self.begin(), every=self.every()), self.started
+        elif self.potential == self.started[0]:
             motion = self.results
         else:
-            motion, self._warmth = Motion(self.begin(), every=self.every()), self.temperature
+            raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
         self._figure = DynamicsFigure(motion.time + self.steps * self.dt)
         return Job(move, motion, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
 
@@ -139,9 +142,9 @@ class DynamicsModel(Model):
         files = {
             "run.csv": self.log.to_csv().encode(),
             "run.extxyz": extxyz(self.results.frames),
-            "start.extxyz": extxyz([self._found().frames[0]] if self._found().frames else []),
+            "start.extxyz": extxyz(self.results.frames[:1]),
         }
-        potential = self.potentials[self.potential]
+        potential = self.potentials[self.started[0]]
         if isinstance(potential, GapModel):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "potential.safetensors"

@@ -212,6 +212,9 @@ def test_potentials_to_choose_from(copper):
         moved = np.array([frame.positions - copper.positions for frame in panel.trajectory])
         spread[name] = np.square(moved).mean()
     assert spread["soft"] / spread["stiff"] == pytest.approx(9.0, rel=0.5)
+    panel.model.potential = "soft"
+    with pytest.raises(LabkitError, match="one of 'stiff'; press Run to begin with 'soft'"):
+        panel.go_on()
 
 
 def test_shown_code_does_the_same_also_what_was_turned(ice, tmp_path, monkeypatch):
@@ -220,6 +223,7 @@ def test_shown_code_does_the_same_also_what_was_turned(ice, tmp_path, monkeypatc
     panel.model.ensemble, panel.model.temperature, panel.model.steps = "NVT, Langevin", 400.0, 20
     panel.go_on()
     panel.job.wait(30)
+    panel.model.seed, panel.model.temperature = 5, 100.0  # of a next run: the script is that of the last
     for name, content in panel.model.files().items():
         (tmp_path / name).write_bytes(content)
     log, frames = pd.read_csv(tmp_path / "run.csv"), ase.io.read(tmp_path / "run.extxyz", ":")
