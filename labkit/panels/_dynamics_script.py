@@ -20,7 +20,8 @@ def dynamics_script(model: DynamicsModel) -> str:
     used = sorted({"maxwell_boltzmann", "simulate", *(leg[0].partition("(")[0] for leg in legs)})
     name, warmth, seed = model.started
     own = isinstance(model.potentials[name], GapModel)
-    lines = ["# the last run" if begun is not None else "# what Run does", "import ase.io", "", "from labkit.base import State", f"from labkit.engine import {', '.join(used)}"]
+    lines = ["# the last run" if begun is not None else "# what Run does"]
+    lines += ["import ase.io", "", "from labkit.base import State", f"from labkit.engine import {', '.join(used)}"]
     lines += ["from labkit.engine.observers import ExtXyz, Thermodynamics"]
     lines += ["from labkit.gap import GapModel"] if own else []
     lines += ["", 'atoms = ase.io.read("start.extxyz")  # under Download']

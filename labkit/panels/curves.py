@@ -42,7 +42,7 @@ class Curves:
             style = {"color": MUTED, "linestyle": "--"} if name in self.dashed else {"color": next(solid, INK)}
             axes.plot(np.asarray(x), np.asarray(y), linewidth=1.4, label=name, **style)
         if self.top is not None:
-            lowest = min(float(np.min(y)) for _, y in self.curves.values())
+            lowest = min(np.asarray(y).min() for _, y in self.curves.values())
             axes.set_ylim(lowest - 0.03 * (self.top - lowest), self.top)
         legend = axes.legend(fontsize=8, frameon=False)
         for text in legend.get_texts():

@@ -274,8 +274,10 @@ def test_without_nglview_a_picture_takes_its_place(copper, monkeypatch):
 
 
 def test_curves_are_a_picture():
-    png, size = Curves({"a": ([0, 1], [0, 1]), "b": ([0, 1], [1, 0])}, "r [Å]", "g", dashed=["b"])._repr_png_()
-    assert Image.open(io.BytesIO(png)).width > 600 and size == {"width": 640}
+    curves = {"a": ([0, 1], [0, 9]), "b": (torch.arange(3), torch.arange(3))}
+    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top)._repr_png_() for top in (None, 2.0)]
+    assert pictures[0] != pictures[1]
+    assert all(Image.open(io.BytesIO(png)).width > 600 and size == {"width": 640} for png, size in pictures)
 
 
 def test_langevin_is_what_the_panel_says(copper):
