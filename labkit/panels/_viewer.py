@@ -34,6 +34,7 @@ class Viewer:
         self._load()
         self._decorate()
         model.observe(self._move, "index")
+        self.widget.observe(self._move, "loaded")
         model.observe(lambda _: self._decorate(), ["arrows", "cell"])
 
     def _load(self) -> None:
@@ -60,8 +61,10 @@ class Viewer:
 
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
-        if self.widget.loaded and np.array_equal(atoms.numbers, self._numbers):
-            self.widget.set_coordinates({0: atoms.positions})
+        if np.array_equal(atoms.numbers, self._numbers):
+            # before the browser has loaded it, exchanging components could leave it with none
+            if self.widget.loaded:
+                self.widget.set_coordinates({0: atoms.positions})
             self._decorate()
             return
         self._clear_overlay()  # other atoms: the whole structure is exchanged

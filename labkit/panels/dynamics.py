@@ -51,6 +51,7 @@ class DynamicsPanel(Panel):
         super().__init__(model)
         model.observe(self._show_atoms, "results")
         model.observe(lambda _: self.code.refresh(), "status")
+        model.observe(self._show_end, "status")
 
     @property
     def log(self) -> pd.DataFrame:
@@ -83,5 +84,14 @@ class DynamicsPanel(Panel):
             view.begin(self.model.atoms)
         elif time.monotonic() - self._shown < SHOWN:
             return
+        self._show_last()
+
+    def _show_end(self, change: dict) -> None:
+        """The last atoms of a run, however short after those before."""
+        if change["new"] in ("done", "stopped", "failed") and self.model.results is not None:
+            self._show_last()
+
+    def _show_last(self) -> None:
+        state = self.model.results.state
         self._shown = time.monotonic()
-        view.append(motion.state.to_atoms(motion.state.aux["energy"])[0])
+        self.structure.model.append(state.to_atoms(state.aux.get("energy"))[0])

@@ -34,7 +34,8 @@ def test_atoms_move_and_answer(notebook, artefacts, tmp_path):
     panel.scroll_into_view_if_needed()
     state = panel.locator(".labkit-state")
     until(lambda: state.inner_text() == "done", 5, "state")
-    notebook.wait_for_timeout(1000)
+    canvas = panel.locator("canvas:visible").first
+    until(lambda: lab_page.colours(canvas.screenshot())[0] > 0.01, 10, "atoms on the canvas")
     panel.screenshot(path=artefacts / "dynamics_panel.png")
     curves = notebook.locator(".jp-OutputArea-output img[width='640']")
     curves.scroll_into_view_if_needed()
