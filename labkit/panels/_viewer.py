@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Viewer:
         self._load()
         self._decorate()
         model.observe(self._move, "index")
-        self.widget.observe(self._move, "loaded")
+        self.widget.observe(self._catch_up, "loaded")
         model.observe(lambda _: self._decorate(), ["arrows", "cell"])
 
     def _load(self) -> None:
@@ -58,6 +59,12 @@ class Viewer:
         matrix = np.eye(4)
         matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
+
+    def _catch_up(self, _: Any) -> None:
+        """Show what has moved before the browser was ready; it tells so before it has read the structure."""
+        late = threading.Timer(1.5, self._move, (None,))
+        late.daemon = True
+        late.start()
 
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]

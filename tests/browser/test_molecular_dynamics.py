@@ -36,6 +36,7 @@ def test_atoms_move_and_answer(notebook, artefacts, tmp_path):
     until(lambda: state.inner_text() == "done", 5, "state")
     canvas = panel.locator("canvas:visible").first
     until(lambda: lab_page.colours(canvas.screenshot())[0] > 0.01, 10, "atoms on the canvas")
+    notebook.wait_for_timeout(2000)
     panel.screenshot(path=artefacts / "dynamics_panel.png")
     curves = notebook.locator(".jp-OutputArea-output img[width='640']")
     curves.scroll_into_view_if_needed()
