@@ -12,7 +12,9 @@ except ImportError as error:
     ) from error
 
 from labkit.panels._recover_figure import memory_figure
+from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
+from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.recover import RecoverPanel
@@ -29,4 +31,12 @@ __all__ = [
     "StructurePanel",
     "TrainPanel",
     "memory_figure",
+    "Curves",
+    "DataPanel",
+    "DynamicsPanel",
+    "LearningCurvePanel",
+    "OverfitPanel",
+    "RunTray",
+    "StructurePanel",
+    "TrainPanel",
 ]
