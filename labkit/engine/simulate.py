@@ -184,7 +184,7 @@ class _Loop:
         )
         return LabkitError(
             f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
-            f"at the start or the potential has a hole; {kept}what was good until then is kept"
+            f"at the start or the potential has a hole; {kept}"
         )
 
     def _observe(self) -> None:
