@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
+from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import kinetic_energy
 from labkit.engine.motion import per_atom, per_system
 from labkit.errors import LabkitError
@@ -92,6 +93,11 @@ class ReplicaExchange:
     def conserved(self) -> Callable | None:
         """The integrator's own, where it has one; it goes with the configuration to its new place."""
         return getattr(self.integrator, "conserved", None)
+
+    @property
+    def constraints(self) -> Constraints | None:
+        """The integrator's own, where it has them."""
+        return getattr(self.integrator, "constraints", None)
 
     def _exchanged(self, state: State, step: int) -> State:
         temperatures = per_system(self.integrator.temperature, state, "temperature")

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -103,16 +104,15 @@ class _Loop:
                 _tell(observer, "rewind", position, run)
             self.health = Health(stored.state, self.dt)
             return stored.state, True
-        if state.forces is None or "energy" not in state.aux:
-            try:
-                state = self.integrator.init(state, self.potential)
-            except LabkitError as error:
-                raise LabkitError(f"step {state.step}, before the first: {error}") from error
+        # also where there are forces: they may be another potential's, or of positions that were changed since
+        try:
+            state = self.integrator.init(state, self.potential)
+        except LabkitError as error:
+            raise LabkitError(f"step {state.step}, before the first: {error}") from error
         self.health = Health(state, self.dt)
         if not self.health.good(state):
             raise LabkitError(
-                f"step {state.step}, before the first: {self.health.complaint(state)}; atoms may overlap: minimise the "
-                "energy first, or look at the positions"
+                f"step {state.step}, before the first: {self.health.complaint(state)}; {self.health.advice(state)}"
             )
         run = Run(state, self.potential, self.integrator, self.dt)
         for observer in self.observers:
@@ -179,12 +179,11 @@ class _Loop:
                     break
         except LabkitError as error:
             text = f"step {state.step + 1}: {error}"
-        kept = (
-            "" if self.store is None else f"the last good checkpoint is {self.store.path} at step {self.store.last}; "
-        )
+        store = self.store
+        kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
         return LabkitError(
             f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
-            f"at the start or the potential has a hole; {kept}"
+            f"at the start or the potential has a hole; {kept}what was good until then is kept"
         )
 
     def _observe(self) -> None:
@@ -227,9 +226,13 @@ def _step_by_step(integrator: Integrator, state: State, potential: Potential, dt
 
 
 def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int) -> None:
-    if int(steps) != steps or steps < 0:
+    n, systems = state.system.n_atoms, state.system.n_systems
+    for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):
+        if (found := tuple(getattr(state, name).shape)) != expected:
+            raise LabkitError(f"the state's {name} are {found}; expected {expected}, as its system has {n} atoms")
+    if not isinstance(steps, Real) or int(steps) != steps or steps < 0:
         raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
-    if not (dt == dt and 0 < abs(dt) < float("inf")):
+    if not (isinstance(dt, Real) and 0 < abs(dt) < float("inf")):
         raise LabkitError(f"dt is {dt!r} fs; expected a timestep such as 0.5")
     if int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise LabkitError(f"checkpoint_every is {checkpoint_every!r}; expected a whole number of steps from 1")

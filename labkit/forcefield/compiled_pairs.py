@@ -37,7 +37,7 @@ class CompiledPairs:
         """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
         found: list[list[PairTerm]] = []
         for term in terms:
-            if type(term) not in (LennardJones, Coulomb, Pme):
+            if term.kind not in (LennardJones, Coulomb, Pme):
                 continue
             for group in found:
                 charges, other = isinstance(term, LennardJones), isinstance(group[0], LennardJones)

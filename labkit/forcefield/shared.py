@@ -13,7 +13,8 @@ from labkit.forcefield.term import Term
 def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
     """Make the parameter `name` (m,) of a term values[kinds], and return `values` (K,), which want gradients.
 
-    kinds (m,) 0 to K - 1; values start as the mean of each kind. Repeat force fields for replicas before, not after.
+    kinds (m,) 0 to K - 1; values start as the mean of each kind, also where they were shared before. Repeat force fields
+    for replicas before, not after.
     Raises LabkitError where kinds do not fit the parameter.
 
     >>> from labkit.forcefield import Coulomb
@@ -26,6 +27,8 @@ def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
     count = len(getattr(term, name))
     if len(kinds) != count or (count and int(kinds.min()) < 0):
         raise LabkitError(f"{len(kinds)} kinds for {count} values of {name}; give a number from 0 for each")
+    if parametrize.is_parametrized(term, name):
+        parametrize.remove_parametrizations(term, name)
     parametrize.register_parametrization(term, name, _Shared(kinds))
     return term.parametrizations[name].original.requires_grad_()
 

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from labkit.engine.matching import Matching
 from labkit.panels._style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
@@ -26,6 +27,8 @@ def recover_figure(fit: Matching, truth: Mapping[str, float]) -> Figure:
     for (name, value), path, colour in zip(truth.items(), np.transpose(fit.values), COLOURS, strict=True):
         right.plot(steps, path, "o-", color=colour, markersize=3, label=name)
         right.axhline(value, color=colour, linestyle="--", linewidth=0.9)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     low, high = min(truth.values()), max(truth.values())
     right.set_ylim(1.6 * low, 1.6 * high)
     for text in right.legend(fontsize=8, frameon=False, ncol=2).get_texts():

@@ -51,7 +51,8 @@ class RecoverModel(Model):
         super().__init__()
         if "electrostatics" not in getattr(forcefield, "terms", {}):
             raise LabkitError("the force field has no term electrostatics; take that of labkit.forcefield.brine")
-        self.start, self.forcefield, self.truth = start.replace(forces=None, aux={}), forcefield, dict(CHARGES)
+        self.start, self.truth = start.replace(forces=None, aux={}), dict(CHARGES)
+        self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
 
     def make_job(self) -> Job:
         if self.steps < 1 or self.iterations < 1:
@@ -69,7 +70,7 @@ class RecoverModel(Model):
     def present(self, result: Matching) -> None:
         self.show(recover_figure(result, self.truth))
         pairs = zip(self.truth.items(), result.best, strict=True)
-        found = [f"{name} {value:.3f} e ({value / true - 1:+.1%})" for (name, true), value in pairs]
+        found = [f"{name} {value:.3f} e ({round(value / true - 1, 3) + 0.0:+.1%})" for (name, true), value in pairs]
         self.note = f"best of {len(result.losses)} evaluations: " + ", ".join(found)
 
     def code(self) -> str:

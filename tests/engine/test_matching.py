@@ -7,7 +7,7 @@ from labkit.base import State
 from labkit.engine import Matching, VelocityVerlet, fire, gradient_memory, match_trajectory, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError, Stopped
 from labkit.exercises.nb08 import force_constant, vibration
-from labkit.forcefield import ForceField, HarmonicBonds, share
+from labkit.forcefield import Coulomb, ForceField, HarmonicBonds, LennardJones, share, to_openmm
 from labkit.forcefield.brine import CHARGES, brine, kinds
 
 
@@ -108,3 +108,22 @@ def test_shared_parameters() -> None:
 def test_gradient_memory_counts_what_is_saved() -> None:
     x = torch.ones(1000, dtype=torch.float64, requires_grad=True)
     assert gradient_memory(lambda: x.exp().exp().sum()) == 16000
+
+
+def test_shared_parameters_stay_on_the_compiled_path_and_go_to_openmm() -> None:
+    """What a fit has found is run at full speed, repeated, and exported."""
+    state, forcefield = brine(8)
+    before = forcefield.evaluate(state)
+    for term in forcefield.terms.values():
+        for key in term.VALUES[:1]:
+            share(term, key, torch.unique(getattr(term, key).detach(), return_inverse=True)[1])
+            assert term.kind is not type(term)
+    after = forcefield.evaluate(state)
+    assert torch.allclose(after.energy, before.energy, rtol=1e-12) and torch.allclose(after.forces, before.forces)
+    forcefield.reset()
+    assert {term.kind for term in forcefield.compiled(state).rest.pairs} == {LennardJones, Coulomb}
+    pair = State.batch([state, state])
+    assert torch.allclose(forcefield.repeat(2).evaluate(pair).energy, before.energy.expand(2), rtol=1e-12)
+    openmm = pytest.importorskip("openmm")
+    box = torch.diag(torch.full((3,), 60.0, dtype=torch.float64))
+    assert isinstance(to_openmm(forcefield, state.system.masses, box), openmm.System)

@@ -3,8 +3,8 @@
 import pytest
 
 from labkit.errors import LabkitError
-from labkit.forcefield import ForceField, HarmonicBonds
-from labkit.forcefield.brine import brine
+from labkit.forcefield import ForceField, HarmonicBonds, share
+from labkit.forcefield.brine import CHARGES, brine, kinds
 from labkit.panels import RecoverPanel
 
 
@@ -52,3 +52,18 @@ def test_needs_charges(panel) -> None:
     bonds = ForceField({"bonds": HarmonicBonds([[0, 1]], 1.0, 1.0)}, 26)
     with pytest.raises(LabkitError, match="no term electrostatics"):
         RecoverPanel(panel.model.start, bonds)
+
+
+def test_truth_stays_when_its_owner_changes_the_charges(panel) -> None:
+    """As the notebook does below the panel; sharing twice, as when a cell is run again, is the same as once."""
+    state, forcefield = panel.model.start, brine(8)[1]
+    again = RecoverPanel(state, forcefield)
+    for _ in range(2):
+        charges = share(forcefield.terms["electrostatics"], "charges", kinds(state))
+    assert charges.tolist() == pytest.approx(list(CHARGES.values()), rel=1e-12)
+    charges.data.zero_()
+    for found in (panel, again):
+        found.model.steps = found.model.iterations = 1
+        found.run()
+    assert again.job.wait(60).losses == panel.job.wait(60).losses
+    assert "(-0.0%)" not in panel.note.value
