@@ -60,6 +60,19 @@ class ReplicaExchange:
         moved = self.integrator.step(self._begun(state, potential), potential, dt)
         return moved if moved.step % self.every else self._exchanged(moved, state.step)
 
+    def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
+        """Many steps, from one exchange to the next as fast as the integrator makes them."""
+        last, state = state.step + steps, self._begun(state, potential)
+        move = getattr(self.integrator, "advance", None)
+        while state.step < last:
+            if move is None:
+                state = self.step(state, potential, dt)
+                continue
+            state = move(state, potential, dt, min(last - state.step, self.every - state.step % self.every))
+            if state.step % self.every == 0:
+                state = self._exchanged(state, state.step - 1)
+        return state
+
     def acceptance(self, state: State) -> Tensor:
         """Share of accepted exchanges of each place with the one above, (ladders, S/ladders - 1); NaN before any."""
         accepted, attempts = (self._rows(state.aux[name])[:, :-1] for name in (ACCEPTED, ATTEMPTS))

@@ -8,14 +8,23 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"panels need {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
     ) from error
 
 from labkit.panels.data import DataPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.structure import StructurePanel
+from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
 
-__all__ = ["DataPanel", "LearningCurvePanel", "OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]
+__all__ = [
+    "DataPanel",
+    "LearningCurvePanel",
+    "OverfitPanel",
+    "RunTray",
+    "StructurePanel",
+    "TimestepPanel",
+    "TrainPanel",
+]
