@@ -53,7 +53,7 @@ def _errors(axes: Axes, found: EnergyErrors, timesteps: list[float]) -> None:
 def _runs(axes: Axes, found: EnergyErrors) -> None:
     dress(axes, "time [fs]", "energy - start [meV/atom]", "Some of the runs")
     kept = [dt for dt in sorted(found.curves) if dt not in found.lost]
-    largest = 1.0
+    largest = 0.01
     for dt, colour in zip(kept[-1::-2][:3][::-1], (FORCE, VALID, TRAIN), strict=False):
         time, energy = found.curves[dt]
         axes.plot(time, energy, color=colour, linewidth=1.3, label=f"{dt:g} fs")

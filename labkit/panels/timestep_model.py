@@ -31,7 +31,7 @@ print(found.table, found.law(), found.lost)
 class TimestepModel(Model):
     """Which timesteps are tried for how long, and the EnergyErrors they lead to as `results`."""
 
-    smallest = p(Float(0.125), "basic", "from", "fs", range=(0.05, 1.0, 0.025))
+    smallest = p(Float(0.1), "basic", "from", "fs", range=(0.05, 3.0, 0.05))
     largest = p(Float(4.0), "basic", "to", "fs", range=(1.0, 8.0, 0.25))
     count = p(Int(11), "basic", "timesteps", range=(2, 21, 1), help="with equal ratios")
     time = p(Float(250.0), "basic", "time", "fs", range=(50.0, 2000.0, 50.0), help="of each run")
