@@ -33,7 +33,8 @@ class CellRescaling:
     pressure        P₀ in GPa (1 bar is 1e-4), a number or (S,)
     friction        of the Langevin thermostat, 1/fs
     time            τ in fs, the relaxation time of the volume where `compressibility` is right
-    compressibility β in 1/GPa (water: 0.45); a rough one changes the pace, not the distribution
+    compressibility β in 1/GPa (water: 0.45); a rough one changes the pace, not the distribution, as long as the volume
+                    hardly moves between two changes: β K dt every/2τ << 1, K the modulus of compression
     every           steps between changes of the cell; the forces are computed again after each
 
     Bernetti and Bussi, J. Chem. Phys. 153, 114107 (2020). Raises LabkitError for a batch that is not periodic in all
@@ -70,6 +71,15 @@ class CellRescaling:
             return moved
         return evaluated(self._rescaled(moved, dt * self.every, state.step), potential, stress=True)
 
+    def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
+        """Many steps, faster where the potential is compiled: all but those at whose end the cell changes."""
+        last = state.step + steps
+        while state.step < last:
+            quiet = min(self.every - 1 - state.step % self.every, last - state.step)
+            state = self._langevin.advance(state, potential, dt, quiet) if quiet else state
+            state = self.step(state, potential, dt) if state.step < last else state
+        return state
+
     def degrees_of_freedom(self, system: System) -> Tensor:
         """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
         return degrees_of_freedom(system, self.constraints)
@@ -86,7 +96,7 @@ class CellRescaling:
         excess = excess - internal_pressure(state, momenta, arms) - thermal / (2 * volume)
         rate = self.compressibility / GPA / (2 * self.time)
         root = volume.sqrt()
-        kick = noise.normal(state.replace(step=step), noise.BAROSTAT, *volume.shape)
+        kick = noise.normal(state, noise.BAROSTAT, *volume.shape, step=step)
         grown = (root - dt * rate * root * excess + (dt * rate * thermal).sqrt() * kick) / root
         factor = grown.square().pow(1 / 3)
         each = per_atom(factor, state)

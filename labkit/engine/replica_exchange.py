@@ -61,16 +61,12 @@ class ReplicaExchange:
         return moved if moved.step % self.every else self._exchanged(moved, state.step)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, from one exchange to the next as fast as the integrator makes them."""
-        last, state = state.step + steps, self._begun(state, potential)
-        move = getattr(self.integrator, "advance", None)
+        """Many steps, faster where the potential is compiled."""
+        advance, last = getattr(self.integrator, "advance", None), state.step + steps
         while state.step < last:
-            if move is None:
-                state = self.step(state, potential, dt)
-                continue
-            state = move(state, potential, dt, min(last - state.step, self.every - state.step % self.every))
-            if state.step % self.every == 0:
-                state = self._exchanged(state, state.step - 1)
+            quiet = min(self.every - 1 - state.step % self.every, last - state.step) if advance else 0
+            state = advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
+            state = self.step(state, potential, dt) if state.step < last else state
         return state
 
     def acceptance(self, state: State) -> Tensor:
@@ -102,7 +98,7 @@ class ReplicaExchange:
         beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
         exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
         tried = self._lower(state)
-        random = noise.generator(state.replace(step=step), noise.EXCHANGE)
+        random = noise.generator(state, noise.EXCHANGE, step)
         swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
         # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
         moves = swap.long() - swap.roll(1, 1).long()

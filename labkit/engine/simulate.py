@@ -179,12 +179,12 @@ class _Loop:
                     break
         except LabkitError as error:
             text = f"step {state.step + 1}: {error}"
-        kept = "there is no checkpoint (give checkpoint=)"
-        if self.store is not None:
-            kept = f"the last good checkpoint is {self.store.path} at step {self.store.last}"
+        kept = (
+            "" if self.store is None else f"the last good checkpoint is {self.store.path} at step {self.store.last}; "
+        )
         return LabkitError(
             f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
-            f"at the start or the potential has a hole; {kept}; the files hold only what was good until then"
+            f"at the start or the potential has a hole; {kept}"
         )
 
     def _observe(self) -> None:

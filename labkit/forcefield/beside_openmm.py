@@ -10,6 +10,7 @@ import pandas as pd
 
 from labkit.base import State
 from labkit.forcefield.from_openmm import from_openmm
+from labkit.forcefield.uncompiled import Uncompiled
 from labkit.units import KJ_PER_MOL, NANOMETRE
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ NAMES = {"HarmonicBondForce": "bonds", "HarmonicAngleForce": "angles", "Periodic
 def beside_openmm(system: openmm.System, state: State) -> pd.DataFrame:
     """Energies [eV] of each part and of all in both codes, and how far they are apart.
 
+    Parts go by torch and autograd, all together by compiled kernels where there are any: so both ways are tested.
     Columns: labkit, OpenMM [eV]; energy error, |E - E₀|/|E₀|; force error, sqrt(Σ|F - F₀|²/Σ|F₀|²). Both codes are
     given the same System of one part; OpenMM computes in float64. Raises LabkitError for forces without a term.
     """
     rows = {}
     for name, part in {**parts(system), "all": system}.items():
-        found = from_openmm(part).evaluate(state)
+        forcefield = from_openmm(part)
+        found = (forcefield if name == "all" else Uncompiled(forcefield)).evaluate(state)
         energy, forces = energies_and_forces(part, state.positions.numpy() / NANOMETRE)
         apart = found.forces.numpy() - forces
         rows[name] = {

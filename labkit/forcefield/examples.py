@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from labkit.base import Neighbours, Potential, State, System
+from labkit.base import State
 from labkit.forcefield.angles import HarmonicAngles
 from labkit.forcefield.bonds import HarmonicBonds
 from labkit.forcefield.forcefield import ForceField
@@ -31,7 +31,7 @@ PEPTIDE = {
     "NME": "N 1.07 0.82 -1.16|H 0.47 1.47 -0.67|C 1.61 1.21 -2.46|H1 2.70 1.20 -2.43|H2 1.27 0.51 -3.23|"
     "H3 1.26 2.22 -2.72",
 }
-BARRIER, TILT = 0.28, 0.012  # eV: height of the chain's barrier, half of what cis costs more than trans
+BARRIER, TILT = 0.24, 0.012  # eV: height of the chain's barrier, half of what cis costs more than trans
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +119,3 @@ def is_cis(state: State) -> torch.Tensor:
     axis = third - second
     one, other = torch.linalg.cross(second - first, axis), torch.linalg.cross(axis, fourth - third)
     return ((one * other).sum(1) > 0).to(state.positions)
-
-
-class Uncompiled(Potential):
-    """A potential by torch and autograd alone, as one's own would be: without compiled kernels."""
-
-    def __init__(self, potential: Potential) -> None:
-        super().__init__()
-        self.potential, self.cutoff = potential, potential.cutoff
-
-    def energy(
-        self, system: System, positions: torch.Tensor, cell: torch.Tensor, neighbours: Neighbours
-    ) -> torch.Tensor:
-        return self.potential.energy(system, positions, cell, neighbours)

@@ -102,5 +102,6 @@ def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Te
         return vectors
     boxes = cell.index_select(0, system.index[i])
     pbc = system.pbc[system.index[i]].to(vectors.dtype)
-    images = -torch.round((vectors.detach()[:, None] @ torch.linalg.pinv(boxes.detach())).squeeze(1)) * pbc
+    inverse = torch.linalg.pinv(cell.detach()).index_select(0, system.index[i])
+    images = -torch.round((vectors.detach()[:, None] @ inverse).squeeze(1)) * pbc
     return vectors + (images[:, None] @ boxes).squeeze(1)

@@ -10,7 +10,17 @@ pytest.importorskip("numba")
 
 from forcefield import systems  # noqa: E402
 
-from labkit.engine import Constraints, Langevin, VelocityVerlet, maxwell_boltzmann, simulate  # noqa: E402
+from labkit.base import State  # noqa: E402
+from labkit.engine import (  # noqa: E402
+    CellRescaling,
+    Constraints,
+    Csvr,
+    Langevin,
+    ReplicaExchange,
+    VelocityVerlet,
+    maxwell_boltzmann,
+    simulate,
+)
 from labkit.forcefield import FlatBottom, ForceField, from_openmm, state_from_openmm  # noqa: E402
 
 
@@ -63,6 +73,28 @@ def test_a_run_has_the_same_bits_however_it_is_divided(dipeptide) -> None:
     ends = [simulate(state, forcefield, move, 60, 0.5, observers=looks) for looks in ([], [Look(7)], [Look(1)])]
     assert torch.equal(ends[0].positions, ends[1].positions) and torch.equal(ends[0].positions, ends[2].positions)
     assert torch.equal(ends[0].aux["energy"], ends[2].aux["energy"])
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        Csvr(temperature=300.0, time=50.0),
+        CellRescaling(temperature=300.0, pressure=1e-4, friction=0.01, every=4),
+        ReplicaExchange(Langevin(torch.tensor([290.0, 300.0]), friction=0.01), every=4),
+    ],
+)
+def test_what_is_built_on_them_has_the_same_numbers(dipeptide, move) -> None:
+    forcefield, state = dipeptide
+    if isinstance(move, ReplicaExchange):
+        forcefield, state = forcefield.repeat(2), State.from_atoms(state.to_atoms() * 2)
+    with torch.no_grad():
+        one = many = move.init(maxwell_boltzmann(state, 300.0), forcefield)
+        for _ in range(9):
+            one = move.step(one, forcefield, 0.5)
+        many = move.advance(move.advance(many, forcefield, 0.5, 6), forcefield, 0.5, 3)
+    torch.testing.assert_close(many.positions, one.positions, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(many.cell, one.cell, rtol=1e-9, atol=1e-9)
+    assert many.step == one.step and many.aux.keys() == one.aux.keys()
 
 
 def test_gradients_take_single_steps(dipeptide) -> None:

@@ -10,8 +10,9 @@ from scipy.integrate import quad
 
 from labkit.base import State
 from labkit.forcefield import beside_openmm
-from labkit.forcefield.examples import BARRIER, TILT, Uncompiled, chain, cis_share, is_cis, peptide, water
+from labkit.forcefield.examples import BARRIER, TILT, chain, cis_share, is_cis, peptide, water
 from labkit.forcefield.torsions import dihedral
+from labkit.forcefield.uncompiled import Uncompiled
 from labkit.units import KB
 
 
