@@ -38,10 +38,10 @@ def many_steps(
 
 def _compiled(state: State, potential: Potential) -> Compiled | None:
     """The potential as a function of arrays, where it is one and nobody follows gradients."""
-    tensors = (state.positions, state.velocities, state.cell, *potential.parameters())
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+    tensors = state.positions, state.velocities, state.cell
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *potential.parameters())):
         return None
-    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors[:3])
+    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors)
     return potential.compiled(state) if same and compiler() and state.forces is not None else None
 
 

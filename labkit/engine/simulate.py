@@ -17,6 +17,7 @@ from labkit.engine.fingerprint import fingerprint
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
 from labkit.engine.run import Run
+from labkit.engine.unchanged import Unchanged
 from labkit.errors import LabkitError, Stopped
 
 #: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
@@ -82,6 +83,7 @@ class _Loop:
     ) -> None:
         self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
         self.observers, self.progress, self.store = observers, progress, store
+        self.unchanged = Unchanged(potential)
         self.health: Health | None = None
         self._shown = self._asked = -1e9
         self._pace = ASKED  # s a step: the first one is alone
@@ -91,7 +93,7 @@ class _Loop:
 
     def _begin(self, state: State) -> tuple[State, bool]:
         """The state to go on from: of the checkpoint, or the given one with forces; observers begin or are cut."""
-        self.potential.reset()
+        self.unchanged.reset()
         stored = None if self.store is None else self.store.read(state)
         if stored is not None:
             if stored.state.step > self.last:
@@ -156,7 +158,7 @@ class _Loop:
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
         try:
-            return self._advance(self.state, self.potential, self.dt, steps)
+            return self._advance(self.state, self.unchanged, self.dt, steps)
         except LabkitError as error:
             raise self._failure(good, f"step {self.state.step + 1}: {error}", self.state.step + steps) from error
         finally:
@@ -170,10 +172,10 @@ class _Loop:
     def _failure(self, good: State, otherwise: str, upto: int = 0) -> LabkitError:
         """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
         text, state, upto = otherwise, good, upto or self.state.step
-        self.potential.reset()
+        self.unchanged.reset()
         try:
             while state.step < upto:
-                state = self._advance(state, self.potential, self.dt, 1)
+                state = self._advance(state, self.unchanged, self.dt, 1)
                 if not self.health.good(state):
                     text = f"step {state.step}: {self.health.complaint(state)}"
                     break
@@ -196,7 +198,7 @@ class _Loop:
         if self.store is None:
             return
         self.store.write(self.state, [_tell(observer, "position") for observer in self.observers])
-        self.potential.reset()
+        self.unchanged.reset()
 
     def _stopping(self) -> bool:
         if (now := time.monotonic()) - self._asked < ASKED:
