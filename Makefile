@@ -64,6 +64,7 @@ bench: $(VENV)/.dev
 $(VENV)/.lab: pyproject.toml constraints.txt $(VENV)/.made
 	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt
 	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,dev]" -c constraints.txt
+	@$(BIN)/python -m labkit.forcefield.precompile
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made
