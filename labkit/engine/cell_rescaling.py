@@ -62,7 +62,8 @@ class CellRescaling:
                 f"CellRescaling: system {int((~shut).nonzero()[0])} is not periodic in all directions, so it has no "
                 "pressure; use Langevin, or give it a cell and pbc=True"
             )
-        return self._langevin.init(state, potential)
+        # a potential without stress is told now, not at the first change of the cell
+        return evaluated(self._langevin.init(state, potential), potential, stress=True)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         breathe = (state.step + 1) % self.every == 0

@@ -55,6 +55,8 @@ class ReplicaExchange:
     COLUMNS: ClassVar[tuple[str, ...]] = ("walker", "attempts", "accepted", "round_trips_of_walker")
 
     def init(self, state: State, potential: Potential) -> State:
+        if WALKERS in state.aux:  # of an earlier run, perhaps with other ladders
+            self._check(state, potential)
         return self.integrator.init(self._begun(state, potential), potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:

@@ -53,6 +53,7 @@ def simulate(
     >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
     """
     _check(state, steps, dt, observers, checkpoint_every)
+    _check_paths([*(getattr(observer, "path", None) for observer in observers), checkpoint])
     last = state.step + int(steps)
     store = None
     if checkpoint is not None:
@@ -245,6 +246,15 @@ def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], c
                 f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
                 f"number of steps from 1 as its `every`; found every = {every!r}"
             )
+
+
+def _check_paths(paths: Sequence[str | os.PathLike[str] | None]) -> None:
+    """Raise LabkitError where two would write to one file."""
+    seen = set()
+    for path in (os.path.abspath(path) for path in paths if path is not None):
+        if path in seen:
+            raise LabkitError(f"{path}: is to be written by two of observers and checkpoint; give each its own file")
+        seen.add(path)
 
 
 def _tell(observer: Any, what: str, *told: Any) -> Any:

@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.build import bulk
 from scipy import stats
 
-from labkit.base import Potential, State
+from labkit.base import ModulePotential, Potential, State
 from labkit.engine import (
     CellRescaling,
     Constraints,
@@ -121,5 +121,8 @@ def test_pressure_in_the_log_of_a_gas_of_rigid_molecules(tmp_path) -> None:
 def test_bad_input() -> None:
     with pytest.raises(LabkitError, match="system 0 is not periodic"):
         CellRescaling(T, PRESSURE).init(State.from_atoms(water()), Lonely())
+    flat = ModulePotential(lambda positions: positions.square().sum())
+    with pytest.raises(LabkitError, match="function of positions alone has no stress"):
+        CellRescaling(T, PRESSURE).init(State.from_atoms(bulk("Ar", cubic=True)), flat)
     with pytest.raises(LabkitError, match="expected positive"):
         CellRescaling(T, PRESSURE, time=0).init(State.from_atoms(water()), Lonely())

@@ -240,6 +240,8 @@ def test_goes_on_from_other_dynamics_and_leaves_the_global_generator() -> None:
     begun = simulate(state, Wells(), rule, 5, 1.0)
     end = simulate(begun, Wells(), ReplicaExchange(rule, every=1), 20, 1.0)
     assert int(end.aux["exchange.attempts"].sum()) == 30 and torch.equal(torch.random.get_rng_state(), before)
+    with pytest.raises(LabkitError, match="ones that ascend"):  # also where the state comes from another exchange
+        simulate(end, Wells(), ReplicaExchange(Langevin(LADDER.flip(0)), every=1), 1, 1.0)
 
 
 def test_many_steps_at_once_are_the_same_as_one_by_one() -> None:

@@ -157,6 +157,15 @@ def test_unwritable_files_are_named_before_the_first_step(writer, tmp_path):
         simulate(fluid(), Ideal(), Verlet(), 5, 1.0, checkpoint=tmp_path / "nowhere" / "file")
 
 
+def test_two_that_write_to_one_file_are_told(tmp_path):
+    path = tmp_path / "a"
+    writers = [Thermodynamics(path), Dcd(str(path))]
+    for more in (dict(observers=writers), dict(observers=writers[:1], checkpoint=path)):
+        with pytest.raises(LabkitError, match="a: is to be written by two.*give each its own"):
+            simulate(fluid(), Ideal(), Verlet(), 5, 1.0, **more)
+    assert not path.exists()
+
+
 def test_disk_full_on_the_way(tmp_path):
     """The error names the file; the run goes on from its checkpoint when there is room again."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
