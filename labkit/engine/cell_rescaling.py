@@ -97,7 +97,7 @@ class CellRescaling:
         excess = excess - internal_pressure(state, self.constraints) - thermal / (2 * volume)
         rate = self.compressibility / GPA / (2 * self.time)
         root = volume.sqrt()
-        kick = noise.normal(state.replace(step=step), noise.BAROSTAT, *volume.shape)
+        kick = noise.normal(state, noise.BAROSTAT, *volume.shape, step=step)
         grown = (root - dt * rate * root * excess + (dt * rate * thermal).sqrt() * kick) / root
         factor = grown.square().pow(1 / 3)
         each = per_atom(factor, state)

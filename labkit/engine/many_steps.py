@@ -12,8 +12,8 @@ from labkit.base import Compiled, Potential, State
 from labkit.engine.constraints import Constraints, compiler
 from labkit.units import FORCE_TO_ACCELERATION
 
-#: (state at the step that is being made, velocities): changes the velocities in the middle of a step
-Thermostat = Callable[[State, np.ndarray], None]
+#: (step that is being made, velocities): changes the velocities in the middle of a step
+Thermostat = Callable[[int, np.ndarray], None]
 
 
 def many_steps(
@@ -70,7 +70,7 @@ def _moved(
             move(dt, step)
         else:
             move(0.5 * dt, step)
-            mix(state.replace(step=step), v)
+            mix(step, v)
             move(0.5 * dt, step)
         energy = compute(r, f)
         kick(v, f, weight, 0.5 * dt)

@@ -106,7 +106,7 @@ class ReplicaExchange:
         beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
         exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
         tried = self._lower(state)
-        random = noise.generator(state.replace(step=step), noise.EXCHANGE)
+        random = noise.generator(state, noise.EXCHANGE, step)
         swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
         # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
         moves = swap.long() - swap.roll(1, 1).long()

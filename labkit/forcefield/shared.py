@@ -13,8 +13,8 @@ from labkit.forcefield.term import Term
 def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
     """Make the parameter `name` (m,) of a term values[kinds], and return `values` (K,), which want gradients.
 
-    kinds (m,) 0 to K - 1; values start as the mean of each kind, also where they were shared before.
-    Repeat force fields for replicas before, not after.
+    kinds (m,) 0 to K - 1; values start as the mean of each kind, also where they were shared before. Repeat force
+    fields for replicas before, not after.
     Raises LabkitError where kinds do not fit the parameter.
 
     >>> from labkit.forcefield import Coulomb

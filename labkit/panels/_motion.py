@@ -83,7 +83,7 @@ def move(
             yield motion if last is None else _went(motion, last, now)
             if isinstance(error, Stopped):
                 return
-            raise LabkitError(str(error)) from error
+            raise
         motion = _went(motion, state, now)
         done += count
         progress.update(done, steps)
