@@ -35,6 +35,7 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
 def describe(value: Any) -> Any:
     """A value as JSON; dataclasses by their fields, modules and long tensors by hash, anything else by its class.
 
+    >>> import torch
     >>> describe({"temperature": 300.0, "friction": torch.tensor([0.5])})
     {'temperature': 300.0, 'friction': [0.5]}
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -111,7 +112,7 @@ class _Loop:
         try:
             state = self.integrator.init(state, self.potential)
         except LabkitError as error:
-            raise LabkitError(f"step {state.step}, before the first: {error}") from error
+            raise LabkitError(_at(f"step {state.step}, before the first", error)) from error
         self.health = Health(state, self.dt)
         if not self.health.good(state):
             raise LabkitError(
@@ -161,7 +162,7 @@ class _Loop:
         try:
             return self._advance(self.state, self.unchanged, self.dt, steps)
         except LabkitError as error:
-            raise self._failure(good, f"step {self.state.step + 1}: {error}", self.state.step + steps) from error
+            raise self._failure(good, _at(f"step {self.state.step + 1}", error), self.state.step + steps) from error
         finally:
             self._pace = (time.perf_counter() - began) / steps
 
@@ -181,7 +182,7 @@ class _Loop:
                     text = f"step {state.step}: {self.health.complaint(state)}"
                     break
         except LabkitError as error:
-            text = f"step {state.step + 1}: {error}"
+            text = _at(f"step {state.step + 1}", error)
         store = self.store
         kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
         return LabkitError(
@@ -246,6 +247,11 @@ def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], c
                 f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
                 f"number of steps from 1 as its `every`; found every = {every!r}"
             )
+
+
+def _at(step: str, error: LabkitError) -> str:
+    """What an error says and at which step, once: constraints count steps that are done."""
+    return f"{step}: {re.sub(r'^step [0-9]+: ', '', str(error))}"
 
 
 def _check_paths(paths: Sequence[str | os.PathLike[str] | None]) -> None:

@@ -95,9 +95,8 @@ def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str]
 def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
     mine = [file for file, suffix in found.items() if suffix in kinds]
     if len(mine) != 1:
-        raise LabkitError(
-            f"{len(mine)} files of {what} among {', '.join(found) or 'no files'}; give one of {', '.join(kinds)}"
-        )
+        options = ", ".join(kinds) + (", or XML files of a force field beside a .pdb" if kinds is TOPOLOGIES else "")
+        raise LabkitError(f"{len(mine)} files of {what} among {', '.join(found) or 'no files'}; give one of {options}")
     return mine[0]
 
 

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import molecule
 
 from labkit.base import State
-from labkit.engine import Constraints, Langevin, VelocityVerlet, kinetic_energy, maxwell_boltzmann
+from labkit.engine import Constraints, Langevin, VelocityVerlet, kinetic_energy, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError
 from tests.engine.tiny import HH, OH, Lonely, Springs, Wells, rigid_water, water
 
@@ -170,3 +170,13 @@ def test_compiled_is_the_same_as_torch(monkeypatch) -> None:
         monkeypatch.setattr("labkit.engine.constraints.compiler", lambda compiled=compiled: compiled)
         with pytest.raises(LabkitError, match="step 3: the constraint between atoms 9 and 10"):
             constraints.positions(state.positions, moved, masses, 3)
+
+
+def test_a_run_names_the_step_of_a_constraint_that_fails_once() -> None:
+    state = State.from_atoms(water())
+    apart = Constraints(torch.tensor([[0, 1], [0, 2], [1, 2]]), torch.tensor([0.96, 0.96, 2.5]))
+    with pytest.raises(LabkitError, match="^step 0, before the first: the constraint between atoms"):
+        simulate(state, Lonely(), VelocityVerlet(apart), 5, 1.0)
+    fast = state.replace(velocities=torch.tensor([[0.0, 0, 0], [0, 0, 0.91], [0, 0, 0.91]], dtype=torch.float64))
+    with pytest.raises(LabkitError, match="^step 1: the constraint between atoms"):
+        simulate(fast, Lonely(), VelocityVerlet(rigid_water()), 5, 1.09)

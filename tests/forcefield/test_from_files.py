@@ -150,7 +150,7 @@ BAD = {
     nothing_there: r"none.inpcrd: there is no such file",
     unknown_type: r"chain.pdbx: unknown file type '.pdbx'; did you mean '.pdb'.; known: .prmtop, .parm7, .psf, .top",
     lambda folder: write_amber(folder)[:1]: r"0 files of coordinates among .*chain.prmtop; give one of .inpcrd",
-    lambda folder: write_charmm(folder)[1:]: r"0 files of topology among .*; give one of .prmtop",
+    lambda folder: write_charmm(folder)[1:]: r"0 files of topology among .*; give one of .prmtop.*, or XML files",
     lambda folder: (): r"0 files of coordinates among no files",
 }
 
