@@ -1,0 +1,270 @@
+"""TensorDesign: descriptors and covariances of tensors, computed once; each regularization then takes milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from torch import Tensor
+
+import labkit
+from labkit.base import NO_PROGRESS, Progress
+from labkit.config import config
+from labkit.errors import LabkitError, suggest
+from labkit.polarizability.environments import Environments, Settings, TensorDescriptor
+from labkit.polarizability.kernel import covariance, pooled
+from labkit.polarizability.labels import Frames, read_labels, structures
+from labkit.polarizability.model import TensorModel
+from labkit.polarizability.target import Target, as_target
+from labkit.regression import Spectral, select
+
+_KEPT = 12  # sets of training frames, the one used longest ago goes first
+_MOST = 4500  # rows or columns of a covariance: 0.16 GB
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A set of training frames: labels less their mean, what spans the model, eigenvectors of the covariance."""
+
+    frames: Tensor
+    labels: dict[int, Tensor]
+    mean: Tensor
+    points: Environments
+    spectral: dict[int, Spectral]
+    hash: str
+
+
+class TensorDesign:
+    """Symmetry-adapted Gaussian-process regression of tensors, one kernel a λ.
+
+    With n_sparse=None the covariance of frames is used whole (exact regression); with a number so many environments
+    of each species span the model. The noise of an extensive property grows with the root of a frame's atoms.
+
+    >>> import labkit
+    >>> from labkit.polarizability import TensorDesign, with_label
+    >>> frames = with_label(labkit.datasets.ice("train"), "polarizability")[:12]
+    >>> design = TensorDesign.build(frames, target="polarizability", n_max=3, l_max=2, n_features=20)
+    >>> model = design.solve(regularization={0: 1e-6, 2: 1e-4}, train=range(10))
+    >>> values, spread = model.predict(frames[10:])
+    >>> values.shape, spread.shape
+    ((2, 3, 3), (2, 3, 3))
+    """
+
+    def __init__(
+        self, atoms: list[Atoms], values: np.ndarray, descriptor: TensorDescriptor, here: Environments
+    ) -> None:
+        self.atoms, self.descriptor, self.environments = atoms, descriptor, here
+        self.notes: list[str] = []
+        device = here.weight.device
+        self.counts = torch.tensor([len(a) for a in atoms], device=device)
+        self.values = torch.as_tensor(values, dtype=torch.float64, device=device)
+        target = self.target
+        labels = pooled(self.values, here.frame, self.counts, "neutral") if target.of == "neutral" else self.values
+        self._labels = target.to_spherical(labels)
+        of_row = self.counts if target.of == "cell" else torch.ones_like(labels.flatten(1)[:, 0])
+        self._scale = of_row.to(torch.float64) ** -0.5
+        species = torch.tensor(self.settings.species, device=device)
+        kinds = (here.numbers[:, None] == species).to(torch.float64)
+        self._composition = pooled(kinds, here.frame, self.counts, target.of)
+        self._rows_of = torch.arange(len(self._scale), device=device) if not target.per_atom else here.frame
+        self._points = self._choose_points()
+        self._rows = {degree: self._covariances(here, degree) for degree in target.parts}
+        self._lower = {degree: self._prior(degree) for degree in target.parts} if self.settings.n_sparse else {}
+        self._kept: OrderedDict[bytes, _Part] = OrderedDict()
+
+    @classmethod
+    def build(
+        cls,
+        frames: Frames,
+        target: str | Target = "polarizability",
+        *,
+        progress: Progress = NO_PROGRESS,
+        **settings: Any,
+    ) -> TensorDesign:
+        """Compute descriptors and covariances of all frames: those to train on and those to test with.
+
+        `settings` are those of Settings: n_max, l_max, cutoff, atom_sigma, zeta, n_features, n_sparse, ...
+        Raises LabkitError for frames that lack the property or hold it in a form that cannot be right, and for
+        settings that make no sense; Stopped when asked to.
+        """
+        target = as_target(target)
+        known = set(Settings.__dataclass_fields__) - {"target", "species"}
+        for key in settings:
+            if key not in known:
+                raise LabkitError(f"unknown setting {key!r}; expected one of {', '.join(known)}{suggest(key, known)}")
+        values, notes = read_labels(frames, target)
+        atoms = structures(frames)
+        species = tuple(int(z) for z in np.unique(np.concatenate([a.numbers for a in atoms])))
+        descriptor = TensorDescriptor(Settings(target, species, **settings)).to(config().device).narrowed(atoms)
+        design = cls(atoms, values, descriptor, descriptor.environments(atoms, progress))
+        design.notes += notes
+        return design
+
+    @property
+    def settings(self) -> Settings:
+        return self.descriptor.settings
+
+    @property
+    def target(self) -> Target:
+        return self.settings.target
+
+    @property
+    def columns(self) -> int:
+        """Number of the functions that span the model, each with 2λ+1 components."""
+        return self._points.n_groups
+
+    def solve(
+        self, regularization: float | Mapping[int, float] = 1e-6, train: Sequence[int] | np.ndarray | None = None
+    ) -> TensorModel:
+        """Fit to the frames `train` (all), with one noise variance a λ, relative to the mean variance of the kernel.
+
+        The first solution for a set of frames takes an eigendecomposition, each further one milliseconds.
+        """
+        noise = self._noises(regularization)
+        part = self._part(self._frames(train))
+        posterior = {degree: part.spectral[degree].solve(y, noise[degree]) for degree, y in part.labels.items()}
+        metadata = {
+            "regularization": {str(degree): value for degree, value in noise.items()},
+            "train": {"hash": part.hash, "indices": part.frames.tolist()},
+            "labkit": labkit.__version__,
+            "notes": self.notes,
+        }
+        return TensorModel(self.descriptor, part.points, posterior, part.mean, metadata)
+
+    def predictions(self, model: TensorModel, frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        """What a model of this design says about its frames (ascending), without a descriptor being computed."""
+        train = model.metadata["train"]
+        part = self._part(self._frames(train["indices"])) if max(train["indices"]) < len(self.atoms) else None
+        if part is None or part.hash != train["hash"]:
+            raise LabkitError("this model was not fitted by this design; use model.predict(frames)")
+        rows = self._rows_in(self._frames(frames))
+        columns = slice(None) if self.settings.n_sparse else self._rows_in(part.frames)
+        parts = {}
+        for degree, posterior in model.posterior.items():
+            k = self._rows[degree][rows][:, :, columns].flatten(2)
+            parts[degree] = k @ posterior.weights
+            if degree == 0:
+                parts[0] = parts[0] + (self._composition[rows] @ model.mean)[:, None]
+        return self.target.to_cartesian(parts).cpu().numpy()
+
+    def truth(self, frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        """The labels of frames, ascending as in `predictions`; Born charges without their mean."""
+        rows = self._rows_in(self._frames(frames))
+        return self.target.to_cartesian({degree: y[rows] for degree, y in self._labels.items()}).cpu().numpy()
+
+    def _frames(self, which: Sequence[int] | np.ndarray | None) -> Tensor:
+        n = len(self.atoms)
+        try:
+            found = np.arange(n) if which is None else np.arange(n)[np.asarray(which)]
+        except IndexError:
+            raise LabkitError(f"train={which!r} does not select from the {n} frames of this design") from None
+        if not found.size:
+            raise LabkitError("no frame was selected; give at least one")
+        return torch.as_tensor(np.unique(found), device=self.counts.device)
+
+    def _rows_in(self, frames: Tensor) -> Tensor:
+        """The rows of some frames, ascending."""
+        return torch.nonzero(torch.isin(self._rows_of, frames))[:, 0]
+
+    def _noises(self, given: float | Mapping[int, float]) -> dict[int, float]:
+        parts = list(self.target.parts)
+        noise = dict(given) if isinstance(given, Mapping) else dict.fromkeys(parts, given)
+        if sorted(noise) != sorted(parts):
+            raise LabkitError(
+                f"regularization has lambda {', '.join(map(str, noise)) or '(none)'}, but {self.target.name} has the "
+                f"parts {', '.join(map(str, parts))}; give one number for each, as in {dict.fromkeys(parts, 1e-6)}"
+            )
+        return noise
+
+    def _mean(self, rows: Tensor) -> Tensor:
+        """The part of λ = 0 that the composition explains, an atom of each species."""
+        if 0 not in self._labels:
+            return self._composition.new_zeros(len(self.settings.species))
+        scaled = self._composition[rows] * self._scale[rows, None]
+        return torch.linalg.pinv(scaled) @ (self._labels[0][rows, 0] * self._scale[rows])
+
+    def _choose_points(self) -> Environments:
+        here, settings = self.environments, self.settings
+        if settings.n_sparse is None:
+            points = here
+        else:
+            chosen = []
+            for z in settings.species:
+                atoms = torch.nonzero(here.numbers == z)[:, 0]
+                count = min(settings.n_sparse, len(atoms))
+                chosen.append(atoms[select(here.features[0][atoms, 0], count, settings.sparse_method, 0)])
+            points = here.take(torch.cat(chosen).sort().values)
+        size = (2 * max(self.target.parts) + 1) * points.n_groups
+        if size > _MOST:
+            raise LabkitError(
+                f"{points.n_groups} environments or frames make a covariance of {size} rows, more than {_MOST}; give a "
+                "(smaller) n_sparse, such as n_sparse=200"
+            )
+        return points
+
+    def _covariances(self, here: Environments, degree: int) -> Tensor:
+        """(rows, 2λ+1, columns, 2λ+1)."""
+        found = covariance(here, self._points, degree, self.settings.zeta)
+        if self.target.of != "neutral":
+            return found
+        found = pooled(found, here.frame, self.counts, "neutral")
+        if self.settings.n_sparse is None:  # then columns are rows, which are centred, too
+            found = pooled(found.movedim(2, 0), here.frame, self.counts, "neutral").movedim(0, 2)
+        return found
+
+    def _prior(self, degree: int) -> Tensor:
+        """L with L Lᵀ = the covariance of the points, with as much jitter as it needs."""
+        found = covariance(self._points, self._points, degree, self.settings.zeta)
+        found = found.flatten(2).flatten(0, 1)
+        size, eye = float(found.diagonal().mean()), torch.eye(len(found)).to(found)
+        for jitter in (1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-6):
+            lower, failed = torch.linalg.cholesky_ex(found + jitter * size * eye)
+            if not int(failed):
+                return lower
+        raise LabkitError(f"the covariance of the points of lambda = {degree} is singular; give a smaller n_sparse")
+
+    def _part(self, frames: Tensor) -> _Part:
+        """All that is the same for every regularization of these training frames."""
+        key = frames.cpu().numpy().tobytes()
+        if key not in self._kept:
+            rows = self._rows_in(frames)
+            mean = self._mean(rows)
+            labels = {degree: y[rows] for degree, y in self._labels.items()}
+            if 0 in labels:
+                labels[0] = labels[0] - (self._composition[rows] @ mean)[:, None]
+            points = self._points if self.settings.n_sparse else self._points.of_frames(frames)
+            spectral = {degree: self._spectral(degree, rows) for degree in labels}
+            flat = {degree: y.flatten() for degree, y in labels.items()}
+            self._kept[key] = _Part(frames, flat, mean, points, spectral, self._hash(frames))
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _spectral(self, degree: int, rows: Tensor) -> Spectral:
+        block = self._rows[degree][rows]
+        scale = self._scale[rows].repeat_interleave(2 * degree + 1)
+        if self.settings.n_sparse:
+            return Spectral.sparse(block.flatten(2).flatten(0, 1), self._lower[degree], scale)
+        made = Spectral.exact(block[:, :, rows].flatten(2).flatten(0, 1), scale)
+        if self.target.of != "neutral":
+            return made
+        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: take the latter out
+        _, frame, counts = torch.unique_consecutive(self._rows_of[rows], return_inverse=True, return_counts=True)
+        basis = pooled(made.basis.unflatten(0, (-1, 2 * degree + 1)), frame, counts, "neutral")
+        return replace(made, basis=basis.flatten(0, 1))
+
+    def _hash(self, frames: Tensor) -> str:
+        digest = hashlib.sha256()
+        for k in frames.tolist():
+            atoms = self.atoms[k]
+            for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+                digest.update(np.asarray(array, dtype="<f8").tobytes())
+        digest.update(self.values[self._rows_in(frames)].cpu().numpy().astype("<f8").tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,230 @@
+"""Environments of atoms as tensors: lambda-SOAP of all the degrees that a target needs, with chosen features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+from torch import Tensor, nn
+
+from labkit.base import NO_PROGRESS, Neighbours, Progress, State, System, find_neighbours
+from labkit.config import config
+from labkit.descriptors import DensityExpansion, LambdaSoap, select_features
+from labkit.errors import LabkitError, Stopped
+from labkit.polarizability.target import Target
+
+BATCH = 360  # atoms
+_SAMPLE = 128  # environments among which features are chosen
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a model is made with, but its data.
+
+    species            atomic numbers
+    n_max, l_max, cutoff [Å], atom_sigma [Å], cutoff_transition_width [Å], central_weight   of the density expansion
+    zeta               exponent of the kernel
+    n_features         kept of each λ; None: all
+    feature_selection  'fps' or 'cur'
+    n_sparse           environments a species that span the model; None: all of the training frames
+    sparse_method      'fps', 'cur_points' or 'random'
+    """
+
+    target: Target
+    species: tuple[int, ...]
+    n_max: int = 8
+    l_max: int = 6
+    cutoff: float = 4.0
+    atom_sigma: float = 0.3
+    cutoff_transition_width: float = 0.5
+    central_weight: float = 1.0
+    zeta: float = 2.0
+    n_features: int | None = 200
+    feature_selection: str = "fps"
+    n_sparse: int | None = None
+    sparse_method: str = "fps"
+
+    def __post_init__(self) -> None:
+        for key in ("n_max", "cutoff", "atom_sigma", "zeta"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+                raise LabkitError(f"{key} is {value!r}, expected a positive number")
+        if self.zeta < 1:
+            raise LabkitError(f"zeta is {self.zeta!r}, expected 1 (linear) or more")
+        if self.l_max < max(self.degrees):
+            raise LabkitError(f"l_max is {self.l_max}, but {self.target.name} needs at least {max(self.degrees)}")
+        for key in ("n_features", "n_sparse"):
+            value = getattr(self, key)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise LabkitError(f"{key} is {value!r}, expected a whole number from 1, or None for all")
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """λ of all descriptors: those of the target, and 0 for the kernel's nonlinearity."""
+        return tuple(sorted({0, *self.target.parts}))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Settings:
+        return cls(**{**plain, "target": Target(**plain["target"]), "species": tuple(plain["species"])})
+
+
+@dataclass(frozen=True, eq=False)
+class Environments:
+    """J environments of atoms, and the rows that they add up to.
+
+    numbers  (J,)             atomic numbers of the centres
+    frame    (J,)             ascending
+    group    (J,)             the row an environment belongs to
+    weight   (J,)             with which it counts there
+    features {λ: (J, 2λ+1, F)}
+    """
+
+    numbers: Tensor
+    frame: Tensor
+    group: Tensor
+    weight: Tensor
+    features: dict[int, Tensor]
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.group.max()) + 1 if len(self.group) else 0
+
+    def take(self, which: Tensor) -> Environments:
+        """Some environments, each as its own row with weight 1."""
+        mine = torch.arange(len(which), device=which.device)
+        features = {degree: p[which] for degree, p in self.features.items()}
+        return Environments(self.numbers[which], self.frame[which], mine, torch.ones_like(self.weight[which]), features)
+
+    def of_frames(self, frames: Tensor) -> Environments:
+        """The environments of some frames, which are counted anew, in their given order."""
+        atoms = [torch.nonzero(self.frame == k)[:, 0] for k in frames]
+        order = torch.cat(atoms)
+        frame = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor([len(a) for a in atoms])).to(order)
+        whole = bool((self.group == self.frame).all())
+        group = frame if whole else torch.arange(len(order)).to(order)
+        features = {degree: p[order] for degree, p in self.features.items()}
+        return Environments(self.numbers[order], frame, group, self.weight[order], features)
+
+
+class TensorDescriptor(nn.Module):
+    """p_i,λ / |p_i,0| for the degrees of `settings`, from one density expansion.
+
+    All degrees are divided by the length of λ = 0, which never vanishes: where symmetry makes p_2 zero, the tensor
+    stays zero and smooth.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        features: Mapping[int, Sequence[int]] | None = None,
+        expansion: DensityExpansion | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.expansion = expansion or DensityExpansion(
+            settings.species,
+            n_max=settings.n_max,
+            l_max=settings.l_max,
+            cutoff=settings.cutoff,
+            atom_sigma=settings.atom_sigma,
+            cutoff_transition_width=settings.cutoff_transition_width,
+            central_weight=settings.central_weight,
+        )
+        chosen = features or {}
+        parity = {0: 1, **settings.target.parts}
+        self.parts = nn.ModuleDict(
+            {str(d): LambdaSoap(self.expansion, d, parity[d], chosen.get(d)) for d in settings.degrees}
+        )
+
+    @property
+    def features(self) -> dict[int, Tensor]:
+        """Numbers of the features that are computed, by λ."""
+        return {int(degree): part.features for degree, part in self.parts.items()}
+
+    def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> dict[int, Tensor]:
+        """{λ: (n, 2λ+1, F)}, differentiable."""
+        coefficients = self.expansion(system, positions, cell, neighbours)
+        raw = {int(degree): part.coupled(coefficients) for degree, part in self.parts.items()}
+        length = raw[0].flatten(1).norm(dim=1)
+        length = torch.where(length > 0, length, 1.0)[:, None, None]
+        return {degree: p / length for degree, p in raw.items()}
+
+    def narrowed(self, frames: Sequence[Atoms]) -> TensorDescriptor:
+        """With the `n_features` that stand for all in some of these frames."""
+        count = self.settings.n_features
+        if count is None:
+            return self
+        for degree, part in self.parts.items():
+            if count > part.n_all:
+                raise LabkitError(
+                    f"n_features is {count}, but lambda = {degree} has only {part.n_all} features with n_max="
+                    f"{self.settings.n_max}, l_max={self.settings.l_max}; give at most {part.n_all}, or None for all"
+                )
+        enough = -(-_SAMPLE * len(frames) // sum(len(atoms) for atoms in frames)) + 1
+        spread = torch.linspace(0, len(frames) - 1, min(len(frames), enough)).round().int().tolist()
+        sample = self.environments([frames[k] for k in spread])
+        generator = torch.Generator().manual_seed(0)
+        few = torch.randperm(len(sample.numbers), generator=generator)[:_SAMPLE].sort().values.to(sample.numbers.device)
+        method = self.settings.feature_selection
+        chosen = {d: select_features(p[few], count, method).tolist() for d, p in sample.features.items()}
+        return TensorDescriptor(self.settings, chosen, self.expansion).to(few.device)
+
+    def environments(self, frames: Sequence[Atoms], progress: Progress = NO_PROGRESS) -> Environments:
+        """All environments of all frames, without gradients, batch by batch."""
+        parts: list[dict[int, Tensor]] = []
+        work = batches(frames)
+        for step, batch in enumerate(work):
+            if progress.should_stop():
+                raise Stopped("stopped while computing descriptors")
+            state = State.from_atoms([frames[k] for k in batch], device=config().device)
+            near = find_neighbours(state.system, state.positions, state.cell, self.settings.cutoff)
+            with torch.no_grad():
+                parts.append(self(state.system, state.positions, state.cell, near))
+            progress.update(step + 1, len(work))
+        features = {degree: torch.cat([part[degree] for part in parts]) for degree in self.settings.degrees}
+        return arrange(features, frames, self.settings.target)
+
+
+def arrange(features: dict[int, Tensor], frames: Sequence[Atoms], target: Target) -> Environments:
+    """Environments in rows as the target wants them: one row a frame, or one an atom."""
+    device = features[0].device
+    counts = torch.tensor([len(atoms) for atoms in frames])
+    frame = torch.repeat_interleave(torch.arange(len(frames)), counts).to(device)
+    numbers = torch.cat([torch.as_tensor(atoms.numbers) for atoms in frames]).to(device)
+    group = torch.arange(len(frame), device=device) if target.per_atom else frame
+    weight = torch.ones(len(frame), dtype=torch.float64, device=device)
+    if target.of == "mean":
+        weight = weight / counts.to(device)[frame]
+    return Environments(numbers, frame, group, weight, features)
+
+
+def batches(frames: Sequence[Atoms], atoms: int = BATCH) -> list[list[int]]:
+    """Indices of frames in batches of at most so many atoms (but at least one frame)."""
+    out: list[list[int]] = []
+    size = atoms
+    for number, frame in enumerate(frames):
+        if size + len(frame) > atoms:
+            out.append([])
+            size = 0
+        out[-1].append(number)
+        size += len(frame)
+    return out
+
+
+def check_species(frames: Sequence[Atoms], species: Sequence[int]) -> None:
+    """Raise LabkitError, naming frame and atom, for a species that the model has not seen."""
+    for k, atoms in enumerate(frames):
+        for i, z in enumerate(atoms.numbers):
+            if z not in species:
+                seen = ", ".join(chemical_symbols[s] for s in species)
+                raise LabkitError(
+                    f"frame {k}, atom {i}: {chemical_symbols[z]} is unknown to this model, which has seen {seen}; "
+                    f"train with frames that contain {chemical_symbols[z]}"
+                )
