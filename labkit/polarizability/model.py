@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -171,6 +172,18 @@ class TensorModel(nn.Module):
                 mine = self.points.numbers == z
                 forms[degree, z] = (self.points.features[0][mine, 0], form[mine])
         return forms
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TensorModel:
+        """What `to`, `double` and the like do, for points and posterior, too."""
+        super()._apply(fn, recurse)
+        tensors = {name: fn(value) for name, value in vars(self.points).items() if isinstance(value, Tensor)}
+        self.points = Environments(**tensors, features={d: fn(p) for d, p in self.points.features.items()})
+        self.posterior = {
+            d: replace(p, weights=fn(p.weights), basis=fn(p.basis), total=fn(p.total))
+            for d, p in self.posterior.items()
+        }
+        self.__dict__.pop("_forms", None)
+        return self
 
     def save(self, path: str | os.PathLike[str], *, spread: bool = True) -> None:
         """Write one safetensors file, whole or not at all; without `spread` it is smaller."""

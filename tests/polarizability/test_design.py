@@ -128,6 +128,41 @@ def test_subsets_do_not_depend_on_what_else_is_in_the_design() -> None:
     assert wide.metadata["train"]["hash"] == narrow.metadata["train"]["hash"]
 
 
+@pytest.mark.parametrize(("target", "n_sparse"), [("polarizability", None), ("polarizability", 12), ("dipole", None)])
+def test_leave_one_out_is_a_fit_without_the_frame(target: str, n_sparse: int | None) -> None:
+    made = TensorDesign.build(waters(10), target, **{**SMALL, "n_sparse": n_sparse})
+    found = made.leave_one_out(1e-2, train=range(9))
+    others = made.predictions(made.solve(1e-2, train=range(8)), [8])
+    np.testing.assert_allclose(found[8], others[0], atol=0.03 * made.truth().std())  # the mean is another one
+    assert rmse(found, made.truth(range(9))) > rmse(
+        made.predictions(made.solve(1e-2, range(9)), range(9)), made.truth(range(9))
+    )
+
+
+def test_a_model_moves_as_a_module() -> None:
+    frames, _ = ice()
+    model = design().solve(NOISE)
+    before = model.predict(frames[40])
+    assert model.to("cpu") is model and model.double() is model
+    np.testing.assert_array_equal(before.spread, model.predict(frames[40]).spread)
+
+
+@pytest.mark.gpu
+def test_the_same_on_a_gpu() -> None:
+    from labkit.base import State, find_neighbours
+
+    frames, _ = ice()
+    model = design().solve(NOISE)
+    expected = model.predict(frames[40:44], spread=False).values
+    model.cuda()
+    state = State.from_atoms(frames.atoms[40:44], device="cuda")
+    near = find_neighbours(state.system, state.positions, state.cell, model.cutoff)
+    found = model(state.system, state.positions, state.cell, near)
+    np.testing.assert_allclose(found.detach().cpu().numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(model.predict(frames[40:44]).values, expected, atol=1e-9)
+    model.cpu()
+
+
 def test_stop_ends_the_work() -> None:
     class Stop:
         def update(self, step: int, total: int, **metrics) -> None: ...

@@ -54,6 +54,21 @@ def check_rest(found, rows, kernel, y, scale, sigma2, prior) -> None:
     torch.testing.assert_close(root @ root.T, known, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("n", [12, 40])
+def test_leaving_out_is_fitting_without(n: int) -> None:
+    rows, prior, y, scale, _ = problem(n, 20)
+    lower = torch.linalg.cholesky(prior)
+    made = Spectral.sparse(rows, lower, scale)
+    groups = [torch.arange(3), torch.arange(3, 8), torch.arange(8, n)]
+    found = made.leave_out(y, 0.01, groups)
+    for group in groups:
+        rest = torch.tensor([k for k in range(n) if k not in group.tolist()])
+        other = Spectral.sparse(rows[rest], lower, scale[rest])
+        noise = 0.01 * made.mean_variance / other.mean_variance
+        expected = rows[group] @ other.solve(y[rest], noise).weights
+        torch.testing.assert_close(found[group], expected, rtol=1e-6, atol=1e-8)
+
+
 def test_the_size_is_the_most_likely_one() -> None:
     rows, prior, y, scale, _ = problem(25, 20)
     made = Spectral.sparse(rows, torch.linalg.cholesky(prior), scale)
