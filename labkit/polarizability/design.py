@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,17 @@ from torch import Tensor
 import labkit
 from labkit.base import NO_PROGRESS, Progress
 from labkit.config import config
-from labkit.errors import LabkitError, suggest
-from labkit.polarizability.environments import Environments, Settings, TensorDescriptor
-from labkit.polarizability.kernel import covariance, pooled
+from labkit.errors import LabkitError
+from labkit.polarizability.environments import Environments, TensorDescriptor
+from labkit.polarizability.kernel import pooled
 from labkit.polarizability.labels import Frames, read_labels, structures
 from labkit.polarizability.model import TensorModel
+from labkit.polarizability.settings import Settings
+from labkit.polarizability.span import Span
 from labkit.polarizability.target import Target, as_target
-from labkit.regression import Spectral, select
+from labkit.regression import Spectral
 
 _KEPT = 12  # sets of training frames, the one used longest ago goes first
-_MOST = 3000  # rows or columns of a covariance: its eigenvectors take ten seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +74,8 @@ class TensorDesign:
         kinds = (here.numbers[:, None] == species).to(torch.float64)
         self._composition = pooled(kinds, here.frame, self.counts, target.of)
         self._rows_of = torch.arange(len(self._scale), device=device) if not target.per_atom else here.frame
-        self._points = self._choose_points()
-        self._rows = {degree: self._covariances(here, degree) for degree in target.parts}
-        self._lower = {degree: self._prior(degree) for degree in target.parts} if self.settings.n_sparse else {}
+        self._span = Span(self.settings, here, self.notes)
+        self._rows = {degree: self._span.covariances(here, self.counts, degree) for degree in target.parts}
         self._kept: OrderedDict[bytes, _Part] = OrderedDict()
 
     @classmethod
@@ -94,10 +94,7 @@ class TensorDesign:
         settings that make no sense; Stopped when asked to.
         """
         target = as_target(target)
-        known = set(Settings.__dataclass_fields__) - {"target", "species"}
-        for key in settings:
-            if key not in known:
-                raise LabkitError(f"unknown setting {key!r}; expected one of {', '.join(known)}{suggest(key, known)}")
+        Settings.check_names(settings)
         values, notes = read_labels(frames, target)
         atoms = structures(frames)
         species = tuple(int(z) for z in np.unique(np.concatenate([a.numbers for a in atoms])))
@@ -117,7 +114,7 @@ class TensorDesign:
     @property
     def columns(self) -> int:
         """Number of the functions that span the model, each with 2λ+1 components."""
-        return self._points.n_groups
+        return self._span.points.n_groups
 
     def solve(
         self, regularization: float | Mapping[int, float] = 1e-6, train: Sequence[int] | np.ndarray | None = None
@@ -210,46 +207,6 @@ class TensorDesign:
         scaled = self._composition[rows] * self._scale[rows, None]
         return torch.linalg.pinv(scaled) @ (self._labels[0][rows, 0] * self._scale[rows])
 
-    def _choose_points(self) -> Environments:
-        here, settings = self.environments, self.settings
-        if settings.n_sparse is None:
-            points = here
-        else:
-            chosen = []
-            for z in settings.species:
-                atoms = torch.nonzero(here.numbers == z)[:, 0]
-                count = min(settings.n_sparse, len(atoms))
-                chosen.append(atoms[select(here.features[0][atoms, 0], count, settings.sparse_method, 0)])
-            points = here.take(torch.cat(chosen).sort().values)
-        size = (2 * max(self.target.parts) + 1) * points.n_groups
-        if size > _MOST:
-            raise LabkitError(
-                f"{points.n_groups} environments or frames make a covariance of {size} rows, more than {_MOST}; give a "
-                "(smaller) n_sparse, such as n_sparse=200"
-            )
-        return points
-
-    def _covariances(self, here: Environments, degree: int) -> Tensor:
-        """(rows, 2λ+1, columns, 2λ+1)."""
-        found = covariance(here, self._points, degree, self.settings.zeta)
-        if self.target.of != "neutral":
-            return found
-        found = pooled(found, here.frame, self.counts, "neutral")
-        if self.settings.n_sparse is None:  # then columns are rows, which are centred, too
-            found = pooled(found.movedim(2, 0), here.frame, self.counts, "neutral").movedim(0, 2)
-        return found
-
-    def _prior(self, degree: int) -> Tensor:
-        """L with L Lᵀ = the covariance of the points, with as much jitter as it needs."""
-        found = covariance(self._points, self._points, degree, self.settings.zeta)
-        found = found.flatten(2).flatten(0, 1)
-        size, eye = float(found.diagonal().mean()), torch.eye(len(found)).to(found)
-        for jitter in (1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-6):
-            lower, failed = torch.linalg.cholesky_ex(found + jitter * size * eye)
-            if not int(failed):
-                return lower
-        raise LabkitError(f"the covariance of the points of lambda = {degree} is singular; give a smaller n_sparse")
-
     def _part(self, frames: Tensor) -> _Part:
         """All that is the same for every regularization of these training frames."""
         key = frames.cpu().numpy().tobytes()
@@ -259,27 +216,17 @@ class TensorDesign:
             labels = {degree: y[rows] for degree, y in self._labels.items()}
             if 0 in labels:
                 labels[0] = labels[0] - (self._composition[rows] @ mean)[:, None]
-            points = self._points if self.settings.n_sparse else self._points.of_frames(frames)
-            spectral = {degree: self._spectral(degree, rows) for degree in labels}
+            points = self._span.points if self.settings.n_sparse else self._span.points.of_frames(frames)
+            spectral = {
+                degree: self._span.spectral(degree, self._rows[degree], rows, self._scale[rows], self._rows_of[rows])
+                for degree in labels
+            }
             flat = {degree: y.flatten() for degree, y in labels.items()}
             self._kept[key] = _Part(frames, flat, mean, points, spectral, self._hash(frames))
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
-
-    def _spectral(self, degree: int, rows: Tensor) -> Spectral:
-        block = self._rows[degree][rows]
-        scale = self._scale[rows].repeat_interleave(2 * degree + 1)
-        if self.settings.n_sparse:
-            return Spectral.sparse(block.flatten(2).flatten(0, 1), self._lower[degree], scale)
-        made = Spectral.exact(block[:, :, rows].flatten(2).flatten(0, 1), scale)
-        if self.target.of != "neutral":
-            return made
-        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: take the latter out
-        _, frame, counts = torch.unique_consecutive(self._rows_of[rows], return_inverse=True, return_counts=True)
-        basis = pooled(made.basis.unflatten(0, (-1, 2 * degree + 1)), frame, counts, "neutral")
-        return replace(made, basis=basis.flatten(0, 1))
 
     def _hash(self, frames: Tensor) -> str:
         digest = hashlib.sha256()

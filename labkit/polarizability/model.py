@@ -18,7 +18,6 @@ from labkit.config import config
 from labkit.errors import LabkitError, Stopped
 from labkit.polarizability.environments import (
     Environments,
-    Settings,
     TensorDescriptor,
     arrange,
     batches,
@@ -26,6 +25,7 @@ from labkit.polarizability.environments import (
 )
 from labkit.polarizability.kernel import covariance, pooled, power, self_covariance
 from labkit.polarizability.labels import Frames, structures
+from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import Target
 from labkit.regression import Posterior
 

@@ -11,8 +11,9 @@ import torch
 import labkit
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, read_tensors, tensors_digest
-from labkit.polarizability.environments import Environments, Settings, TensorDescriptor
+from labkit.polarizability.environments import Environments, TensorDescriptor
 from labkit.polarizability.model import TensorModel
+from labkit.polarizability.settings import Settings
 from labkit.regression import Posterior
 
 _FORMAT = "labkit tensor model 1"

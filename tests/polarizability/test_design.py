@@ -214,6 +214,12 @@ def test_labels_that_look_odd_are_noted() -> None:
     assert any("was made symmetric" in note for note in TensorDesign.build(frames, **SMALL).notes)
 
 
+def test_more_points_than_there_are_environments_are_noted() -> None:
+    made = TensorDesign.build(waters(4), "dipole", **{**SMALL, "n_sparse": 6})
+    assert made.notes == ["n_sparse clipped from 6 to 4 for O: the frames have no more environments"]
+    assert made.columns == 10
+
+
 def test_periodic_and_open_frames_are_not_mixed() -> None:
     frames = waters(3)
     frames[2].set_cell([9, 9, 9])
