@@ -3,7 +3,18 @@
 from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.labels import with_label
 from labkit.polarizability.model import Prediction, TensorModel
+from labkit.polarizability.search import noise_map, search
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import TARGETS, Target
 
-__all__ = ["TARGETS", "Prediction", "Settings", "Target", "TensorDesign", "TensorModel", "with_label"]
+__all__ = [
+    "TARGETS",
+    "Prediction",
+    "Settings",
+    "Target",
+    "TensorDesign",
+    "TensorModel",
+    "noise_map",
+    "search",
+    "with_label",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,26 +150,33 @@ class TensorDesign:
                 parts[0] = parts[0] + (self._composition[rows] @ model.mean)[:, None]
         return self.target.to_cartesian(parts).cpu().numpy()
 
-    def leave_one_out(
-        self, regularization: float | Mapping[int, float] = 1e-6, train: Sequence[int] | np.ndarray | None = None
-    ) -> np.ndarray:
-        """Each training frame as the model fitted without it predicts it, in the order of `truth`; no refit.
+    def leave_out(
+        self,
+        regularization: float | Mapping[int, float] = 1e-6,
+        train: Sequence[int] | np.ndarray | None = None,
+        groups: Sequence[Hashable] | None = None,
+    ) -> dict[int, tuple[Tensor, Tensor]]:
+        """{λ: labels and predictions (rows, 2λ+1)} of each training frame by the model fitted without it; no refit.
 
-        Only the composition's mean, and with n_sparse the choice of points, still know the frame.
+        `groups` gives a name for each frame of the design; frames of one name are left out together, as those of one
+        trajectory should be. λ whose regularization is not given are left out, too. Only the composition's mean, and
+        with n_sparse the choice of points, still know the frame.
         """
-        noise = self._noises(regularization)
         part = self._part(self._frames(train))
-        rows = self._rows_in(part.frames)
-        parts = {}
-        for degree, y in part.labels.items():
-            size = 2 * degree + 1
-            owner = self._rows_of[rows].repeat_interleave(size)
-            sizes = torch.unique_consecutive(owner, return_counts=True)[1].tolist()
-            groups = torch.arange(len(owner), device=owner.device).split(sizes)
-            parts[degree] = part.spectral[degree].leave_out(y, noise[degree], groups).view(-1, size)
-            if degree == 0:
-                parts[0] = parts[0] + (self._composition[rows] @ part.mean)[:, None]
-        return self.target.to_cartesian(parts).cpu().numpy()
+        noise = regularization if isinstance(regularization, Mapping) else self._noises(regularization)
+        names = list(range(len(self.atoms)) if groups is None else groups)
+        if len(names) != len(self.atoms):
+            raise LabkitError(f"{len(names)} groups were given for {len(self.atoms)} frames; give one for each")
+        number = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        owner = torch.tensor([number[name] for name in names])[self._rows_of[self._rows_in(part.frames)].cpu()]
+        together = [torch.nonzero(owner == k)[:, 0] for k in torch.unique(owner)]
+        found = {}
+        for degree, value in noise.items():
+            size, y = 2 * degree + 1, part.labels[degree]
+            rows = [(size * g[:, None] + torch.arange(size)).flatten().to(y.device) for g in together]
+            predicted = part.spectral[degree].leave_out(y, value, rows)
+            found[degree] = y.view(-1, size), predicted.view(-1, size)
+        return found
 
     def truth(self, frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """The labels of frames, ascending as in `predictions`; Born charges without their mean."""

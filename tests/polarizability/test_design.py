@@ -128,17 +128,6 @@ def test_subsets_do_not_depend_on_what_else_is_in_the_design() -> None:
     assert wide.metadata["train"]["hash"] == narrow.metadata["train"]["hash"]
 
 
-@pytest.mark.parametrize(("target", "n_sparse"), [("polarizability", None), ("polarizability", 12), ("dipole", None)])
-def test_leave_one_out_is_a_fit_without_the_frame(target: str, n_sparse: int | None) -> None:
-    made = TensorDesign.build(waters(10), target, **{**SMALL, "n_sparse": n_sparse})
-    found = made.leave_one_out(1e-2, train=range(9))
-    others = made.predictions(made.solve(1e-2, train=range(8)), [8])
-    np.testing.assert_allclose(found[8], others[0], atol=0.03 * made.truth().std())  # the mean is another one
-    assert rmse(found, made.truth(range(9))) > rmse(
-        made.predictions(made.solve(1e-2, range(9)), range(9)), made.truth(range(9))
-    )
-
-
 def test_a_model_moves_as_a_module() -> None:
     frames, _ = ice()
     model = design().solve(NOISE)
