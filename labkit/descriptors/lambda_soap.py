@@ -89,7 +89,7 @@ class LambdaSoap(nn.Module):
             second = coefficients[:, l2, :, : 2 * l2 + 1]
             turned = (first @ getattr(self, f"_coupling{k}")).view(atoms, -1, 2 * l2 + 1)  # (n, α μ, m2)
             product = (turned @ second.mT).flatten(1).index_select(1, getattr(self, f"_place{k}"))
-            parts.append(product.view(atoms, mu, -1) * getattr(self, f"_weight{k}"))
+            parts.append(product.view(atoms, mu, -1).mul_(getattr(self, f"_weight{k}")))
         return torch.cat(parts, 2) if parts else coefficients.new_zeros(atoms, mu, 0)
 
     def _pairs(self) -> list[tuple[int, int]]:

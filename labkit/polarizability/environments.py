@@ -17,7 +17,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import Target
 
-BATCH = 360  # atoms
+BATCH = 144  # atoms: larger tensors leave the caches and are slower
 _SAMPLE = 128  # environments among which features are chosen
 
 
@@ -97,10 +97,12 @@ class TensorDescriptor(nn.Module):
     def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> dict[int, Tensor]:
         """{λ: (n, 2λ+1, F)}, differentiable."""
         coefficients = self.expansion(system, positions, cell, neighbours)
-        raw = {int(degree): part.coupled(coefficients) for degree, part in self.parts.items()}
-        length = raw[0].flatten(1).norm(dim=1)
+        power = self.parts["0"].coupled(coefficients)
+        length = power.flatten(1).norm(dim=1)
         length = torch.where(length > 0, length, 1.0)[:, None, None]
-        return {degree: p / length for degree, p in raw.items()}
+        coefficients = coefficients / length[..., None].sqrt()  # cheaper than to divide their products
+        rest = {d: self.parts[str(d)].coupled(coefficients) for d in self.settings.degrees if d}
+        return {0: power / length, **rest}
 
     def narrowed(self, frames: Sequence[Atoms]) -> TensorDescriptor:
         """With the `n_features` that stand for all in some of these frames."""
@@ -124,7 +126,8 @@ class TensorDescriptor(nn.Module):
 
     def environments(self, frames: Sequence[Atoms], progress: Progress = NO_PROGRESS) -> Environments:
         """All environments of all frames, without gradients, batch by batch."""
-        parts: list[dict[int, Tensor]] = []
+        features: dict[int, Tensor] = {}
+        total, done = sum(len(atoms) for atoms in frames), 0
         work = batches(frames)
         for step, batch in enumerate(work):
             if progress.should_stop():
@@ -132,9 +135,13 @@ class TensorDescriptor(nn.Module):
             state = State.from_atoms([frames[k] for k in batch], device=config().device)
             near = find_neighbours(state.system, state.positions, state.cell, self.settings.cutoff)
             with torch.no_grad():
-                parts.append(self(state.system, state.positions, state.cell, near))
+                found = self(state.system, state.positions, state.cell, near)
+            for degree, p in found.items():
+                if degree not in features:
+                    features[degree] = p.new_empty(total, *p.shape[1:])
+                features[degree][done : done + len(p)] = p
+            done += state.system.n_atoms
             progress.update(step + 1, len(work))
-        features = {degree: torch.cat([part[degree] for part in parts]) for degree in self.settings.degrees}
         return arrange(features, frames, self.settings.target)
 
 
