@@ -19,7 +19,7 @@ from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.polarizability.environments import Environments, TensorDescriptor
 from labkit.polarizability.kernel import pooled
-from labkit.polarizability.labels import Frames, read_labels, structures
+from labkit.polarizability.labels import Frames, is_periodic, read_labels, structures
 from labkit.polarizability.model import TensorModel
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.span import Span
@@ -129,6 +129,7 @@ class TensorDesign:
         metadata = {
             "regularization": {str(degree): value for degree, value in noise.items()},
             "train": {"hash": part.hash, "indices": part.frames.tolist()},
+            "periodic": is_periodic(self.atoms, self.target),
             "labkit": labkit.__version__,
             "notes": self.notes,
         }

@@ -57,7 +57,9 @@ def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:
             f"out, as in with_label(frames, {target.name!r})"
         )
     values = [_shaped(value, target, len(a), f"frame {k}") for k, (value, a) in enumerate(zip(found, atoms))]
-    notes = _one_kind(atoms, target)
+    notes = []
+    if is_periodic(atoms, target) and target.rank == 1:
+        notes.append(f"{target.name} of periodic frames is known up to a quantum only; make sure that it has no jumps")
     if target.rank == 2 and target.symmetric:
         notes += _symmetrise(values, target)
     notes += _sum_rule(values, target) if target.of == "neutral" else []
@@ -94,19 +96,25 @@ def _shaped(value: Any, target: Target, n: int, where: str) -> np.ndarray:
     return array.reshape(expected)
 
 
-def _one_kind(atoms: list[Atoms], target: Target) -> list[str]:
-    """Cells' dipoles and polarizabilities mean another thing than molecules': V (ε - 1)/4π has its own field in it."""
-    periodic = [bool(a.pbc.any()) for a in atoms]
-    if target.rank and not target.per_atom and any(periodic) and not all(periodic):
-        other = periodic.index(not periodic[0])
-        kinds = ("periodic", "open") if periodic[0] else ("open", "periodic")
+def is_periodic(atoms: Sequence[Atoms], target: Target, known: bool | None = None) -> bool | None:
+    """Whether the frames are periodic; None where it does not matter: scalars, and properties of atoms.
+
+    Dipoles and polarizabilities of cells mean another thing than those of molecules: V (ε - 1)/4π has the field of the
+    other cells in it. Raises LabkitError where both kinds stand together, or the frames are not of the `known` kind.
+    """
+    if target.rank == 0 or target.per_atom:
+        return None
+    found = [bool(a.pbc.any()) for a in atoms]
+    expected = found[0] if known is None else known
+    if (not expected) in found:
+        other = found.index(not expected)
+        first = "frame 0 is" if known is None else "this model was trained on frames that are"
+        names = ("periodic", "open") if expected else ("open", "periodic")
         raise LabkitError(
-            f"frame 0 is {kinds[0]} and frame {other} is {kinds[1]}: {target.name} of a crystal and of a molecule are "
-            "not the same quantity; train one model for each"
+            f"{first} {names[0]} and frame {other} is {names[1]}: {target.name} of a crystal and of a molecule are not "
+            "the same quantity; train one model for each"
         )
-    if target.rank == 1 and not target.per_atom and all(periodic):
-        return [f"{target.name} of periodic frames is known only up to a quantum; make sure that it has no jumps"]
-    return []
+    return expected
 
 
 def _symmetrise(values: list[np.ndarray], target: Target) -> list[str]:

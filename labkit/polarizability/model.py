@@ -24,7 +24,7 @@ from labkit.polarizability.environments import (
     check_species,
 )
 from labkit.polarizability.kernel import covariance, pooled, power, self_covariance
-from labkit.polarizability.labels import Frames, structures
+from labkit.polarizability.labels import Frames, is_periodic, structures
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import Target
 from labkit.regression import Posterior
@@ -44,7 +44,7 @@ class TensorModel(nn.Module):
     points      the environments j that span the model
     posterior   {λ: weights of the points' rows, and what the spread needs}
     mean        (species,) of the λ = 0 component, an atom's
-    metadata    regularization, log_evidence, hash of the data, version
+    metadata    regularization, frames trained on and their hash, whether they are periodic, notes, version
 
     There is no way to give other descriptor settings than those it was trained with: they are part of it.
 
@@ -58,11 +58,11 @@ class TensorModel(nn.Module):
         points: Environments,
         posterior: Mapping[int, Posterior],
         mean: Tensor,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self.descriptor, self.points, self.posterior = descriptor, points, dict(posterior)
-        self.metadata = dict(metadata or {})
+        self.metadata = dict(metadata)
         self.register_buffer("mean", mean)
 
     @property
@@ -117,10 +117,12 @@ class TensorModel(nn.Module):
     def predict(self, frames: Frames | Atoms, *, spread: bool = True, progress: Progress = NO_PROGRESS) -> Prediction:
         """Values and their standard deviations, component by component, batch by batch.
 
-        Raises LabkitError for a species that was not trained on, naming the frame, and Stopped when asked to.
+        Raises LabkitError, naming the frame, for a species that was not trained on, and for cells where it was trained
+        on molecules or the other way about; Stopped when asked to.
         """
         atoms = structures(frames)
         check_species(atoms, self.settings.species)
+        is_periodic(atoms, self.target, self.metadata["periodic"])
         if spread and not self.has_spread:
             raise LabkitError("this model was saved without its covariance; predict(frames, spread=False)")
         values, deviations = [], []

@@ -92,9 +92,7 @@ class Spectral:
         The scale of the prior is the most likely one, s = yᵀ(K + σ²)⁻¹y / n; the noise scales with it.
         Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 5.4.
         """
-        if not (noise > 0 and math.isfinite(noise)):
-            raise LabkitError(f"regularization is {noise}; expected a positive number, such as 1e-6")
-        n, sigma2 = len(self.left), noise * self.mean_variance
+        n, sigma2 = len(self.left), self._variance(noise)
         y = self.scale * targets
         projected = self.left.mT @ y
         total = self.values + sigma2
@@ -110,7 +108,7 @@ class Spectral:
         With M = (K + σ²)⁻¹ the residuals of a group g are M_gg⁻¹ (M y)_g.
         Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
         """
-        sigma2 = noise * self.mean_variance
+        sigma2 = self._variance(noise)
         y = self.scale * targets
         bent = 1 / (self.values + sigma2) - 1 / sigma2  # M = U bent Uᵀ + 1/σ²
         pulled = self.left @ (bent * (self.left.mT @ y)) + y / sigma2
@@ -120,3 +118,8 @@ class Spectral:
             inverse = (mine * bent) @ mine.mT + torch.eye(len(rows)).to(y) / sigma2
             residual[rows] = torch.linalg.solve(inverse, pulled[rows])
         return targets - residual / self.scale
+
+    def _variance(self, noise: float) -> float:
+        if not (noise > 0 and math.isfinite(noise)):
+            raise LabkitError(f"regularization is {noise}; expected a positive number, such as 1e-6")
+        return noise * self.mean_variance

@@ -215,7 +215,9 @@ def test_periodic_and_open_frames_are_not_mixed() -> None:
     frames[2].pbc = True
     with pytest.raises(LabkitError, match="frame 0 is open and frame 2 is periodic"):
         TensorDesign.build(frames, **SMALL)
-    TensorDesign.build(frames, "energy", **SMALL)
+    assert TensorDesign.build(frames, "energy", **SMALL).solve().predict(frames).values.shape == (3,)
+    with pytest.raises(LabkitError, match="trained on frames that are periodic and frame 0 is open"):
+        fitted().predict(waters(1))
 
 
 def test_born_charges_that_break_the_sum_rule() -> None:
