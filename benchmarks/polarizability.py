@@ -110,7 +110,7 @@ class Peer:
         for degree in (0, 2):
             parts = np.concatenate([sample[z][1][degree] for z in sample])
             order = np.random.default_rng(0).permutation(len(parts))[:128]
-            self.chosen[degree] = select_features(torch.as_tensor(parts[order]), features).numpy()
+            self.chosen[degree] = select_features(torch.as_tensor(parts[order]), features, "cur").numpy()
         self.known = self.features(train.atoms)
         self.kernels = self.kernel(self.known, len(train))
         self.fit(NOISE)

@@ -18,7 +18,7 @@ class Settings:
     n_max, l_max, cutoff [Å], atom_sigma [Å], cutoff_transition_width [Å], central_weight   of the density expansion
     zeta               exponent of the kernel
     n_features         kept of each λ; None: all
-    feature_selection  'fps' or 'cur'
+    feature_selection  'cur' or 'fps'
     n_sparse           environments a species that span the model; None: all of the training frames
     sparse_method      'fps', 'cur_points' or 'random'
     """
@@ -33,7 +33,7 @@ class Settings:
     central_weight: float = 1.0
     zeta: float = 2.0
     n_features: int | None = 200
-    feature_selection: str = "fps"
+    feature_selection: str = "cur"
     n_sparse: int | None = None
     sparse_method: str = "fps"
 

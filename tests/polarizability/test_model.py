@@ -130,7 +130,7 @@ def test_spread_grows_away_from_the_data_and_shrinks_on_it() -> None:
 def test_a_saved_model_says_the_same_and_carries_its_settings(tmp_path) -> None:
     frames, _ = ice()
     for n_sparse in (None, 12):
-        model = fitted(n_sparse=n_sparse, cutoff=3.0, feature_selection="cur")
+        model = fitted(n_sparse=n_sparse, cutoff=3.0, feature_selection="fps")
         model.save(tmp_path / "model.safetensors")
         again = TensorModel.load(tmp_path / "model.safetensors")
         assert again.settings == model.settings and again.metadata == model.metadata and again.cutoff == 3.0
