@@ -191,34 +191,35 @@ def _steps(run: Callable[[int], None]) -> int:
     return int(np.clip(SLICE / ((time.perf_counter() - began) / 2), 2, 5000))
 
 
-def memory(atoms: int) -> float:
-    """GB at the peak of one evaluation of a periodic box of water of about so many atoms, in a process of its own."""
-    line = [sys.executable, __file__, "--memory", str(atoms)]
-    done = subprocess.run(line, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def memory(side: int) -> tuple[int, float]:
+    """Atoms, and GB at the peak of two steps, of side³ boxes of 1,000 waters, in a process of its own."""
+    line = [sys.executable, __file__, "--memory", str(side)]
+    atoms, size = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()[-2:]
+    return int(atoms), float(size)
 
 
-def measure_memory(atoms: int) -> None:
+def measure_memory(side: int) -> None:
     unit_box = solvated("", app.Modeller(app.Topology(), [] * unit.nanometer), 9.0, numAdded=1000)
     state = state_from_openmm(unit_box.topology, unit_box.positions, unit_box.system).to_atoms()[0]
-    side = round((atoms / len(state)) ** (1 / 3) + 0.49)
     many = State.from_atoms(state.repeat((side, side, side)))
     forcefield = from_openmm(unit_box.system).repeat(side**3)
     integrator = Langevin(temperature=KELVIN, friction=FRICTION)
-    integrator.step(integrator.init(many, forcefield), forcefield, STEP)
+    simulate(maxwell_boltzmann(many, KELVIN), forcefield, integrator, 2, STEP)
     print(many.system.n_atoms, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--memory", type=int, help="only the memory of so many atoms")
+    arguments.add_argument("--memory", type=int, help="only the memory of so many boxes a side")
     options = arguments.parse_args()
     if options.memory:
         measure_memory(options.memory)
         return
     rows = [row for built in systems(options.full) for row in rows_of(built, 5 if options.full else 3)]
     if options.full:
-        rows.append(compare("peak memory, 100,000 atoms", "GB", [memory(100_000)], [4.0], "limit", 1.0))
+        for side in (2, 3, 4):
+            atoms, size = memory(side)
+            rows.append(compare(f"peak memory, {atoms:,} atoms", "GB", [size], [4.0], "limit", 1.0))
     report(rows, options)
 
 

@@ -35,7 +35,8 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     """Return the command line that opens `notebook` in JupyterLab."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise LabkitError(
-            'JupyterLab is not installed; install it with: python -m pip install -e ".[lab,gap]" -c constraints.txt'
+            "JupyterLab is not installed; install it with: "
+            'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
         )
     root = _root(notebook)
     opened = quote(notebook.relative_to(root).as_posix())

@@ -56,6 +56,13 @@ def test_binder_has_the_same_packages(repository, project):
     assert binder["channels"] == content["channels"]
 
 
+def test_one_line_installs_what_notebooks_need(repository):
+    """README, Makefile and the sentences about what is missing name the same extras."""
+    files = [repository / "README.md", repository / "Makefile", *(repository / "labkit").rglob("*.py")]
+    found = {extras for file in files for extras in re.findall(r"\[(lab,[a-z,]+)\]", file.read_text())}
+    assert found == {"lab,gap,forcefield,trajectories", "lab,gap,forcefield,trajectories,dev"}
+
+
 def test_constraints_pin_every_direct_dependency_within_its_range(repository, project):
     lines = (repository / "constraints.txt").read_text().split()
     pins = {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}

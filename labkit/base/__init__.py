@@ -1,7 +1,10 @@
 """The nouns: systems and their states, potentials and what they say, integrators and observers."""
 
+from labkit.base.ase_potential import AsePotential
 from labkit.base.calculator import Calculator
+from labkit.base.module_potential import ModulePotential
 from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
+from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
 from labkit.base.protocols import Integrator, Observer
@@ -9,20 +12,24 @@ from labkit.base.system import State, System, check_atoms
 
 __all__ = [
     "NO_PROGRESS",
+    "AsePotential",
     "Calculator",
     "Committee",
     "Compiled",
     "Evaluation",
     "Integrator",
+    "ModulePotential",
     "NeighbourList",
     "Neighbours",
     "NoProgress",
     "Observer",
+    "Outside",
     "Potential",
     "Progress",
     "State",
     "Sum",
     "System",
+    "TorchmdPotential",
     "check_atoms",
     "find_neighbours",
 ]

@@ -149,6 +149,35 @@ class State:
             seed=seed,
         )
 
+    @classmethod
+    def batch(cls, states: Sequence[State]) -> State:
+        """Several states, of the same or of different systems, as one batch in their order.
+
+        Step and seed are the first one's; forces, aux and topologies, which the batch has to find anew, are left out.
+        Raises LabkitError where there is none.
+
+        >>> from ase.build import molecule
+        >>> water = State.from_atoms(molecule("H2O"))
+        >>> State.batch([water] * 3).system.n_systems
+        3
+        """
+        states = list(states)
+        if not states:
+            raise LabkitError("no states were given; expected a sequence of at least one")
+        first, systems = states[0], [state.system for state in states]
+        starts = np.cumsum([0, *(system.n_systems for system in systems)]).tolist()
+
+        def joined(parts: Sequence[Tensor]) -> Tensor:
+            return torch.cat([part.to(parts[0]) for part in parts])
+
+        system = System(
+            *(joined([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
+            index=joined([s.index + start for s, start in zip(systems, starts, strict=False)]),
+            pbc=joined([s.pbc for s in systems]),
+        )
+        moving = (joined([getattr(s, name) for s in states]) for name in ("positions", "cell", "velocities"))
+        return cls(system, *moving, step=first.step, seed=first.seed)
+
     def to_atoms(self, energy: Tensor | None = None) -> list[ase.Atoms]:
         """Give the batch back as ASE Atoms, with velocities and, where known, energies (S,) eV and forces."""
         numbers, index = self.system.numbers.cpu().numpy(), self.system.index.cpu().numpy()

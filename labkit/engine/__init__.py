@@ -4,6 +4,8 @@ from labkit.engine.cell_rescaling import CellRescaling, internal_pressure
 from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.constraints import Constraints
 from labkit.engine.csvr import Csvr
+from labkit.engine.differentiable import rollout
+from labkit.engine.graph_memory import GraphMemory, gradient_memory
 from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
 from labkit.engine.kinetic import (
     degrees_of_freedom,
@@ -13,6 +15,7 @@ from labkit.engine.kinetic import (
     without_com_motion,
 )
 from labkit.engine.langevin import Langevin
+from labkit.engine.matching import Matching, match_trajectory
 from labkit.engine.minimise import fire, largest_force, lbfgs
 from labkit.engine.replica_exchange import ReplicaExchange, geometric_ladder
 from labkit.engine.run import Run
@@ -24,19 +27,24 @@ __all__ = [
     "Checkpoint",
     "Constraints",
     "Csvr",
+    "GraphMemory",
     "Langevin",
     "ReplicaExchange",
+    "Matching",
     "Run",
     "VelocityVerlet",
     "degrees_of_freedom",
     "fire",
     "geometric_ladder",
+    "gradient_memory",
     "hydrogen_mass_repartitioning",
     "internal_pressure",
     "kinetic_energy",
     "largest_force",
     "lbfgs",
+    "match_trajectory",
     "maxwell_boltzmann",
+    "rollout",
     "simulate",
     "temperature",
     "without_com_motion",

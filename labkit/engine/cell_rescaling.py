@@ -62,7 +62,8 @@ class CellRescaling:
                 f"CellRescaling: system {int((~shut).nonzero()[0])} is not periodic in all directions, so it has no "
                 "pressure; use Langevin, or give it a cell and pbc=True"
             )
-        return self._langevin.init(state, potential)
+        # a potential without stress is told now, not at the first change of the cell
+        return evaluated(self._langevin.init(state, potential), potential, stress=True)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         breathe = (state.step + 1) % self.every == 0
@@ -91,47 +92,49 @@ class CellRescaling:
     def _rescaled(self, state: State, dt: float, step: int) -> State:
         thermal = KB * per_system(self.temperature, state, "temperature")
         excess = GPA * per_system(self.pressure, state, "pressure")
-        centres, momenta, arms = self._centres(state)
+        middles, momenta, _ = centres(state, self.constraints)
         volume = state.volume()
-        excess = excess - internal_pressure(state, momenta, arms) - thermal / (2 * volume)
+        excess = excess - internal_pressure(state, self.constraints) - thermal / (2 * volume)
         rate = self.compressibility / GPA / (2 * self.time)
         root = volume.sqrt()
-        kick = noise.normal(state.replace(step=step), noise.BAROSTAT, *volume.shape)
+        kick = noise.normal(state, noise.BAROSTAT, *volume.shape, step=step)
         grown = (root - dt * rate * root * excess + (dt * rate * thermal).sqrt() * kick) / root
         factor = grown.square().pow(1 / 3)
         each = per_atom(factor, state)
         return state.replace(
-            positions=state.positions + (each - 1) * centres,
+            positions=state.positions + (each - 1) * middles,
             velocities=state.velocities + (1 / each - 1) * momenta / state.system.masses[:, None],
             cell=state.cell * factor[:, None, None],
         )
 
-    def _centres(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """For each atom its cluster's centre, its mass times the centre's velocity, and its own vector from there."""
-        masses = state.system.masses[:, None]
-        if self.constraints is None:
-            return state.positions, masses * state.velocities, torch.zeros_like(state.positions)
-        group = self.constraints.groups(state.system)
 
-        def mean(values: Tensor) -> Tensor:
-            total = torch.zeros_like(values).index_add(0, group, masses * values)
-            weight = torch.zeros_like(masses).index_add(0, group, masses)
-            return total.index_select(0, group) / weight.index_select(0, group)
+def centres(state: State, constraints: Constraints | None) -> tuple[Tensor, Tensor, Tensor]:
+    """For each atom its cluster's centre, its mass times the centre's velocity, and its own vector from there."""
+    masses = state.system.masses[:, None]
+    if constraints is None:
+        return state.positions, masses * state.velocities, torch.zeros_like(state.positions)
+    group = constraints.groups(state.system)
 
-        centres = mean(state.positions)
-        return centres, masses * mean(state.velocities), state.positions - centres
+    def mean(values: Tensor) -> Tensor:
+        total = torch.zeros_like(values).index_add(0, group, masses * values)
+        weight = torch.zeros_like(masses).index_add(0, group, masses)
+        return total.index_select(0, group) / weight.index_select(0, group)
+
+    middle = mean(state.positions)
+    return middle, masses * mean(state.velocities), state.positions - middle
 
 
-def internal_pressure(state: State, momenta: Tensor | None = None, arms: Tensor | None = None) -> Tensor:
-    """P = (2K - tr(σ) V - Σ F·d)/3V, (S,) eV/Å^3, of a state with aux["stress"] σ.
+def internal_pressure(state: State, constraints: Constraints | None = None) -> Tensor:
+    """P = (2K - tr(σ) V - Σ F·d)/3V, (S,) eV/Å^3, of a state with forces F and aux["stress"] σ.
 
-    momenta (n, 3) u Å/fs, with which atoms take part in the motion of their clusters' centres, and arms d (n, 3) Å from
-    those centres: by default each atom is its own centre, K is the kinetic energy and d is zero.
+    K is the kinetic energy of the centres of clusters of `constraints` and d (n, 3) Å what each atom has from its own:
+    constraints hold a cluster together by forces that no potential knows, and a centre feels none of them. Without
+    constraints each atom is its own centre.
     """
     system, volume = state.system, state.volume()
-    momenta = system.masses[:, None] * state.velocities if momenta is None else momenta
+    _, momenta, arms = centres(state, constraints)
     kinetic = KINETIC * system.sum_over_atoms((momenta.square() / system.masses[:, None]).sum(1))
     strained = volume * state.aux["stress"].diagonal(dim1=1, dim2=2).sum(1)
-    if arms is not None:  # a cluster moves with its centre: the part of the strain within it does no work
+    if constraints is not None:  # a cluster moves with its centre: the part of the strain within it does no work
         strained = strained + system.sum_over_atoms((state.forces * arms).sum(1))
     return (kinetic - strained) / (3 * volume)

@@ -84,7 +84,7 @@ class Csvr:
         return state.aux["energy"] + kinetic_energy(state) - state.aux["heat"]
 
     def _rescaled(self, state: State, dt: float, step: int) -> State:
-        random = noise.generator(state.replace(step=step), noise.THERMOSTAT)
+        random = noise.generator(state, noise.THERMOSTAT, step)
         target = per_system(self.temperature, state, "temperature")
         free = self.degrees_of_freedom(state.system)
         kinetic = kinetic_energy(state)

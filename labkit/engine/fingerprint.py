@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 import labkit
@@ -26,6 +25,7 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
         "precision": str(state.positions.dtype),
         "seed": state.seed,
         "potential": _name(potential),
+        "settings of the potential": _settings(potential),
         "parameters of the potential": _module(potential),
         "integrator": describe(integrator),
         "timestep [fs]": float(dt),
@@ -70,7 +70,7 @@ def digest(tensors: list[Tensor]) -> str:
     total = hashlib.sha256()
     for tensor in tensors:
         total.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        total.update(tensor.detach().cpu().numpy().tobytes())
     return total.hexdigest()[:16]
 
 
@@ -78,6 +78,21 @@ def _module(module: Any) -> str | None:
     if not isinstance(module, nn.Module):
         return None
     return digest([t for _, t in sorted(module.state_dict().items()) if isinstance(t, Tensor) and t.numel()])
+
+
+def _settings(module: Any) -> dict[str, Any]:
+    """Class and public attributes that are plain values, such as a cutoff, of a module and all within it."""
+    if not isinstance(module, nn.Module):
+        return {}
+    return {
+        path or "itself": {"class": type(part).__qualname__}
+        | {
+            name: describe(value)
+            for name, value in vars(part).items()
+            if isinstance(value, str | int | float | None) and not name.startswith("_") and name != "training"
+        }
+        for path, part in module.named_modules()
+    }
 
 
 def _name(value: Any) -> str:

@@ -54,6 +54,14 @@ class Health:
         where = _atoms(state, pushed) if bool(pushed.any()) else f"system {wrong[0]}, all atoms"
         return f"system {', '.join(map(str, wrong[:5]))}: the energy is {values}; largest force: {where}"
 
+    def advice(self, state: State) -> str:
+        """What to do about a state that is wrong before the first step."""
+        if not bool(torch.isfinite(state.positions).all() & torch.isfinite(state.velocities).all()):
+            return "look at where the positions and velocities come from"
+        if bool(self._leaps(state).any()):
+            return "give it slower velocities, as maxwell_boltzmann does, or a smaller timestep"
+        return "atoms may overlap: minimise the energy first, or look at the positions"
+
     def _leaps(self, state: State) -> Tensor:
         square = state.velocities.square().sum(1)
         return (square * self.dt**2 > LEAP**2) & (0.5 * KINETIC * state.system.masses * square > HOT)

@@ -75,8 +75,9 @@ class Langevin:
 
         keep, width = (t.numpy() for t in self._weights(state, dt))
 
-        def thermostat(now: State, velocities: np.ndarray) -> None:
-            mix(velocities, keep, width, noise.normal(now, noise.THERMOSTAT, *velocities.shape).numpy())
+        def thermostat(step: int, velocities: np.ndarray) -> None:
+            random = noise.normal(state, noise.THERMOSTAT, *velocities.shape, step=step)
+            mix(velocities, keep, width, random.numpy())
 
         return thermostat
 

@@ -12,8 +12,8 @@ from labkit.base import Compiled, Potential, State
 from labkit.engine.constraints import Constraints, compiler
 from labkit.units import FORCE_TO_ACCELERATION
 
-#: (state at the step that is being made, velocities): changes the velocities in the middle of a step
-Thermostat = Callable[[State, np.ndarray], None]
+#: (step that is being made, velocities): changes the velocities in the middle of a step
+Thermostat = Callable[[int, np.ndarray], None]
 
 
 def many_steps(
@@ -38,10 +38,10 @@ def many_steps(
 
 def _compiled(state: State, potential: Potential) -> Compiled | None:
     """The potential as a function of arrays, where it is one and nobody follows gradients."""
-    tensors = (state.positions, state.velocities, state.cell, *potential.parameters())
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+    tensors = state.positions, state.velocities, state.cell
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *potential.parameters())):
         return None
-    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors[:3])
+    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors)
     return potential.compiled(state) if same and compiler() and state.forces is not None else None
 
 
@@ -70,7 +70,7 @@ def _moved(
             move(dt, step)
         else:
             move(0.5 * dt, step)
-            mix(state.replace(step=step), v)
+            mix(step, v)
             move(0.5 * dt, step)
         energy = compute(r, f)
         kick(v, f, weight, 0.5 * dt)

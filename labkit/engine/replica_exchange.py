@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
+from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import kinetic_energy
 from labkit.engine.motion import per_atom, per_system
 from labkit.errors import LabkitError
@@ -54,6 +55,8 @@ class ReplicaExchange:
     COLUMNS: ClassVar[tuple[str, ...]] = ("walker", "attempts", "accepted", "round_trips_of_walker")
 
     def init(self, state: State, potential: Potential) -> State:
+        if WALKERS in state.aux:  # of an earlier run, perhaps with other ladders
+            self._check(state, potential)
         return self.integrator.init(self._begun(state, potential), potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
@@ -93,12 +96,17 @@ class ReplicaExchange:
         """The integrator's own, where it has one; it goes with the configuration to its new place."""
         return getattr(self.integrator, "conserved", None)
 
+    @property
+    def constraints(self) -> Constraints | None:
+        """The integrator's own, where it has them."""
+        return getattr(self.integrator, "constraints", None)
+
     def _exchanged(self, state: State, step: int) -> State:
         temperatures = per_system(self.integrator.temperature, state, "temperature")
         beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
         exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
         tried = self._lower(state)
-        random = noise.generator(state.replace(step=step), noise.EXCHANGE)
+        random = noise.generator(state, noise.EXCHANGE, step)
         swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
         # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
         moves = swap.long() - swap.roll(1, 1).long()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from labkit.engine.fingerprint import fingerprint
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
 from labkit.engine.run import Run
+from labkit.engine.unchanged import Unchanged
 from labkit.errors import LabkitError, Stopped
 
 #: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
@@ -51,6 +53,7 @@ def simulate(
     >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
     """
     _check(state, steps, dt, observers, checkpoint_every)
+    _check_paths([*(getattr(observer, "path", None) for observer in observers), checkpoint])
     last = state.step + int(steps)
     store = None
     if checkpoint is not None:
@@ -81,6 +84,7 @@ class _Loop:
     ) -> None:
         self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
         self.observers, self.progress, self.store = observers, progress, store
+        self.unchanged = Unchanged(potential)
         self.health: Health | None = None
         self._shown = self._asked = -1e9
         self._pace = ASKED  # s a step: the first one is alone
@@ -90,7 +94,7 @@ class _Loop:
 
     def _begin(self, state: State) -> tuple[State, bool]:
         """The state to go on from: of the checkpoint, or the given one with forces; observers begin or are cut."""
-        self.potential.reset()
+        self.unchanged.reset()
         stored = None if self.store is None else self.store.read(state)
         if stored is not None:
             if stored.state.step > self.last:
@@ -103,16 +107,15 @@ class _Loop:
                 _tell(observer, "rewind", position, run)
             self.health = Health(stored.state, self.dt)
             return stored.state, True
-        if state.forces is None or "energy" not in state.aux:
-            try:
-                state = self.integrator.init(state, self.potential)
-            except LabkitError as error:
-                raise LabkitError(f"step {state.step}, before the first: {error}") from error
+        # also where there are forces: they may be another potential's, or of positions that were changed since
+        try:
+            state = self.integrator.init(state, self.potential)
+        except LabkitError as error:
+            raise LabkitError(f"step {state.step}, before the first: {error}") from error
         self.health = Health(state, self.dt)
         if not self.health.good(state):
             raise LabkitError(
-                f"step {state.step}, before the first: {self.health.complaint(state)}; atoms may overlap: minimise the "
-                "energy first, or look at the positions"
+                f"step {state.step}, before the first: {self.health.complaint(state)}; {self.health.advice(state)}"
             )
         run = Run(state, self.potential, self.integrator, self.dt)
         for observer in self.observers:
@@ -156,7 +159,7 @@ class _Loop:
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
         try:
-            return self._advance(self.state, self.potential, self.dt, steps)
+            return self._advance(self.state, self.unchanged, self.dt, steps)
         except LabkitError as error:
             raise self._failure(good, f"step {self.state.step + 1}: {error}", self.state.step + steps) from error
         finally:
@@ -170,21 +173,20 @@ class _Loop:
     def _failure(self, good: State, otherwise: str, upto: int = 0) -> LabkitError:
         """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
         text, state, upto = otherwise, good, upto or self.state.step
-        self.potential.reset()
+        self.unchanged.reset()
         try:
             while state.step < upto:
-                state = self._advance(state, self.potential, self.dt, 1)
+                state = self._advance(state, self.unchanged, self.dt, 1)
                 if not self.health.good(state):
                     text = f"step {state.step}: {self.health.complaint(state)}"
                     break
         except LabkitError as error:
             text = f"step {state.step + 1}: {error}"
-        kept = "there is no checkpoint (give checkpoint=)"
-        if self.store is not None:
-            kept = f"the last good checkpoint is {self.store.path} at step {self.store.last}"
+        store = self.store
+        kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
         return LabkitError(
             f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
-            f"at the start or the potential has a hole; {kept}; the files hold only what was good until then"
+            f"at the start or the potential has a hole; {kept}what was good until then is kept"
         )
 
     def _observe(self) -> None:
@@ -197,7 +199,7 @@ class _Loop:
         if self.store is None:
             return
         self.store.write(self.state, [_tell(observer, "position") for observer in self.observers])
-        self.potential.reset()
+        self.unchanged.reset()
 
     def _stopping(self) -> bool:
         if (now := time.monotonic()) - self._asked < ASKED:
@@ -227,9 +229,13 @@ def _step_by_step(integrator: Integrator, state: State, potential: Potential, dt
 
 
 def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int) -> None:
-    if int(steps) != steps or steps < 0:
+    n, systems = state.system.n_atoms, state.system.n_systems
+    for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):
+        if (found := tuple(getattr(state, name).shape)) != expected:
+            raise LabkitError(f"the state's {name} are {found}; expected {expected}, as its system has {n} atoms")
+    if not isinstance(steps, Real) or int(steps) != steps or steps < 0:
         raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
-    if not (dt == dt and 0 < abs(dt) < float("inf")):
+    if not (isinstance(dt, Real) and 0 < abs(dt) < float("inf")):
         raise LabkitError(f"dt is {dt!r} fs; expected a timestep such as 0.5")
     if int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise LabkitError(f"checkpoint_every is {checkpoint_every!r}; expected a whole number of steps from 1")
@@ -240,6 +246,15 @@ def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], c
                 f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
                 f"number of steps from 1 as its `every`; found every = {every!r}"
             )
+
+
+def _check_paths(paths: Sequence[str | os.PathLike[str] | None]) -> None:
+    """Raise LabkitError where two would write to one file."""
+    seen = set()
+    for path in (os.path.abspath(path) for path in paths if path is not None):
+        if path in seen:
+            raise LabkitError(f"{path}: is to be written by two of observers and checkpoint; give each its own file")
+        seen.add(path)
 
 
 def _tell(observer: Any, what: str, *told: Any) -> Any:

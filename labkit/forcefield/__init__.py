@@ -16,6 +16,7 @@ from labkit.forcefield.pairs14 import Pairs14
 from labkit.forcefield.pme import Pme
 from labkit.forcefield.repulsion import Repulsion, RepulsionCG
 from labkit.forcefield.restraints import FlatBottom, Restraints
+from labkit.forcefield.shared import share
 from labkit.forcefield.term import Term
 from labkit.forcefield.to_openmm import to_openmm
 from labkit.forcefield.torchmd_yaml import from_torchmd_yaml, torchmd_masses
@@ -47,6 +48,7 @@ __all__ = [
     "from_torchmd_yaml",
     "import_openmm",
     "load",
+    "share",
     "state_from_openmm",
     "to_openmm",
     "torchmd_masses",

@@ -23,7 +23,7 @@ class CompiledBonded:
     """All bonded terms that do not look for nearest images."""
 
     def __init__(self, terms: Iterable[Term]) -> None:
-        self.terms = tuple(t for t in terms if type(t) in KINDS and not t.periodic and len(t.atoms))
+        self.terms = tuple(t for t in terms if t.kind in KINDS and not t.periodic and len(t.atoms))
 
     def begin(self, state: State) -> None:
         self._index, self._kernels = state.system.index.numpy(), [_kernel(term) for term in self.terms]

@@ -16,7 +16,7 @@ from labkit.units import COULOMB
 def own_kernels(terms: Sequence[Term]) -> list[CompiledPairs]:
     """Those of the terms that have one."""
     kinds = {GeneralizedBorn: CompiledBorn, Nbfix: CompiledNbfix}
-    return [kinds[type(term)]([term]) for term in terms if type(term) in kinds]
+    return [kinds[term.kind]([term]) for term in terms if term.kind in kinds]
 
 
 class CompiledOwn(CompiledPairs):

@@ -37,7 +37,7 @@ class CompiledPairs:
         """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
         found: list[list[PairTerm]] = []
         for term in terms:
-            if type(term) not in (LennardJones, Coulomb, Pme):
+            if term.kind not in (LennardJones, Coulomb, Pme):
                 continue
             for group in found:
                 charges, other = isinstance(term, LennardJones), isinstance(group[0], LennardJones)
@@ -62,10 +62,10 @@ class CompiledPairs:
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
-        if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
-            energy += np.nan
-            return
         if self._kept is None or self._outdated(self._kept, positions, cells):
+            if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
+                energy += np.nan
+                return
             self._find(positions, cells)
         self._add(positions, cells, energy, forces, virial)
 
@@ -103,7 +103,7 @@ class CompiledPairs:
         from labkit.forcefield.kernels.nonbonded import largest_move
 
         _, _, then, box, far = kept
-        stretched = 0.0 if np.array_equal(cells, box) else far * np.linalg.norm(cells - box, axis=(1, 2)).max()
+        stretched = 0.0 if (cells == box).all() else far * np.linalg.norm(cells - box, axis=(1, 2)).max()
         return not 2 * largest_move(positions, then) + stretched <= SKIN  # so that NaN is outdated
 
 

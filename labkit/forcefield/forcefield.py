@@ -106,7 +106,7 @@ class ForceField(Potential):
         terms: dict[str, Term] = {}
         for name in dict.fromkeys(name for f in forcefields for name in f.terms):
             having = [(f, s) for f, s in zip(forcefields, starts, strict=True) if name in f.terms]
-            kind = type(having[0][0].terms[name])
+            kind = having[0][0].terms[name].kind
             if "atoms" not in kind.INDICES and len(having) < len(forcefields):
                 raise LabkitError(f"term {name}: some systems of the batch have no parameters for it; give them zeros")
             terms[name] = kind.batch([f.terms[name] for f, _ in having], [s for _, s in having])

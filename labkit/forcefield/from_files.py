@@ -29,7 +29,14 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
     load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
-    `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, ...).
+    `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
+    hydrogenMass=3 * unit.dalton, ...).
+
+    By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
+
+        state, imported = load("water.pdb", "amber14/tip3p.xml", nonbondedMethod=app.PME)
+        rigid = Constraints(*imported.constraints)
+        simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
 
     Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
     the atoms of the type, where the file has types), and coordinates of another number of atoms.

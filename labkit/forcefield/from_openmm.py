@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,30 @@ class Imported:
     box: Tensor | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def constraints(self) -> tuple[Tensor, Tensor] | None:
+        """Atoms and distances, as `labkit.engine.Constraints(*constraints)` and `to_openmm` take them, or None.
+
+        OpenMM leaves out the bonds that they hold: a rigid water without them falls to pieces.
+        """
+        return (self.constraint_atoms, self.constraint_distances) if len(self.constraint_atoms) else None
+
 
 def from_openmm(system: openmm.System) -> ForceField:
     """The force field of an OpenMM System; `import_openmm` gives masses, constraints and box as well.
 
-    Raises LabkitError, naming the force, its number and what is in its way, for a force that has no term.
+    Warns of a System with constraints, which no force field holds. Raises LabkitError, naming the force, its number and
+    what is in its way, for a force that has no term.
     """
-    return import_openmm(system).forcefield
+    imported = import_openmm(system)
+    if imported.constraints is not None:
+        warnings.warn(
+            f"the System has {len(imported.constraint_atoms)} constraints, whose bonds are not among its forces: give "
+            "the integrator constraints=Constraints(*import_openmm(system).constraints), or make the System with "
+            "rigidWater=False and constraints=None",
+            stacklevel=2,
+        )
+    return imported.forcefield
 
 
 def import_openmm(system: openmm.System) -> Imported:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from labkit.base import Neighbours, Potential, System
 from labkit.config import config
@@ -70,6 +71,11 @@ class Term(Potential):
         energies = self.energies(system, positions, cell)
         return energies.new_zeros(system.n_systems).index_add(0, system.index[self.atoms[:, 0]], energies)
 
+    @property
+    def kind(self) -> type:
+        """The class that was written; torch makes another one where a parameter is shared (`share`)."""
+        return parametrize.type_before_parametrizations(self)
+
     def settings(self) -> dict[str, Any]:
         """The attributes that all systems of a batch share, as the constructor takes them."""
         return {key: getattr(self, key) for key in self.SETTINGS}
@@ -91,7 +97,7 @@ class Term(Potential):
 
     def repeated(self, times: int, n_atoms: int) -> Self:
         """This term for `times` copies of its system of `n_atoms` atoms."""
-        return self.batch([self] * times, range(0, times * n_atoms, n_atoms))
+        return self.kind.batch([self] * times, range(0, times * n_atoms, n_atoms))
 
 
 def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Tensor, periodic: bool = False) -> Tensor:
@@ -102,5 +108,6 @@ def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Te
         return vectors
     boxes = cell.index_select(0, system.index[i])
     pbc = system.pbc[system.index[i]].to(vectors.dtype)
-    images = -torch.round((vectors.detach()[:, None] @ torch.linalg.pinv(boxes.detach())).squeeze(1)) * pbc
+    inverse = torch.linalg.pinv(cell.detach()).index_select(0, system.index[i])
+    images = -torch.round((vectors.detach()[:, None] @ inverse).squeeze(1)) * pbc
     return vectors + (images[:, None] @ boxes).squeeze(1)

@@ -77,12 +77,12 @@ def to_openmm(
         if is_nonbonded(term):
             pairs[name] = term
             continue
-        if type(term) in CUSTOM:
-            force = CUSTOM[type(term)](mm, term, rows is not None)
+        if term.kind in CUSTOM:
+            force = CUSTOM[term.kind](mm, term, rows is not None)
             force.setName(name)
             system.addForce(force)
             continue
-        write = WRITERS.get(type(term))
+        write = WRITERS.get(term.kind)
         if write is None:
             raise LabkitError(f"term {name}: {type(term).__name__} cannot be written as an OpenMM force; leave it out")
         force = write(mm, term)

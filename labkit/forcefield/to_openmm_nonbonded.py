@@ -25,7 +25,7 @@ Pairs = set[tuple[int, int]]
 
 def is_nonbonded(term: Term) -> bool:
     """Whether `nonbonded_forces` writes it."""
-    return type(term) in (LennardJones, Coulomb, Pairs14, Pme)
+    return term.kind in (LennardJones, Coulomb, Pairs14, Pme)
 
 
 def nonbonded_forces(mm: Any, terms: Mapping[str, Term], n_atoms: int, box: np.ndarray | None) -> list[openmm.Force]:

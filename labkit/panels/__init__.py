@@ -8,14 +8,31 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"panels need {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
     ) from error
 
+from labkit.panels._recover_figure import memory_figure
+from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
+from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
+from labkit.panels.recover import RecoverPanel
 from labkit.panels.structure import StructurePanel
+from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
 
-__all__ = ["DataPanel", "LearningCurvePanel", "OverfitPanel", "RunTray", "StructurePanel", "TrainPanel"]
+__all__ = [
+    "Curves",
+    "DataPanel",
+    "DynamicsPanel",
+    "LearningCurvePanel",
+    "OverfitPanel",
+    "RecoverPanel",
+    "RunTray",
+    "StructurePanel",
+    "TimestepPanel",
+    "TrainPanel",
+    "memory_figure",
+]

@@ -147,7 +147,7 @@ class Panel(widgets.VBox):
 
     def _parts(self) -> list[widgets.Widget]:
         head = widgets.HTML(CSS + _html.head(self.title, self.hint))
-        row = widgets.HBox([self.run_button, self.stop_button, self.bar, self.state])
+        row = widgets.HBox([*self._buttons(), self.bar, self.state])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
@@ -156,6 +156,9 @@ class Panel(widgets.VBox):
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
+
+    def _buttons(self) -> list[widgets.Widget]:
+        return [self.run_button, self.stop_button]
 
     def _settings(self) -> widgets.Widget:
         """Controls of the first group in sight, those of the others folded away."""

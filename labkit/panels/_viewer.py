@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,11 @@ class Viewer:
         self.widget.camera = "orthographic"
         self.widget.stage.set_parameters(fog_near=90, fog_far=130)  # far atoms are as solid as near ones
         self._overlay: Any = None
+        self._shapes: list = []
         self._load()
         self._decorate()
         model.observe(self._move, "index")
+        self.widget.observe(self._catch_up, "loaded")
         model.observe(lambda _: self._decorate(), ["arrows", "cell"])
 
     def _load(self) -> None:
@@ -57,10 +60,18 @@ class Viewer:
         matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
 
+    def _catch_up(self, _: Any) -> None:
+        """Show what has moved before the browser was ready; it tells so before it has read the structure."""
+        late = threading.Timer(1.5, self._move, (None,))
+        late.daemon = True
+        late.start()
+
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
-        if self.widget.loaded and np.array_equal(atoms.numbers, self._numbers):
-            self.widget.set_coordinates({0: atoms.positions})
+        if np.array_equal(atoms.numbers, self._numbers):
+            # before the browser has loaded it, exchanging components could leave it with none
+            if self.widget.loaded:
+                self.widget.set_coordinates({0: atoms.positions})
             self._decorate()
             return
         self._clear_overlay()  # other atoms: the whole structure is exchanged
@@ -69,8 +80,7 @@ class Viewer:
         self._decorate()
 
     def _decorate(self) -> None:
-        """Draw cell and arrows anew, as one component behind the structure."""
-        self._clear_overlay()
+        """Draw cell and arrows as one component behind the structure; not again while they are the same."""
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
         shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
@@ -79,10 +89,15 @@ class Viewer:
             long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
                 shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
+        if shapes == self._shapes:
+            return
+        self._clear_overlay()
+        self._shapes = shapes
         if shapes:
             self._overlay = self.widget._add_shape(shapes, name="cell and forces")
 
     def _clear_overlay(self) -> None:
+        self._shapes = []
         if self._overlay is not None:
             self.widget.remove_component(self._overlay)
             self._overlay = None

@@ -20,7 +20,7 @@ ARROW = 2.0  # Å, length of a large force's arrow
 class StructureModel(traitlets.HasTraits):
     """Frames to look at.
 
-    index    the frame shown
+    index    the frame shown, of `count`
     arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow
     cell     whether the unit cell is drawn
     still    whether a still picture stands in for the live view; `turn` and `tilt` [degrees] say from where
@@ -28,6 +28,7 @@ class StructureModel(traitlets.HasTraits):
     """
 
     index = traitlets.Int(0)
+    count = traitlets.Int(0)
     arrows = traitlets.Bool(False)
     cell = traitlets.Bool(True)
     still = traitlets.Bool(False)
@@ -42,7 +43,7 @@ class StructureModel(traitlets.HasTraits):
             raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
         self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
-        super().__init__(**values)
+        super().__init__(count=len(self.atoms), **values)
         self.observe(lambda _: self.draw(), ["index", "arrows", "cell", "still", "turn", "tilt"])
         self.draw()
 
@@ -51,6 +52,23 @@ class StructureModel(traitlets.HasTraits):
         if not 0 <= proposal["value"] < len(self.atoms):
             raise LabkitError(f"frame {proposal['value']}: expected 0 to {len(self.atoms) - 1}")
         return proposal["value"]
+
+    def append(self, frame: Atoms) -> None:
+        """One more frame, of atoms that stand as they should be shown; whoever looks at the last one sees it."""
+        follows = self.index == self.count - 1
+        _, forces, energies = _take(frame)
+        self.atoms.append(frame)
+        self.forces += forces
+        self.energies += energies
+        self.count = len(self.atoms)
+        if follows:
+            self.index = self.count - 1
+
+    def begin(self, frame: Atoms) -> None:
+        """This frame in place of all there were."""
+        atoms, forces, energies = _take(frame)
+        self.atoms, self.forces, self.energies = atoms, forces, energies
+        self.index, self.count = 0, 1
 
     @property
     def has_forces(self) -> bool:

@@ -1,15 +1,26 @@
 """Volumes of NPT against their distribution in closed form: ideal gases of atoms and of rigid molecules; a crystal."""
 
+import pandas as pd
 import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk
 from scipy import stats
 
-from labkit.base import Potential, State
-from labkit.engine import CellRescaling, Constraints, internal_pressure, kinetic_energy, maxwell_boltzmann
+from labkit.base import ModulePotential, Potential, State
+from labkit.engine import (
+    CellRescaling,
+    Constraints,
+    VelocityVerlet,
+    internal_pressure,
+    kinetic_energy,
+    maxwell_boltzmann,
+    simulate,
+)
+from labkit.engine.cell_rescaling import centres
+from labkit.engine.observers import Thermodynamics
 from labkit.errors import LabkitError
-from labkit.units import GPA, KB
+from labkit.units import GPA, KB, KINETIC
 from tests.engine.tiny import Breathing, Lonely, Pair, rigid_water, water
 
 T, PRESSURE = 300.0, 0.01
@@ -78,23 +89,40 @@ def test_pressure_is_the_derivative_with_respect_to_volume() -> None:
     frame.rattle(0.1, seed=1)
     constraints = Constraints(torch.tensor([[0, 1], [0, 2], [5, 4]]), torch.ones(3))
     state, potential = State.from_atoms(frame), Pair(cutoff=4.9)
-    integrator = CellRescaling(T, PRESSURE, constraints=constraints)
     found = potential.evaluate(state, stress=True)
     state = state.replace(forces=found.forces, aux={"stress": found.stress})
-    centres, momenta, arms = integrator._centres(state)
+    middles, momenta, arms = centres(state, constraints)
     assert float(arms.abs().max()) > 1.0 and float(momenta.abs().max()) == 0
     energies = []
     for change in (1e-5, -1e-5):
-        moved = state.replace(positions=state.positions + change * centres, cell=state.cell * (1 + change))
+        moved = state.replace(positions=state.positions + change * middles, cell=state.cell * (1 + change))
         energies.append(float(potential.evaluate(moved, forces=False).energy))
     expected = -(energies[0] - energies[1]) / 2e-5 / (3 * float(state.volume()))
-    assert float(internal_pressure(state, momenta, arms)) == pytest.approx(expected, rel=1e-6)
+    assert float(internal_pressure(state, constraints)) == pytest.approx(expected, rel=1e-6)
     plain = -float(found.stress[0].trace()) / 3
     assert float(internal_pressure(state)) == pytest.approx(plain) and abs(plain / expected - 1) > 1e-3
+
+
+def test_pressure_in_the_log_of_a_gas_of_rigid_molecules(tmp_path) -> None:
+    """P = 2 K/(3 V) with K of the centres alone: what holds the molecules together is no pressure."""
+    frame = Atoms("OHOOH", [[1, 1, 1], [1.9, 1, 1], [5, 5, 5], [3, 8, 8], [3.5, 8.7, 8]], cell=[10] * 3, pbc=True)
+    constraints = Constraints(torch.tensor([[0, 1], [3, 4]]), torch.tensor([0.9, 0.74**0.5]))
+    state = maxwell_boltzmann(State.from_atoms(frame, seed=3), T, constraints=constraints)
+    momenta = torch.stack([(state.system.masses[:, None] * state.velocities)[a].sum(0) for a in ([0, 1], [2], [3, 4])])
+    masses = torch.stack([state.system.masses[a].sum() for a in ([0, 1], [2], [3, 4])])
+    expected = float(KINETIC * (momenta.square().sum(1) / masses).sum() / (3 * 1000.0 * GPA))
+    log = Thermodynamics(tmp_path / "log.csv", every=1, pressure=True)
+    simulate(state, Lonely(), VelocityVerlet(constraints), 5, 1.0, observers=[log])
+    found = pd.read_csv(tmp_path / "log.csv").pressure_GPa
+    assert found.tolist() == pytest.approx([expected] * 6, rel=1e-8)
+    assert float(2 * kinetic_energy(state) / (3000.0 * GPA)) > 1.1 * expected
 
 
 def test_bad_input() -> None:
     with pytest.raises(LabkitError, match="system 0 is not periodic"):
         CellRescaling(T, PRESSURE).init(State.from_atoms(water()), Lonely())
+    flat = ModulePotential(lambda positions: positions.square().sum())
+    with pytest.raises(LabkitError, match="function of positions alone has no stress"):
+        CellRescaling(T, PRESSURE).init(State.from_atoms(bulk("Ar", cubic=True)), flat)
     with pytest.raises(LabkitError, match="expected positive"):
         CellRescaling(T, PRESSURE, time=0).init(State.from_atoms(water()), Lonely())

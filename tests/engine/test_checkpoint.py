@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from ase.build import bulk, molecule
 
+from labkit.base import State
 from labkit.engine import simulate
-from labkit.engine.fingerprint import describe, differences
+from labkit.engine.fingerprint import describe, differences, fingerprint
 from labkit.engine.observers import ExtXyz, Thermodynamics
 from labkit.errors import LabkitError
+from labkit.forcefield import ForceField, HarmonicBonds
+from labkit.forcefield import LennardJones as LennardJonesTerm
 from tests.engine.observers_of_all_kinds import every_observer
 from tests.engine.toys import Brownian, Ideal, LennardJones, Thermal, Verlet, fluid
 
@@ -48,6 +52,27 @@ def test_an_exception_and_a_resumed_run_give_the_same_bits(at, tmp_path):
         assert all(other.numbers()[name].equal(value) for name, value in one.numbers().items())
 
 
+def test_one_number_that_stands_for_many_has_a_fingerprint(tmp_path):
+    """As the parameters of a force field of one bond."""
+    bond = ForceField({"bonds": HarmonicBonds([[0, 1]], k=10.0, r0=0.74)}, 2)
+    simulate(State.from_atoms(molecule("H2")), bond, Verlet(), 2, 0.5, checkpoint=tmp_path / "c")
+    assert (tmp_path / "c").exists()
+
+
+def test_a_force_field_with_another_cutoff_is_another_one():
+    argon = State.from_atoms(bulk("Ar", cubic=True))
+
+    def mark(cutoff, **more):
+        terms = {"lj": LennardJonesTerm([3.4] * 4, [0.01] * 4, cutoff=cutoff, **more)}
+        return fingerprint(argon, ForceField(terms, 4), Verlet(), 1.0)
+
+    assert not differences(mark(8.0), mark(8.0))
+    assert "settings of the potential.terms.lj.reach 8.0, this run has 6.0" in differences(mark(8.0), mark(6.0))
+    assert differences(mark(8.0), mark(8.0, switch=7.0)) == [
+        "settings of the potential.terms.lj.switch None, this run has 7.0"
+    ]
+
+
 @pytest.fixture
 def made(tmp_path):
     path = tmp_path / "c"
@@ -69,6 +94,10 @@ def test_another_run_is_refused_in_words(made, monkeypatch):
     refused("another run: system", heavy.replace(system=replace(heavy.system, masses=heavy.system.masses * 2)))
     refused("seed 5, this run has 6", fluid(seed=6))
     refused("potential .*LennardJones, this run has .*Ideal", potential=Ideal())
+    wider = LennardJones()
+    wider.cutoff = 6.5
+    refused("settings of the potential.itself.cutoff nothing, this run has 6.5", potential=wider)
+    refused("potential .*, this run has .*Sum", potential=LennardJones() + Ideal())
     refused("integrator.temperature 90.0, this run has 100.0", integrator=Thermal(temperature=100.0))
     refused("integrator.class .*Thermal, this run has .*Brownian", integrator=Brownian())
     refused(r"timestep \[fs\] 5.0, this run has 4.0", dt=4.0)

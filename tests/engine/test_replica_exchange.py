@@ -25,6 +25,7 @@ from labkit.engine import (
 from labkit.engine.observers import Record
 from labkit.engine.replica_exchange import WALKERS
 from labkit.errors import LabkitError
+from labkit.forcefield.examples import chain
 from labkit.units import KB
 from tests.engine.tiny import Lonely, Wells, water, water_springs
 
@@ -239,6 +240,25 @@ def test_goes_on_from_other_dynamics_and_leaves_the_global_generator() -> None:
     begun = simulate(state, Wells(), rule, 5, 1.0)
     end = simulate(begun, Wells(), ReplicaExchange(rule, every=1), 20, 1.0)
     assert int(end.aux["exchange.attempts"].sum()) == 30 and torch.equal(torch.random.get_rng_state(), before)
+    with pytest.raises(LabkitError, match="ones that ascend"):  # also where the state comes from another exchange
+        simulate(end, Wells(), ReplicaExchange(Langevin(LADDER.flip(0)), every=1), 1, 1.0)
+
+
+def test_many_steps_at_once_are_the_same_as_one_by_one() -> None:
+    temperatures = geometric_ladder(300.0, 1200.0, 4).repeat(2)
+    state, forcefield = chain(8)
+    exchange = ReplicaExchange(Langevin(temperatures, 0.01), every=7, ladders=2)
+    state = exchange.init(maxwell_boltzmann(state, temperatures), forcefield)
+    single = state
+    for _ in range(40):
+        single = exchange.step(single, forcefield, 2.0)
+    with torch.no_grad():
+        several = exchange.advance(state, forcefield, 2.0, 40)
+    assert several.step == 40 and several.aux.keys() == single.aux.keys()
+    for name, value in single.aux.items():
+        torch.testing.assert_close(several.aux[name], value)
+    torch.testing.assert_close(several.positions, single.positions)
+    assert 0 < int(several.aux["exchange.accepted"].sum()) < int(several.aux["exchange.attempts"].sum())
 
 
 def test_ladder() -> None:

@@ -11,7 +11,7 @@ import torch
 from ase.io import read
 
 from labkit.base import State
-from labkit.engine import simulate
+from labkit.engine import Langevin, simulate
 from labkit.engine.observers import Dcd, ExtXyz, MeanSquareDisplacement, Record, Thermodynamics
 from labkit.errors import LabkitError, Stopped
 from tests.engine.toys import Ideal, LennardJones, Nothing, Thermal, Verlet, fluid
@@ -65,6 +65,29 @@ def test_two_runs_are_one_long_one_and_energy_is_conserved(tmp_path):
     assert len(table) == 202 and table.groupby("system").total_eV.std().max() < 1e-3
 
 
+def test_forces_of_another_potential_or_place_are_not_used():
+    """A state that was minimised, or run, with something else begins anew; and what `init` refuses is refused."""
+    fresh, known = fluid(), simulate(fluid(), Ideal(), Verlet(), 0, 2.0)
+    assert not known.forces.any()
+    right = simulate(fresh, LennardJones(), Verlet(), 1, 2.0).positions
+    assert simulate(known, LennardJones(), Verlet(), 1, 2.0).positions.equal(right)
+    with pytest.raises(LabkitError, match="temperature is .-5.0.; expected no negative"):
+        simulate(known, LennardJones(), Langevin(-5.0), 1, 2.0)
+
+
+@pytest.mark.parametrize("name", ["positions", "velocities", "cell"])
+def test_a_state_of_another_size_is_refused(name):
+    state = fluid()
+    with pytest.raises(LabkitError, match=f"the state's {name} are .* its system has 32 atoms"):
+        simulate(state.replace(**{name: getattr(state, name)[:-1]}), LennardJones(), Verlet(), 1, 2.0)
+
+
+@pytest.mark.parametrize("steps, dt", [(None, 1.0), ("10", 1.0), (10, "1"), (10, None), (2.5, 1.0), (10, np.nan)])
+def test_steps_and_timestep_are_numbers(steps, dt):
+    with pytest.raises(LabkitError, match="steps is|dt is"):
+        simulate(fluid(), Ideal(), Verlet(), steps, dt)
+
+
 def test_stop_keeps_what_was_done_and_goes_on(tmp_path):
     path = tmp_path / "c"
     with pytest.raises(Stopped) as caught:
@@ -110,13 +133,13 @@ class Breaks(Verlet):
 
 def test_nan_is_found_at_its_step_system_and_atom(tmp_path):
     """Between two looks of the loop: the step is found afterwards."""
-    with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*not a number.*no checkpoint"):
+    with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*not a number.*is kept$"):
         simulate(fluid(copies=2), Nothing(), Breaks(), 100, 1.0)
     with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*c at step 30"):
         simulate(fluid(copies=2), Nothing(), Breaks(), 100, 1.0, checkpoint=tmp_path / "c", checkpoint_every=10)
     bad = fluid()
     bad = bad.replace(positions=bad.positions.index_fill(0, torch.tensor([2]), torch.nan))
-    with pytest.raises(LabkitError, match="step 0, before the first: .*atom 2"):
+    with pytest.raises(LabkitError, match="step 0, before the first: .*atom 2|look at where the positions"):
         simulate(bad, LennardJones(), Verlet(), 10, 1.0)
 
 
@@ -132,6 +155,15 @@ def test_unwritable_files_are_named_before_the_first_step(writer, tmp_path):
         simulate(fluid(), Ideal(), Verlet(), 5, 1.0, observers=[writer(tmp_path / "nowhere" / "file", every=1)])
     with pytest.raises(LabkitError, match="could not be written"):
         simulate(fluid(), Ideal(), Verlet(), 5, 1.0, checkpoint=tmp_path / "nowhere" / "file")
+
+
+def test_two_that_write_to_one_file_are_told(tmp_path):
+    path = tmp_path / "a"
+    writers = [Thermodynamics(path), Dcd(str(path))]
+    for more in (dict(observers=writers), dict(observers=writers[:1], checkpoint=path)):
+        with pytest.raises(LabkitError, match="a: is to be written by two.*give each its own"):
+            simulate(fluid(), Ideal(), Verlet(), 5, 1.0, **more)
+    assert not path.exists()
 
 
 def test_disk_full_on_the_way(tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 openmm = pytest.importorskip("openmm")
 
@@ -14,8 +15,10 @@ from forcefield import systems  # noqa: E402
 from forcefield.compare import energies_and_forces  # noqa: E402
 from openmm import app, unit  # noqa: E402
 
+from labkit.base import State  # noqa: E402
+from labkit.engine import CellRescaling, Constraints, maxwell_boltzmann, simulate  # noqa: E402
 from labkit.errors import LabkitError  # noqa: E402
-from labkit.forcefield import HarmonicImpropers  # noqa: E402
+from labkit.forcefield import HarmonicImpropers, to_openmm  # noqa: E402
 from labkit.forcefield.from_openmm import from_openmm, import_openmm  # noqa: E402
 from labkit.forcefield.openmm_state import state_from_openmm  # noqa: E402
 from labkit.units import KJ_PER_MOL  # noqa: E402
@@ -34,6 +37,26 @@ def test_masses_constraints_and_box():
     )
     np.testing.assert_allclose(taken.box.numpy(), systems.box(topology) * 10)
     assert list(taken.forcefield.terms) == ["lennard_jones", "coulomb"]
+    with pytest.warns(UserWarning, match=r"300 constraints.*Constraints\(\*import_openmm\(system\).constraints\)"):
+        from_openmm(system)
+
+
+def test_from_a_system_to_dynamics_of_rigid_water():
+    """Without its constraints, whose bonds OpenMM leaves out, the water would fall to pieces."""
+    topology, positions = systems.solvent(100)
+    system = app.ForceField("amber14/tip3pfb.xml").createSystem(topology, nonbondedMethod=app.CutoffPeriodic,
+                                                                 nonbondedCutoff=0.6)  # fmt: skip
+    taken, state = import_openmm(system), state_from_openmm(topology, positions, system)
+    rigid = Constraints(*taken.constraints)
+    pair = State.batch([state, state])
+    warm = CellRescaling(torch.tensor([280.0, 320.0]), 1e-4, constraints=rigid.repeat(2, 300))
+    end = simulate(
+        maxwell_boltzmann(pair, 300.0, constraints=warm.constraints), taken.forcefield.repeat(2), warm, 20, 2.0
+    )
+    bonds = end.positions[warm.constraints.atoms[:, 1]] - end.positions[warm.constraints.atoms[:, 0]]
+    np.testing.assert_allclose(bonds.norm(dim=1).numpy(), warm.constraints.distances.numpy(), rtol=1e-8)
+    again = to_openmm(taken.forcefield, taken.masses, taken.box, taken.constraints)
+    assert again.getNumConstraints() == 300 and import_openmm(systems.alanine_dipeptide()[0]).constraints is None
 
 
 def test_state_in_labkits_units():

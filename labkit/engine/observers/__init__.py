@@ -7,7 +7,7 @@ from labkit.engine.observers.function import Record
 from labkit.engine.observers.hdf5 import Hdf5
 from labkit.engine.observers.msd import Diffusion, MeanSquareDisplacement
 from labkit.engine.observers.rdf import RadialDistribution
-from labkit.engine.observers.thermodynamics import Thermodynamics, pressure
+from labkit.engine.observers.thermodynamics import Thermodynamics
 from labkit.engine.observers.trajectory import Trajectory
 from labkit.engine.observers.vacf import VelocityAutocorrelation
 from labkit.engine.observers.xtc import Xtc
@@ -25,5 +25,4 @@ __all__ = [
     "Trajectory",
     "VelocityAutocorrelation",
     "Xtc",
-    "pressure",
 ]

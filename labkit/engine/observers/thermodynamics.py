@@ -9,17 +9,12 @@ import torch
 from torch import Tensor
 
 from labkit.base import Evaluation, State
+from labkit.engine.cell_rescaling import internal_pressure
 from labkit.engine.kinetic import kinetic_energy, temperature_under
 from labkit.engine.observers.files import FileObserver, Growing
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 from labkit.units import GPA
-
-
-def pressure(state: State, stress: Tensor) -> Tensor:
-    """Pressures (S,) GPa: P = 2 K / (3 V) - tr σ / 3, with σ = (1/V) dE/dstrain in eV/Å^3."""
-    trace = stress.diagonal(dim1=1, dim2=2).sum(1)
-    return (2.0 * kinetic_energy(state) / (3.0 * state.volume()) - trace / 3.0) / GPA
 
 
 class Thermodynamics(FileObserver):
@@ -69,8 +64,13 @@ class Thermodynamics(FileObserver):
             stress = state.aux.get("stress")  # a barostat has computed it at these positions
             if stress is None:
                 stress = self.run.potential.evaluate(state, forces=False, stress=True).stress
-            columns += [pressure(state, stress), state.volume()]
+            columns += [self._pressure(state, stress), state.volume()]
         return columns
+
+    def _pressure(self, state: State, stress: Tensor) -> Tensor:
+        """GPa; of the centres of what the integrator's constraints hold together, as a barostat has it."""
+        constraints = getattr(self.run.integrator, "constraints", None)
+        return internal_pressure(state.replace(aux={**state.aux, "stress": stress}), constraints) / GPA
 
     @property
     def _conserves(self) -> bool:

@@ -1,0 +1,25 @@
+"""python -m labkit.forcefield.precompile: compile the kernels that notebooks need, once for this computer.
+
+What numba compiles stays beside the sources; else the first notebook with a force field waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from labkit.forcefield.compiled import available
+from labkit.forcefield.examples import peptide, water
+
+
+def main() -> None:
+    if not available():
+        print("labkit: numba is not installed, force fields go by torch alone (slower)")
+        return
+    began = time.perf_counter()
+    for example in (water(), peptide()):
+        example.forcefield.evaluate(example.state)
+    print(f"labkit: kernels of force fields compiled in {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Notebook 07 in a browser: run whole; then a finer ladder of timesteps, stopped, run to its end, and taken home."""
+
+import importlib.util
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
+lab_page = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lab_page)
+until = lab_page.until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def notebook(lab, page):
+    lab_page.open_lab(page, lab.replace("00_start_here", "07_engine_tour"))
+    start = time.monotonic()
+    lab_page.run_all(page)
+    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 240, "end of the last cell")
+    print(f"all cells after {time.monotonic() - start:.1f} s")
+    assert lab_page.failures(page) == []
+    return page
+
+
+def test_timesteps_live(notebook, artefacts, tmp_path):
+    notebook.locator(".jp-OutputArea-output table").first.scroll_into_view_if_needed()
+    notebook.wait_for_timeout(1000)
+    notebook.screenshot(path=artefacts / "tour_tables.png")
+    for number, name in enumerate(("tour_scaling", "tour_exchange")):
+        picture = notebook.locator(".jp-OutputArea-output img[width='760']").nth(number)
+        picture.scroll_into_view_if_needed()
+        picture.screenshot(path=artefacts / f"{name}.png")
+    panel = notebook.locator(".labkit").first
+    panel.scroll_into_view_if_needed()
+    state = panel.locator(".labkit-state")
+    until(lambda: state.inner_text() == "done", 5, "state")
+    assert "blows up" in panel.inner_text()
+    before = panel.locator("img").screenshot()
+
+    type_into(panel, "time", "2000")
+    panel.get_by_role("button", name="Run").click()
+    until(lambda: re.match(r"running · \d+%", state.inner_text()), 10, "progress")
+    notebook.wait_for_timeout(1000)
+    panel.get_by_role("button", name="Stop").click()
+    until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
+
+    type_into(panel, "smallest", "1")
+    type_into(panel, "largest", "8")
+    type_into(panel, "count", "4")
+    type_into(panel, "time", "200")
+    panel.get_by_role("button", name="Run").click()
+    until(lambda: state.inner_text() == "done" and "With 4 fs it blows up" in panel.inner_text(), 60, "end")
+    notebook.wait_for_timeout(500)
+    after = panel.locator("img").screenshot()
+    assert (lab_page.pixels(before)[:9000] != lab_page.pixels(after)[:9000]).any() or len(before) != len(after)
+    panel.get_by_role("button", name="Show code").click()
+    until(lambda: "[1.0, 2.0, 4.0, 8.0]" in panel.locator("pre.labkit-code").inner_text(), 10, "script")
+    panel.get_by_role("button", name="Download").click()
+    link = panel.locator("a.labkit-link", has_text="timesteps.csv")
+    until(lambda: link.count() == 1, 20, "link")
+    with notebook.expect_download() as download:
+        link.click()
+    download.value.save_as(tmp_path / "timesteps.csv")
+    assert (tmp_path / "timesteps.csv").read_text().startswith("dt_fs,error_meV_per_atom")
+    panel.screenshot(path=artefacts / "tour_panel.png")
+
+
+def type_into(panel, name, value):
+    field = panel.locator(f".labkit-{name} .widget-readout")
+    field.click()
+    field.press("Control+a")
+    field.type(value)
+    field.press("Enter")
