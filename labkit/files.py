@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,44 @@ def atomic_tensors(path: str | os.PathLike[str], tensors: dict[str, Any], header
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, header)
         except SafetensorError as error:  # what the disk says comes as one, too
             raise OSError(str(error)) from error
+
+
+def tensors_digest(header: dict[str, str], tensors: dict[str, Any]) -> str:
+    """sha256 of a header and its tensors: a file whose header was changed is not the model that was fitted."""
+    found = hashlib.sha256()
+    for key in sorted(set(header) - {"digest"}):
+        found.update(f"{key}={header[key]}\n".encode())
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].detach().cpu().contiguous().numpy())
+    return found.hexdigest()
+
+
+def read_tensors(path: Path, form: str, what: str, device: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """Header and tensors of a file of the format `form` with the right digest; `what` names it in errors."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise LabkitError(f"{path}: there is no such file; expected a {what} written by model.save(...)")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            header = file.metadata() or {}
+            # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise LabkitError(
+            f"{path}: not a whole safetensors file ({error}); it may be cut off: save the model again"
+        ) from error
+    if header.get("format") != form:
+        raise LabkitError(
+            f"{path}: format is {header.get('format')!r}, expected {form!r}; this is no {what} of labkit's"
+        )
+    if header.get("digest") != tensors_digest(header, tensors):
+        raise LabkitError(
+            f"{path}: settings and tensors do not belong together (other hyperparameters than it was fitted with, or a "
+            "damaged file); save the model again"
+        )
+    return header, tensors
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, fields
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 import labkit
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors
+from labkit.files import atomic_tensors, read_tensors, tensors_digest
 from labkit.gap.config import Distance2b, GapConfig, Soap
 from labkit.gap.model import GapModel
 from labkit.gap.sparse import make_terms
@@ -54,44 +52,14 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
         "e0": json.dumps(model.e0),
         "metadata": json.dumps(model.metadata),
     }
-    header["digest"] = digest(header, tensors)
+    header["digest"] = tensors_digest(header, tensors)
     atomic_tensors(path, tensors, header)
-
-
-def digest(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> str:
-    """sha256 of settings and tensors: a file whose header was changed is not the model that was fitted."""
-    found = hashlib.sha256()
-    for key in sorted(set(header) - {"digest"}):
-        found.update(f"{key}={header[key]}\n".encode())
-    for name in sorted(tensors):
-        found.update(name.encode())
-        found.update(tensors[name].detach().cpu().contiguous().numpy())
-    return found.hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> GapModel:
     """Read a model; its tensors must fit its own settings."""
     path = Path(path)
-    if not path.is_file():
-        raise LabkitError(f"{path}: there is no such file; expected a GAP written by model.save(...)")
-    try:
-        with safe_open(path, framework="pt", device=str(run_config().device)) as file:
-            header = file.metadata() or {}
-            # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise LabkitError(
-            f"{path}: not a whole safetensors file ({error}); it may be cut off: save the model again"
-        ) from error
-    if header.get("format") != _FORMAT:
-        raise LabkitError(
-            f"{path}: format is {header.get('format')!r}, expected {_FORMAT!r}; this is no GAP of labkit's"
-        )
-    if header.get("digest") != digest(header, tensors):
-        raise LabkitError(
-            f"{path}: settings and tensors do not belong together (other hyperparameters than it was fitted with, or a "
-            "damaged file); save the model again"
-        )
+    header, tensors = read_tensors(path, _FORMAT, "GAP", run_config().device)
     try:
         config = config_from_dict(json.loads(header["config"]))
         terms = make_terms(config, json.loads(header["species"]))

@@ -2,5 +2,6 @@
 
 from labkit.regression.least_squares import Block, BlockLeastSquares, Solution
 from labkit.regression.selection import select
+from labkit.regression.spectral import Posterior, Spectral
 
-__all__ = ["Block", "BlockLeastSquares", "Solution", "select"]
+__all__ = ["Block", "BlockLeastSquares", "Posterior", "Solution", "Spectral", "select"]

@@ -1,32 +1,17 @@
 """SOAP: rotation, finite differences, and featomic with the same radial basis tabulated into it."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import molecule
+from descriptors.tabulated import SETTINGS, featomic_settings, frames
 from scipy.spatial.transform import Rotation
 
 from labkit.base import State, find_neighbours
 from labkit.descriptors import DensityExpansion, RadialBasis, SoapPowerSpectrum
 from labkit.descriptors.radial import smeared
 from labkit.errors import LabkitError
-
-SETTINGS = dict(n_max=5, l_max=4, cutoff=4.0, atom_sigma=0.4)
-
-
-def frames() -> list[Atoms]:
-    rng = np.random.default_rng(0)
-    salt = bulk("NaCl", "rocksalt", a=5.4)
-    salt.numbers[:] = [1, 8]
-    out = [molecule("H2O2"), salt * (2, 1, 1), molecule("H2O")]
-    for atoms in out:
-        atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
-    out[2].set_cell([[3.1, 0, 0], [0.4, 3.3, 0], [-0.7, 0.2, 3.6]])
-    out[2].pbc = True
-    return out
 
 
 def soap(atoms, **changes) -> torch.Tensor:
@@ -132,45 +117,12 @@ def test_pair_derivatives_equal_autograd() -> None:
     assert slope.shape == (6, 3, 5, 5, 9)
 
 
-@cache
-def featomic_settings() -> dict:
-    import featomic
-    from featomic.splines import SoapSpliner
-
-    basis = RadialBasis(5, 4, 4.0, 0.4)
-
-    class Tabulated(featomic.basis.RadialBasis):
-        """R_nl handed over; featomic smears, integrates, expands and contracts by itself."""
-
-        def __init__(self, l: int) -> None:
-            super().__init__(max_radial=4, radius=4.0)
-            self.l = l
-
-        @property
-        def integration_radius(self) -> float:
-            return 4.0 + 6 * 0.4
-
-        def compute_primitive(self, positions: np.ndarray, n: int, *, derivative: bool) -> np.ndarray:
-            at = np.atleast_1d(positions)
-            if derivative:
-                return (basis.function(self.l, at + 1e-5)[n] - basis.function(self.l, at - 1e-5)[n]) / 2e-5
-            return basis.function(self.l, at)[n].reshape(np.shape(positions))
-
-    spliner = SoapSpliner(
-        cutoff=featomic.cutoff.Cutoff(radius=4.0, smoothing=featomic.cutoff.ShiftedCosine(width=0.5)),
-        density=featomic.density.Gaussian(width=0.4),
-        basis=featomic.basis.Explicit(by_angular={l: Tabulated(l) for l in range(5)}),
-        n_spline_points=160,
-    )
-    return spliner.get_hypers()
-
-
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_against_featomic_with_the_same_radial_basis(which: int) -> None:
     import featomic
 
     atoms = frames()[which]
-    spectrum = featomic.SoapPowerSpectrum(**featomic_settings()).compute(atoms)
+    spectrum = featomic.SoapPowerSpectrum(**featomic_settings(**SETTINGS)).compute(atoms)
     theirs = np.zeros((len(atoms), 5, 10, 10))
     for key, block in spectrum.items():
         first, second = (0 if key[name] == 1 else 1 for name in ("neighbor_1_type", "neighbor_2_type"))

@@ -1,0 +1,160 @@
+"""Labels of frames for tensor regression: found, of the right shape, symmetric, plausible; else a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+
+from labkit.base import check_atoms
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.polarizability.target import Target, as_target
+
+Frames = Dataset | Sequence[Atoms]
+
+#: relative asymmetry of a symmetric tensor that is rounding of the code that made it; more is an error
+ASYMMETRY = 0.01
+#: polarizability over the sum of cubed covalent radii: 0.8 (NaCl) to 13 (Si) in Å^3
+PLAUSIBLE = (0.3, 20.0)
+#: e an atom, by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
+SUM_RULE = 0.2
+
+
+def structures(frames: Frames | Atoms) -> list[Atoms]:
+    """The frames as a list of Atoms; raises LabkitError for an empty one and for broken geometry."""
+    found = frames.atoms if isinstance(frames, Dataset) else [frames] if isinstance(frames, Atoms) else list(frames)
+    if not found:
+        raise LabkitError("no frames were given; expected at least one")
+    for k, atoms in enumerate(found):
+        check_atoms(atoms, f"frame {k}")
+    return found
+
+
+def with_label(frames: Frames, target: str | Target) -> Frames:
+    """The frames that have the property, in their order.
+
+    >>> import labkit
+    >>> len(with_label(labkit.datasets.ice("valid"), "polarizability")) > 10
+    True
+    """
+    target = as_target(target)
+    found = [k for k, value in enumerate(_found(frames, target)) if value is not None]
+    return frames[found] if isinstance(frames, Dataset) else [frames[k] for k in found]
+
+
+def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:
+    """Values (S, ...) of cells or (n, ...) of atoms, and notes on what was mended or looks odd."""
+    atoms = structures(frames)
+    found = _found(frames, target)
+    missing = [k for k, value in enumerate(found) if value is None]
+    if missing:
+        raise LabkitError(
+            f"{len(missing)} of {len(found)} frames have no {target.name} (the first: frame {missing[0]}); leave them "
+            f"out, as in with_label(frames, {target.name!r})"
+        )
+    values = [_shaped(value, target, len(a), f"frame {k}") for k, (value, a) in enumerate(zip(found, atoms))]
+    notes = []
+    if is_periodic(atoms, target) and target.rank == 1:
+        notes.append(f"{target.name} of periodic frames is known up to a quantum only; make sure that it has no jumps")
+    if target.rank == 2 and target.symmetric:
+        notes += _symmetrise(values, target)
+    notes += _sum_rule(values, target) if target.of == "neutral" else []
+    notes += _magnitude(values, atoms) if target.name == "polarizability" else []
+    return np.concatenate(values) if target.per_atom else np.stack(values), notes
+
+
+def _found(frames: Frames, target: Target) -> list[Any]:
+    """The raw label of each frame, or None."""
+    if isinstance(frames, Dataset) and hasattr(frames, target.name):
+        spans = zip(frames.offsets[:-1], frames.offsets[1:])
+        array = getattr(frames, target.name)
+        parts = [array[a:b] for a, b in spans] if target.per_atom else list(array)
+        return [None if np.isnan(part).any() else part for part in parts]
+    if isinstance(frames, Dataset):
+        infos = frames.info
+    else:
+        infos = [{**a.info, **(a.calc.results if a.calc is not None else {})} for a in frames]
+    atoms = structures(frames)
+    return [a.arrays.get(target.name) if target.per_atom else info.get(target.name) for a, info in zip(atoms, infos)]
+
+
+def _shaped(value: Any, target: Target, n: int, where: str) -> np.ndarray:
+    expected = (n, *target.shape) if target.per_atom else target.shape
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise LabkitError(f"{where}: {target.name} is {str(value)[:40]!r}, expected numbers") from None
+    flat = (n, 9) if target.per_atom else (9,)
+    if array.shape not in (expected, flat if target.rank == 2 else expected):
+        raise LabkitError(f"{where}: {target.name} has the shape {array.shape}, expected {expected}")
+    if not np.isfinite(array).all():
+        raise LabkitError(f"{where}: {target.name} holds {array[~np.isfinite(array)][0]}; correct it or leave it out")
+    return array.reshape(expected)
+
+
+def is_periodic(atoms: Sequence[Atoms], target: Target, known: bool | None = None) -> bool | None:
+    """Whether the frames are periodic; None where it does not matter: scalars, and properties of atoms.
+
+    Dipoles and polarizabilities of cells mean another thing than those of molecules: V (ε - 1)/4π has the field of the
+    other cells in it. Raises LabkitError where both kinds stand together, or the frames are not of the `known` kind.
+    """
+    if target.rank == 0 or target.per_atom:
+        return None
+    found = [bool(a.pbc.any()) for a in atoms]
+    expected = found[0] if known is None else known
+    if (not expected) in found:
+        other = found.index(not expected)
+        first = "frame 0 is" if known is None else "this model was trained on frames that are"
+        names = ("periodic", "open") if expected else ("open", "periodic")
+        raise LabkitError(
+            f"{first} {names[0]} and frame {other} is {names[1]}: {target.name} of a crystal and of a molecule are not "
+            "the same quantity; train one model for each"
+        )
+    return expected
+
+
+def _symmetrise(values: list[np.ndarray], target: Target) -> list[str]:
+    worst = 0.0
+    for k, value in enumerate(values):
+        flipped = np.swapaxes(value, -1, -2)
+        size = float(np.abs(value - flipped).max() / max(np.abs(value).max(), 1e-300))
+        if size > ASYMMETRY:
+            a, b = np.unravel_index(np.abs(value - flipped).argmax(), value.shape)[-2:]
+            axes = "xyz"
+            raise LabkitError(
+                f"frame {k}: {target.name} is not symmetric, {axes[a]}{axes[b]} and {axes[b]}{axes[a]} differ by "
+                f"{100 * size:.0f} % of the largest component; correct it, or learn it as "
+                f"Target({target.name!r}, rank=2, symmetric=False)"
+            )
+        values[k], worst = (value + flipped) / 2, max(worst, size)
+    return [f"{target.name} was made symmetric (by up to {100 * worst:.2g} %)"] if worst > 1e-6 else []
+
+
+def _sum_rule(values: list[np.ndarray], target: Target) -> list[str]:
+    sums = [np.abs(value.sum(0)).max() for value in values]
+    k = int(np.argmax([s / len(value) for s, value in zip(sums, values)]))
+    if sums[k] > SUM_RULE * len(values[k]):
+        raise LabkitError(
+            f"frame {k}: {target.name} sum to {sums[k]:.3g} e, expected 0 (the acoustic sum rule); are atoms missing, "
+            "or are these other charges?"
+        )
+    worst = float(max(sums))
+    if worst > 1e-6:
+        return [f"{target.name} sum to up to {worst:.2g} e a cell instead of 0: the mean over atoms was subtracted"]
+    return []
+
+
+def _magnitude(values: list[np.ndarray], atoms: list[Atoms]) -> list[str]:
+    ratio = float(np.median([np.trace(v) / 3 / (covalent_radii[a.numbers] ** 3).sum() for v, a in zip(values, atoms)]))
+    if PLAUSIBLE[0] <= ratio <= PLAUSIBLE[1]:
+        return []
+    size = "large" if ratio > PLAUSIBLE[1] else "small"
+    hint = "in a.u. (1 a.u. = 0.148 Å^3)" if ratio > 0 else "of the wrong sign"
+    return [
+        f"polarizability looks too {size} for Å^3 ({abs(ratio):.2g} times the cubed covalent radii; usual: 1 to 13): "
+        f"is it {hint}, or a dielectric tensor (polarizability = V (epsilon - 1)/4π)?"
+    ]

@@ -1,0 +1,73 @@
+"""Settings of a tensor model: all that it is made with, but its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labkit.errors import LabkitError, suggest
+from labkit.polarizability.target import Target
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a model is made with, but its data.
+
+    species            atomic numbers
+    n_max, l_max, cutoff [Å], atom_sigma [Å], cutoff_transition_width [Å], central_weight   of the density expansion
+    zeta               exponent of the kernel
+    n_features         kept of each λ; None: all
+    feature_selection  'cur' or 'fps'
+    n_sparse           environments a species that span the model; None: all of the training frames
+    sparse_method      'fps', 'cur_points' or 'random'
+    """
+
+    target: Target
+    species: tuple[int, ...]
+    n_max: int = 8
+    l_max: int = 6
+    cutoff: float = 4.0
+    atom_sigma: float = 0.3
+    cutoff_transition_width: float = 0.5
+    central_weight: float = 1.0
+    zeta: float = 2.0
+    n_features: int | None = 200
+    feature_selection: str = "cur"
+    n_sparse: int | None = None
+    sparse_method: str = "fps"
+
+    def __post_init__(self) -> None:
+        for key in ("n_max", "cutoff", "atom_sigma", "zeta"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+                raise LabkitError(f"{key} is {value!r}, expected a positive number")
+        if self.zeta < 1:
+            raise LabkitError(f"zeta is {self.zeta!r}, expected 1 (linear) or more")
+        if self.l_max < max(self.degrees):
+            raise LabkitError(f"l_max is {self.l_max}, but {self.target.name} needs at least {max(self.degrees)}")
+        for key in ("n_features", "n_sparse"):
+            value = getattr(self, key)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise LabkitError(f"{key} is {value!r}, expected a whole number from 1, or None for all")
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """λ of all descriptors: those of the target, and 0 for the kernel's nonlinearity."""
+        return tuple(sorted({0, *self.target.parts}))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Settings:
+        return cls(**{**plain, "target": Target(**plain["target"]), "species": tuple(plain["species"])})
+
+    @classmethod
+    def check_names(cls, given: Mapping[str, Any]) -> None:
+        """Raise LabkitError for a setting that is not known."""
+        known = set(cls.__dataclass_fields__) - {"target", "species"}
+        for key in given:
+            if key not in known:
+                names = ", ".join(sorted(known))
+                raise LabkitError(f"unknown setting {key!r}; expected one of {names}{suggest(key, known)}")
