@@ -34,9 +34,6 @@ class CompiledBonded:
         for kernel in self._kernels:
             kernel(positions, self._index, energy, forces, virial)
 
-    def reset(self) -> None:
-        """Nothing is kept."""
-
 
 def _kernel(term: Term) -> Callable[..., None]:
     from labkit.forcefield.kernels import bonded

@@ -80,10 +80,6 @@ class CompiledPairs:
             config().threads, positions, cells, clusters, self._sorted, self._interactions, forces, energy, virial
         )
 
-    def reset(self) -> None:
-        """Forget the list of pairs."""
-        self._kept = None
-
     def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
         from labkit.forcefield.kernels.clusters import exclusion_table, find_clusters
 

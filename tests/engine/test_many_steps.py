@@ -103,3 +103,20 @@ def test_gradients_take_single_steps(dipeptide) -> None:
     end = VelocityVerlet().advance(followed, forcefield, 0.5, 2)
     (slope,) = torch.autograd.grad(end.positions.sum(), [followed.velocities])
     assert float(slope.abs().max()) == pytest.approx(1.0, rel=0.2)  # dr/dv = t = 1 fs
+
+
+def test_an_observer_may_evaluate_the_potential_elsewhere(dipeptide) -> None:
+    forcefield, state = dipeptide
+    (atoms,) = state.to_atoms()
+    atoms.pbc = False
+    open_ = State.from_atoms(atoms)
+
+    class Elsewhere:
+        every = 5
+
+        def __call__(self, state, evaluation) -> None:
+            forcefield.evaluate(open_)
+
+    ends = [simulate(state, forcefield, VelocityVerlet(), 30, 0.5, observers=looks) for looks in ([], [Elsewhere()])]
+    torch.testing.assert_close(ends[0].positions, ends[1].positions, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ends[0].aux["energy"], ends[1].aux["energy"], rtol=1e-9, atol=1e-9)
