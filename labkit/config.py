@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -74,3 +75,9 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise LabkitError("LABKIT_DEVICE asks for 'cuda', but torch finds no GPU; set LABKIT_DEVICE=cpu")
     return device
+
+
+@cache
+def compiler() -> bool:
+    """True where numba is installed; without it torch does the same, several times slower on the CPU."""
+    return importlib.util.find_spec("numba") is not None

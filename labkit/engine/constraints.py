@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.config import compiler
 from labkit.engine.clusters import Clusters, Groups, find_clusters
 from labkit.errors import LabkitError
 
@@ -201,12 +201,6 @@ def _converged(error: Tensor) -> bool:
 
 def _tolerance(like: Tensor) -> float:
     return TOLERANCE if like.dtype == torch.float64 else 2e-6
-
-
-@cache
-def compiler() -> bool:
-    """True where numba is installed; without it torch does the same, several times slower on the CPU."""
-    return importlib.util.find_spec("numba") is not None
 
 
 def _compiled(*tensors: Tensor) -> bool:

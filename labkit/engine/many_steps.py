@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from labkit.base import Compiled, Potential, State
-from labkit.engine.constraints import Constraints, compiler
+from labkit.config import compiler
+from labkit.engine.constraints import Constraints
 from labkit.units import FORCE_TO_ACCELERATION
 
 #: (step that is being made, velocities): changes the velocities in the middle of a step

@@ -15,15 +15,6 @@ from labkit.forcefield.pair_term import PairTerm
 from labkit.forcefield.term import Term
 
 
-def available() -> bool:
-    """True where numba is installed; without it everything goes by autograd, slower and the same."""
-    try:
-        import numba  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 class Kernel(Protocol):
     """Some terms of a force field by a compiled kernel."""
 

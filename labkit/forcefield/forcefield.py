@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.base.neighbours import find_neighbours
+from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
@@ -85,7 +86,7 @@ class ForceField(Potential):
 
     def _fast(self, state: State) -> compiled.Compiled | None:
         self.check(state.system)
-        if state.positions.device.type != "cpu" or state.positions.dtype != torch.float64 or not compiled.available():
+        if state.positions.device.type != "cpu" or state.positions.dtype != torch.float64 or not compiler():
             return None
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())

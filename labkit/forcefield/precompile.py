@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 
-from labkit.forcefield.compiled import available
+from labkit.config import compiler
 from labkit.forcefield.examples import peptide, water
 
 
 def main() -> None:
-    if not available():
+    if not compiler():
         print("labkit: numba is not installed, force fields go by torch alone (slower)")
         return
     began = time.perf_counter()
