@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +38,17 @@ def refuse_news(page: Any) -> None:
 def run_all(page: Any) -> None:
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+
+
+def run_notebook(page: Any, address: str, seconds: float) -> Any:
+    """Open a notebook and run it whole; all its cells end within `seconds` and none fails."""
+    open_lab(page, address)
+    start = time.monotonic()
+    run_all(page)
+    until(lambda: all(re.match(r"\[\d+\]", prompt) for prompt in prompts(page)), seconds, "end of the last cell")
+    print(f"all cells after {time.monotonic() - start:.1f} s")
+    assert failures(page) == []
+    return page
 
 
 def prompts(page: Any) -> list[str]:

@@ -1,15 +1,10 @@
 """Notebook 07 in a browser: run whole; then a finer ladder of timesteps, stopped, run to its end, and taken home."""
 
-import importlib.util
 import re
-import time
-from pathlib import Path
 
 import pytest
+from browser import lab_page
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser
@@ -17,13 +12,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def notebook(lab, page):
-    lab_page.open_lab(page, lab.replace("00_start_here", "07_engine_tour"))
-    start = time.monotonic()
-    lab_page.run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 240, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
-    assert lab_page.failures(page) == []
-    return page
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "07_engine_tour"), 240)
 
 
 def test_timesteps_live(notebook, artefacts, tmp_path):

@@ -1,15 +1,8 @@
 """Notebook 02 in a browser: run whole; then a guess by mouse, a curve, its guess locked beside the truth."""
 
-import importlib.util
-import re
-import time
-from pathlib import Path
-
 import pytest
+from browser import lab_page
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser
@@ -17,13 +10,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def notebook(lab, page):
-    lab_page.open_lab(page, lab.replace("00_start_here", "02_learning_curve"))
-    start = time.monotonic()
-    lab_page.run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 150, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
-    assert lab_page.failures(page) == []
-    return page
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "02_learning_curve"), 150)
 
 
 def test_guess_run_and_see(notebook, artefacts):

@@ -1,16 +1,11 @@
 """Notebook 04 in a browser: run whole; then atoms move, a slider is turned meanwhile, and a large timestep explodes."""
 
-import importlib.util
 import re
-import time
-from pathlib import Path
 
 import ase.io
 import pytest
+from browser import lab_page
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser
@@ -20,13 +15,7 @@ ANSWER = 0.5  # s, within which Stop answers on the screen
 
 @pytest.fixture
 def notebook(lab, page):
-    lab_page.open_lab(page, lab.replace("00_start_here", "04_molecular_dynamics"))
-    start = time.monotonic()
-    lab_page.run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 150, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
-    assert lab_page.failures(page) == []
-    return page
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "04_molecular_dynamics"), 150)
 
 
 def test_atoms_move_and_answer(notebook, artefacts, tmp_path):

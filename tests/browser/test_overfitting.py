@@ -1,15 +1,8 @@
 """The sigma slider dragged by mouse: the picture follows within half a second, and another slider builds anew."""
 
-import importlib.util
-import re
-import time
-from pathlib import Path
-
 import pytest
+from browser import lab_page
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser
@@ -26,13 +19,7 @@ WATCH = """panel => {
 
 @pytest.fixture
 def notebook(lab, page):
-    lab_page.open_lab(page, lab.replace("00_start_here", "03_overfitting"))
-    start = time.monotonic()
-    lab_page.run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 150, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
-    assert lab_page.failures(page) == []
-    return page
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "03_overfitting"), 150)
 
 
 def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):

@@ -1,15 +1,11 @@
 """The first notebook as a newcomer sees it: atoms on the screen, a trained potential, a healthy installation."""
 
-import importlib.util
 import re
 import time
-from pathlib import Path
 
 import pytest
+from browser import lab_page
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until, colours = lab_page.until, lab_page.colours
 
 pytestmark = pytest.mark.browser

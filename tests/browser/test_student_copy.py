@@ -1,17 +1,13 @@
 """A learner's copy as a learner sees it: Run All ends at the first exercise in one line; answers are judged at once."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
+from browser import lab_page
 
 from labkit.lab import find_notebooks
 from labkit.student import write_copies
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser

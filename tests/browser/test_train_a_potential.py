@@ -1,17 +1,12 @@
 """The second notebook run whole; then its panel is used as a person would, also while a cell runs."""
 
-import importlib.util
 import re
-import time
-from pathlib import Path
 
 import pytest
+from browser import lab_page
 
 from labkit.gap import GapConfig, GapModel
 
-spec = importlib.util.spec_from_file_location("lab_page", Path(__file__).with_name("lab_page.py"))
-lab_page = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(lab_page)
 until = lab_page.until
 
 pytestmark = pytest.mark.browser
@@ -21,13 +16,7 @@ ANSWER = 0.5  # s, within which Stop answers on the screen
 
 @pytest.fixture
 def notebook(lab, page):
-    lab_page.open_lab(page, lab.replace("00_start_here", "01_train_a_potential"))
-    start = time.monotonic()
-    lab_page.run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", p) for p in lab_page.prompts(page)), 90, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
-    assert lab_page.failures(page) == []
-    return page
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "01_train_a_potential"), 90)
 
 
 def test_panel_runs_stops_complains_and_gives_away_what_it_has(notebook, artefacts, tmp_path):
