@@ -36,3 +36,15 @@ ASE_TIME = 1.0 / _ase.fs
 
 #: k_e = 1/(4 π ε_0) in eV Å/e².
 COULOMB = _ase._e * 1e10 / (4 * _ase.pi * _ase._eps0)
+
+#: Speed of light, Å/fs.
+LIGHT = _ase._c * 1e-5
+
+#: Oscillations a fs of one cm^-1.
+WAVENUMBER = LIGHT * 1e-8
+
+#: Reduced Planck constant, eV fs.
+HBAR = _ase._hbar / _ase._e * 1e15
+
+#: km/mol of an absorption of one Å a cell, ∫σ dν.
+KM_PER_MOL = _ase._Nav * 1e-13

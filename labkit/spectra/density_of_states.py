@@ -1,0 +1,89 @@
+"""The vibrational density of states from velocities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from labkit.base import System
+from labkit.errors import LabkitError
+from labkit.spectra.spectrum import Spectrum
+from labkit.spectra.transform import density
+from labkit.units import KB, KINETIC
+
+
+@dataclass(frozen=True, eq=False)
+class DensityOfStates:
+    """Modes a cm⁻¹: of all atoms, and of each species, by symbol; the species add up to the total."""
+
+    total: Spectrum
+    species: dict[str, Spectrum]
+
+
+def density_of_states(
+    velocities: Any,
+    system: System,
+    spacing: float,
+    *,
+    temperature: float | None = None,
+    resting: int = 3,
+    **options: Any,
+) -> DensityOfStates:
+    """g(ν) = 2c/(k_BT) ∫ Σ_i m_i <v_i(0)·v_i(t)> e^(-iωt) dt, whose integral is the number of degrees of freedom.
+
+    In a classical harmonic system each mode has the area 1 (equipartition). No quantum correction belongs here.
+
+    velocities   (T, n, 3) Å/fs of the n atoms of a batch; its systems are the trajectories
+    system       of that batch: replicas of one system, with masses and species
+    spacing      fs between samples
+    temperature  K of the k_BT. None: each trajectory's own kinetic temperature with 3N - `resting` degrees of freedom,
+                 so that the integral is that number
+    resting      degrees of freedom that do not move: 3 where the centre of mass rests
+    options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
+
+    Raises LabkitError for velocities that are missing, of another shape, zero or no number, for a batch of different
+    systems, and as `infrared` does. Source: Dickey and Paskin, Phys. Rev. 188, 1407 (1969).
+    """
+    if velocities is None:
+        raise LabkitError("there are no velocities; record them with Response(velocities=True)")
+    values = np.asarray(velocities, dtype=float)
+    if values.ndim != 3 or values.shape[1:] != (system.n_atoms, 3):
+        raise LabkitError(f"velocities have the shape {values.shape}; expected (T, {system.n_atoms}, 3)")
+    lost = np.argwhere(~np.isfinite(values))
+    if len(lost):
+        raise LabkitError(f"velocities: those of atom {lost[0][1]} in sample {lost[0][0]} are no numbers")
+    numbers, kinds = np.unique(system.numbers.cpu().numpy(), return_inverse=True)
+    index, trajectories = system.index.cpu().numpy(), system.n_systems
+    group = index * len(numbers) + kinds
+    made_of = np.bincount(group, minlength=trajectories * len(numbers)).reshape(trajectories, -1)
+    if (made_of != made_of[0]).any():
+        other = int(np.argmax((made_of != made_of[0]).any(1)))
+        raise LabkitError(
+            f"system {other} of the batch is made of other atoms than system 0; give replicas of one system"
+        )
+    masses = system.masses.cpu().numpy().astype(float)
+    weighted = values * np.sqrt(KINETIC * masses)[:, None]
+    found = density(weighted.reshape(len(values), -1), np.repeat(group, 3), spacing, centred=False, **options)
+    parts = found.values.reshape(-1, len(numbers), len(found.frequency))  # (R, species, K)
+    if temperature is None:
+        area = np.trapezoid(parts.sum(1), found.frequency, axis=1)
+        if not (area > 0).all():
+            raise LabkitError(
+                "no atom moves: all velocities are zero; begin with maxwell_boltzmann(state, temperature)"
+            )
+        width = (area / (3 * made_of[0].sum() - resting))[:, None, None]
+    elif temperature > 0:
+        width = KB * temperature
+    else:
+        raise LabkitError(f"temperature is {temperature!r} K; expected a positive number, or None")
+    parts = parts / width
+
+    def made(name: str, samples: np.ndarray) -> Spectrum:
+        return Spectrum(name, "cm", found.frequency, samples, None, found.resolution)
+
+    symbols = [chemical_symbols[z] for z in numbers]
+    species = {symbol: made(f"density of states, {symbol}", parts[:, k]) for k, symbol in enumerate(symbols)}
+    return DensityOfStates(made("density of states", parts.sum(1)), species)

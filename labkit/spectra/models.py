@@ -1,0 +1,73 @@
+"""What predicts tensors of a batch: one model, several that share descriptors, or a committee, in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from labkit.base import Neighbours, System
+from labkit.errors import LabkitError
+from labkit.polarizability import TensorModel
+
+#: (system, positions, cell, neighbours) -> (S, 3, 3) of cells or (n, 3, 3) of atoms, or with M members before
+Tensors = Callable[[System, Tensor, Tensor, Neighbours], Tensor]
+
+
+class Members:
+    """M models as one function that gives (M, S, 3, 3) or (M, n, 3, 3).
+
+    models  a TensorModel; several of them, of which those with one descriptor compute it once; or anything that is
+            called like one and has a `cutoff` [Å], such as a committee, whose result has M members before
+    name    of the property, for errors
+    """
+
+    def __init__(self, models: Tensors | Sequence[TensorModel], name: str) -> None:
+        self.models = list(models) if isinstance(models, Sequence) else [models]
+        self.name = name
+        for model in self.models:
+            known = getattr(getattr(model, "target", None), "name", name)
+            if known != name:
+                raise LabkitError(f"the model given for {name} predicts {known}; give one that was fitted to {name}")
+            if not callable(model) or not hasattr(model, "cutoff"):
+                raise LabkitError(
+                    f"{name}: {type(model).__name__} is no model; expected a TensorModel, a committee, or a function "
+                    "of (system, positions, cell, neighbours) with a cutoff"
+                )
+        if not self.models:
+            raise LabkitError(f"{name}: no model was given; expected at least one")
+
+    @property
+    def cutoff(self) -> float:
+        """Å; what neighbour lists must reach."""
+        return max(float(model.cutoff) for model in self.models)
+
+    def __call__(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Raises LabkitError for a result of another shape."""
+        features: dict[int, dict[int, Tensor]] = {}
+        found = []
+        for model in self.models:
+            if isinstance(model, TensorModel) and len(self.models) > 1:
+                system.check_species(model.settings.species)
+                key = id(model.descriptor)
+                if key not in features:
+                    features[key] = model.descriptor(system, positions, cell, neighbours)
+                parts = model.spherical(features[key], system.numbers, system.index, system.counts)
+                found.append(model.target.to_cartesian(parts))
+            else:
+                found.append(model(system, positions, cell, neighbours))
+        values = torch.cat([f if f.ndim == 4 else f[None] for f in found])
+        rows = system.n_atoms if self.name == "born_charges" else system.n_systems
+        if values.shape[1:] != (rows, 3, 3):
+            raise LabkitError(
+                f"{self.name}: the model gave the shape {tuple(found[0].shape)} for {system.n_systems} systems of "
+                f"{system.n_atoms} atoms; expected ({rows}, 3, 3), or (M, {rows}, 3, 3) by a committee"
+            )
+        return values
+
+
+def current(charges: Tensor, velocities: Tensor, system: System) -> Tensor:
+    """J_a = Σ_i Σ_b Z_i,ab v_i,b of Born charges (M, n, 3, 3) e, (M, S, 3) e Å/fs; Z_ab = dM_a/dr_b."""
+    moving = (charges @ velocities[:, :, None])[..., 0]
+    return moving.new_zeros(len(charges), system.n_systems, 3).index_add(1, system.index, moving)

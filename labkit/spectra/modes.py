@@ -1,0 +1,214 @@
+"""Normal modes of a minimum, and the harmonic infrared and Raman intensities of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from labkit.base import Potential, State, find_neighbours
+from labkit.engine import largest_force
+from labkit.errors import LabkitError
+from labkit.polarizability import TensorModel
+from labkit.spectra.models import Members, Tensors
+from labkit.units import COULOMB, FORCE_TO_ACCELERATION, KB, KINETIC, KM_PER_MOL, LIGHT, WAVENUMBER
+
+_ATOMS = 2000  # displaced at once
+
+
+@dataclass(frozen=True, eq=False)
+class NormalModes:
+    """Vibrations of one system at a minimum, Q̈_k = -ω_k² Q_k with Q in Å u^½, translations (and rotations) left out.
+
+    state      the minimum
+    frequency  (K,) cm⁻¹, ascending; imaginary ones are negative
+    vectors    (K, n, 3) orthonormal, of mass-weighted displacements: r_i = r_i⁰ + Q_k e_k,i / √m_i
+    """
+
+    state: State
+    frequency: np.ndarray
+    vectors: np.ndarray
+
+    @property
+    def displacements(self) -> np.ndarray:
+        """dr_i/dQ_k = e_k,i / √m_i, (K, n, 3) u^-½."""
+        return self.vectors / np.sqrt(self.state.system.masses.cpu().numpy())[:, None]
+
+    def intensities(
+        self,
+        *,
+        polarizability: Tensors | Sequence[TensorModel] | None = None,
+        born_charges: Tensors | Sequence[TensorModel] | None = None,
+        step: float = 0.005,
+    ) -> Intensities:
+        """dM/dQ from Born charges at the minimum, dα/dQ by central differences, all modes in one batch.
+
+        step  Å, how far the atom that moves farthest is displaced to either side
+        """
+        moves = torch.as_tensor(self.displacements).to(self.state.positions)
+        dipole = change = None
+        if born_charges is not None:
+            here = _tensors(Members(born_charges, "born_charges"), self.state).mean(0)
+            dipole = torch.einsum("iab,kib->ka", here, moves).cpu().numpy()
+        if polarizability is not None:
+            members = Members(polarizability, "polarizability")
+            size = step / moves.norm(dim=2).amax(1)[:, None, None]
+            shifts = torch.cat([size * moves, -size * moves])
+            found = torch.cat([_tensors(members, part).mean(0) for part in _displaced(self.state, shifts)])
+            plus, minus = found.unflatten(0, (2, -1))
+            change = ((plus - minus) / (2 * size)).cpu().numpy()
+        return Intensities(self.frequency, dipole, change)
+
+
+@dataclass(frozen=True, eq=False)
+class Intensities:
+    """Harmonic intensities of K modes: sticks for the spectra from trajectories to stand beside.
+
+    frequency       (K,) cm⁻¹
+    dipole          dM/dQ (K, 3) e u^-½, or None
+    polarizability  dα/dQ (K, 3, 3) Å^2 u^-½, or None
+
+    Source of the intensities: Wilson, Decius, Cross, Molecular Vibrations (1955), chapters 7 and 3.
+    """
+
+    frequency: np.ndarray
+    dipole: np.ndarray | None = None
+    polarizability: np.ndarray | None = None
+
+    @property
+    def infrared(self) -> np.ndarray:
+        """N_A π |dM/dQ|² / (3 c² · 4π ε0), km/mol (K,): the area of the mode in an infrared spectrum."""
+        if self.dipole is None:
+            raise LabkitError("there are no dipole derivatives; give born_charges= to intensities")
+        strength = np.square(self.dipole).sum(1)
+        return np.pi * COULOMB * KM_PER_MOL / (3 * KINETIC * LIGHT**2) * strength
+
+    @property
+    def isotropic(self) -> np.ndarray:
+        """a'², a' = tr dα/dQ / 3, Å^4/u (K,)."""
+        return (np.trace(self._change, axis1=1, axis2=2) / 3) ** 2
+
+    @property
+    def anisotropic(self) -> np.ndarray:
+        """γ'² = 3/2 tr β' β' of the traceless part, Å^4/u (K,)."""
+        square = np.square(self._change).sum((1, 2))
+        return 1.5 * (square - 3 * self.isotropic)
+
+    @property
+    def activity(self) -> np.ndarray:
+        """Raman activity 45 a'² + 7 γ'², Å^4/u (K,)."""
+        return 45 * self.isotropic + 7 * self.anisotropic
+
+    @property
+    def depolarization(self) -> np.ndarray:
+        """3 γ'² / (45 a'² + 4 γ'²), (K,)."""
+        whole = 45 * self.isotropic + 4 * self.anisotropic
+        return 3 * self.anisotropic / np.where(whole > 0, whole, np.nan)
+
+    def raman_areas(self, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+        """Areas k_BT/ω² (a'², γ'²) of the modes in isotropic and anisotropic classical spectra, Å^6 (K,)."""
+        omega = 2 * np.pi * WAVENUMBER * self.frequency
+        swing = np.where(omega > 0, KB * temperature / (KINETIC * np.where(omega > 0, omega, 1) ** 2), np.nan)
+        return self.isotropic * swing, self.anisotropic * swing
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table of the modes: frequency [cm⁻¹], infrared [km/mol], activity [Å^4/u], depolarization."""
+        columns = {"frequency": self.frequency}
+        if self.dipole is not None:
+            columns["infrared"] = self.infrared
+        if self.polarizability is not None:
+            columns |= {"activity": self.activity, "depolarization": self.depolarization}
+        return pd.DataFrame(columns)
+
+    @property
+    def _change(self) -> np.ndarray:
+        if self.polarizability is None:
+            raise LabkitError("there are no derivatives of the polarizability; give polarizability= to intensities")
+        return self.polarizability
+
+
+def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax: float = 0.01) -> NormalModes:
+    """Modes of the mass-weighted Hessian -dF_i/dr_j / √(m_i m_j), by central differences of forces in batches.
+
+    Translations, and the rotations of an open system, are projected out before it is diagonalised.
+
+    step  Å, displacement to either side; the error is of its second order
+    fmax  eV/Å, above which the state is no minimum
+
+    Raises LabkitError for a batch of several systems, and for a state with larger forces.
+
+    >>> relaxed = lbfgs(state, potential, fmax=1e-4)  # doctest: +SKIP
+    >>> normal_modes(relaxed, potential).frequency  # doctest: +SKIP
+    """
+    if state.system.n_systems != 1:
+        raise LabkitError(
+            f"the batch holds {state.system.n_systems} systems; give normal_modes a state of one, as State.from_atoms("
+            "state.to_atoms()[0])"
+        )
+    rest = state.replace(forces=potential.evaluate(state).forces)
+    if (largest := float(largest_force(rest))) > fmax:
+        raise LabkitError(
+            f"the state is no minimum: the largest force is {largest:.3g} eV/Å, above fmax={fmax:g}; relax it, as in "
+            "lbfgs(state, potential, fmax=1e-4)"
+        )
+    curvature = hessian(state, potential, step)
+    weight = state.system.masses.sqrt().repeat_interleave(3)
+    weighted = curvature / (weight[:, None] * weight)
+    inner = _vibrating(state).to(weighted)
+    values, vectors = torch.linalg.eigh(inner.mT @ weighted @ inner)
+    values = values * FORCE_TO_ACCELERATION
+    frequency = values.sign() * values.abs().sqrt() / (2 * np.pi * WAVENUMBER)
+    return NormalModes(rest, frequency.cpu().numpy(), (inner @ vectors).mT.unflatten(1, (-1, 3)).cpu().numpy())
+
+
+def hessian(state: State, potential: Potential, step: float = 1e-3) -> Tensor:
+    """d²E/dr_i dr_j (3n, 3n) eV/Å^2 of one system, symmetric, by central differences of forces in batches."""
+    size = 3 * state.system.n_atoms
+    shifts = (step * torch.eye(size)).to(state.positions).unflatten(1, (-1, 3))
+    forces = [potential.evaluate(part).forces for part in _displaced(state, torch.cat([shifts, -shifts]))]
+    plus, minus = torch.cat(forces).reshape(2, size, size)
+    found = (minus - plus) / (2 * step)
+    return 0.5 * (found + found.mT)
+
+
+def under_verlet(frequency: np.ndarray, dt: float) -> np.ndarray:
+    """Where velocity Verlet with steps of dt [fs] puts harmonic frequencies [cm⁻¹]: (2/dt) arcsin(ω dt/2) for ω.
+
+    >>> under_verlet(np.array([500.0, 3500.0]), 0.5).round(1).tolist()
+    [500.0, 3516.0]
+    """
+    half = np.pi * WAVENUMBER * np.asarray(frequency) * dt
+    return np.arcsin(half) / (np.pi * WAVENUMBER * dt)
+
+
+def _displaced(state: State, shifts: Tensor) -> list[State]:
+    """Copies of a system, each displaced by one of `shifts` (K, n, 3), in batches."""
+    many = max(1, _ATOMS // state.system.n_atoms)
+    parts = []
+    for some in shifts.split(many):
+        batch = State.batch([state] * len(some))
+        parts.append(batch.replace(positions=batch.positions + some.flatten(0, 1)))
+    return parts
+
+
+@torch.no_grad()
+def _tensors(members: Members, state: State) -> Tensor:
+    near = find_neighbours(state.system, state.positions, state.cell, members.cutoff)
+    return members(state.system, state.positions, state.cell, near)
+
+
+def _vibrating(state: State) -> Tensor:
+    """Orthonormal columns (3n, K) of mass-weighted displacements without translations, and rotations if open."""
+    root = state.system.masses.sqrt()[:, None, None]
+    rigid = [torch.eye(3).to(root).expand(len(root), 3, 3)]
+    if not bool(state.system.pbc.any()):
+        centre = (root[:, :, 0] ** 2 * state.positions).sum(0) / root.square().sum()
+        arms = (state.positions - centre)[:, None, :].expand(-1, 3, -1)
+        rigid.append(torch.linalg.cross(torch.eye(3).to(root).expand_as(arms), arms).mT)
+    columns = torch.cat([root * part for part in rigid], 2).flatten(0, 1)
+    u, s, _ = torch.linalg.svd(columns, full_matrices=True)
+    return u[:, int((s > 1e-6 * s[0]).sum()) :]
