@@ -57,18 +57,19 @@ def plan(
     width = WINDOWS[window][1] / (WAVENUMBER * spacing)  # lags that one cm⁻¹ of resolution takes
     if resolution is not None and not resolution > 0:
         raise LabkitError(f"resolution is {resolution!r} cm⁻¹; expected a positive number such as 20")
-    count = int(width / resolution) if resolution is not None else min(int(width / _USUAL), length // 2)
-    if count >= length or count < _LEAST:
-        piece = f"{length} samples {spacing:g} fs apart" + (f" in each of {blocks} blocks" if blocks > 1 else "")
-        needed = max(count, 2 * _LEAST)
-        asked = "a spectrum" if resolution is None else f"a resolution of {resolution:g} cm⁻¹"
+    if resolution is None:
+        count = min(max(_LEAST, int(width / _USUAL)), length // 2)
+    elif (count := int(width / resolution)) < _LEAST:
         raise LabkitError(
-            f"the trajectory is too short, {piece}: {asked} needs correlations over {needed} samples "
-            f"({needed * spacing:.0f} fs); run longer"
-            + (f", or ask for resolution={width / max(length // 2, _LEAST):.2g}" if length > 2 * _LEAST else "")
-            if count >= length or resolution is None
-            else f"a resolution of {resolution:g} cm⁻¹ leaves {count} lags of {spacing:g} fs; ask for a finer one, up "
-            f"to {width / _LEAST:.0f} cm⁻¹"
+            f"a resolution of {resolution:g} cm⁻¹ leaves {count} lags of {spacing:g} fs, which show nothing; ask for a "
+            f"finer one, up to {width / _LEAST:.0f} cm⁻¹"
+        )
+    if count < _LEAST or count >= length:
+        piece = "the trajectory" if blocks == 1 else f"each of {blocks} blocks"
+        raise LabkitError(
+            f"{piece} is too short: {length} samples {spacing:g} fs apart, but a resolution of "
+            f"{width / max(count, _LEAST):.4g} cm⁻¹ needs more than {max(count, 2 * _LEAST)}; run longer, or ask for a "
+            "coarser resolution"
         )
     return Lags(length, count, width / count)
 
