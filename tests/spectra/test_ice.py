@@ -31,7 +31,7 @@ def gap() -> tuple[GapModel, NormalModes]:
 
 @cache
 def charges() -> TensorModel:
-    return TensorDesign.build(ice()[0][:30], "born_charges", **{**SMALL, "n_max": 3, "n_sparse": 20}).solve(1e-4)
+    return TensorDesign.build(ice()[0][:30], "born_charges", **{**SMALL, "n_sparse": 20}).solve(1e-4)
 
 
 def excited(which: np.ndarray) -> State:
@@ -49,9 +49,9 @@ def observe(which: np.ndarray, steps: int, **models) -> Response:
 
 
 def test_fast_modes_have_their_frequency_and_raman_area() -> None:
-    """Each in a replica of its own: 240 fs show lines much sharper than their width."""
-    which = np.array([9, 19, 23, 25, 31])
-    response = observe(which, 480, polarizability=fitted())
+    """Each in a replica of its own: 200 fs show where a single line is within a fraction of its width."""
+    which = np.array([12, 25, 31])
+    response = observe(which, 400, polarizability=fitted())
     modes = gap()[1]
     seen = under_verlet(modes.frequency[which], 0.5)
     density = response.density_of_states(resolution=280.0).total
@@ -67,21 +67,21 @@ def test_fast_modes_have_their_frequency_and_raman_area() -> None:
 
 @pytest.mark.slow
 def test_every_mode_has_its_frequency_and_its_intensities() -> None:
-    """All 33 at once, one a replica: density of states, infrared and Raman against the harmonic sticks."""
+    """All 33, one a replica: density of states, infrared and Raman against the harmonic sticks."""
     modes = gap()[1]
     which = np.arange(len(modes.frequency))
-    response = observe(which, 4000, polarizability=fitted(), born_charges=charges())
-    density = response.density_of_states(resolution=40.0).total
-    absorbed = response.infrared(resolution=40.0, temperature=COLD, volume=None)
-    scattered = response.raman(resolution=40.0, quantum=None).parallel
+    response = observe(which, 2000, polarizability=fitted(), born_charges=charges())
+    density = response.density_of_states(resolution=60.0).total
+    absorbed = response.infrared(resolution=60.0, temperature=COLD, volume=None)
+    scattered = response.raman(resolution=60.0, quantum=None).parallel
     found = modes.intensities(polarizability=fitted(), born_charges=charges())
     iso, aniso = found.raman_areas(COLD)
     seen = under_verlet(modes.frequency, 0.5)
     for spectrum, area in ((density, None), (absorbed, found.infrared), (scattered, iso + 4 / 45 * aniso)):
         for k, f in enumerate(seen):
             total = np.trapezoid(spectrum.samples[k], spectrum.frequency)
-            if area is not None and area[k] < 0.03 * area.max():
-                continue
+            if f < 2.5 * spectrum.resolution or (area is not None and area[k] < 0.03 * area.max()):
+                continue  # a line that meets its image at -f; no intensity
             assert spectrum.frequency[spectrum.samples[k].argmax()] == pytest.approx(f, abs=10)
             if area is not None:
                 assert total == pytest.approx(area[k], rel=0.1)
