@@ -1,6 +1,8 @@
 """The design: learning, independent codes, speed of further solutions, and bad input in words."""
 
+import copy
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -271,3 +273,22 @@ def test_spherical_parts_keep_lengths_and_come_back() -> None:
         length = sum(part.square().sum(1) for part in parts.values())
         torch.testing.assert_close(length, values.reshape(5, -1).square().sum(1))
     torch.testing.assert_close(parts[0][:, 0], values.diagonal(dim1=1, dim2=2).sum(1) / 3**0.5)
+
+
+def test_threads_solve_at_the_same_time() -> None:
+    """Panels do; more sets of frames than are kept, so that some go while others are asked for."""
+    frames, _ = ice()
+    made = TensorDesign.build(frames[:24], **SMALL)
+    alone = TensorDesign.build(frames[:24], **SMALL)
+    sizes = [5 + k % 16 for k in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda size: made.predictions(made.solve(NOISE, train=range(size)), [23]), sizes))
+    for size, values in zip(sizes[:16], found[:16]):
+        np.testing.assert_array_equal(values, alone.predictions(alone.solve(NOISE, train=range(size)), [23]))
+        assert all(np.array_equal(values, again) for again in found[sizes.index(size) :: 16])
+
+
+def test_a_design_travels_to_a_worker() -> None:
+    made = design()
+    again = copy.deepcopy(made)  # by its state, as a pickle
+    np.testing.assert_array_equal(again.predictions(again.solve(NOISE), [3]), made.predictions(made.solve(NOISE), [3]))
