@@ -13,6 +13,8 @@ from labkit.polarizability.target import Target
 ASYMMETRY = 0.01
 #: polarizability over the sum of cubed covalent radii: 0.8 (NaCl) to 13 (Si) in Å^3
 PLAUSIBLE = (0.3, 20.0)
+#: electronic dielectric constant below which a cell is mostly vacuum (liquid water 1.8, methane 1.6)
+THIN = 1.3
 #: e an atom, by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
 SUM_RULE = 0.2
 
@@ -52,7 +54,14 @@ def sum_rule(values: list[np.ndarray], target: Target) -> list[str]:
 
 def magnitude(values: list[np.ndarray], atoms: list[Atoms]) -> list[str]:
     """Note polarizabilities that seem to be in another unit, or another quantity."""
-    ratio = float(np.median([np.trace(v) / 3 / (covalent_radii[a.numbers] ** 3).sum() for v, a in zip(values, atoms)]))
+    sizes = np.array([np.trace(value) / 3 for value in values])
+    radii = np.array([(covalent_radii[a.numbers] ** 3).sum() for a in atoms])
+    ratio = float(np.median(sizes / radii))
+    if _dielectric(sizes, radii, atoms):
+        return [
+            f"polarizability looks like a dielectric tensor: as Å^3, {np.median(sizes):.3g} would make these cells "
+            f"nearly transparent to a field; polarizability = V (epsilon - 1)/4π"
+        ]
     if PLAUSIBLE[0] <= ratio <= PLAUSIBLE[1]:
         return []
     size = "large" if ratio > PLAUSIBLE[1] else "small"
@@ -61,3 +70,12 @@ def magnitude(values: list[np.ndarray], atoms: list[Atoms]) -> list[str]:
         f"polarizability looks too {size} for Å^3 ({abs(ratio):.2g} times the cubed covalent radii; usual: 1 to 13): "
         f"is it {hint}, or a dielectric tensor (polarizability = V (epsilon - 1)/4π)?"
     ]
+
+
+def _dielectric(sizes: np.ndarray, radii: np.ndarray, atoms: list[Atoms]) -> bool:
+    """Whether V (ε - 1)/4π is plausible, while the cells would have ε < THIN were these polarizabilities."""
+    if not all(a.cell.rank == 3 and a.pbc.all() for a in atoms):
+        return False
+    volumes = np.array([a.get_volume() for a in atoms]) / (4 * np.pi)
+    ratio = float(np.median(volumes * (sizes - 1) / radii))
+    return PLAUSIBLE[0] <= ratio <= PLAUSIBLE[1] and float(np.median(1 + sizes / volumes)) < THIN
