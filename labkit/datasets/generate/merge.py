@@ -27,9 +27,9 @@ COUNTS = re.compile(r"\d+ frames of training and \d+\s+of validation")
 def merge(folder: str | os.PathLike[str], destination: str | os.PathLike[str]) -> dict[str, int]:
     """Add dielectric, polarizability and born_charges to train.xyz.xz and valid.xyz.xz; how many frames have them now.
 
-    `folder` is one of `add_responses`. Only labels that exist are merged, and frames that have them already stay, so that it can be done again and again.
-    SHA256SUMS and the numbers in README.md follow. Raises LabkitError, and changes nothing, for a label of another
-    structure, or whose energy or forces are not those of the shipped frame.
+    `folder` is one of `add_responses`. Only labels that exist are merged, and frames that have them already stay, so
+    that it can be done again and again. SHA256SUMS and the numbers in README.md follow. Raises LabkitError, and changes
+    nothing, for a label of another structure, or whose energy or forces are not those of the shipped frame.
     """
     destination = Path(destination)
     order = read_order(folder)

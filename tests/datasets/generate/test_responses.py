@@ -98,15 +98,15 @@ def test_what_is_there_is_merged_and_the_rest_goes_on(small, tmp_path):
         lines = text(small, name)
         assert len(lines) == len(before[name])
         for mine, theirs in zip(lines, before[name]):
-            assert mine.startswith(theirs) or set(theirs.split()[5:]) <= set(mine.split())
-        new = ice(name)
+            assert mine.replace(":forces:R:3:born_charges:R:9", ":forces:R:3").startswith(theirs)
+        new, known = ice(name), np.isfinite(frames.polarizability[:, 0, 0])
         for k in range(len(frames)):
             labels = new.labels(k)
             for key, value in frames.labels(k).items():
                 np.testing.assert_array_equal(labels[key], value)
             assert {**new.info[k], "dielectric": None} == {**frames.info[k], "dielectric": None}
             np.testing.assert_array_equal(new.atoms[k].positions, frames.atoms[k].positions)
-            if k in have(name) and k not in np.flatnonzero(np.isfinite(frames.polarizability[:, 0, 0])):
+            if "polarizability" in labels and not known[k]:
                 expected = oracle.label(new.atoms[k], None)
                 np.testing.assert_array_equal(new.polarizability[k], expected.info["polarizability"])
                 np.testing.assert_array_equal(new.info[k]["dielectric"], expected.info["dielectric"])
