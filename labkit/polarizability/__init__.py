@@ -2,6 +2,7 @@
 
 from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.labels import with_label
+from labkit.polarizability.learning import errors, halves, learning_curve
 from labkit.polarizability.model import Prediction, TensorModel
 from labkit.polarizability.search import noise_map, search
 from labkit.polarizability.settings import Settings
@@ -14,6 +15,9 @@ __all__ = [
     "Target",
     "TensorDesign",
     "TensorModel",
+    "errors",
+    "halves",
+    "learning_curve",
     "noise_map",
     "search",
     "with_label",
