@@ -32,7 +32,8 @@ def noise_figure(table: pd.DataFrame) -> Image:
     for text in left.legend(fontsize=8, frameon=False, loc="upper left").get_texts():
         text.set_color(INK)
     whole = np.sqrt(table[2].to_numpy()[:, None] ** 2 + table[0].to_numpy()[None] ** 2)
-    names = [f"$10^{{{round(np.log10(value))}}}$" for value in table.index]
+    powers = [f"$10^{{{round(np.log10(value))}}}$" for value in table.index]
+    names = [name if k % 2 == 0 else "" for k, name in enumerate(powers)]
     heat_map(right, pd.DataFrame(whole, index=names, columns=names), "", whole.min(), whole.max())
     dress(right, "regularization of λ = 0", "regularization of λ = 2", "Both, error of the tensor [Å³]").grid(False)
     return Image(to_png(figure), width=760)

@@ -31,7 +31,5 @@ class TensorSearchPanel(Panel):
     title = "Search for the best environment"
 
     def __init__(self, frames: Frames, client: Client | None = None, **settings: Any) -> None:
-        self.hint = (
-            "Each cell is a design at its own best regularizations, judged by frames that it was fitted without."
-        )
+        self.hint = "Each cell is a design at its own best regularizations, judged by frames left out of its fit."
         super().__init__(TensorSearchModel(frames, client, **settings))
