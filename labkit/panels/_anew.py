@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from labkit.errors import LabkitError
@@ -30,6 +31,9 @@ class Anew(Model):
         self._start()
 
     def _start(self) -> None:
+        if isinstance(self.job.error, LabkitError):  # stood in red, and is being mended: finish() need not raise it
+            with suppress(LabkitError, TimeoutError):
+                self.job.wait(0)
         try:
             self.run()
         except LabkitError as error:

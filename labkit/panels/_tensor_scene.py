@@ -58,8 +58,6 @@ class Scene:
         self.truth = design.truth(self.valid)
         self.sizes = halves(n_train)
         self.sweep = self._sweep()
-        for size in self.sizes:
-            design.solve(train=self.train[:size])  # the eigenvectors of each, so that every move finds them
 
     @classmethod
     def build(

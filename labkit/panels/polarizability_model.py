@@ -27,7 +27,7 @@ from labkit.polarizability import Settings
 from labkit.polarizability.labels import Frames
 
 Float, Int = traitlets.Float, traitlets.Int
-KEPT = 9  # designs: the one shown, its neighbours, and where one came from; each takes some 30 to 100 MB
+KEPT = 7  # designs: the one shown and its neighbours; each takes some 20 to 100 MB
 REST = 0.4  # s without a move, after which the spread is computed, and the designs around
 NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 

@@ -50,7 +50,7 @@ def test_every_move_is_the_fit_that_a_script_makes(panel, sets):
     np.testing.assert_allclose(model.fit.values, values, rtol=1e-9)
     np.testing.assert_allclose(model.fit.spread, spread, rtol=1e-6)
     truth = sets[1].polarizability
-    assert model.fit.errors["xz"] == pytest.approx(np.sqrt(np.mean((values - truth)[:, 0, 2] ** 2)), rel=1e-6)
+    assert model.fit.errors["xz"] == pytest.approx(np.sqrt(np.mean((values - truth)[:, 0, 2] ** 2)), rel=1e-4)
     assert model.fit.curve.index.tolist() == [12, 24] and model.fit.curve["xy"].equals(model.fit.curve["yx"])
     assert f"{model.fit.errors['xz']:.3f}" in panel.table.value and "spread" in panel.table.value
     sweep = model.scene.sweep["valid", 2]
@@ -131,7 +131,7 @@ def test_files_and_script(panel, sets, tmp_path, monkeypatch):
     np.testing.assert_allclose(again, panel.model.fit.values, rtol=1e-9)
     parity = pd.read_csv(io.BytesIO(files["parity.csv"]), index_col=["frame", "component"])
     assert len(parity) == 54 and parity.loc[(2, "xz"), "label"] == pytest.approx(
-        sets[1].polarizability[2, 0, 2], abs=1e-5
+        sets[1].polarizability[2, 0, 2], abs=1e-4
     )
     assert pd.read_csv(io.BytesIO(files["learning_curve.csv"]))["frames"].tolist() == [12, 24]
     monkeypatch.chdir(tmp_path)
@@ -146,11 +146,12 @@ def test_nonsense_is_told_and_mended(panel, sets):
     assert "regularization is 0.0" in panel.error.value
     panel.model.noise_2 = 1e-3
     panel.model.n_features = 480
-    panel.settle()
+    with pytest.raises(LabkitError, match="n_features is 480"):
+        panel.settle()
     assert "n_features is 480" in panel.error.value
     panel.model.n_features = 10
     panel.settle()
-    assert panel.error.value == ""
+    assert panel.error.value == "" and panel.model.status == "done"
     for pair, words in (((sets[0], sets[1][:0]), "0 validation"), ((sets[0], sets[1].atoms), "two kinds")):
         with pytest.raises(LabkitError, match=words):
             PolarizabilityPanel(*pair)
