@@ -19,7 +19,7 @@ WATCH = """panel => {
 
 @pytest.fixture
 def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "05_polarizability"), 150)
+    return lab_page.run_notebook(page, lab.replace("00_start_here", "05_polarizability"), 500)
 
 
 def test_regularization_and_environment_answer_at_once(notebook, artefacts):
