@@ -147,6 +147,10 @@ class PolarizabilityModel(Anew):
     def _make_scenes(self, progress: Progress) -> Iterator[Scene]:
         """The present design, then its neighbours."""
         here, others, first = self.settings(), self.neighbours(), None
+        with self._lock:  # what is wanted and there is not to make room for what is not there yet
+            for key in map(self._key, others):
+                if key in self._scenes:
+                    self._scenes.move_to_end(key)
         for k, settings in enumerate([here, *others]):
             share = Share(progress, k, 1 + len(others))
             try:
