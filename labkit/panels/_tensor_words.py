@@ -25,7 +25,7 @@ def table_of(fit: Fit, scene: Scene) -> str:
         spread = np.sqrt((fit.spread**2).mean(0)).ravel()
         by_name = dict(zip(fit.errors.index, spread, strict=False))
         rows.append(["spread [Å³]", *(f"{by_name[name]:.3f}" for name in SHOWN), "", ""])
-    head = [f"{len(scene.truth)} validation frames", *SHOWN, "λ = 0", "λ = 2"]
+    head = [f"{len(scene.truth)} frames", *SHOWN, "λ = 0", "λ = 2"]
     words = f"{len(scene.sizes)} fits, to {', '.join(map(str, scene.sizes))} frames: {1e3 * fit.seconds:.0f} ms in all"
     return _html.table(head, rows) + _html.hint(words)
 
