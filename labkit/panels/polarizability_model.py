@@ -105,10 +105,11 @@ class PolarizabilityModel(Anew):
         """Wait until all that was asked for is built and drawn; raises what failed."""
         end = time.monotonic() + timeout
         while True:
+            self._make.settle(max(end - time.monotonic(), 0.0))  # which begins a job
             job = self.job
             if job is not None:
                 job.wait(max(end - time.monotonic(), 0.0))
-            for latest in (self._make, self._solve, self._rest):
+            for latest in (self._solve, self._rest):
                 latest.settle(max(end - time.monotonic(), 0.0))
             if job is self.job and not (self.waiting or self._make.busy or self._solve.busy or self._rest.busy):
                 return
