@@ -17,8 +17,10 @@ from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
+from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
 from labkit.panels.structure import StructurePanel
+from labkit.panels.tensor_search import TensorSearchPanel
 from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
@@ -29,9 +31,11 @@ __all__ = [
     "DynamicsPanel",
     "LearningCurvePanel",
     "OverfitPanel",
+    "PolarizabilityPanel",
     "RecoverPanel",
     "RunTray",
     "StructurePanel",
+    "TensorSearchPanel",
     "TimestepPanel",
     "TrainPanel",
     "memory_figure",
