@@ -36,3 +36,6 @@ ASE_TIME = 1.0 / _ase.fs
 
 #: k_e = 1/(4 π ε_0) in eV Å/e².
 COULOMB = _ase._e * 1e10 / (4 * _ase.pi * _ase._eps0)
+
+#: One mPa s, about the viscosity of water, in eV fs/Å^3.
+MILLIPASCAL_SECOND = 1e3 * GPA
