@@ -34,7 +34,7 @@ SCHEMES = {
 }
 
 
-def in_trap(choices: dict, *, drift: bool, steps: int = 150, n: int = 10_000) -> np.ndarray:
+def in_trap(choices: dict, *, drift: bool, steps: int = 120, n: int = 10_000) -> np.ndarray:
     """x of n independent beads in units of the trap's width; the mobility changes ninefold across it."""
     start = WIDTH * torch.randn(n, 1, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     integrator = Brownian(Corrugated(FREE, 1.5 / WIDTH), T, drift=drift, **choices)
@@ -70,7 +70,7 @@ def test_a_bead_near_a_wall(drift: bool, passes: bool) -> None:
     start = torch.tensor(centre) + width * torch.randn(10_000, 1, 3, generator=torch.Generator().manual_seed(2))
     integrator = Brownian(WallRotnePragerYamakawa(A, ETA), T, drift=drift)
     k = KT / width**2
-    state = run(integrator, replicas(start.double(), seed=1), Trap(k, centre), 0.03 / (FREE * k), 150)
+    state = run(integrator, replicas(start.double(), seed=1), Trap(k, centre), 0.03 / (FREE * k), 100)
     heights = (state.positions[:, 2].numpy() - centre[2]) / width
     p = stats.kstest(heights, "norm").pvalue
     assert p > 0.01 if passes else p < 1e-6
@@ -78,13 +78,13 @@ def test_a_bead_near_a_wall(drift: bool, passes: bool) -> None:
 
 def test_two_beads_on_a_spring() -> None:
     """p(r) ~ r² exp(-k (r - d)²/2k_BT), from another start; without r² the same sample fails."""
-    n, length, width = 5000, 30.0, 6.0
+    n, length, width = 4000, 30.0, 6.0
     start = torch.zeros(n, 2, 3, dtype=torch.float64)
     start[:, 1, 2] = length
     state = replicas(start, seed=4)
     springs = Springs(torch.arange(2 * n).view(n, 2), torch.full((n,), length, dtype=torch.float64), KT / width**2)
     dt = 0.02 * width**2 / (KT * FREE)
-    state = run(Brownian(RotnePragerYamakawa(A, ETA), T), state, springs, dt, 200)
+    state = run(Brownian(RotnePragerYamakawa(A, ETA), T), state, springs, dt, 150)
     x = state.positions.view(n, 2, 3)
     r = (x[:, 1] - x[:, 0]).norm(dim=1).numpy()
     grid = np.linspace(1e-3, length + 8 * width, 4000)
@@ -99,7 +99,7 @@ def test_two_beads_on_a_spring() -> None:
 def test_covariance_of_displacements_is_2_kt_m_dt_over_all_pairs(noise: str, scheme: str) -> None:
     """Four beads, two of which overlap: each of the 144 entries within its error; so is short-time diffusion."""
     x = torch.tensor([[0, 0, 0], [12.0, 5, 0], [-10, 30, 8], [25, -20, 40.0]], dtype=torch.float64)
-    n, dt = 40_000, 10.0
+    n, dt = 15_000, 10.0
     m = RotnePragerYamakawa(A, ETA)
     state = replicas(x.expand(n, 4, 3), seed=7)
     integrator = Brownian(m, T, scheme=scheme, noise=noise, drift=scheme == "midpoint", tolerance=1e-5)
