@@ -164,7 +164,7 @@ def maximum_likelihood(
         return value
 
     with torch.enable_grad():
-        optimiser = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe", tolerance_grad=1e-10)
+        optimiser = torch.optim.LBFGS([logs], max_iter=50, line_search_fn="strong_wolfe", tolerance_grad=1e-8)
         optimiser.step(closure)
         curvature = torch.autograd.functional.hessian(loss, logs.detach())
     eigenvalues = torch.linalg.eigvalsh(curvature)

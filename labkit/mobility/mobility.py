@@ -11,7 +11,7 @@ from labkit.base import State, System
 from labkit.errors import LabkitError
 
 #: Numbers that a product without the matrix holds at once for each of its temporary arrays.
-_AT_ONCE = 2**21
+_AT_ONCE = 2**18
 
 
 class Mobility(nn.Module):

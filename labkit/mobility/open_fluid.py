@@ -7,8 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.mobility.pair import PairMobility, positive
+
+#: Particles of a system below which torch computes a batch as fast.
+_FEW = 20
 
 
 class Oseen(PairMobility):
@@ -34,6 +38,20 @@ class Oseen(PairMobility):
     def functions(self, r: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         scale = 1 / (8 * math.pi * self.viscosity.to(r) * r)
         return scale, scale
+
+    def product(self, positions: Tensor, forces: Tensor, cell: Tensor | None = None) -> Tensor:
+        """M F, (S, n, 3); by a compiled kernel where there is one for it and nobody follows gradients."""
+        inputs = positions, forces
+        followed = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
+        plain = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in inputs)
+        n = positions.shape[1]
+        if followed or not plain or not compiler() or type(self) not in (Oseen, RotnePragerYamakawa) or n < _FEW:
+            return super().product(positions, forces, cell)
+        from labkit.mobility.kernels import products  # late: needs numba
+
+        x, f = (t.detach().contiguous().numpy() for t in inputs)
+        radii = self._radii(n).to("cpu").expand(n).contiguous().numpy()
+        return torch.from_numpy(products(x, f, radii, float(self.viscosity), type(self) is RotnePragerYamakawa))
 
     def _radii(self, n: int) -> Tensor:
         if self.radius.ndim and len(self.radius) != n:

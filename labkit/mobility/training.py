@@ -61,7 +61,7 @@ def train(
     steps: int = 100,
     progress: Progress = NO_PROGRESS,
 ) -> list[float]:
-    """Fit the parameters of `model` in place by L-BFGS; the losses, one a step.
+    """Fit the parameters of `model` in place by L-BFGS; the losses, one a step of ten iterations.
 
     by  "force matching" (Active), "displacements" or "likelihood" (Passive; the likelihood is the sharper one, since it
         knows how much each entry fluctuates). Without it: by forces, or by likelihood
@@ -94,7 +94,7 @@ def train(
         for step in range(steps):
             if progress.should_stop():
                 raise Stopped("stopped", partial=losses)
-            losses.append(float(optimiser.step(closure)))
+            losses.append(float(optimiser.step(closure).detach()))
             if not torch.isfinite(torch.tensor(losses[-1])):
                 raise LabkitError(
                     f"training by {by}: the loss is {losses[-1]} at step {step}; look for samples with particles at "

@@ -195,6 +195,18 @@ def test_products_gradients_and_parts_of_a_batch(m, place, cell, side, monkeypat
     assert torch.autograd.gradcheck(lambda y: m.product(y, f[:1], cell) / FREE, few, atol=1e-6, fast_mode=True)
 
 
+@pytest.mark.parametrize("kind", [Oseen, RotnePragerYamakawa])
+def test_compiled_products_are_those_of_the_matrix(kind) -> None:
+    pytest.importorskip("numba")
+    x, f = scattered(2, 40, 60.0), scattered(2, 40, 1.0, seed=9)
+    for radius in (A, torch.linspace(1.0, 15.0, 40, dtype=torch.float64)):
+        m = kind(radius, ETA)
+        expected = (m.matrix(x) @ f.view(2, -1, 1)).view(2, 40, 3)
+        assert torch.allclose(m.product(x, f), expected, rtol=1e-11)
+        assert m.product(x.requires_grad_(), f).requires_grad
+        x = x.detach()
+
+
 @pytest.mark.parametrize("m", [Oseen(A, ETA), RotnePragerYamakawa(A, ETA), WallRotnePragerYamakawa(A, ETA)])
 def test_rotated_particles_have_rotated_mobilities(m) -> None:
     about_z = isinstance(m, WallRotnePragerYamakawa)  # the wall stays where it is
