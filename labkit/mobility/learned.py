@@ -18,7 +18,7 @@ class RadialNet(nn.Module):
 
     def __init__(self, outputs: int, width: int, scale: float, seed: int) -> None:
         super().__init__()
-        self.scale = scale
+        self.register_buffer("scale", positive(scale, "scale", "Å"))
         self.layers = nn.Sequential(
             nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, outputs)
         ).double()
@@ -55,10 +55,9 @@ class PairModel(PairMobility):
 
     def __init__(self, own: float, scale: float, width: int = 16, seed: int = 0) -> None:
         super().__init__()
-        positive(scale, "scale", "Å")
         self.settings = {"own": float(own), "scale": float(scale), "width": width, "seed": seed}
         self.log_own = nn.Parameter(positive(own, "own", "Å²/(eV fs)").log())
-        self.radial = RadialNet(2, width, float(scale), seed)
+        self.radial = RadialNet(2, width, scale, seed)
 
     def own(self, n: int, like: Tensor) -> Tensor:
         return self.log_own.exp().to(like)
@@ -81,10 +80,9 @@ class WholeModel(Mobility):
 
     def __init__(self, own: float, scale: float, width: int = 16, seed: int = 0) -> None:
         super().__init__()
-        positive(scale, "scale", "Å")
         self.settings = {"own": float(own), "scale": float(scale), "width": width, "seed": seed}
         self.log_own = nn.Parameter(positive(own, "own", "Å²/(eV fs)").log())
-        self.radial = RadialNet(4, width, float(scale), seed)
+        self.radial = RadialNet(4, width, scale, seed)
 
     def factor(self, positions: Tensor) -> Tensor:
         """L (S, 3n, 3n), symmetric."""

@@ -22,9 +22,10 @@ class WallRotnePragerYamakawa(Mobility):
 
         M_xx = M_yy = 1 - 9/16 x + 1/8 x³ - 1/16 x⁵,    M_zz = 1 - 9/8 x + 1/2 x³ - 1/8 x⁵.
 
-    That is the order of Rotne and Prager, not lubrication: at contact M_zz is 1/4 and not 0 as for a hard sphere (error
-    of M_zz 1 % at h = 2a, 10 % at 1.3a). A sphere that dips into the wall (z < a, where G ends) has M of z = a, times
-    z/a for each of the two particles: symmetric, positive, continuous, and zero where the centre reaches the plane.
+    That is the order of Rotne and Prager, not lubrication: against Brenner's exact M_zz it is 1 % too high at h = 3a,
+    5 % at 2a and 22 % at 1.5a, and at contact it is 1/4 instead of 0. A sphere that dips into the wall (z < a, where G
+    ends) has M of z = a, times z/a for each of the two particles: symmetric, positive, continuous, and zero where the
+    centre reaches the plane.
 
     Blake, Proc. Camb. Phil. Soc. 70, 303 (1971); Swan and Brady, Phys. Fluids 19, 113306 (2007); below contact: Balboa
     Usabiaga, Delmotte and Donev, J. Chem. Phys. 146, 134104 (2017). ∇·M is not zero.

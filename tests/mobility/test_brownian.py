@@ -34,7 +34,7 @@ SCHEMES = {
 }
 
 
-def in_trap(choices: dict, *, drift: bool, steps: int = 120, n: int = 10_000) -> np.ndarray:
+def in_trap(choices: dict, *, drift: bool, steps: int = 60, n: int = 10_000) -> np.ndarray:
     """x of n independent beads in units of the trap's width; the mobility changes ninefold across it."""
     start = WIDTH * torch.randn(n, 1, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     integrator = Brownian(Corrugated(FREE, 1.5 / WIDTH), T, drift=drift, **choices)
@@ -55,7 +55,7 @@ def test_a_drift_counted_twice_is_found() -> None:
     dt, potential, integrator = 0.02 / (FREE * K), Trap(K), Brownian(m, T)
     state = replicas(WIDTH * torch.randn(10_000, 1, 3, generator=torch.Generator().manual_seed(5)).double(), seed=3)
     state = integrator.init(state, potential)
-    for _ in range(100):
+    for _ in range(60):
         extra = dt * KT * divergence(m, state.positions.view(-1, 1, 3)).view(-1, 3)
         state = integrator.step(state, potential, dt)
         state = state.replace(positions=state.positions + extra)
@@ -70,7 +70,7 @@ def test_a_bead_near_a_wall(drift: bool, passes: bool) -> None:
     start = torch.tensor(centre) + width * torch.randn(10_000, 1, 3, generator=torch.Generator().manual_seed(2))
     integrator = Brownian(WallRotnePragerYamakawa(A, ETA), T, drift=drift)
     k = KT / width**2
-    state = run(integrator, replicas(start.double(), seed=1), Trap(k, centre), 0.03 / (FREE * k), 100)
+    state = run(integrator, replicas(start.double(), seed=1), Trap(k, centre), 0.05 / (FREE * k), 60)
     heights = (state.positions[:, 2].numpy() - centre[2]) / width
     p = stats.kstest(heights, "norm").pvalue
     assert p > 0.01 if passes else p < 1e-6
@@ -83,8 +83,8 @@ def test_two_beads_on_a_spring() -> None:
     start[:, 1, 2] = length
     state = replicas(start, seed=4)
     springs = Springs(torch.arange(2 * n).view(n, 2), torch.full((n,), length, dtype=torch.float64), KT / width**2)
-    dt = 0.02 * width**2 / (KT * FREE)
-    state = run(Brownian(RotnePragerYamakawa(A, ETA), T), state, springs, dt, 150)
+    dt = 0.03 * width**2 / (KT * FREE)
+    state = run(Brownian(RotnePragerYamakawa(A, ETA), T), state, springs, dt, 90)
     x = state.positions.view(n, 2, 3)
     r = (x[:, 1] - x[:, 0]).norm(dim=1).numpy()
     grid = np.linspace(1e-3, length + 8 * width, 4000)
@@ -99,7 +99,7 @@ def test_two_beads_on_a_spring() -> None:
 def test_covariance_of_displacements_is_2_kt_m_dt_over_all_pairs(noise: str, scheme: str) -> None:
     """Four beads, two of which overlap: each of the 144 entries within its error; so is short-time diffusion."""
     x = torch.tensor([[0, 0, 0], [12.0, 5, 0], [-10, 30, 8], [25, -20, 40.0]], dtype=torch.float64)
-    n, dt = 15_000, 10.0
+    n, dt = 8000, 10.0
     m = RotnePragerYamakawa(A, ETA)
     state = replicas(x.expand(n, 4, 3), seed=7)
     integrator = Brownian(m, T, scheme=scheme, noise=noise, drift=scheme == "midpoint", tolerance=1e-5)

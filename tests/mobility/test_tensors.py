@@ -113,6 +113,23 @@ def test_near_a_wall_against_blakes_tensor() -> None:
     assert float((point + blake(on_wall, source)).abs().max()) < 1e-14
 
 
+def brenner(ratio: float) -> float:
+    """M_zz of a hard sphere at height h = ratio a, exact (Chem. Eng. Sci. 16, 242, 1961)."""
+    angle, total = math.acosh(ratio), 0.0
+    for n in range(1, 60):
+        above = 2 * math.sinh((2 * n + 1) * angle) + (2 * n + 1) * math.sinh(2 * angle)
+        below = 4 * math.sinh((n + 0.5) * angle) ** 2 - ((2 * n + 1) * math.sinh(angle)) ** 2
+        total += n * (n + 1) / ((2 * n - 1) * (2 * n + 3)) * (above / below - 1)
+    return 3 / (4 * math.sinh(angle) * total)
+
+
+@pytest.mark.parametrize(("ratio", "excess"), [(5.0, 0.001), (3.0, 0.009), (2.0, 0.054), (1.5, 0.223)])
+def test_how_far_a_sphere_near_a_wall_is_from_brenners_exact_one(ratio: float, excess: float) -> None:
+    x = torch.tensor([[[0.0, 0.0, ratio * A]]], dtype=torch.float64)
+    found = float(WallRotnePragerYamakawa(A, ETA).matrix(x)[0, 2, 2]) / FREE
+    assert found / brenner(ratio) - 1 == pytest.approx(excess, abs=0.001)
+
+
 def test_below_contact_the_mobility_near_a_wall_goes_to_zero() -> None:
     m = WallRotnePragerYamakawa(A, ETA)
     heights = torch.tensor([A + 1e-9, A - 1e-9, 0.5 * A, 1e-6], dtype=torch.float64)
