@@ -18,8 +18,9 @@ from labkit.lammps.units import Units
 class Group:
     """Who belongs to a group, and what LAMMPS knows of them now.
 
-    LAMMPS keeps atoms in an order that changes while it runs; here they stand in the order of their tags (IDs). Positions
-    are unwrapped by the image flags, so that they are continuous. The members are those at the start of a run.
+    LAMMPS keeps atoms in an order that changes while it runs; here they stand in the order of their tags (IDs).
+    Positions are unwrapped by the image flags, so that they are continuous. The members are those at the start of a
+    run.
     """
 
     def __init__(self, lmp: Any, name: str, units: Units, elements: Mapping[int, str] | None) -> None:

@@ -132,19 +132,21 @@ class IntegratorHook(Hook):
     def _finish(self, state: State, step: int) -> None:
         if self._asked not in (0, self.evaluations):
             raise LabkitError(
-                f"a step of {type(self.what).__name__} asks for forces {self._asked} times, expected {self.evaluations}; "
-                f"say so: host.integrator(..., evaluations={self._asked})"
+                f"a step of {type(self.what).__name__} asks for forces {self._asked} times, expected "
+                f"{self.evaluations}; say so: host.integrator(..., evaluations={self._asked})"
             )
         self.state = state
 
     def _want(self, said: Wanted, now: State, rows: np.ndarray) -> None:
         if self._asked > self.evaluations:
             raise LabkitError(
-                f"a step of {type(self.what).__name__} asks for forces more than {self.evaluations} times; say how often: "
-                f"host.integrator(..., evaluations={self._asked})"
+                f"a step of {type(self.what).__name__} asks for forces more than {self.evaluations} times; say how "
+                f"often: host.integrator(..., evaluations={self._asked})"
             )
         if not torch.equal(said.state.cell, now.cell):
-            raise LabkitError(f"{type(self.what).__name__} changes the cell; let LAMMPS do it (fix press/berendsen, ...)")
+            raise LabkitError(
+                f"{type(self.what).__name__} changes the cell; let LAMMPS do it (fix press/berendsen, ...)"
+            )
         self.group.write("v", rows, (said.state.positions - now.positions) / self.host.dt, self.host.units.velocity)
 
     def _put(self, now: State, rows: np.ndarray) -> None:
@@ -222,6 +224,8 @@ def _here(said: Wanted, now: State) -> bool:
 
 def _same(a: Group, b: Group) -> bool:
     one, other = a.system, b.system
-    return np.array_equal(a.tags, b.tags) and np.array_equal(a.types, b.types) and all(
-        torch.equal(getattr(one, name), getattr(other, name)) for name in ("numbers", "masses", "pbc")
+    return (
+        np.array_equal(a.tags, b.tags)
+        and np.array_equal(a.types, b.types)
+        and all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("numbers", "masses", "pbc"))
     )

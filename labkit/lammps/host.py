@@ -18,12 +18,12 @@ class Host:
     """Hooks of labkit in one LAMMPS, from `with` to its end.
 
     units     of LAMMPS's style; with `units lj` say what they stand for, Units.lj(sigma, epsilon, mass)
-    elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, or, where
-              there are none, the types as atomic numbers
+    elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, or,
+              where there are none, the types as atomic numbers
 
-    Each hook is a `fix external`, which LAMMPS calls after its own forces (POST_FORCE). Potentials act first, in the order
-    in which they were added, then integrators, then observers. When a hook raises, LAMMPS ends in this very step, and the
-    error is raised here. The groups are those at the start of a run.
+    Each hook is a `fix external`, which LAMMPS calls after its own forces (POST_FORCE). Potentials act first, in the
+    order in which they were added, then integrators, then observers. When a hook raises, LAMMPS ends in this very step,
+    and the error is raised here. The groups are those at the start of a run.
 
     >>> with Host(lammps(open("in.melt").read())) as host:  # doctest: +SKIP
     ...     host.potential(model, group="mobile")
@@ -63,8 +63,9 @@ class Host:
         """Move a group by an integrator, with LAMMPS's timestep; it sees all forces, of LAMMPS and of the hooks.
 
         No other fix may move these atoms. Where a step asks for forces more than once (predictor-corrector), say how
-        often as `evaluations`: LAMMPS makes as many steps of its own for each. Between two steps LAMMPS's velocities are
-        displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's ID.
+        often as `evaluations`: LAMMPS makes as many steps of its own for each. Between two steps LAMMPS's velocities
+        are displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's
+        ID.
         """
         if not isinstance(evaluations, int) or evaluations < 1:
             raise LabkitError(f"evaluations is {evaluations!r}; expected a whole number from 1")
@@ -75,15 +76,17 @@ class Host:
         tags = set(Group(self.lmp, group, self.units, self.elements).tags.tolist())
         for other in self.integrators():
             if tags & set(Group(self.lmp, other.group_name, self.units, self.elements).tags.tolist()):
-                raise LabkitError(f"groups {group!r} and {other.group_name!r} share atoms; one integrator for each atom")
+                raise LabkitError(
+                    f"groups {group!r} and {other.group_name!r} share atoms; one integrator for each atom"
+                )
         return self._add(hook)
 
     def observer(self, observer: Observer, group: str = "all", *, name: str = "") -> str:
         """Show an observer the state of a group every `observer.every` steps, and at the first one.
 
-        The energy that it is told is the potential energy of all that LAMMPS simulates [eV]. The velocities of atoms that
-        LAMMPS moves are those of the whole step of velocity Verlet (fix nve). A tensor that the observer keeps as `value`
-        can be read in LAMMPS as f_NAME[1], f_NAME[2], ... Returns the fix's ID.
+        The energy that it is told is the potential energy of all that LAMMPS simulates [eV]. The velocities of atoms
+        that LAMMPS moves are those of the whole step of velocity Verlet (fix nve). A tensor that the observer keeps as
+        `value` can be read in LAMMPS as f_NAME[1], f_NAME[2], ... Returns the fix's ID.
         """
         every = getattr(observer, "every", None)
         if not callable(observer) or not isinstance(every, int) or every < 1:
@@ -197,7 +200,9 @@ class Host:
         if not name:
             return next(made for k in range(1, len(taken) + 2) if (made := f"labkit{k}") not in taken)
         if name in taken or not name.replace("_", "").isalnum():
-            raise LabkitError(f"name {name!r}: " + ("there is such a fix" if name in taken else "letters, digits and _"))
+            raise LabkitError(
+                f"name {name!r}: " + ("there is such a fix" if name in taken else "letters, digits and _")
+            )
         return name
 
     def _add(self, hook: Hook) -> str:

