@@ -16,6 +16,8 @@ from labkit.lammps.mlmod.parameters import Parameters
 ROWS = 65_536
 #: float32's digits, with what another order of operations may lose
 TOLERANCE = 1e-4
+#: rows that a way to call is tried with; a prime, so that no other dimension is mistaken for it
+SAMPLE = 11
 
 Batched = Callable[[torch.nn.Module, Tensor], Tensor]
 
@@ -50,6 +52,7 @@ class Model:
         self._module = _load(self.path, self.where)
         self._way: Batched | None = None
         self._checked: set[int] = set()
+        self._calls = 0
 
     @property
     def batched(self) -> bool:
@@ -98,15 +101,24 @@ class Model:
     def _part(self, rows: Tensor, size: int | None) -> Tensor:
         if self._way is not None:
             try:
-                return self._way(self._module, rows)
+                found = self._way(self._module, rows)
             except Exception:  # noqa: BLE001 (a branch that the first rows did not take: below it is called row by row)
-                self._slow()
+                found = None
+            self._calls += 1
+            row = 7919 * self._calls % len(rows)  # another one each time
+            if found is not None and len(found) == len(rows) and _agree(found[row], self.single(rows[row], size)):
+                return found
+            self._slow()
         return torch.stack([self.single(row, size) for row in rows])
 
     def _choose(self, rows: Tensor, size: int | None) -> None:
         self._checked.add(rows.shape[1])
-        sample = rows[torch.linspace(0, len(rows) - 1, min(len(rows), 6)).long()]
-        expected = torch.stack([self.single(row, size) for row in sample])
+        sample = rows[torch.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).long()]
+        # others beside them, so that there are SAMPLE and all branches are likely to be taken
+        random = torch.randn(SAMPLE - len(sample), rows.shape[1], generator=torch.Generator().manual_seed(0))
+        more = torch.cat([sample, random * rows.abs().mean()])
+        expected = torch.stack([self.single(row, size) for row in more])
+        sample = more
         for way in WAYS:
             try:
                 with warnings.catch_warnings():
