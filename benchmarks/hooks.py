@@ -2,8 +2,8 @@
 
 1. A mobility of 400 particles from an exported model of one pair (79,800 pairs): all in a few calls, against one call a
    pair. The single calls are timed over 4,000 pairs and counted for all.
-2. A Lennard-Jones fluid of 4,000 atoms, by labkit's compiled potential through `fix external`, against LAMMPS's own pair
-   style: time of a step. No goal: LAMMPS is the faster one, the ratio says by how much.
+2. A Lennard-Jones fluid of 4,000 atoms, by labkit's compiled potential through `fix external`, against LAMMPS's own
+   pair style: time of a step. No goal: LAMMPS is the faster one, the ratio says by how much.
 """
 
 from __future__ import annotations

@@ -36,14 +36,13 @@ def run(options: argparse.Namespace) -> int:
     kind = KINDS[parameters.kind]
     print(f"{options.file}: type {parameters.kind}\n  It {kind.says}.")
     for name, value in parameters.values.items():
-        if name not in kind.models:
+        if name not in kind.models and value is not None:
             shown = " ".join(value) if isinstance(value, tuple) else int(value) if isinstance(value, bool) else value
             line = parameters.lines.get(name)
             print(f"  {name} = {shown} ({f'line {line}' if line else 'not given'})")
     made = blocks(parameters, Units(1.0, 1.0, 1.0, 1.0))
-    if "mask_fix" in parameters.lines:
-        for place in parameters["mask_fix"]:
-            print(f"  {place}: {PLACES[place]}")
+    for place in parameters["mask_fix"]:
+        print(f"  {place}: {PLACES[place]}")
     models = {key: Model(parameters, key) for key in kind.models}
     for key, shape in kind.models.items():
         print(f"  {key}, {models[key].path}: {_tried(models[key], shape, made, options.atoms)}")

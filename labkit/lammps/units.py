@@ -49,7 +49,8 @@ class Units:
         if style == "lj":
             raise LabkitError(
                 "units lj: reduced units have no size; say what they stand for: units=Units.lj(sigma=3.4, "
-                "epsilon=0.0104, mass=39.95) in Å, eV and u, or Units.lj(1, 1) where labkit's numbers shall be the reduced ones"
+                "epsilon=0.0104, mass=39.95) in Å, eV and u, "
+                "or Units.lj(1, 1) where labkit's numbers shall be the reduced ones"
             )
         if style not in STYLES:
             raise LabkitError(f"units {style!r}: expected one of {', '.join(STYLES)}, lj{suggest(style, STYLES)}")

@@ -59,13 +59,20 @@ def test_every_type_is_explained(kind, tmp_path, capsys):
     assert "All is in order" in capsys.readouterr().out
 
 
-GOOD = '<MLMOD>\n<model_data type="dX_MF">\n<eta value="1"/>\n<a value="1"/>\n<epsilon value="0"/>\n</model_data>\n</MLMOD>\n'
+GOOD = """<MLMOD>
+<model_data type="dX_MF">
+<eta value="1"/>
+<a value="1"/>
+<epsilon value="0"/>
+</model_data>
+</MLMOD>
+"""
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("</model_data>", ""), "line 6, column 3: no well-formed XML .mismatched tag"),
+        (("</model_data>", ""), "line 7, column 3: no well-formed XML .mismatched tag"),
         (('<a value="1"/>', '<a value="1">'), "line 6, column 3: no well-formed XML"),
         (("eta", "etta"), "line 3: key 'etta' is unknown for type dX_MF; did you mean 'eta'?; expected eta, a"),
         (('<a value="1"/>\n', ""), "line 2: type dX_MF needs the key 'a'; add <a value"),

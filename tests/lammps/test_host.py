@@ -273,6 +273,19 @@ def test_a_run_started_without_the_host_ends_too_and_its_error_is_raised_in_the_
     assert lmp.extract_global("ntimestep") == 5 and not set(lmp.available_ids("fix")) & {"labkit1"}
 
 
+def test_commands_other_than_run():
+    """LAMMPS minimises what labkit computes, to the same minimum as with its own pair style."""
+    energies = []
+    for pair in (NATIVE, NOTHING):
+        lmp = argon(pair, region="block 0 2 0 2 0 2")
+        with Host(lmp) as host:
+            if pair is NOTHING:
+                host.potential(lennard_jones(lmp))
+            host.command("minimize 1e-12 1e-10 200 400")
+            energies.append(lmp.get_thermo("pe"))
+    assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+
+
 def test_interrupts_come_through():
     lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
     with pytest.raises(KeyboardInterrupt), Host(lmp) as host:

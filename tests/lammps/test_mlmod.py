@@ -128,11 +128,9 @@ def test_pairs_are_put_together_symmetrically(tmp_path):
     assert torch.allclose(end.positions - start.positions, dt * velocity, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("kind", "cross"), [("dX_MF_Q1_ML1_Pair", 0.0), ("dX_MF_Q1_ML1_N2N", 0.02)], ids=["pair", "whole"]
-)
-def test_the_drift_is_really_computed(kind, cross, tmp_path):
-    """∇·M is 2 c g z along z for both; a cross term along x, h z_1 z_2, has none (it is along x of x), by construction."""
+@pytest.mark.parametrize("kind", ["dX_MF_Q1_ML1_Pair", "dX_MF_Q1_ML1_N2N"])
+def test_the_drift_is_really_computed(kind, tmp_path):
+    """∇·M is 2 c g z along z, of both; what couples two particles along x depends on z alone and has none."""
     cold = parameters(tmp_path, kind, "cold.xml", **{**FILES[kind], "flag_thm_drift": 0})
     warm = parameters(tmp_path, kind, "warm.xml", **FILES[kind])
     start, without, dt = one_step(cold)
@@ -177,13 +175,13 @@ def test_divergence_of_pairs_is_that_of_the_whole_matrix(tmp_path):
 
 
 def test_noise_has_the_covariance_of_the_mobility(tmp_path):
-    """4,000 replicas of one step: <Δ Δᵀ> = 2 k_B T M dt; without flag_stochastic nothing moves at random."""
+    """400 replicas of one step: <Δ Δᵀ> = 2 k_B T M dt, the term between two particles included."""
     path = parameters(
-        tmp_path, "dX_MF_Q1_ML1_N2N", M_filename=exported.Wall(0.5, 0.1, 0.2), **{**WARM, "flag_thm_drift": 0}
+        tmp_path, "dX_MF_Q1_ML1_N2N", M_filename=exported.Wall(0.5, 0.1, 3.0), **{**WARM, "flag_thm_drift": 0}
     )
     hook, start = load(path, units="real"), State.from_atoms(Atoms("Ar4", PLACES))
     moved = []
-    for seed in range(4000):
+    for seed in range(400):
         state = start.replace(seed=seed, forces=torch.zeros(4, 3, dtype=torch.float64))
         random = hook.step(state, Nothing(), 0.5)
         moved.append((random.positions - start.positions).reshape(-1))

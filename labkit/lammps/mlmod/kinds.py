@@ -61,8 +61,6 @@ def blocks(parameters: Parameters, units: Units) -> Blocks:
 
 def _forces(calls: Calls) -> Callable[..., Forces]:
     def make(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> Forces:
-        if "POST_FORCE" not in p["mask_fix"]:
-            raise LabkitError(f"{p.where('mask_fix')}: forces act at POST_FORCE only; add it")
         return Forces(models["F_filename"], b, calls, timestep)
 
     return make
@@ -110,6 +108,8 @@ _MASKS = {"mask_fix": Key(words(MASK_FIX)), "mask_input": Key(words(MASK_INPUT))
 _WEAK = {
     "mask_fix": Key(words(MASK_FIX), ("FINAL_INTEGRATE",), required=False),
     "mask_input": Key(words(MASK_INPUT), ("X",), required=False),
+    "base_name": Key(str, required=False),
+    "base_dir": Key(str, required=False),
 }
 _NAMED = {"base_name": _TEXT, "base_dir": _FOLDER}
 _WARM = {"delta": Key(number), "KBT": Key(number), "flag_stochastic": Key(flag), "flag_thm_drift": Key(flag)}
@@ -125,13 +125,16 @@ def _f(atoms: int | None) -> dict[str, Shape]:
 
 _DYN = Shape(lambda b, n: b.size(n), lambda n: 6 * n)
 
+_AT = "; at POST_FORCE, whatever mask_fix names, and without an energy, which is reported as 0"
+
 KINDS: dict[str, Kind] = {
     "dX_MF": Kind(
         {"eta": Key(positive), "a": Key(positive), "epsilon": Key(number), **_WEAK},
         {},
         _oseen,
         "moves the particles by the velocities M F, without noise: M is the Oseen tensor, M_ii = I/(6 pi eta a), "
-        "M_ij = (I + rr)/(8 pi eta (r + epsilon)). MLMOD's own M_ij lacks the pi: its particles feel each other pi times as much",
+        "M_ij = (I + rr)/(8 pi eta (r + epsilon)). MLMOD's own M_ij lacks the pi, so that its particles feel each "
+        "other pi times as much",
     ),
     "dX_MF_ML1": Kind(
         {"M_ii_filename": _FILE, "M_ij_filename": _FILE, **_WEAK},
@@ -156,9 +159,11 @@ KINDS: dict[str, Kind] = {
         "flag_stochastic is 1, and, with it, the drift KBT div M if flag_thm_drift is 1, by differences over delta "
         "(MLMOD announces the drift and adds zero)",
     ),
-    "F_ML1": Kind(_F, _f(None), _forces(WHOLE), "adds forces, from one call for all atoms of the group"),
-    "F_X_ML1": Kind(_F, _f(1), _forces(EACH), "adds a force on each atom, from a model of one atom"),
-    "F_Pair_ML1": Kind(_F, _f(2), _forces(PAIRS), "adds forces on both atoms of each pair, from a model of one pair"),
+    "F_ML1": Kind(_F, _f(None), _forces(WHOLE), "adds forces, from one call for all atoms of the group" + _AT),
+    "F_X_ML1": Kind(_F, _f(1), _forces(EACH), "adds a force on each atom, from a model of one atom" + _AT),
+    "F_Pair_ML1": Kind(
+        _F, _f(2), _forces(PAIRS), "adds forces on both atoms of each pair, from a model of a pair" + _AT
+    ),
     "QoI_ML1": Kind(
         {**_NAMED, "qoi_filename": _FILE, **_MASKS, "skip_step": Key(count, 1, required=False)},
         {"qoi_filename": Shape(lambda b, n: b.size(n), lambda n: None)},

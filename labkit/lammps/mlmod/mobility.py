@@ -14,7 +14,7 @@ from labkit.engine import noise
 from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import per_system
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ROWS, Model
 from labkit.lammps.units import Units
 
 
@@ -61,14 +61,12 @@ class PairMobility:
 
     def divergence(self, x: Tensor, delta: float) -> Tensor:
         """(n, 3): only the block of i itself, and that of i and j, depend on x_i and x_j; central differences."""
-        n = len(x)
-        i, j = torch.triu_indices(n, n, 1)
-        both, found = torch.cat([x[i], x[j]], 1), torch.zeros_like(x)
-        for d in range(3):
-            found += _central(self._own, x, d, delta)[:, :, d]
-            if n > 1:  # M_ij by x_j moves i, its transpose by x_i moves j
-                found.index_add_(0, i, _central(self._pair, both, 3 + d, delta)[:, :, d])
-                found.index_add_(0, j, _central(self._pair, both, d, delta)[:, d, :])
+        found = torch.einsum("biab->ia", _derivatives(self._own, x, delta))
+        if len(x) > 1:  # M_ij by x_j moves i, its transpose by x_i moves j
+            i, j = torch.triu_indices(len(x), len(x), 1)
+            change = _derivatives(self._pair, torch.cat([x[i], x[j]], 1), delta)
+            found.index_add_(0, i, torch.einsum("bpab->pa", change[3:]))
+            found.index_add_(0, j, torch.einsum("bpba->pa", change[:3]))
         return found
 
     def _own(self, x: Tensor) -> Tensor:
@@ -167,7 +165,12 @@ def _matrix(blocks: Tensor) -> Tensor:
     return blocks.permute(0, 2, 1, 3).reshape(3 * n, 3 * n)
 
 
-def _central(function: Callable[[Tensor], Tensor], rows: Tensor, axis: int, delta: float) -> Tensor:
-    step = torch.zeros(rows.shape[1], dtype=rows.dtype)
-    step[axis] = delta
-    return (function(rows + step) - function(rows - step)) / (2 * delta)
+def _derivatives(blocks: Callable[[Tensor], Tensor], rows: Tensor, delta: float) -> Tensor:
+    """d blocks(row) / d row[b], (k, P, 3, 3), by central differences; a few of the k directions at a time."""
+    count, size = rows.shape
+    found = []
+    for steps in (delta * torch.eye(size, dtype=rows.dtype)).split(max(1, ROWS // (2 * count))):
+        both = torch.cat([rows + sign * steps[:, None] for sign in (1, -1)])
+        ahead, behind = blocks(both.reshape(-1, size)).reshape(2, len(steps), count, 3, 3)
+        found.append((ahead - behind) / (2 * delta))
+    return torch.cat(found)

@@ -42,9 +42,10 @@ class Model:
     """A model that takes a column (k, 1) in float32 and gives a column (m, 1), as a function of rows (P, k) -> (P, m).
 
     A model that was exported for one pair need not take many: torch.vmap, the model's own batch and columns side by
-    side are tried, and the first that agrees with single calls is kept; where none does, it is called once a row, with
-    a warning. Loading TorchScript executes what is in the file. Raises LabkitError, naming the key of the parameter
-    file, for a file that is no TorchScript, a model that fails, and one that gives another shape.
+    side are tried, and the first that agrees with single calls is kept, and looked at again with one row of every
+    call; where none does, it is called once a row, with a warning. Loading TorchScript executes what is in the file.
+    Raises LabkitError, naming the key of the parameter file, for a file that is no TorchScript, a model that fails, and
+    one that gives another shape.
     """
 
     def __init__(self, parameters: Parameters, key: str) -> None:
@@ -138,8 +139,8 @@ class Model:
 
 
 def _agree(found: Tensor, expected: Tensor) -> bool:
-    scale = max(float(expected.abs().max()), 1e-30)
-    return bool((found - expected).abs().max() <= TOLERANCE * scale)
+    scale = float(expected.nan_to_num().abs().max())
+    return torch.allclose(found, expected, rtol=0.0, atol=TOLERANCE * scale, equal_nan=True)
 
 
 def _load(path: Path, where: str) -> torch.nn.Module:
