@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any
 
 from labkit.base import Integrator, Observer, Potential, State, Sum
-from labkit.errors import LabkitError, Stopped
+from labkit.errors import LabkitError
+from labkit.lammps.fixes import Fixes
 from labkit.lammps.group import Group
 from labkit.lammps.hooks import Hook, IntegratorHook, ObserverHook, PotentialHook
 from labkit.lammps.units import Units
@@ -46,8 +47,8 @@ class Host:
         self.elements = elements
         self.hooks: list[Hook] = []
         self.first = self.last = 0
-        self._running = False
-        self._failure: tuple[BaseException, str] | None = None
+        self.running = False
+        self._fixes = Fixes(lmp)
 
     def potential(self, potential: Potential, group: str = "all", *, name: str = "", virial: bool = True) -> str:
         """Add a potential to the forces on a group, whose atoms it sees in the order of their IDs, and no others.
@@ -55,7 +56,7 @@ class Host:
         Energy and virial enter pe and press of LAMMPS; f_NAME is the energy. `virial=False` for potentials without a
         stress. In a box that is periodic in some directions only there is no virial. Returns the fix's ID.
         """
-        return self._add(PotentialHook(self, self._name(name), group, potential, virial))
+        return self._add(PotentialHook(self, self._fixes.free(name), group, potential, virial))
 
     def integrator(
         self, integrator: Integrator, group: str = "all", *, name: str = "", seed: int = 0, evaluations: int = 1
@@ -72,7 +73,7 @@ class Host:
         others = {hook.evaluations for hook in self.integrators()} - {evaluations}
         if others:
             raise LabkitError(f"evaluations is {evaluations}, of another integrator {others.pop()}; they must agree")
-        hook = IntegratorHook(self, self._name(name), group, integrator, evaluations, seed)
+        hook = IntegratorHook(self, self._fixes.free(name), group, integrator, evaluations, seed)
         tags = set(Group(self.lmp, group, self.units, self.elements).tags.tolist())
         for other in self.integrators():
             if tags & set(Group(self.lmp, other.group_name, self.units, self.elements).tags.tolist()):
@@ -94,7 +95,7 @@ class Host:
                 f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
                 f"number of steps from 1 as its `every`; found every = {every!r}"
             )
-        return self._add(ObserverHook(self, self._name(name), group, observer))
+        return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
 
     def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:
         """What `fix NAME GROUP mlmod PATH` does: a parameter file of MLMOD's and its models, in LAMMPS's units."""
@@ -113,25 +114,21 @@ class Host:
             raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
         self.first = self.step
         self.last = self.first + steps * self.evaluations
-        self._running = True
+        self.running = True
         try:
-            self._order()
+            self.hooks.sort(key=lambda hook: hook.rank)
+            self._fixes.order([hook for hook in self.hooks if hook.rank > 0])
             for hook in self.hooks:
                 hook.begin()
             self.command(f"run {steps * self.evaluations}")
         finally:
-            self._running = False
+            self.running = False
             for hook in self.hooks:
                 hook.end()
 
     def command(self, text: str) -> None:
         """A command of LAMMPS, such as minimize, whose errors and those of hooks are raised as LabkitError."""
-        try:
-            self.lmp.command(text)
-        except Exception as error:
-            self._raise()
-            raise LabkitError(f"LAMMPS: {text}: {str(error).strip()}") from error
-        self._raise()
+        self._fixes.command(text)
 
     def state(self, group: str = "all") -> State:
         """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
@@ -155,7 +152,7 @@ class Host:
 
     def count(self, step: int) -> int:
         """The integrators' step that is made or finished at a step of LAMMPS."""
-        return self.first + (step - self.first) // self.evaluations if self._running else step
+        return self.first + (step - self.first) // self.evaluations if self.running else step
 
     def whole(self, step: int) -> bool:
         """Whether a step of the integrators ends at this step of LAMMPS, rather than being in its middle."""
@@ -184,7 +181,7 @@ class Host:
     def close(self) -> None:
         """Take all hooks out of LAMMPS, which stays open."""
         for hook in self.hooks:
-            self._remove(hook)
+            self._fixes.remove(hook)
         self.hooks = []
 
     def __enter__(self) -> Host:
@@ -193,75 +190,10 @@ class Host:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
         if error is None:
-            self._raise()
-
-    def _name(self, name: str) -> str:
-        taken = self.lmp.available_ids("fix")
-        if not name:
-            return next(made for k in range(1, len(taken) + 2) if (made := f"labkit{k}") not in taken)
-        if name in taken or not name.replace("_", "").isalnum():
-            raise LabkitError(
-                f"name {name!r}: " + ("there is such a fix" if name in taken else "letters, digits and _")
-            )
-        return name
+            self._fixes.reraise()
 
     def _add(self, hook: Hook) -> str:
         hook.begin()  # a group without atoms is an error now
-        self._install(hook)
+        self._fixes.install(hook)
         self.hooks.append(hook)
         return hook.name
-
-    def _install(self, hook: Hook) -> None:
-        self.command(f"fix {hook.name} {hook.group_name} external pf/callback 1 1")
-        wanted = "yes" if isinstance(hook, PotentialHook) else "no"
-        self.command(f"fix_modify {hook.name} energy {wanted} virial {wanted}")
-        if isinstance(hook, IntegratorHook):
-            self.command(f"fix {hook.name}_move {hook.group_name} nve/noforce")
-        self.lmp.set_fix_external_callback(hook.name, self._guarded(hook), self.lmp)
-
-    def _remove(self, hook: Hook) -> None:
-        fixes = self.lmp.available_ids("fix")
-        for name in (hook.name, f"{hook.name}_move"):
-            if name in fixes:
-                self.lmp.command(f"unfix {name}")
-
-    def _order(self) -> None:
-        """Integrators and observers after everything that has forces, fixes of the user's included."""
-        self.hooks.sort(key=lambda hook: hook.rank)
-        late = [hook for hook in self.hooks if hook.rank > 0]
-        fixes = [name for name in self.lmp.available_ids("fix") if not name.endswith("_move")]
-        if fixes[len(fixes) - len(late) :] != [hook.name for hook in late]:
-            for hook in late:
-                self._remove(hook)
-            for hook in late:
-                self._install(hook)
-
-    def _guarded(self, hook: Hook) -> Any:
-        def callback(_: Any, step: int, count: int, tags: Any, x: Any, external: Any) -> None:
-            external[:] = 0
-            if self._failure is not None:
-                return
-            try:
-                if hook.rank > 0 and not self._running:
-                    raise LabkitError("runs with integrators and observers are started by host.run(steps)")
-                if hook.group is None:
-                    hook.begin()
-                hook.call(int(step), external)
-            except BaseException as error:  # noqa: BLE001 (ctypes would swallow it: raised again when LAMMPS is back)
-                external[:] = 0
-                self._failure = (error, f"step {step}: hook {hook}")
-                self.lmp.fix_external_set_energy_global(hook.name, float("nan"))  # nobody shall take it for a result
-                self.lmp.force_timeout()
-
-        return callback
-
-    def _raise(self) -> None:
-        """Raise what a hook has raised, now that LAMMPS has come back."""
-        if self._failure is None:
-            return
-        (error, where), self._failure = self._failure, None
-        self.lmp.command("timer timeout off")  # else every later run would end at once, without a word
-        if isinstance(error, (Stopped, KeyboardInterrupt, SystemExit)):
-            raise error
-        text = str(error) if isinstance(error, LabkitError) else f"{type(error).__name__}: {error}"
-        raise LabkitError(f"{where}: {text}. LAMMPS was ended in this step; mend the hook and begin anew") from error

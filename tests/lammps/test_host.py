@@ -12,7 +12,7 @@ import torch
 from labkit.base import Potential
 from labkit.engine import Langevin, VelocityVerlet, simulate
 from labkit.engine.motion import evaluated
-from labkit.engine.observers import Record
+from labkit.engine.observers import Record, Thermodynamics
 from labkit.errors import LabkitError
 from labkit.lammps import Host, Units
 from labkit.units import FORCE_TO_ACCELERATION
@@ -196,6 +196,19 @@ def test_an_observer_is_read_in_lammps_and_told_the_energy():
         assert seen.energies[-1] == pytest.approx(lmp.get_thermo("pe"), rel=1e-12) and len(seen.energies) == 3
 
 
+def test_an_observer_of_the_engine_writes_its_file(tmp_path):
+    """The temperature of velocities of whole steps, against LAMMPS's own (which leaves out the centre of mass)."""
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
+    with Host(lmp) as host:
+        host.observer(Thermodynamics(tmp_path / "run.csv", every=10))
+        host.run(20)
+    rows = (tmp_path / "run.csv").read_text().splitlines()
+    last = dict(zip(rows[0].split(","), rows[-1].split(",")))
+    (name,) = [column for column in last if "temperature" in column]
+    assert len(rows) == 4 and last["step"] == "20"
+    assert float(last[name]) * 32 / 31 == pytest.approx(lmp.get_thermo("temp"), rel=1e-5)
+
+
 def test_an_open_system_has_its_virial():
     pressures = []
     for pair in (NATIVE, NOTHING):
@@ -303,6 +316,9 @@ def test_interrupts_come_through():
         (lambda host: (host.integrator(VelocityVerlet()), host.integrator(VelocityVerlet())), "share atoms"),
         (lambda host: host.command("fix a all nvee"), "LAMMPS: fix a all nvee: .*nvee"),
         (lambda host: host.run(-1), "steps is -1"),
+        (lambda host: host.potential(Failing(None), name="a b"), "name 'a b': expected letters"),
+        (lambda host: [host.potential(Failing(None), name="a") for _ in "ab"], "name 'a': LAMMPS has a fix"),
+        (lambda host: (host.observer(Record(None)), host.command("run 1")), r"started by host\.run"),
         (lambda host: Host(host.lmp, elements={1: "Ax"}), ""),
     ],
 )
