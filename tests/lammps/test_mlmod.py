@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from scipy import stats
 
 from labkit.base import Potential, State
 from labkit.engine import VelocityVerlet, simulate
@@ -166,8 +167,8 @@ def test_divergence_of_pairs_is_that_of_the_whole_matrix(tmp_path):
         default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
-            found = mobility.divergence(x, 1e-4)
-            jacobian = torch.autograd.functional.jacobian(lambda y: mobility(y.reshape(4, 3)), x.reshape(-1))
+            found = mobility.divergence(x[None], 1e-4)[0]
+            jacobian = torch.autograd.functional.jacobian(lambda y: mobility(y.reshape(1, 4, 3))[0], x.reshape(-1))
         finally:
             torch.set_default_dtype(default)
     expected = torch.einsum("pqq->p", jacobian).reshape(4, 3)
@@ -175,19 +176,16 @@ def test_divergence_of_pairs_is_that_of_the_whole_matrix(tmp_path):
 
 
 def test_noise_has_the_covariance_of_the_mobility(tmp_path):
-    """400 replicas of one step: <Δ Δᵀ> = 2 k_B T M dt, the term between two particles included."""
+    """10,000 replicas of one step: <Δ Δᵀ> = 2 k_B T M dt, the term between two particles included."""
     path = parameters(
-        tmp_path, "dX_MF_Q1_ML1_N2N", M_filename=exported.Wall(0.5, 0.1, 3.0), **{**WARM, "flag_thm_drift": 0}
+        tmp_path, "dX_MF_Q1_ML1_N2N", M_filename=exported.Wall(0.5, 0.1, 1.2), **{**WARM, "flag_thm_drift": 0}
     )
     hook, start = load(path, units="real"), State.from_atoms(Atoms("Ar4", PLACES))
-    moved = []
-    for seed in range(400):
-        state = start.replace(seed=seed, forces=torch.zeros(4, 3, dtype=torch.float64))
-        random = hook.step(state, Nothing(), 0.5)
-        moved.append((random.positions - start.positions).reshape(-1))
-    moved = torch.stack(moved)
+    many = State.batch([start] * 10_000)
+    random = hook.step(many.replace(forces=torch.zeros_like(many.positions)), Nothing(), 0.5)
+    moved = (random.positions - many.positions).reshape(10_000, -1)
     found = moved.T @ moved / len(moved)
-    expected = 2 * 0.1 * 0.5 * hook.mobility(start.positions)
+    expected = 2 * 0.1 * 0.5 * hook.mobility(start.positions[None])[0]
     error = (expected.diag()[:, None] * expected.diag() + expected**2).sqrt() / math.sqrt(len(moved))
     assert float(((found - expected) / error).abs().max()) < 4.5
     assert float((expected / error)[0, 3].abs()) > 5  # the cross term would be seen
@@ -198,6 +196,31 @@ class Nothing(Potential):
 
     def energy(self, system, positions, cell, neighbours):
         return 0.0 * system.sum_over_atoms(positions[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["dX_MF_Q1_ML1_Pair", "dX_MF_Q1_ML1_N2N"])
+@pytest.mark.parametrize("drift", [1, 0])
+def test_a_bead_in_a_trap_follows_boltzmann_with_the_drift_and_not_without(kind, drift, tmp_path):
+    """Where the mobility grows with z², 5,000 replicas: z is normal of variance k_B T/k; without drift it is not."""
+    own = exported.OwnBlock(1.0, 8.0)
+    models = {"M_ii_filename": own, "M_ij_filename": exported.PairBlock(1.0)} if "Pair" in kind else {"M_filename": own}
+    path = parameters(tmp_path, kind, **models, **{**WARM, "flag_thm_drift": drift})
+    width = (0.1 / 1.0) ** 0.5  # k = 1 and KBT = 0.1, kcal/mol and Å
+    start = torch.randn(5_000, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * width
+    lone = State.from_atoms(Atoms("Ar", [[0, 0, 0]]), seed=7)
+    state = State.batch([lone] * 5_000).replace(positions=start)
+    end = simulate(state, Trap(), load(path, units="real"), 60, 0.02)
+    p = stats.kstest(end.positions[:, 2].numpy() / width, "norm").pvalue
+    assert p > 0.01 if drift else p < 1e-6
+
+
+class Trap(Potential):
+    """E = r²/2, kcal/mol."""
+
+    cutoff = 0.0
+
+    def energy(self, system, positions, cell, neighbours):
+        return system.sum_over_atoms(0.5 * positions.square().sum(1)) * Units.of("real").energy
 
 
 def test_a_mobility_that_is_not_positive_names_particles_and_eigenvalue(tmp_path):

@@ -63,7 +63,17 @@ def per_system(state: State) -> list[Tensor]:
     return [torch.arange(start, end)[None] for start, end in zip(edges, edges[1:], strict=False)]
 
 
+def alike(state: State) -> list[Tensor]:
+    """The atoms of all systems, (S, n) for those of one size n: replicas go through a model in one call."""
+    counts = state.system.counts
+    starts = torch.cumsum(counts, 0) - counts
+    return [starts[counts == n][:, None] + torch.arange(n) for n in torch.unique(counts).tolist()]
+
+
 def pairs(state: State) -> Tensor:
     """All pairs i < j within systems, (P, 2)."""
-    found = [torch.triu_indices(n := atoms.shape[1], n, 1).T + atoms[0, 0] for atoms in per_system(state)]
+    found = []
+    for atoms in alike(state):
+        i, j = torch.triu_indices(atoms.shape[1], atoms.shape[1], 1)
+        found.append(torch.stack([atoms[:, i], atoms[:, j]], 2).reshape(-1, 2))
     return torch.cat(found)

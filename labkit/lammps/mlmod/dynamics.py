@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labkit.base import Potential, State
 from labkit.engine.motion import evaluated
-from labkit.lammps.mlmod.blocks import Blocks, per_system
+from labkit.lammps.mlmod.blocks import Blocks, alike
 from labkit.lammps.mlmod.models import Model
 
 
@@ -33,9 +33,9 @@ class LearnedMap:
         if model is None:
             return state
         positions, velocities, units = state.positions.clone(), state.velocities.clone(), self.blocks.units
-        for atoms in per_system(state):
+        for atoms in alike(state):
             n = atoms.shape[1]
-            found = model(self.blocks.rows(state, atoms, time), 6 * n)[0].reshape(2, n, 3)
-            positions[atoms[0]] = (found[0] * units.length).to(positions)
-            velocities[atoms[0]] = (found[1] * units.velocity).to(velocities)
+            found = model(self.blocks.rows(state, atoms, time), 6 * n).reshape(-1, 2, n, 3)
+            positions[atoms] = (found[:, 0] * units.length).to(positions)
+            velocities[atoms] = (found[:, 1] * units.velocity).to(velocities)
         return state.replace(positions=positions, velocities=velocities)

@@ -10,13 +10,13 @@ from torch import Tensor
 from labkit.base import Evaluation, Potential, State
 from labkit.base.outside import Outside
 from labkit.errors import LabkitError
-from labkit.lammps.mlmod.blocks import Blocks, pairs, per_system
+from labkit.lammps.mlmod.blocks import Blocks, alike, pairs
 from labkit.lammps.mlmod.models import Model
 
 #: which atoms each call is about: (P, k) for one size, or several of different ones
 Calls = Callable[[State], list[Tensor]]
 
-WHOLE: Calls = per_system
+WHOLE: Calls = alike
 EACH: Calls = lambda state: [torch.arange(state.system.n_atoms)[:, None]]  # noqa: E731 (a row of the table)
 PAIRS: Calls = lambda state: [pairs(state)]  # noqa: E731
 

@@ -13,9 +13,12 @@ from labkit.base import Potential, State
 from labkit.engine import noise
 from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
-from labkit.lammps.mlmod.blocks import per_system
+from labkit.lammps.mlmod.blocks import alike
 from labkit.lammps.mlmod.models import ROWS, Model
 from labkit.lammps.units import Units
+
+#: numbers of all matrices that one call of a model of a whole system gives: bounds the memory
+ENTRIES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,13 @@ class Oseen:
     epsilon: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        n = len(x)
-        apart = x[:, None] - x[None]
-        r = apart.norm(dim=2) + torch.eye(n, dtype=x.dtype)  # 1 on the diagonal, which is replaced
-        unit = apart / r[..., None]
-        one = torch.eye(3, dtype=x.dtype)
-        blocks = (one + unit[..., :, None] * unit[..., None, :]) / (8 * math.pi * self.eta * (r + self.epsilon))[
-            ..., None, None
-        ]
-        blocks[range(n), range(n)] = one / (6 * math.pi * self.eta * self.a)
+        """M (S, 3n, 3n) of S systems at x (S, n, 3)."""
+        n, one = x.shape[1], torch.eye(3, dtype=x.dtype)
+        apart = x[:, :, None] - x[:, None]
+        r = (apart.norm(dim=3) + torch.eye(n, dtype=x.dtype))[..., None, None]  # 1 on the diagonal, which is replaced
+        unit = apart[..., None] / r
+        blocks = (one + unit * unit.mT) / (8 * math.pi * self.eta * (r + self.epsilon))
+        blocks[:, range(n), range(n)] = one / (6 * math.pi * self.eta * self.a)
         return _matrix(blocks)
 
 
@@ -50,23 +51,24 @@ class PairMobility:
     pair: Model
 
     def __call__(self, x: Tensor) -> Tensor:
-        n = len(x)
-        i, j = torch.triu_indices(n, n, 1)
-        blocks = x.new_zeros(n, n, 3, 3)
-        blocks[range(n), range(n)] = self._own(x)
+        """M (S, 3n, 3n) of S systems at x (S, n, 3)."""
+        n = x.shape[1]
+        blocks = x.new_zeros(len(x), n, n, 3, 3)
+        blocks[:, range(n), range(n)] = self._own(x.reshape(-1, 3)).reshape(-1, n, 3, 3)
         if n > 1:
-            between = self._pair(torch.cat([x[i], x[j]], 1))
-            blocks[i, j], blocks[j, i] = between, between.mT
+            i, j, both = _pairs(x)
+            between = self._pair(both).reshape(len(x), -1, 3, 3)
+            blocks[:, i, j], blocks[:, j, i] = between, between.mT
         return _matrix(blocks)
 
     def divergence(self, x: Tensor, delta: float) -> Tensor:
-        """(n, 3): only the block of i itself, and that of i and j, depend on x_i and x_j; central differences."""
-        found = torch.einsum("biab->ia", _derivatives(self._own, x, delta))
-        if len(x) > 1:  # M_ij by x_j moves i, its transpose by x_i moves j
-            i, j = torch.triu_indices(len(x), len(x), 1)
-            change = _derivatives(self._pair, torch.cat([x[i], x[j]], 1), delta)
-            found.index_add_(0, i, torch.einsum("bpab->pa", change[3:]))
-            found.index_add_(0, j, torch.einsum("bpba->pa", change[:3]))
+        """(S, n, 3): only the block of i itself, and that of i and j, depend on x_i and x_j; central differences."""
+        found = torch.einsum("biab->ia", _derivatives(self._own, x.reshape(-1, 3), delta)).reshape(x.shape)
+        if x.shape[1] > 1:  # M_ij by x_j moves i, its transpose by x_i moves j
+            i, j, both = _pairs(x)
+            change = _derivatives(self._pair, both, delta)
+            found.index_add_(1, i, torch.einsum("bpab->pa", change[3:]).reshape(len(x), -1, 3))
+            found.index_add_(1, j, torch.einsum("bpba->pa", change[:3]).reshape(len(x), -1, 3))
         return found
 
     def _own(self, x: Tensor) -> Tensor:
@@ -83,20 +85,21 @@ class WholeMobility:
     model: Model
 
     def __call__(self, x: Tensor) -> Tensor:
-        size = x.numel()
-        return self.model(x.reshape(1, -1), size * size).reshape(size, size)
+        """M (S, 3n, 3n) of S systems at x (S, n, 3)."""
+        size = 3 * x.shape[1]
+        return self.model(x.reshape(-1, size), size * size).reshape(-1, size, size)
 
     def divergence(self, x: Tensor, delta: float) -> Tensor:
-        """(n, 3), by central differences along each of the 3n directions, a few at a time."""
-        size, found = x.numel(), x.new_zeros(x.numel())
-        steps = delta * torch.eye(size, dtype=x.dtype)
-        many = max(1, 4_000_000 // size**2)
-        for q in torch.arange(size).split(many):
+        """(S, n, 3), by central differences along each of the 3n directions, a few at a time."""
+        size, found = 3 * x.shape[1], torch.zeros_like(x).reshape(len(x), -1)
+        steps, places = delta * torch.eye(size, dtype=x.dtype), x.reshape(-1, 1, size)
+        for some in torch.arange(size).split(max(1, ENTRIES // (len(x) * size**2))):
             ahead, behind = (
-                self.model(x.reshape(1, -1) + sign * steps[q], size * size).reshape(-1, size, size) for sign in (1, -1)
+                self.model((places + sign * steps[some]).reshape(-1, size), size * size).reshape(len(x), -1, size, size)
+                for sign in (1, -1)
             )
-            column = (ahead - behind)[torch.arange(len(q)), :, q] / (2 * delta)
-            found += column.sum(0)
+            # row by row of M, the derivative of column q along q
+            found += (ahead - behind)[..., some].diagonal(dim1=1, dim2=3).sum(2) / (2 * delta)
         return found.reshape(x.shape)
 
 
@@ -124,45 +127,56 @@ class MobilityDynamics:
         units, time = self.units, dt / self.units.time
         moved, velocities = torch.zeros_like(state.positions), torch.zeros_like(state.velocities)
         random = noise.normal(state, noise.THERMOSTAT, *state.positions.shape).to("cpu", torch.float64)
-        for atoms in per_system(state):
-            mine = atoms[0]
-            x = (state.positions[mine] / units.length).to("cpu", torch.float64)
-            force = (state.forces[mine] / units.force).to("cpu", torch.float64)
+        for atoms in alike(state):
+            x = (state.positions[atoms] / units.length).to("cpu", torch.float64)
+            force = (state.forces[atoms] / units.force).to("cpu", torch.float64)
             m = self.mobility(x)
-            v = (m @ force.reshape(-1)).reshape(-1, 3)
+            v = _times(m, force)
             if self.stochastic and self.drift:
                 v = v + self.kbt * self.mobility.divergence(x, self.delta)
             change = time * v
             if self.stochastic:
-                root = factor(m)
-                change = change + (2 * self.kbt * time) ** 0.5 * (root @ random[mine].reshape(-1)).reshape(-1, 3)
-            moved[mine], velocities[mine] = (change * units.length).to(moved), (v * units.velocity).to(velocities)
+                change = change + (2 * self.kbt * time) ** 0.5 * _times(factor(m), random[atoms])
+            moved[atoms], velocities[atoms] = (change * units.length).to(moved), (v * units.velocity).to(velocities)
         state = state.replace(positions=state.positions + moved, velocities=velocities, step=state.step + 1)
         return evaluated(state, potential)
 
 
 def factor(m: Tensor) -> Tensor:
-    """L with L Lᵀ = M; raises LabkitError, with the eigenvalue and the particles that it belongs to."""
+    """L with L Lᵀ = M, (S, 3n, 3n); raises LabkitError, with the eigenvalue and the particles that it belongs to."""
     symmetric = 0.5 * (m + m.mT)
     lower, failed = torch.linalg.cholesky_ex(symmetric)
-    if not bool(failed):
+    if not bool(failed.any()):
         return lower
-    if not bool(torch.isfinite(m).all()):
+    system = int(torch.nonzero(failed)[0])
+    if not bool(torch.isfinite(m[system]).all()):
         raise LabkitError("the mobility is not finite: particles may be at the same place, or the model fails there")
-    values, vectors = torch.linalg.eigh(symmetric)
+    values, vectors = torch.linalg.eigh(symmetric[system])
     weight = vectors[:, 0].reshape(-1, 3).square().sum(1)
     worst = sorted(torch.argsort(weight, descending=True)[:2].tolist())
     raise LabkitError(
-        f"the mobility is not positive definite: its eigenvalue {float(values[0]):.3g} (the largest is "
-        f"{float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from 0, in the "
+        f"system {system}: the mobility is not positive definite: its eigenvalue {float(values[0]):.3g} (the largest "
+        f"is {float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from 0, in the "
         "order of their IDs); keep them further apart, run without noise (flag_stochastic 0), or use a mobility that "
         "is positive by construction"
     )
 
 
 def _matrix(blocks: Tensor) -> Tensor:
-    n = len(blocks)
-    return blocks.permute(0, 2, 1, 3).reshape(3 * n, 3 * n)
+    """Blocks (S, n, n, 3, 3) as (S, 3n, 3n)."""
+    n = blocks.shape[1]
+    return blocks.permute(0, 1, 3, 2, 4).reshape(-1, 3 * n, 3 * n)
+
+
+def _times(m: Tensor, vectors: Tensor) -> Tensor:
+    """M (S, 3n, 3n) times vectors (S, n, 3)."""
+    return (m @ vectors.reshape(len(m), -1, 1)).reshape(vectors.shape)
+
+
+def _pairs(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """i, j (P,) and the places of both, (S P, 6)."""
+    i, j = torch.triu_indices(x.shape[1], x.shape[1], 1)
+    return i, j, torch.cat([x[:, i], x[:, j]], 2).reshape(-1, 6)
 
 
 def _derivatives(blocks: Callable[[Tensor], Tensor], rows: Tensor, delta: float) -> Tensor:
