@@ -2,7 +2,7 @@
 
 The first 12, 25, 50, ... training frames of data/ice that have a polarizability, judged by the validation frames. Both
 choose 200 features of n_max = 8, l_max = 6 in the same way; the regularization of each λ is that with the smallest
-error of training frames left out, by labkit, for both and at every size.
+error of training trajectories left out, by labkit, for both and at every size.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def main() -> None:
 def with_labkit(train: Dataset, valid: Dataset) -> tuple[pd.DataFrame, dict[int, float]]:
     design = TensorDesign.build(train + valid, n_features=FEATURES, **SETTINGS)
     learn, unseen = range(len(train)), range(len(train), len(train) + len(valid))
-    noise = noise_map(design, train=learn).idxmin().to_dict()
+    trajectories = [(k in learn, info["trajectory"]) for k, info in enumerate((train + valid).info)]
+    noise = noise_map(design, train=learn, groups=trajectories).idxmin().to_dict()
     return learning_curve(design, noise, train=learn, test=unseen), noise
 
 
