@@ -37,7 +37,6 @@ SETS = ("train", "valid", "normal_modes", "disordered", "minimum", "stretch")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `labkit generate` understands."""
-    parser.add_argument("data", choices=["ice"], help="which data set")
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--check", type=int, metavar="N", help="recompute N shipped frames and report the deviations")
     task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to go on")

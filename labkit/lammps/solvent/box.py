@@ -89,7 +89,7 @@ def forces(lmp: Any, settings: Solvent, done: int) -> None:
         pair_coeff 1 2 lj/expand 1 1 {settings.radius - 0.5}
         pair_coeff 2 2 none
         comm_modify vel yes
-        neighbor 0.3 bin
+        neighbor 0.3 multi
         neigh_modify delay 0 every 2 check yes
         timestep {settings.timestep}
     """)

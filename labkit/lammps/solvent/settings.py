@@ -80,11 +80,9 @@ class Solvent:
         pairs = [Piece(f"pair-{r:g}", self.force, r) for r in self.distances]
         return Piece("single", self.force), Piece("gentle", self.force / 2), *pairs, Piece("viscosity", 0.0)
 
-    def save(self, path: Path) -> str:
+    def text(self) -> str:
         """The settings as JSON, as `load` reads them."""
-        text = json.dumps(asdict(self), indent=1) + "\n"
-        path.write_text(text)
-        return text
+        return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Solvent:
@@ -104,7 +102,7 @@ class Solvent:
 
 @dataclass(frozen=True)
 class Piece:
-    """One run: its colloids (a distance of 0 means one), and the force on each along x, y and z (0: none, viscosity)."""
+    """One run: one colloid (a distance of 0) or two, and the force on each along x, y and z (0: no colloid, viscosity)."""
 
     name: str
     force: float

