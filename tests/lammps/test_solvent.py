@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -24,13 +25,17 @@ TINY = Solvent(box=7.0, radius=1.0, distances=(3.0,), force=20.0, block=2.0, equ
 PIECES = {piece.name: piece for piece in TINY.pieces()}
 
 
-def synthetic(radius=1.6, eta=1.9, noise=2e-3, count=100, settings=None):
+@cache
+def truth(radius, eta, distance=0.0):
+    return blocks(PeriodicRotnePragerYamakawa(radius, eta), 18.0, distance)
+
+
+def synthetic(radius=1.6, eta=1.9, noise=2e-3, count=100):
     """Blocks as they would be if the periodic tensor were the truth."""
-    s, random = settings or Solvent(), np.random.default_rng(3)
-    tensor, rows = PeriodicRotnePragerYamakawa(radius, eta), []
+    s, random = Solvent(), np.random.default_rng(3)
+    own, rows = truth(radius, eta)[0], []
     for piece in s.pieces()[:-1]:
-        own = blocks(tensor, s.box)[0]
-        along, across = blocks(tensor, s.box, piece.distance) if piece.distance else (0.0, 0.0)
+        along, across = truth(radius, eta, piece.distance) if piece.distance else (0.0, 0.0)
         for block in range(count):
             v = piece.force * (own + np.array([along, across, across])) + noise * s.force * random.standard_normal(3)
             row = {"piece": piece.name, "distance": piece.distance, "force": piece.force, "block": block}
@@ -61,7 +66,7 @@ def test_a_pair_that_is_not_the_tensors_is_found():
 
 
 def test_the_error_of_the_radius_is_that_of_repetitions():
-    eta, own = viscosity(synthetic()), blocks(PeriodicRotnePragerYamakawa(1.6, 1.9), 18.0)[0]
+    eta, own = viscosity(synthetic()), truth(1.6, 1.9)[0]
     measured = type(eta)(own, 0.02 * own)
     shift = hydrodynamic_radius(type(eta)(0.98 * own, 0.0), type(eta)(1.9, 0.0), 18.0).value - 1.6
     assert hydrodynamic_radius(measured, type(eta)(1.9, 0.0), 18.0).error == pytest.approx(shift, rel=0.06)

@@ -18,6 +18,7 @@ from labkit.mobility import Mobility, Oseen, PeriodicRotnePragerYamakawa
 
 #: radius at which terms of order (a/r)³ vanish: what is left are point forces
 _POINT = 1e-4
+_HASIMOTO = 2.837297
 
 
 class Measured(NamedTuple):
@@ -90,11 +91,11 @@ def mobilities(data: Colloids) -> pd.DataFrame:
 def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measured:
     """The radius a for which the periodic tensor gives one sphere in a cube this M_ii.
 
-    1/a = 6πη M_ii + 2.837/L to the first order, whose derivatives carry the errors of both on.
+    6πη M_ii = 1/a - 2.837297/L + 4πa²/3L³ (Hasimoto), with the errors of M_ii and η carried on by 1/a.
     """
 
     def excess(a: float) -> float:
-        return blocks(PeriodicRotnePragerYamakawa(a, eta.value), box)[0] - mobility.value
+        return 1 / a - _HASIMOTO / box + 4 * math.pi * a**2 / (3 * box**3) - 6 * math.pi * eta.value * mobility.value
 
     low, high = 1e-3 * box, 0.3 * box
     if not excess(low) > 0 > excess(high):
@@ -102,7 +103,7 @@ def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measur
             f"M_ii = {mobility.value:.3g} in a fluid of viscosity {eta.value:.3g} is that of no sphere with a radius "
             f"between {low:.3g} and {high:.3g}; are both of the same units, and of enough blocks?"
         )
-    a = brentq(excess, low, high, xtol=1e-9 * box)
+    a = brentq(excess, low, high, xtol=1e-7 * box)
     inverse = 6 * math.pi * math.hypot(eta.value * mobility.error, eta.error * mobility.value)
     return Measured(a, a**2 * inverse)
 

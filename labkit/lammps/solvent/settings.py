@@ -102,7 +102,7 @@ class Solvent:
 
 @dataclass(frozen=True)
 class Piece:
-    """One run: one colloid (a distance of 0) or two, and the force on each along x, y and z (0: no colloid, viscosity)."""
+    """One run: one colloid (a distance of 0) or two, and the force on each along x, y and z (0: no colloid)."""
 
     name: str
     force: float
