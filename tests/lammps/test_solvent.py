@@ -63,6 +63,8 @@ def test_a_pair_that_is_not_the_tensors_is_found():
     table = compare(data).table
     assert (table[table.direction == "along"].chi2_rpy > 10).all()
     assert table[table.direction == "across"].chi2_rpy.mean() < 4
+    with pytest.raises(LabkitError, match="no blocks of gentle"):
+        compare(replace(data, pulling=data.pulling[data.pulling.piece != "gentle"]))
 
 
 def test_the_error_of_the_radius_is_that_of_repetitions():
@@ -129,6 +131,9 @@ def test_a_stopped_and_torn_run_goes_on(tmp_path):
     assert len({block.velocity for block in found}) == 4
     assert sorted(p.name for p in tmp_path.iterdir()) == [BLOCKS, "state-4.restart"]
     assert pull(settings, piece, tmp_path, 3) == found  # nothing to do
+    (tmp_path / "state-4.restart").write_bytes(b"no state")
+    with pytest.raises(LabkitError, match="single: LAMMPS: ERROR"):
+        pull(settings, piece, tmp_path, 5)
     (tmp_path / "state-4.restart").unlink()
     with pytest.raises(LabkitError, match="cannot go on after block 4"):
         pull(settings, piece, tmp_path, 5)

@@ -118,6 +118,9 @@ def blocks(mobility: Mobility, box: float, distance: float = 0.0) -> tuple[float
 def compare(data: Colloids) -> Comparison:
     """Measured M_ij = V/F - M_ii beside the tensor for the measured η and the a of the measured M_ii."""
     s, eta, found = data.settings, viscosity(data), mobilities(data).set_index(["piece", "direction"])
+    missing = [piece.name for piece in s.pieces()[:-1] if piece.name not in found.index]
+    if missing:
+        raise LabkitError(f"no blocks of {', '.join(missing)}; run these pieces, too")
     own, gentle = (Measured(*found.loc[(name, "any"), ["mobility", "error"]]) for name in ("single", "gentle"))
     radius = hydrodynamic_radius(own, eta, s.box)
     tensors = {

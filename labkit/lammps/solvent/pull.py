@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from labkit.base import NO_PROGRESS, Progress
 from labkit.errors import LabkitError, Stopped
@@ -48,8 +51,7 @@ def pull(
     restart = folder / f"state-{len(done)}.restart"
     if done and not restart.exists():
         raise LabkitError(f"{restart}: missing, so {piece.name} cannot go on after block {len(done)}; remove {folder}")
-    lmp = resume(settings, piece, restart, len(done)) if restart.exists() else begin(settings, piece)
-    with lmp:
+    with told(piece), opened(settings, piece, restart, len(done)) as lmp:
         if not restart.exists():
             keep(lmp, restart)
         while len(done) < blocks:
@@ -68,6 +70,21 @@ def pull(
             done.append(block)
     progress.update(blocks, blocks, piece=piece.name)
     return done
+
+
+@contextmanager
+def told(piece: Piece) -> Iterator[None]:
+    """Errors of LAMMPS, which raises plain exceptions, as LabkitError."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise LabkitError(f"{piece.name}: LAMMPS: {str(error).strip()}") from error
+
+
+def opened(settings: Solvent, piece: Piece, restart: Path, done: int) -> Any:
+    return resume(settings, piece, restart, done) if restart.exists() else begin(settings, piece)
 
 
 def read(path: Path) -> list[Block]:
@@ -94,7 +111,7 @@ def append(path: Path, block: Block) -> None:
         os.fsync(file.fileno())
 
 
-def keep(lmp, path: Path) -> None:
+def keep(lmp: Any, path: Path) -> None:
     """The state as a restart file of LAMMPS, whole or not at all."""
     temporary = path.with_suffix(".part")
     lmp.command(f'write_restart "{temporary}"')

@@ -43,7 +43,7 @@ class Solvent:
     acceleration: float = 0.02
     friction: float = 5.0
     reach: float = 1.5
-    timestep: float = 0.005
+    timestep: float = 0.01
     block: float = 50.0
     equilibration: float = 100.0
     seed: int = 1
