@@ -16,6 +16,7 @@ from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
+from labkit.panels.mobility import MobilityPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
@@ -30,6 +31,7 @@ __all__ = [
     "DataPanel",
     "DynamicsPanel",
     "LearningCurvePanel",
+    "MobilityPanel",
     "OverfitPanel",
     "PolarizabilityPanel",
     "RecoverPanel",
