@@ -9,7 +9,7 @@ import torch
 from labkit.errors import LabkitError
 from labkit.exercises.catalogue import exercise
 from labkit.exercises.expected import Expected
-from labkit.mobility import Estimate, Mobility, PairModel, WallRotnePragerYamakawa
+from labkit.mobility import Estimate, Mobility, Oseen, WallRotnePragerYamakawa
 from labkit.mobility.examples import AboveWall
 from labkit.mobility.tweezers import of_pair
 from labkit.units import KB, MILLIPASCAL_SECOND
@@ -73,22 +73,21 @@ def push(watched: Estimate, pushed: Estimate) -> Expected:
         1 / right: "Upside down: watching needs more.",
     }
     said = {value: text for value, text in said.items() if abs(value / right - 1) > 0.05}
-    return Expected(right, rel=0.03, mistakes=said, why="A push of which one knows the size is worth a lot of patience.")
+    return Expected(
+        right, rel=0.03, mistakes=said, why="A push of which one knows the size is worth a lot of patience."
+    )
 
 
-@exercise("15.5", "Where a pair model breaks")
-def squeezed(model: PairModel, places: torch.Tensor) -> Expected:
-    """The first of the factors at which M of the squeezed cloud has a negative eigenvalue."""
+@exercise("15.5", "Where point forces break")
+def squeezed(places: torch.Tensor) -> Expected:
+    """The first of the factors at which Oseen's M of the squeezed cloud has a negative eigenvalue."""
     x = torch.tensor(FACTORS, dtype=torch.float64)[:, None, None] * places
-    lowest = torch.linalg.eigvalsh(model.matrix(x).detach())[:, 0]
-    below = torch.nonzero(lowest < 0).flatten().tolist()
-    if not below:
-        raise LabkitError(
-            f"this model is positive for all factors down to {FACTORS[-1]:g}; train it on the data above"
-        )
-    first = below[0]
-    said = {FACTORS[first - 1]: "There it is still positive; the next one is asked."} if first else {}
-    why = "By then they overlap: nothing of the kind was in the data. A repulsion keeps them from getting there."
+    positive = (torch.linalg.eigvalsh(Oseen(RADIUS, VISCOSITY).matrix(x))[:, 0] >= 0).tolist()
+    if all(positive):
+        raise LabkitError(f"Oseen's mobility is positive down to {FACTORS[-1]:g}; take the places of the cloud above")
+    first = positive.index(False)
+    said = {FACTORS[first - 1]: "There it is still positive; the first that is not is asked."} if first else {}
+    why = "Long before points would meet, balls of this size do: a repulsion keeps them from getting there."
     return Expected(FACTORS[first], abs=1e-6, among=FACTORS, mistakes=said, why=why)
 
 

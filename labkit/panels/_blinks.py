@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -69,7 +70,7 @@ def overall(data: object) -> Estimate:
 
 
 def blink(found: Findings, flashes: int, lag: Callable[[], float | None], *, progress: Progress) -> Iterator[Findings]:
-    """Let pairs go `flashes` times and yield what is known after each; then learn, at the lag of then, if there is one."""
+    """Let pairs go `flashes` times and yield what is known after each; then learn, at the lag of then, if any."""
     for k in range(flashes):
         seen = found.tweezers.flash(found.seed)
         seen = seen if found.sightings is None else found.sightings + seen
@@ -84,10 +85,8 @@ def _learn(found: Findings, lag: float, before: int, progress: Progress) -> Find
     data = found.sightings.data(lag)
     model = PairModel(own=float(overall(data).value[0]), scale=found.tweezers.nearest)
     by = "force matching" if isinstance(data, Active) else "displacements"
-    try:
+    with suppress(Stopped):  # it is as good as it got then
         train(model, data, by=by, steps=STEPS, progress=_After(progress, before))
-    except Stopped:
-        pass  # as good as it got
     return replace(found, learned=model, learned_at=lag)
 
 

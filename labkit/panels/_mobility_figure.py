@@ -43,7 +43,9 @@ def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None, sc
     if truth is not None:
         axes.plot([], [], "--", color=MUTED, linewidth=1.1, label="truth")
     if learned is not None:
-        axes.plot([], [], color=INK, linewidth=1.0, alpha=0.6, label=f"learned at {1e-3 * view.findings.learned_at:g} ps")
+        axes.plot(
+            [], [], color=INK, linewidth=1.0, alpha=0.6, label=f"learned at {1e-3 * view.findings.learned_at:g} ps"
+        )
     axes.axhline(0, color=GRID, linewidth=1.2)
     top = scale * max([float(e.value[0] + 2 * e.error[0]) for _, e in view.bins], default=1.0)
     low = scale * min([float((e.value - e.error).min()) for _, e in view.bins], default=0.0)

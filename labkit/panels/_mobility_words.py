@@ -1,4 +1,4 @@
-"""What the Mobility panel says of its estimates: M_self, the coupling of near pairs, and whether the lag is a good one."""
+"""What the Mobility panel says of its estimates: M_self, the coupling of near pairs, and how good the lag is."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ class MobilityPanel(Panel):
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> panel = MobilityPanel(RotnePragerYamakawa(10.0, 5.3), radius=10.0)
-    >>> panel.model.releases, panel.model.learn = 500, False
+    >>> panel.model.releases, panel.model.learn = 1000, False
     >>> job = panel.run()
     >>> panel.job.wait(60).sightings.pairs
-    500
+    1000
     """
 
     title = "Two colloids in a fluid"

@@ -25,7 +25,7 @@ from labkit.units import PICONEWTON
 
 Bool, Float, Int, Text = traitlets.Bool, traitlets.Float, traitlets.Int, traitlets.Unicode
 WATCHED, PUSHED = "passive: watched", "active: pushed"
-PAIRS = 500  # let go at once
+PAIRS = 1000  # let go at once
 
 
 class MobilityModel(Model):
@@ -37,7 +37,7 @@ class MobilityModel(Model):
     way = p(Text(WATCHED), "basic", "way", options=[WATCHED, PUSHED])
     lag = p(Int(320), "basic", "lag", "ps", options=[round(1e-3 * lag) for lag in LAGS], help="from start to picture")
     force = p(Float(50.0), "basic", "force", "pN", range=(5.0, 200.0, 5.0), help="standard deviation; when pushed")
-    releases = p(Int(4000), "basic", "pairs", "let go", range=(PAIRS, 40_000, PAIRS))
+    releases = p(Int(5000), "basic", "pairs", "let go", range=(PAIRS, 50_000, PAIRS))
     theory = p(Bool(False), "basic", "show the truth", help="the mobility that the simulation uses")
     learn = p(Bool(True), "basic", "learn a model", help="a PairModel from what was seen, at the end")
     nearest = p(Float(2.3), "advanced", "from", "radii", help="distance at which pairs are let go")
