@@ -14,6 +14,7 @@ from labkit.errors import Stopped
 from labkit.mobility import Active, Estimate, PairModel, by_distance, pair_active, pair_passive, train
 from labkit.mobility.tweezers import LAGS, Sightings, Tweezers
 
+PAIRS = 1000  # let go at once
 BINS = 9  # of distances
 STEPS = 4  # of training, ten iterations each
 NAMES = ("self", "along", "across")
@@ -75,7 +76,7 @@ def blink(found: Findings, flashes: int, lag: Callable[[], float | None], *, pro
         seen = found.tweezers.flash(found.seed)
         seen = seen if found.sightings is None else found.sightings + seen
         found = replace(found, seed=found.seed + 1, sightings=seen)
-        progress.update(k + 1, flashes + STEPS)
+        progress.update(k + 1, flashes + (STEPS if lag() is not None else 0))
         yield found
     if (at := lag()) is not None:
         yield _learn(found, at, flashes, progress)

@@ -18,14 +18,15 @@ SQUARE_NM_PER_NS = 1e4  # nm²/ns of one Å²/fs
 
 
 def mobility_figure(view: View, radius: float, truth: Mobility | None) -> Figure:
-    """Left: k_BT M over the distance in radii, learned curves thin, the truth dashed. Right: over the lag."""
-    figure = new_figure(7.6, 3.8)
+    """Above: k_BT M over the distance in radii, learned curves thin, the truth dashed. Below: over the lag."""
+    figure = new_figure(6.4, 5.6)
     figure.set_layout_engine("none")  # the other one draws everything twice
-    grid = figure.add_gridspec(1, 2, left=0.085, right=0.985, top=0.92, bottom=0.13, wspace=0.26, width_ratios=(1.5, 1))
-    left, right = (figure.add_subplot(cell) for cell in grid)
+    grid = figure.add_gridspec(2, 1, left=0.105, right=0.985, top=0.95, bottom=0.085, hspace=0.36)
+    grid.set_height_ratios((1.7, 1))
+    upper, lower = (figure.add_subplot(cell) for cell in grid)
     scale = SQUARE_NM_PER_NS * KB * view.findings.tweezers.temperature
-    _distances(left, view, radius, truth, scale)
-    _lags(right, view, radius, truth, scale)
+    _distances(upper, view, radius, truth, scale)
+    _lags(lower, view, radius, truth, scale)
     return figure
 
 
@@ -50,7 +51,7 @@ def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None, sc
     top = scale * max([float(e.value[0] + 2 * e.error[0]) for _, e in view.bins], default=1.0)
     low = scale * min([float((e.value - e.error).min()) for _, e in view.bins], default=0.0)
     axes.set_ylim(min(-0.04 * top, 1.1 * low), 1.45 * top)
-    _legend(axes, 2)
+    _legend(axes, 3)
 
 
 def _lags(axes: Axes, view: View, radius: float, truth: Mobility | None, scale: float) -> None:
@@ -65,9 +66,9 @@ def _lags(axes: Axes, view: View, radius: float, truth: Mobility | None, scale: 
             axes.axhline(value, linestyle="--", color=MUTED, linewidth=1.1, zorder=1)
     axes.axvline(1e-3 * view.lag, color=GRID, linewidth=6, zorder=0)
     log_ticks(axes.xaxis, 0.7 * min(lags), 1.4 * max(lags))
-    axes.set_xticks(lags[::2], [f"{lag:g}" for lag in lags[::2]])
+    axes.set_xticks(lags, [f"{lag:g}" for lag in lags])
     axes.set_ylim(0, 1.45 * scale * max(float(e.value[0]) for e in view.overall.values()))
-    _legend(axes, 1)
+    _legend(axes, 2)
 
 
 def _bars(axes: Axes, x: list[float], found: list[Estimate], k: int, scale: float, colour: str, label: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.mobility import Oseen
+from labkit.panels._blinks import PAIRS, Findings
 
 if TYPE_CHECKING:
     from labkit.panels.mobility_model import MobilityModel
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 SCRIPT = """from functools import reduce
 from operator import add
 
-from labkit.mobility import PairModel, RotnePragerYamakawa, by_distance, save_mobility, train
+from labkit.mobility import PairModel, {more}by_distance, save_mobility, train
 from labkit.mobility.tweezers import Tweezers
 
 fluid = {fluid}
@@ -28,24 +29,27 @@ save_mobility(model, "mobility.safetensors")
 
 def mobility_script(model: MobilityModel) -> str:
     """Python that lets as many pairs go as the panel has, or would, estimates and learns."""
-    from labkit.panels._blinks import Findings
-    from labkit.panels.mobility_model import PAIRS
-
     tweezers, found = model.tweezers(), model.results
-    if found is None or vars(found.tweezers) != vars(tweezers):
+    if found is None or found.sightings is None or vars(found.tweezers) != vars(tweezers):
         found = Findings(tweezers, 1000 * model.seed)
-        flashes = -(-model.releases // PAIRS)
-        first, last = found.seed, found.seed + flashes
+        first, last = found.seed, found.seed - (-model.releases // PAIRS)
     else:
         first, last = found.seed - found.sightings.pairs // PAIRS, found.seed
-    fluid = model.fluid
-    made = "fluid  # your own"
-    if isinstance(fluid, Oseen) and fluid.radius.ndim == 0:
-        made = f"{type(fluid).__name__}(radius={float(fluid.radius):g}, viscosity={float(fluid.viscosity):.10g})"
+    fluid, kind = model.fluid, type(model.fluid).__name__
+    known = isinstance(fluid, Oseen) and fluid.radius.ndim == 0
+    made = f"{kind}(radius={float(fluid.radius):g}, viscosity={float(fluid.viscosity):.10g})" if known else ""
     how = (f"force={tweezers.force:.6g}, " if tweezers.force else "") + f"blur={tweezers.blur:g}, "
-    edges = f"[{', '.join(f'{edge:.6g}' for edge in found.edges)}]"
     return SCRIPT.format(
-        fluid=made, temperature=model.temperature, nearest=tweezers.nearest, farthest=tweezers.farthest, how=how,
-        pairs=PAIRS, first=first, last=last, lag=1e3 * model.lag, edges=edges,
+        more=f"{kind}, " if known else "",
+        fluid=made or "fluid  # your own",
+        temperature=model.temperature,
+        nearest=tweezers.nearest,
+        farthest=tweezers.farthest,
+        how=how,
+        pairs=PAIRS,
+        first=first,
+        last=last,
+        lag=1e3 * model.lag,
+        edges=f"[{', '.join(f'{edge:.6g}' for edge in found.edges)}]",
         by="force matching" if tweezers.force else "displacements",
-    ).replace("RotnePragerYamakawa", type(fluid).__name__)  # fmt: skip
+    )

@@ -14,7 +14,7 @@ from labkit.jobs import Job
 from labkit.mobility import Active, Mobility, Passive, save_mobility
 from labkit.mobility.tweezers import LAGS, Tweezers
 from labkit.panels._base import Model
-from labkit.panels._blinks import Findings, blink
+from labkit.panels._blinks import PAIRS, Findings, blink
 from labkit.panels._controls import parameter as p
 from labkit.panels._latest import Latest
 from labkit.panels._live_figure import LiveFigure
@@ -25,7 +25,6 @@ from labkit.units import PICONEWTON
 
 Bool, Float, Int, Text = traitlets.Bool, traitlets.Float, traitlets.Int, traitlets.Unicode
 WATCHED, PUSHED = "passive: watched", "active: pushed"
-PAIRS = 1000  # let go at once
 
 
 class MobilityModel(Model):

@@ -46,10 +46,10 @@ def test_an_estimate_appears_while_it_runs(notebook, artefacts, tmp_path):
         link.click()
     download.value.save_as(tmp_path / "mobility.csv")
     assert (tmp_path / "mobility.csv").read_text().startswith("lag_fs,distance_A")
-    type_into(panel, "releases", "0")
-    panel.get_by_role("button", name="Run").click()
+    panel.locator(".labkit-way select").select_option("active: pushed")
+    panel.get_by_role("button", name="Continue").click()
     error = panel.locator(".labkit-error").first
-    until(lambda: error.count() and "pairs let go" in error.inner_text(), 10, "sentence in red")
+    until(lambda: error.count() and "another experiment" in error.inner_text(), 10, "sentence in red")
 
 
 def pairs(panel):

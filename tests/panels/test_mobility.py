@@ -52,7 +52,7 @@ def test_what_is_shown_is_what_the_estimators_say(panel):
     np.testing.assert_allclose(csv["across_error"], [float(e.error[2]) for _, e in bins])
     truth = of_pair(FLUID, torch.tensor(csv["distance_A"].to_numpy()))[:, 1].numpy()
     assert (abs(csv["along"] - truth) < 4 * csv["along_error"]).all()
-    assert Image.open(io.BytesIO(panel.model.picture)).size == (1140, 570)
+    assert Image.open(io.BytesIO(panel.model.picture)).size == (960, 840)
     assert "at half this lag" in panel.model.note and panel.model.status == "done"
 
 
