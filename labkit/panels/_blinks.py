@@ -13,6 +13,7 @@ from labkit.base import Progress
 from labkit.errors import Stopped
 from labkit.mobility import Active, Estimate, PairModel, by_distance, pair_active, pair_passive, train
 from labkit.mobility.tweezers import LAGS, Sightings, Tweezers
+from labkit.units import KB, NANOMETRE
 
 PAIRS = 1000  # let go at once
 BINS = 9  # of distances
@@ -52,6 +53,11 @@ class View:
     bins: list[tuple[float, Estimate]]
     nearest: dict[float, tuple[float, Estimate]]
     overall: dict[float, Estimate]
+
+    @property
+    def scale(self) -> float:
+        """k_BT times one Å²/(eV fs), in nm²/ns."""
+        return KB * self.findings.tweezers.temperature * 1e6 / NANOMETRE**2
 
     @property
     def table(self) -> pd.DataFrame:

@@ -10,11 +10,9 @@ from labkit.mobility import Estimate, Mobility
 from labkit.mobility.tweezers import of_pair
 from labkit.panels._blinks import View
 from labkit.panels._style import GRID, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
-from labkit.units import KB
 
 COLOURS = (INK, TRAIN, VALID)
 LABELS = ("itself", "other, along", "other, across")
-SQUARE_NM_PER_NS = 1e4  # nm²/ns of one Å²/fs
 
 
 def mobility_figure(view: View, radius: float, truth: Mobility | None) -> Figure:
@@ -24,15 +22,14 @@ def mobility_figure(view: View, radius: float, truth: Mobility | None) -> Figure
     grid = figure.add_gridspec(2, 1, left=0.105, right=0.985, top=0.95, bottom=0.085, hspace=0.36)
     grid.set_height_ratios((1.7, 1))
     upper, lower = (figure.add_subplot(cell) for cell in grid)
-    scale = SQUARE_NM_PER_NS * KB * view.findings.tweezers.temperature
-    _distances(upper, view, radius, truth, scale)
-    _lags(lower, view, radius, truth, scale)
+    _distances(upper, view, radius, truth)
+    _lags(lower, view, radius, truth)
     return figure
 
 
-def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None, scale: float) -> None:
+def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None) -> None:
     dress(axes, "distance [radii]", r"$k_\mathrm{B}T\,M$ [nm²/ns]", f"Lag {1e-3 * view.lag:g} ps")
-    tweezers, learned = view.findings.tweezers, view.findings.learned
+    tweezers, learned, scale = view.findings.tweezers, view.findings.learned, view.scale
     r = torch.linspace(0.97 * tweezers.nearest, 1.02 * tweezers.farthest, 80, dtype=torch.float64)
     for k, (colour, label) in enumerate(zip(COLOURS, LABELS, strict=True)):
         if truth is not None:
@@ -54,9 +51,9 @@ def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None, sc
     _legend(axes, 3)
 
 
-def _lags(axes: Axes, view: View, radius: float, truth: Mobility | None, scale: float) -> None:
+def _lags(axes: Axes, view: View, radius: float, truth: Mobility | None) -> None:
     dress(axes, "lag [ps]", r"$k_\mathrm{B}T\,M$ [nm²/ns]", "Which lag")
-    lags = [1e-3 * lag for lag in view.overall]
+    lags, scale = [1e-3 * lag for lag in view.overall], view.scale
     _bars(axes, lags, list(view.overall.values()), 0, scale, INK, "itself, all pairs")
     near = [1e-3 * lag for lag in view.nearest]
     _bars(axes, near, [e for _, e in view.nearest.values()], 1, scale, TRAIN, "along, nearest pairs")

@@ -8,14 +8,11 @@ from labkit.mobility import Estimate, Mobility
 from labkit.mobility.tweezers import LAGS, of_pair
 from labkit.panels import _html
 from labkit.panels._blinks import View
-from labkit.units import KB
-
-SQUARE_NM_PER_NS = 1e4
 
 
 def table_of(view: View, radius: float, truth: Mobility | None) -> tuple[str, str]:
     """A row of numbers as HTML, and a sentence on the lag and the model."""
-    scale = SQUARE_NM_PER_NS * KB * view.findings.tweezers.temperature
+    scale = view.scale
 
     def number(found: Estimate, k: int) -> str:
         return f"{scale * float(found.value[k]):.4f} ± {scale * float(found.error[k]):.4f}"
@@ -26,16 +23,16 @@ def table_of(view: View, radius: float, truth: Mobility | None) -> tuple[str, st
         r, found = view.bins[0]
         head += [f"along at {r / radius:.1f} radii", "across"]
         cells += [number(found, 1), number(found, 2)]
-    words = [_about_lag(view, scale)]
+    words = [_about_lag(view)]
     if view.findings.learned is not None and truth is not None:
         words.append(_about_model(view, truth))
     return _html.table(head, [cells]), "\n".join(words)
 
 
-def _about_lag(view: View, scale: float) -> str:
+def _about_lag(view: View) -> str:
     k = LAGS.index(view.lag)
     beside = [
-        f"{word} this lag {scale * float(view.overall[LAGS[j]].value[0]):.4f}"
+        f"{word} this lag {view.scale * float(view.overall[LAGS[j]].value[0]):.4f}"
         for j, word in ((k - 1, "at half"), (k + 1, "at twice"))
         if 0 <= j < len(LAGS)
     ]

@@ -6,7 +6,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-import pandas as pd
 import traitlets
 
 from labkit.errors import LabkitError
@@ -104,10 +103,10 @@ class MobilityModel(Model):
         return mobility_script(self)
 
     def files(self) -> dict[str, bytes]:
-        if self.results is None:
+        if self.results is None or self.results.sightings is None:
             return {}
         found = self.results
-        table: pd.DataFrame = found.at(1e3 * self.lag).table
+        table = found.at(1e3 * self.lag).table
         files = {"mobility.csv": table.to_csv(index=False).encode(), "mobility.png": self.picture}
         if found.learned is not None:
             with tempfile.TemporaryDirectory() as folder:
