@@ -23,7 +23,7 @@ from ase import Atoms
 from labkit.datasets import Dataset, ice
 from labkit.descriptors import clebsch_gordan, select_features
 from labkit.polarizability import TARGETS, Settings, TensorDesign, with_label
-from labkit.polarizability.environments import TensorDescriptor
+from labkit.polarizability.descriptor import TensorDescriptor
 
 SETTINGS = dict(n_max=8, l_max=6, cutoff=4.0, atom_sigma=0.3, zeta=2.0)
 NOISE = {0: 1e-6, 2: 1e-4}

@@ -1,5 +1,6 @@
 """Tensors learned with their symmetry: polarizabilities, dipoles, Born charges, of cells or of atoms."""
 
+from labkit.polarizability.committee import CommitteePrediction, TensorCommittee
 from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.labels import with_label
 from labkit.polarizability.model import Prediction, TensorModel
@@ -9,9 +10,11 @@ from labkit.polarizability.target import TARGETS, Target
 
 __all__ = [
     "TARGETS",
+    "CommitteePrediction",
     "Prediction",
     "Settings",
     "Target",
+    "TensorCommittee",
     "TensorDesign",
     "TensorModel",
     "noise_map",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,28 +14,18 @@ import labkit
 from labkit.base import NO_PROGRESS, Progress
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.polarizability.environments import Environments, TensorDescriptor
-from labkit.polarizability.kernel import pooled
+from labkit.polarizability.committee import TensorCommittee
+from labkit.polarizability.descriptor import TensorDescriptor
+from labkit.polarizability.environments import Environments
 from labkit.polarizability.labels import Frames, is_periodic, read_labels, structures
 from labkit.polarizability.model import TensorModel
+from labkit.polarizability.rows import Rows
 from labkit.polarizability.settings import Settings
-from labkit.polarizability.span import Span
+from labkit.polarizability.subsampling import fit_committee
 from labkit.polarizability.target import Target, as_target
-from labkit.regression import Spectral
 
-_KEPT = 12  # sets of training frames, the one used longest ago goes first
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A set of training frames: labels less their mean, what spans the model, eigenvectors of the covariance."""
-
-    frames: Tensor
-    labels: dict[int, Tensor]
-    mean: Tensor
-    points: Environments
-    spectral: dict[int, Spectral]
-    hash: str
+Noise = float | Mapping[int, float]
+Which = Sequence[int] | np.ndarray | None
 
 
 class TensorDesign:
@@ -60,23 +47,9 @@ class TensorDesign:
     def __init__(
         self, atoms: list[Atoms], values: np.ndarray, descriptor: TensorDescriptor, here: Environments
     ) -> None:
-        self.atoms, self.descriptor, self.environments = atoms, descriptor, here
+        self.atoms, self.descriptor = atoms, descriptor
         self.notes: list[str] = []
-        device = here.weight.device
-        self.counts = torch.tensor([len(a) for a in atoms], device=device)
-        self.values = torch.as_tensor(values, dtype=torch.float64, device=device)
-        target = self.target
-        labels = pooled(self.values, here.frame, self.counts, "neutral") if target.of == "neutral" else self.values
-        self._labels = target.to_spherical(labels)
-        of_row = self.counts if target.of == "cell" else torch.ones_like(labels.flatten(1)[:, 0])
-        self._scale = of_row.to(torch.float64) ** -0.5
-        species = torch.tensor(self.settings.species, device=device)
-        kinds = (here.numbers[:, None] == species).to(torch.float64)
-        self._composition = pooled(kinds, here.frame, self.counts, target.of)
-        self._rows_of = torch.arange(len(self._scale), device=device) if not target.per_atom else here.frame
-        self._span = Span(self.settings, here, self.notes)
-        self._rows = {degree: self._span.covariances(here, self.counts, degree) for degree in target.parts}
-        self._kept: OrderedDict[bytes, _Part] = OrderedDict()
+        self.rows = Rows(atoms, values, descriptor.settings, here, self.notes)
 
     @classmethod
     def build(
@@ -114,48 +87,59 @@ class TensorDesign:
     @property
     def columns(self) -> int:
         """Number of the functions that span the model, each with 2λ+1 components."""
-        return self._span.points.n_groups
+        return self.rows.span.points.n_groups
 
-    def solve(
-        self, regularization: float | Mapping[int, float] = 1e-6, train: Sequence[int] | np.ndarray | None = None
-    ) -> TensorModel:
+    def solve(self, regularization: Noise = 1e-6, train: Which = None) -> TensorModel:
         """Fit to the frames `train` (all), with one noise variance a λ, relative to the mean variance of the kernel.
 
         The first solution for a set of frames takes an eigendecomposition, each further one milliseconds.
         """
         noise = self._noises(regularization)
-        part = self._part(self._frames(train))
+        part = self.rows.part(self._frames(train))
         posterior = {degree: part.spectral[degree].solve(y, noise[degree]) for degree, y in part.labels.items()}
         metadata = {
             "regularization": {str(degree): value for degree, value in noise.items()},
-            "train": {"hash": part.hash, "indices": part.frames.tolist()},
+            "train": {"hash": self.rows.hash(part), "indices": part.frames.tolist()},
             "periodic": is_periodic(self.atoms, self.target),
             "labkit": labkit.__version__,
             "notes": self.notes,
         }
         return TensorModel(self.descriptor, part.points, posterior, part.mean, metadata)
 
-    def predictions(self, model: TensorModel, frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    def committee(
+        self,
+        regularization: Noise = 1e-6,
+        train: Which = None,
+        members: int = 8,
+        seed: int = 0,
+        groups: Sequence[Hashable] | None = None,
+    ) -> TensorCommittee:
+        """The fit of `solve` with `members` around it, from random halves of its frames: see TensorCommittee.
+
+        `groups` gives a name for each frame of the design: frames of one name, as those of one trajectory, stand in a
+        half, and are left out, together. Raises LabkitError for fewer than 4 members or frames (names).
+        """
+        noise = self._noises(regularization)
+        return fit_committee(self.solve(noise, train), self.rows, noise, members, seed, self._owners(groups))
+
+    def predictions(self, model: TensorModel, frames: Which = None) -> np.ndarray:
         """What a model of this design says about its frames (ascending), without a descriptor being computed."""
         train = model.metadata["train"]
-        part = self._part(self._frames(train["indices"])) if max(train["indices"]) < len(self.atoms) else None
-        if part is None or part.hash != train["hash"]:
+        known = max(train["indices"]) < len(self.atoms)
+        part = self.rows.part(self._frames(train["indices"])) if known else None
+        if part is None or self.rows.hash(part) != train["hash"]:
             raise LabkitError("this model was not fitted by this design; use model.predict(frames)")
-        rows = self._rows_in(self._frames(frames))
-        columns = slice(None) if self.settings.n_sparse else self._rows_in(part.frames)
+        rows = self.rows.of(self._frames(frames))
         parts = {}
         for degree, posterior in model.posterior.items():
-            k = self._rows[degree][rows][:, :, columns].flatten(2)
+            k = self.rows.covariances[degree][rows][:, :, self.rows.columns(part)].flatten(2)
             parts[degree] = k @ posterior.weights
             if degree == 0:
-                parts[0] = parts[0] + (self._composition[rows] @ model.mean)[:, None]
+                parts[0] = parts[0] + self.rows.baseline(rows, model.mean)[:, None]
         return self.target.to_cartesian(parts).cpu().numpy()
 
     def leave_out(
-        self,
-        regularization: float | Mapping[int, float] = 1e-6,
-        train: Sequence[int] | np.ndarray | None = None,
-        groups: Sequence[Hashable] | None = None,
+        self, regularization: Noise = 1e-6, train: Which = None, groups: Sequence[Hashable] | None = None
     ) -> dict[int, tuple[Tensor, Tensor]]:
         """{λ: labels and predictions (rows, 2λ+1)} of each training frame by the model fitted without it; no refit.
 
@@ -163,28 +147,15 @@ class TensorDesign:
         trajectory should be. λ whose regularization is not given are left out, too. Only the composition's mean, and
         with n_sparse the choice of points, still know the frame.
         """
-        part = self._part(self._frames(train))
         noise = regularization if isinstance(regularization, Mapping) else self._noises(regularization)
-        names = list(range(len(self.atoms)) if groups is None else groups)
-        if len(names) != len(self.atoms):
-            raise LabkitError(f"{len(names)} groups were given for {len(self.atoms)} frames; give one for each")
-        number = {name: k for k, name in enumerate(dict.fromkeys(names))}
-        owner = torch.tensor([number[name] for name in names])[self._rows_of[self._rows_in(part.frames)].cpu()]
-        together = [torch.nonzero(owner == k)[:, 0] for k in torch.unique(owner)]
-        found = {}
-        for degree, value in noise.items():
-            size, y = 2 * degree + 1, part.labels[degree]
-            rows = [(size * g[:, None] + torch.arange(size)).flatten().to(y.device) for g in together]
-            predicted = part.spectral[degree].leave_out(y, value, rows)
-            found[degree] = y.view(-1, size), predicted.view(-1, size)
-        return found
+        return self.rows.leave_out(self.rows.part(self._frames(train)), noise, self._owners(groups))
 
-    def truth(self, frames: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    def truth(self, frames: Which = None) -> np.ndarray:
         """The labels of frames, ascending as in `predictions`; Born charges without their mean."""
-        rows = self._rows_in(self._frames(frames))
-        return self.target.to_cartesian({degree: y[rows] for degree, y in self._labels.items()}).cpu().numpy()
+        rows = self.rows.of(self._frames(frames))
+        return self.target.to_cartesian({degree: y[rows] for degree, y in self.rows.labels.items()}).cpu().numpy()
 
-    def _frames(self, which: Sequence[int] | np.ndarray | None) -> Tensor:
+    def _frames(self, which: Which) -> Tensor:
         n = len(self.atoms)
         try:
             found = np.arange(n) if which is None else np.arange(n)[np.asarray(which)]
@@ -192,13 +163,17 @@ class TensorDesign:
             raise LabkitError(f"train={which!r} does not select from the {n} frames of this design") from None
         if not found.size:
             raise LabkitError("no frame was selected; give at least one")
-        return torch.as_tensor(np.unique(found), device=self.counts.device)
+        return torch.as_tensor(np.unique(found), device=self.rows.frame.device)
 
-    def _rows_in(self, frames: Tensor) -> Tensor:
-        """The rows of some frames, ascending."""
-        return torch.nonzero(torch.isin(self._rows_of, frames))[:, 0]
+    def _owners(self, groups: Sequence[Hashable] | None) -> Tensor:
+        """The number of each frame's group."""
+        names = list(range(len(self.atoms)) if groups is None else groups)
+        if len(names) != len(self.atoms):
+            raise LabkitError(f"{len(names)} groups were given for {len(self.atoms)} frames; give one for each")
+        number = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        return torch.tensor([number[name] for name in names])
 
-    def _noises(self, given: float | Mapping[int, float]) -> dict[int, float]:
+    def _noises(self, given: Noise) -> dict[int, float]:
         parts = list(self.target.parts)
         noise = dict(given) if isinstance(given, Mapping) else dict.fromkeys(parts, given)
         if sorted(noise) != sorted(parts):
@@ -207,40 +182,3 @@ class TensorDesign:
                 f"parts {', '.join(map(str, parts))}; give one number for each, as in {dict.fromkeys(parts, 1e-6)}"
             )
         return noise
-
-    def _mean(self, rows: Tensor) -> Tensor:
-        """The part of λ = 0 that the composition explains, an atom of each species."""
-        if 0 not in self._labels:
-            return self._composition.new_zeros(len(self.settings.species))
-        scaled = self._composition[rows] * self._scale[rows, None]
-        return torch.linalg.pinv(scaled) @ (self._labels[0][rows, 0] * self._scale[rows])
-
-    def _part(self, frames: Tensor) -> _Part:
-        """All that is the same for every regularization of these training frames."""
-        key = frames.cpu().numpy().tobytes()
-        if key not in self._kept:
-            rows = self._rows_in(frames)
-            mean = self._mean(rows)
-            labels = {degree: y[rows] for degree, y in self._labels.items()}
-            if 0 in labels:
-                labels[0] = labels[0] - (self._composition[rows] @ mean)[:, None]
-            points = self._span.points if self.settings.n_sparse else self._span.points.of_frames(frames)
-            spectral = {
-                degree: self._span.spectral(degree, self._rows[degree], rows, self._scale[rows], self._rows_of[rows])
-                for degree in labels
-            }
-            flat = {degree: y.flatten() for degree, y in labels.items()}
-            self._kept[key] = _Part(frames, flat, mean, points, spectral, self._hash(frames))
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
-
-    def _hash(self, frames: Tensor) -> str:
-        digest = hashlib.sha256()
-        for k in frames.tolist():
-            atoms = self.atoms[k]
-            for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
-                digest.update(np.asarray(array, dtype="<f8").tobytes())
-        digest.update(self.values[self._rows_in(frames)].cpu().numpy().astype("<f8").tobytes())
-        return digest.hexdigest()

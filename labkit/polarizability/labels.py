@@ -7,21 +7,14 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
 
 from labkit.base import check_atoms
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
+from labkit.polarizability.plausible import magnitude, sum_rule, symmetrise
 from labkit.polarizability.target import Target, as_target
 
 Frames = Dataset | Sequence[Atoms]
-
-#: relative asymmetry of a symmetric tensor that is rounding of the code that made it; more is an error
-ASYMMETRY = 0.01
-#: polarizability over the sum of cubed covalent radii: 0.8 (NaCl) to 13 (Si) in Å^3
-PLAUSIBLE = (0.3, 20.0)
-#: e an atom, by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
-SUM_RULE = 0.2
 
 
 def structures(frames: Frames | Atoms) -> list[Atoms]:
@@ -61,9 +54,9 @@ def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:
     if is_periodic(atoms, target) and target.rank == 1:
         notes.append(f"{target.name} of periodic frames is known up to a quantum only; make sure that it has no jumps")
     if target.rank == 2 and target.symmetric:
-        notes += _symmetrise(values, target)
-    notes += _sum_rule(values, target) if target.of == "neutral" else []
-    notes += _magnitude(values, atoms) if target.name == "polarizability" else []
+        notes += symmetrise(values, target)
+    notes += sum_rule(values, target) if target.of == "neutral" else []
+    notes += magnitude(values, atoms) if target.name == "polarizability" else []
     return np.concatenate(values) if target.per_atom else np.stack(values), notes
 
 
@@ -115,46 +108,3 @@ def is_periodic(atoms: Sequence[Atoms], target: Target, known: bool | None = Non
             "the same quantity; train one model for each"
         )
     return expected
-
-
-def _symmetrise(values: list[np.ndarray], target: Target) -> list[str]:
-    worst = 0.0
-    for k, value in enumerate(values):
-        flipped = np.swapaxes(value, -1, -2)
-        size = float(np.abs(value - flipped).max() / max(np.abs(value).max(), 1e-300))
-        if size > ASYMMETRY:
-            a, b = np.unravel_index(np.abs(value - flipped).argmax(), value.shape)[-2:]
-            axes = "xyz"
-            raise LabkitError(
-                f"frame {k}: {target.name} is not symmetric, {axes[a]}{axes[b]} and {axes[b]}{axes[a]} differ by "
-                f"{100 * size:.0f} % of the largest component; correct it, or learn it as "
-                f"Target({target.name!r}, rank=2, symmetric=False)"
-            )
-        values[k], worst = (value + flipped) / 2, max(worst, size)
-    return [f"{target.name} was made symmetric (by up to {100 * worst:.2g} %)"] if worst > 1e-6 else []
-
-
-def _sum_rule(values: list[np.ndarray], target: Target) -> list[str]:
-    sums = [np.abs(value.sum(0)).max() for value in values]
-    k = int(np.argmax([s / len(value) for s, value in zip(sums, values)]))
-    if sums[k] > SUM_RULE * len(values[k]):
-        raise LabkitError(
-            f"frame {k}: {target.name} sum to {sums[k]:.3g} e, expected 0 (the acoustic sum rule); are atoms missing, "
-            "or are these other charges?"
-        )
-    worst = float(max(sums))
-    if worst > 1e-6:
-        return [f"{target.name} sum to up to {worst:.2g} e a cell instead of 0: the mean over atoms was subtracted"]
-    return []
-
-
-def _magnitude(values: list[np.ndarray], atoms: list[Atoms]) -> list[str]:
-    ratio = float(np.median([np.trace(v) / 3 / (covalent_radii[a.numbers] ** 3).sum() for v, a in zip(values, atoms)]))
-    if PLAUSIBLE[0] <= ratio <= PLAUSIBLE[1]:
-        return []
-    size = "large" if ratio > PLAUSIBLE[1] else "small"
-    hint = "in a.u. (1 a.u. = 0.148 Å^3)" if ratio > 0 else "of the wrong sign"
-    return [
-        f"polarizability looks too {size} for Å^3 ({abs(ratio):.2g} times the cubed covalent radii; usual: 1 to 13): "
-        f"is it {hint}, or a dielectric tensor (polarizability = V (epsilon - 1)/4π)?"
-    ]

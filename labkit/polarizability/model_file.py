@@ -1,54 +1,95 @@
-"""A tensor model in one safetensors file: tensors, and a header with every setting, unit, data hash and version."""
+"""Tensor models and committees in one safetensors file: tensors, every setting, units, data hash and version."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 import labkit
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, read_tensors, tensors_digest
-from labkit.polarizability.environments import Environments, TensorDescriptor
+from labkit.polarizability.committee import TensorCommittee
+from labkit.polarizability.descriptor import TensorDescriptor
+from labkit.polarizability.environments import Environments
 from labkit.polarizability.model import TensorModel
+from labkit.polarizability.module import TensorModule
 from labkit.polarizability.settings import Settings
 from labkit.regression import Posterior
 
-_FORMAT = "labkit tensor model 1"
+_MODEL, _COMMITTEE = "labkit tensor model 1", "labkit tensor committee 1"
+Made = TypeVar("Made", bound=TensorModule)
 
 
-def save(model: TensorModel, path: str | os.PathLike[str], *, spread: bool = True) -> None:
+def save_model(model: TensorModel, path: str | os.PathLike[str], *, spread: bool = True) -> None:
     """Write the model beside `path`, then rename."""
-    points = model.points
-    tensors = {"mean": model.mean, "numbers": points.numbers, "group": points.group, "weight": points.weight}
-    for degree, p in points.features.items():
-        tensors[f"points.{degree}"] = p
-        tensors[f"features.{degree}"] = model.descriptor.features[degree]
+    tensors: dict[str, Tensor] = {}
     for degree, posterior in model.posterior.items():
         tensors[f"weights.{degree}"] = posterior.weights
         few = slice(None) if spread else slice(0)
         tensors |= {f"basis.{degree}": posterior.basis[:, few], f"total.{degree}": posterior.total[few]}
+    numbers = {str(d): [p.size, p.log_evidence] for d, p in model.posterior.items()}
+    _save(model, path, _MODEL, tensors, posterior=json.dumps(numbers))
+
+
+def load_model(path: str | os.PathLike[str], device: torch.device) -> TensorModel:
+    """Read a model; its tensors must fit its own settings."""
+
+    def made(header: dict[str, str], tensors: dict[str, Tensor], shared: tuple, degrees: list[int]) -> TensorModel:
+        numbers = json.loads(header["posterior"])
+        posterior = {
+            d: Posterior(*(tensors[f"{name}.{d}"] for name in ("weights", "basis", "total")), *numbers[str(d)])
+            for d in degrees
+        }
+        return TensorModel(*shared, posterior, tensors["mean"], json.loads(header["metadata"]))
+
+    return _load(path, device, _MODEL, "tensor model", made)
+
+
+def save_committee(committee: TensorCommittee, path: str | os.PathLike[str]) -> None:
+    """Write the committee beside `path`, then rename."""
+    _save(committee, path, _COMMITTEE, {f"weights.{d}": w for d, w in committee.weights.items()})
+
+
+def load_committee(path: str | os.PathLike[str], device: torch.device) -> TensorCommittee:
+    """Read a committee; its tensors must fit its own settings."""
+
+    def made(header: dict[str, str], tensors: dict[str, Tensor], shared: tuple, degrees: list[int]) -> TensorCommittee:
+        weights = {d: tensors[f"weights.{d}"] for d in degrees}
+        return TensorCommittee(*shared, weights, tensors["mean"], json.loads(header["metadata"]))
+
+    return _load(path, device, _COMMITTEE, "tensor committee", made)
+
+
+def _save(made: TensorModule, path: str | os.PathLike[str], form: str, tensors: dict[str, Tensor], **more: str) -> None:
+    points = made.points
+    tensors = {"mean": made.mean, "numbers": points.numbers, "group": points.group, "weight": points.weight} | tensors
+    for degree, p in points.features.items():
+        tensors |= {f"points.{degree}": p, f"features.{degree}": made.descriptor.features[degree]}
     header = {
-        "format": _FORMAT,
+        "format": form,
         "labkit": labkit.__version__,
-        "units": f"{model.target.unit}; Å",
-        "settings": json.dumps(model.settings.to_dict()),
-        "posterior": json.dumps({str(d): [p.size, p.log_evidence] for d, p in model.posterior.items()}),
-        "metadata": json.dumps(model.metadata),
+        "units": f"{made.target.unit}; Å",
+        "settings": json.dumps(made.settings.to_dict()),
+        "metadata": json.dumps(made.metadata),
+        **more,
     }
     header["digest"] = tensors_digest(header, tensors)
     atomic_tensors(path, tensors, header)
 
 
-def load(path: str | os.PathLike[str], device: torch.device) -> TensorModel:
-    """Read a model; its tensors must fit its own settings."""
+def _load(
+    path: str | os.PathLike[str], device: torch.device, form: str, what: str, make: Callable[[Any, Any, Any, Any], Made]
+) -> Made:
     path = Path(path)
-    header, tensors = read_tensors(path, _FORMAT, "tensor model", device)
+    header, tensors = read_tensors(path, form, what, device)
     try:
         settings = Settings.from_dict(json.loads(header["settings"]))
-        numbers = json.loads(header["posterior"])
         features = {d: tensors[f"features.{d}"].tolist() for d in settings.degrees}
         descriptor = TensorDescriptor(settings, features).to(device)
         points = Environments(
@@ -58,10 +99,6 @@ def load(path: str | os.PathLike[str], device: torch.device) -> TensorModel:
             tensors["weight"],
             {d: tensors[f"points.{d}"] for d in settings.degrees},
         )
-        posterior = {
-            d: Posterior(*(tensors[f"{name}.{d}"] for name in ("weights", "basis", "total")), *numbers[str(d)])
-            for d in settings.target.parts
-        }
-        return TensorModel(descriptor, points, posterior, tensors["mean"], json.loads(header["metadata"]))
+        return make(header, tensors, (descriptor, points), list(settings.target.parts))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error

@@ -1,18 +1,18 @@
-"""The design: learning, independent codes, speed of further solutions, and bad input in words."""
+"""The design: learning, independent codes, speed of further solutions, threads."""
 
+import copy
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from ase.build import molecule
 from descriptors.tabulated import featomic_settings
 from polarizability.cells import SMALL, design, fitted, ice, waters
 
-import labkit.datasets
 from labkit.descriptors import clebsch_gordan
 from labkit.errors import LabkitError, Stopped
-from labkit.polarizability import Target, TensorDesign, with_label
+from labkit.polarizability import Target, TensorDesign
 
 NOISE = {0: 1e-6, 2: 1e-4}
 
@@ -41,10 +41,13 @@ def test_an_independent_route_has_the_same_learning_curve() -> None:
     made = TensorDesign.build(frames, **settings, n_features=None, zeta=2.0)
     test, truth = np.arange(n, len(frames)), made.truth(np.arange(n, len(frames)))
     kernels = dense_kernels(frames, settings)
-    for size in (20, 40, n):
+    errors = []
+    for size in (n // 8, n // 4, n // 2, n):
         mine = rmse(made.predictions(made.solve(NOISE, train=range(size)), test), truth)
         theirs = rmse(ridge(kernels, frames.polarizability, np.arange(size), test), truth)
         assert mine == pytest.approx(theirs, rel=0.05)
+        errors.append(theirs)
+    assert errors == sorted(errors, reverse=True)
 
 
 def dense_kernels(frames, settings: dict) -> dict[int, np.ndarray]:
@@ -69,14 +72,15 @@ def dense_kernels(frames, settings: dict) -> dict[int, np.ndarray]:
         power[degree] = np.concatenate([part.reshape(*part.shape[:2], -1) for part in parts], axis=2)
     length = np.linalg.norm(power[0], axis=(1, 2))[:, None, None]
     numbers = np.concatenate([a.numbers for a in frames.atoms])
-    frame = np.repeat(np.eye(len(frames)), frames.counts, axis=0)  # sums over atoms
-    similar = (power[0] / length)[:, 0] @ (power[0] / length)[:, 0].T * (numbers[:, None] == numbers)
-    kernels = {}
-    for degree, p in power.items():
-        of_atoms = np.tensordot(p / length, p / length, (2, 2)) * similar[:, None, :, None]
-        of_rows = np.tensordot(frame.T, of_atoms, 1)
-        kernels[degree] = np.tensordot(of_rows, frame, (2, 0)).swapaxes(2, 3)
-    return kernels
+    kernels = {degree: [] for degree in power}
+    for start, end in zip(offsets[:-1], offsets[1:]):  # one row at a time: all pairs of atoms would fill the memory
+        similar = (power[0] / length)[start:end, 0] @ (power[0] / length)[:, 0].T
+        similar *= numbers[start:end, None] == numbers
+        for degree, p in power.items():
+            unit = p / length
+            of_atoms = np.einsum("imjk,ij->mjk", np.tensordot(unit[start:end], unit, (2, 2)), similar)
+            kernels[degree].append(np.add.reduceat(of_atoms, offsets[:-1], axis=1))
+    return {degree: np.stack(rows) for degree, rows in kernels.items()}
 
 
 def ridge(kernels: dict[int, np.ndarray], tensors: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -165,103 +169,6 @@ def test_stop_ends_the_work() -> None:
         fitted().predict(ice()[0], progress=Stop())
 
 
-def test_frames_without_the_property() -> None:
-    frames = labkit.datasets.ice("train", n=50)
-    with pytest.raises(LabkitError, match=r"of 50 frames have no polarizability \(the first: frame \d+\).*with_label"):
-        TensorDesign.build(frames)
-    bare = waters(3)
-    del bare[1].info["dipole"]
-    with pytest.raises(LabkitError, match="1 of 3 frames have no dipole"):
-        TensorDesign.build(bare, "dipole")
-    assert len(with_label(bare, "dipole")) == 2
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (np.ones(6), r"frame 2: polarizability has the shape \(6,\), expected \(3, 3\)"),
-        (np.diag([1.0, np.nan, 1.0]), "frame 2: polarizability holds nan"),
-        ("many", "frame 2: polarizability is 'many', expected numbers"),
-        (np.eye(3) + np.eye(3, k=1) * 0.1, "frame 2: polarizability is not symmetric, xy and yx differ by 10 %"),
-    ],
-)
-def test_labels_that_cannot_be_right(value, message: str) -> None:
-    frames = waters(4)
-    frames[2].info["polarizability"] = value
-    with pytest.raises(LabkitError, match=message):
-        TensorDesign.build(frames, **SMALL)
-
-
-def test_labels_that_look_odd_are_noted() -> None:
-    frames = waters(4)
-    assert TensorDesign.build(frames, **SMALL).notes == []
-    for atoms in frames:
-        atoms.info["polarizability"] = atoms.info["polarizability"] / 0.148
-    (note,) = TensorDesign.build(frames, **SMALL).notes
-    assert "too large for Å^3" in note and "a.u." in note
-    frames[1].info["polarizability"][0, 1] *= 1.0 + 1e-4
-    assert any("was made symmetric" in note for note in TensorDesign.build(frames, **SMALL).notes)
-
-
-def test_more_points_than_there_are_environments_are_noted() -> None:
-    made = TensorDesign.build(waters(4), "dipole", **{**SMALL, "n_sparse": 6})
-    assert made.notes == ["n_sparse clipped from 6 to 4 for O: the frames have no more environments"]
-    assert made.columns == 10
-
-
-def test_periodic_and_open_frames_are_not_mixed() -> None:
-    frames = waters(3)
-    frames[2].set_cell([9, 9, 9])
-    frames[2].pbc = True
-    with pytest.raises(LabkitError, match="frame 0 is open and frame 2 is periodic"):
-        TensorDesign.build(frames, **SMALL)
-    assert TensorDesign.build(frames, "energy", **SMALL).solve().predict(frames).values.shape == (3,)
-    with pytest.raises(LabkitError, match="trained on frames that are periodic and frame 0 is open"):
-        fitted().predict(waters(1))
-
-
-def test_born_charges_that_break_the_sum_rule() -> None:
-    frames = waters(3)
-    frames[1].arrays["born_charges"] = frames[1].arrays["born_charges"] + 1.0
-    with pytest.raises(LabkitError, match="frame 1: born_charges sum to 3 e, expected 0"):
-        TensorDesign.build(frames, "born_charges", **SMALL)
-
-
-def test_species_unseen_in_training() -> None:
-    with pytest.raises(LabkitError, match="frame 1, atom 0: C is unknown.*H, O"):
-        fitted().predict([molecule("H2O"), molecule("CH4")])
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (dict(n_features=2000), "n_features is 2000, but lambda = 0 has only 144 features"),
-        (dict(n_feature=20), "unknown setting 'n_feature'.*did you mean 'n_features'"),
-        (dict(l_max=1), "l_max is 1, but polarizability needs at least 2"),
-        (dict(zeta=0.5), "zeta is 0.5, expected 1"),
-        (dict(n_sparse=0), "n_sparse is 0"),
-        (dict(feature_selection="furthest"), "unknown feature selection"),
-        (dict(target="polarisability"), "did you mean 'polarizability'"),
-        (dict(target=Target("x", 2, of="cell")), "4 of 4 frames have no x"),
-    ],
-)
-def test_settings_that_make_no_sense(settings: dict, message: str) -> None:
-    with pytest.raises(LabkitError, match=message):
-        TensorDesign.build(waters(4), **{**SMALL, **settings})
-
-
-def test_solutions_that_make_no_sense() -> None:
-    made = design()
-    with pytest.raises(LabkitError, match="regularization has lambda 0, but polarizability has the parts 0, 2"):
-        made.solve({0: 1e-6})
-    with pytest.raises(LabkitError, match="regularization is -1"):
-        made.solve({0: -1, 2: 1e-6})
-    with pytest.raises(LabkitError, match="does not select from the 30 frames"):
-        made.solve(NOISE, train=[3, 30])
-    with pytest.raises(LabkitError, match="no frame was selected"):
-        made.solve(NOISE, train=np.zeros(30, bool))
-
-
 def test_spherical_parts_keep_lengths_and_come_back() -> None:
     generator = torch.Generator().manual_seed(0)
     for target in (Target("s"), Target("v", 1), Target("t", 2, symmetric=False)):
@@ -271,3 +178,22 @@ def test_spherical_parts_keep_lengths_and_come_back() -> None:
         length = sum(part.square().sum(1) for part in parts.values())
         torch.testing.assert_close(length, values.reshape(5, -1).square().sum(1))
     torch.testing.assert_close(parts[0][:, 0], values.diagonal(dim1=1, dim2=2).sum(1) / 3**0.5)
+
+
+def test_threads_solve_at_the_same_time() -> None:
+    """Panels do; more sets of frames than are kept, so that some go while others are asked for."""
+    frames, _ = ice()
+    made = TensorDesign.build(frames[:24], **SMALL)
+    alone = TensorDesign.build(frames[:24], **SMALL)
+    sizes = [5 + k % 16 for k in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda size: made.predictions(made.solve(NOISE, train=range(size)), [23]), sizes))
+    for size, values in zip(sizes[:16], found[:16]):
+        np.testing.assert_array_equal(values, alone.predictions(alone.solve(NOISE, train=range(size)), [23]))
+        assert all(np.array_equal(values, again) for again in found[sizes.index(size) :: 16])
+
+
+def test_a_design_travels_to_a_worker() -> None:
+    made = design()
+    again = copy.deepcopy(made)  # by its state, as a pickle
+    np.testing.assert_array_equal(again.predictions(again.solve(NOISE), [3]), made.predictions(made.solve(NOISE), [3]))

@@ -32,7 +32,7 @@ def test_predictions_turn_with_the_frame(n_sparse: int | None, turn: np.ndarray)
     model, (frames, _) = fitted(n_sparse=n_sparse), ice()
     here = model.predict(frames.atoms[40:43])
     there = model.predict([moved(atoms, turn) for atoms in frames.atoms[40:43]])
-    np.testing.assert_allclose(there.values, turned(here.values, 2, turn), atol=1e-9)
+    np.testing.assert_allclose(there.values, turned(here.values, 2, turn), rtol=0, atol=1e-10)
     np.testing.assert_array_equal(here.values, here.values.swapaxes(1, 2))
     assert np.abs(here.values[:, 0, 1]).max() > 1e-3
     variance = np.square([there.spread, here.spread]).sum((2, 3))  # of the whole tensor: no direction is special
@@ -49,7 +49,9 @@ def test_every_target_is_learned_and_turns(target: str) -> None:
     assert spread.shape == values.shape and (spread >= 0).all()
     for turn in (TURN, MIRROR):
         there = model.predict([moved(atoms, turn) for atoms in waters()]).values
-        np.testing.assert_allclose(there, turned(values, RANKS[target], turn), atol=1e-8)
+        np.testing.assert_allclose(
+            there, turned(values, RANKS[target], turn), rtol=0, atol=1e-10 * np.abs(values).max()
+        )
 
 
 def test_born_charges_of_a_frame_sum_to_zero_and_keep_their_antisymmetric_part() -> None:
@@ -116,6 +118,26 @@ def test_derivatives_against_finite_differences(zeta: float, n_sparse: int | Non
         step[atom, axis] = 1e-4
         numeric = (value(state.positions + step) - value(state.positions - step)) / 2e-4
         assert float(gradient[atom, axis]) == pytest.approx(float(numeric), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_sparse", [None, 12])
+def test_derivatives_with_respect_to_strain(n_sparse: int | None) -> None:
+    model, (frames, _) = fitted(n_sparse=n_sparse), ice()
+    state = State.from_atoms(frames.atoms[40])
+    near = find_neighbours(state.system, state.positions, state.cell, model.cutoff + 0.2)
+
+    def value(strain: torch.Tensor) -> torch.Tensor:
+        stretched = torch.eye(3).double() + strain
+        return model(state.system, state.positions @ stretched, state.cell @ stretched, near)[0]
+
+    found = torch.autograd.functional.jacobian(value, torch.zeros(3, 3).double())  # (3, 3, 3, 3)
+    torch.testing.assert_close(found, found.transpose(0, 1), rtol=0, atol=1e-10)
+    for a, b in [(0, 0), (1, 2), (2, 1)]:
+        step = torch.zeros(3, 3).double()
+        step[a, b] = 1e-5
+        numeric = (value(step) - value(-step)) / 2e-5
+        assert float(numeric.abs().max()) > 0.1
+        torch.testing.assert_close(found[:, :, a, b], numeric, rtol=1e-6, atol=1e-6)
 
 
 def test_spread_grows_away_from_the_data_and_shrinks_on_it() -> None:

@@ -20,8 +20,8 @@ def test_leaving_out_is_a_fit_without(target: str, n_sparse: int | None, groups:
         if degree == 0:
             continue
         labels, found = made.leave_out({degree: 1e-2}, groups=groups)[degree]
-        ratio = made._part(torch.arange(10)).spectral[degree].mean_variance
-        ratio /= made._part(torch.as_tensor(rest)).spectral[degree].mean_variance
+        ratio = made.rows.part(torch.arange(10)).spectral[degree].mean_variance
+        ratio /= made.rows.part(torch.as_tensor(rest)).spectral[degree].mean_variance
         noise = {d: 1e-2 * (ratio if d == degree else 1.0) for d in made.target.parts}
         values = torch.as_tensor(made.predictions(made.solve(noise, train=rest), left))
         expected = made.target.to_spherical(values)[degree]

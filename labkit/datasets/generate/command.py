@@ -1,4 +1,4 @@
-"""`labkit generate ice`: recompute shipped frames, or make new ones."""
+"""`labkit generate ice`: recompute shipped frames, add to their labels, or make new ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ import numpy as np
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.generate.check import TOLERANCE, Deviation, check
 from labkit.datasets.generate.espresso import Espresso
+from labkit.datasets.generate.merge import merge
 from labkit.datasets.generate.oracle import MissingProgram
 from labkit.datasets.generate.recipes import RECIPES, Recipe, generate
-from labkit.datasets.ice import ice
+from labkit.datasets.generate.responses import add_responses
+from labkit.datasets.ice import data_folder, ice
 from labkit.errors import LabkitError
 
 FAILED, BAD_INPUT, MISSING = 1, 2, 3
@@ -39,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--check", type=int, metavar="N", help="recompute N shipped frames and report the deviations")
     task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to go on")
+    task.add_argument(
+        "--responses", type=Path, metavar="FOLDER", help="add responses to shipped frames; run again to go on"
+    )
+    parser.add_argument("--merge", action="store_true", help="put what --responses has made into data/ice")
+    parser.add_argument("--train", type=int, default=200, help="training frames to have after --responses (200)")
+    parser.add_argument("--valid", type=int, default=50, help="validation frames to have after --responses (50)")
     parser.add_argument("--what", choices=RECIPES, default="normal_modes", help="how --out samples structures")
     parser.add_argument("--potential", type=Path, metavar="GAP.xml", help="what drives --what dynamics")
     parser.add_argument("-n", "--frames", type=int, default=25, help="frames to make (25); in dynamics, per trajectory")
@@ -52,8 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; return 0 fine, 1 deviations too large or stopped, 2 bad input, 3 a program is missing."""
     try:
-        oracle = Espresso(response=options.response)
+        if options.merge:
+            return _merge(options.responses)
+        oracle = Espresso(response=options.response or options.responses is not None)
         oracle.require()
+        if options.responses is not None:
+            made = add_responses(options.responses, oracle, options.train, options.valid, options.workers, _Line())
+            print(f"{len(made)} labels in {options.responses}; the same with --merge puts them into data/ice")
+            return 0
         if options.out is None:
             return _check(options, oracle)
         recipe = Recipe(
@@ -70,6 +84,14 @@ def run(options: argparse.Namespace) -> int:
     except MissingProgram as error:
         print(f"labkit generate: skipped: {error}", file=sys.stderr)
         return MISSING
+
+
+def _merge(folder: Path | None) -> int:
+    if folder is None:
+        raise LabkitError("--merge needs --responses FOLDER, whose labels it puts into data/ice")
+    counts = merge(folder, data_folder() / "ice")
+    print(f"{counts['train']} training and {counts['valid']} validation frames have responses now")
+    return 0
 
 
 def _check(options: argparse.Namespace, oracle: Espresso) -> int:
