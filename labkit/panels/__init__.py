@@ -18,6 +18,7 @@ from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.recover import RecoverPanel
+from labkit.panels.spectra import SpectraPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
@@ -31,6 +32,7 @@ __all__ = [
     "OverfitPanel",
     "RecoverPanel",
     "RunTray",
+    "SpectraPanel",
     "StructurePanel",
     "TimestepPanel",
     "TrainPanel",
