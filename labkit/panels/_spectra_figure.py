@@ -53,7 +53,7 @@ class SpectraFigure:
     def __init__(self) -> None:
         figure = new_figure(7.4, 6.9)
         figure.set_layout_engine("none")
-        grid = figure.add_gridspec(len(ROWS), 1, left=0.105, right=0.985, top=0.965, bottom=0.068, hspace=0.24)
+        grid = figure.add_gridspec(len(ROWS), 1, left=0.105, right=0.97, top=0.965, bottom=0.068, hspace=0.24)
         self.axes: dict[str, Axes] = {}
         self.lines, self.bands, self.sticks, self.curves = {}, {}, {}, {}
         for cell, (title, (label, curves)) in zip(grid, ROWS.items(), strict=True):
@@ -70,7 +70,7 @@ class SpectraFigure:
             for text in legend.get_texts():
                 text.set_color(INK)
             self.axes[title] = axes
-        self.words = figure.text(0.985, 0.985, "", fontsize=8, color=MUTED, ha="right", va="top")
+        self.words = figure.text(0.97, 0.99, "", fontsize=8, color=MUTED, ha="right", va="top")
         moving = [*(band for pair in self.bands.values() for band in pair), *self.sticks.values()]
         self.live = LiveFigure(figure, [*moving, *self.lines.values(), self.words])
 
@@ -106,8 +106,8 @@ class SpectraFigure:
         x, y = spectrum.frequency, spectrum.intensity
         self.lines[name].set_data(x, y)
         for band, error in zip(self.bands[name], (spectrum.error_total, spectrum.error), strict=True):
-            outline = [] if error is None else [np.column_stack([np.r_[x, x[::-1]], np.r_[y + error, (y - error)[::-1]]])]
-            band.set_verts(outline)
+            if error is not None:
+                band.set_verts([np.column_stack([np.r_[x, x[::-1]], np.r_[y + error, (y - error)[::-1]]])])
 
     def _reach(self, axes: Axes, spectra: list[Spectrum]) -> float:
         """Fit the axes to the highest curve with its band, where it leaves them or has become small in them."""

@@ -30,6 +30,7 @@ def spectra_script(model: SpectraModel) -> str:
     lines = ["# the last run" if begun is not None else "# what Run does", "import ase.io", ""]
     lines += ["from labkit.base import State"]
     lines += ["from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate"]
+    lines += ["from labkit.engine.kinetic import without_com_motion"]
     lines += ["from labkit.gap import GapModel"] if gap else []
     lines += [f"from labkit.polarizability import {', '.join(kinds)}", "from labkit.spectra import Response", ""]
     lines += ['potential = GapModel.load("potential.safetensors")' if gap else "potential = potential  # your own"]
@@ -46,7 +47,8 @@ def spectra_script(model: SpectraModel) -> str:
     heat = f"{plan.temperature:g}"
     lines += [f"state = maxwell_boltzmann(State.from_atoms(starts, seed={plan.seed}), {heat})"]
     bath = f"Langevin({heat}, friction={FRICTION})"
-    lines += [f"state = simulate(state, potential, {bath}, {plan.equilibration}, {plan.dt:g}).replace(step=0)"]
+    lines += [f"state = simulate(state, potential, {bath}, {plan.equilibration}, {plan.dt:g})"]
+    lines += ["state = without_com_motion(state).replace(step=0)"]
     lines += ["response = Response("]
     lines += [f"    polarizability=polarizability, born_charges=born_charges, velocities=True, every={plan.every}", ")"]
     lines += [f"simulate(state, potential, VelocityVerlet(), {steps}, {plan.dt:g}, observers=[response])"]

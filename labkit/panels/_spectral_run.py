@@ -13,6 +13,7 @@ from ase import Atoms
 
 from labkit.base import Evaluation, Potential, Progress, State
 from labkit.engine import Langevin, Run, VelocityVerlet, lbfgs, maxwell_boltzmann, simulate
+from labkit.engine.kinetic import without_com_motion
 from labkit.engine.observers import ExtXyz
 from labkit.errors import Stopped
 from labkit.polarizability import TensorCommittee, TensorModel
@@ -130,7 +131,8 @@ def _begin(plan: Plan, progress: Progress) -> Grown:
     state = maxwell_boltzmann(State.from_atoms(list(plan.starts), seed=plan.seed), plan.temperature)
     bath = Langevin(plan.temperature, FRICTION)
     state = simulate(state, plan.potential, bath, plan.equilibration, plan.dt, progress=progress)
-    return Grown(plan, state.replace(step=0), plan.response(), Frames(plan.every * plan.keep), modes, lowest)
+    state = without_com_motion(state).replace(step=0)  # the thermostat has pushed it
+    return Grown(plan, state, plan.response(), Frames(plan.every * plan.keep), modes, lowest)
 
 
 def _harmonic(plan: Plan, progress: Progress) -> tuple[Intensities, float]:

@@ -65,9 +65,7 @@ def shown(grown: Grown, asked: Asked) -> Shown | None:
     return Shown(spectra, sticks, resolution, samples, grown.picoseconds)
 
 
-def heights(
-    modes: Intensities, temperature: float, quantum: str | None
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def heights(modes: Intensities, temperature: float, quantum: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """What harmonic theory says of each spectrum: areas of lines, with the same quantum correction."""
     real = modes.frequency > 1.0
     frequency = modes.frequency[real]

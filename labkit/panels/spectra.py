@@ -9,11 +9,12 @@ import ipywidgets as widgets
 from ase import Atoms
 
 from labkit.base import Potential
+from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels._base import Panel, fold
 from labkit.panels._spectral_run import Model as Tensors
 from labkit.panels.spectra_model import SpectraModel
-from labkit.spectra import Spectrum
+from labkit.spectra import Spectrum, Track
 
 
 class SpectraPanel(Panel):
@@ -71,6 +72,13 @@ class SpectraPanel(Panel):
     def spectra(self) -> dict[str, Spectrum]:
         """Those shown: infrared, raman_isotropic, raman_anisotropic, density_of_states, and this of each species."""
         return self.model.spectra
+
+    @property
+    def track(self) -> Track:
+        """What was predicted along the replicas: polarizability, current, velocities."""
+        if self.model.results is None:
+            raise LabkitError("nothing has run yet; press Run first")
+        return self.model.results.response.track
 
     def go_on(self) -> Job:
         return self.model.go_on()
