@@ -37,11 +37,11 @@ test: $(VENV)/.dev
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 test-unit: $(VENV)/.dev
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 labkit tests --ignore=tests/notebooks --ignore=tests/browser $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --durations=20 labkit tests --ignore=tests/notebooks --ignore=tests/browser $(ARGS)
 
 test-notebooks: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/notebooks $(ARGS)
-	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
+	$(BIN)/python -m pytest -n 2 tests/notebooks $(ARGS)
+	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev

@@ -46,6 +46,14 @@ def density_of_states(
 
     Raises LabkitError for velocities that are missing, of another shape, zero or no number, for a batch of different
     systems, and as `infrared` does. Source: Dickey and Paskin, Phys. Rev. 188, 1407 (1969).
+
+    >>> from ase.build import molecule
+    >>> from labkit.base import State
+    >>> swing = np.cos(2 * np.pi * np.arange(4000) / 33.356)  # 1000 cm⁻¹, sampled every fs
+    >>> velocities = swing[:, None, None] * np.random.default_rng(0).normal(size=(3, 3))
+    >>> found = density_of_states(velocities, State.from_atoms(molecule("H2O")).system, 1.0)
+    >>> round(float(found.total.peaks().frequency[0])), round(found.total.integral(), 6), list(found.species)
+    (1000, 6.0, ['H', 'O'])
     """
     if velocities is None:
         raise LabkitError("there are no velocities; record them with Response(velocities=True)")

@@ -168,7 +168,7 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
 def hessian(state: State, potential: Potential, step: float = 1e-3) -> Tensor:
     """d²E/dr_i dr_j (3n, 3n) eV/Å^2 of one system, symmetric, by central differences of forces in batches."""
     size = 3 * state.system.n_atoms
-    shifts = (step * torch.eye(size)).to(state.positions).unflatten(1, (-1, 3))
+    shifts = step * torch.eye(size).to(state.positions).unflatten(1, (-1, 3))
     forces = [potential.evaluate(part).forces for part in _displaced(state, torch.cat([shifts, -shifts]))]
     plus, minus = torch.cat(forces).reshape(2, size, size)
     found = (minus - plus) / (2 * step)

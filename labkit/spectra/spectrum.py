@@ -21,7 +21,7 @@ class Spectrum:
     name        what it is, for legends
     unit        of the intensity
     frequency   (K,) cm⁻¹, from 0 to the largest that the sampling holds
-    samples     (R, K) of each trajectory (or each piece of one)
+    samples     (R, K) of each trajectory (or each piece of one), by the mean of the models
     members     (M, K) of each model of a committee, averaged over trajectories; None for one model
     resolution  cm⁻¹, full width at half maximum that an infinitely sharp line has here
 

@@ -115,17 +115,19 @@ def predictors(
 
 @torch.no_grad()
 def predicted(state: State, models: dict[str, Members], neighbours: Any = None) -> dict[str, Tensor]:
-    """Polarizabilities (M, S, 3, 3), and for Born charges the currents (M, S, 3), on the CPU in float64."""
+    """Polarizabilities (M, S, 3, 3), and for Born charges the currents (M, S, 3), on the CPU; all in float64."""
     if not models:
         return {}
+    # dynamics may be in float32
+    positions, cell, velocities = (t.to(torch.float64) for t in (state.positions, state.cell, state.velocities))
     if neighbours is None:
         reach = max(model.cutoff for model in models.values())
         neighbours = find_neighbours(state.system, state.positions, state.cell, reach)
     found = {}
     for name, model in models.items():
-        values = model(state.system, state.positions, state.cell, neighbours)
+        values = model(state.system, positions, cell, neighbours)
         if name == "born_charges":
-            values = current(values, state.velocities, state.system)
+            values = current(values, velocities, state.system)
         found[name] = values.detach().to("cpu", torch.float64)
     return found
 

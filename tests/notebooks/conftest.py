@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.notebooks import Report
 
-MEASURED = pytest.StashKey[list[Report]]()
-
-
-@pytest.fixture(scope="session")
-def measured(pytestconfig: pytest.Config) -> list[Report]:
-    """Reports appended here are printed at the end."""
-    return pytestconfig.stash.setdefault(MEASURED, [])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reports = config.stash.get(MEASURED, [])
-    if reports:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tests = [test for tests in terminalreporter.stats.values() for test in tests if hasattr(test, "user_properties")]
+    measured = {d["notebook"]: d for d in (dict(test.user_properties) for test in tests) if "notebook" in d}
+    if measured:
         terminalreporter.section("notebooks in fast mode")
-    for report in reports:
-        terminalreporter.write_line(f"{report.name:32}{report.seconds:7.1f} s{report.memory:8.0f} MB")
+    for name, found in sorted(measured.items()):
+        terminalreporter.write_line(f"{name:32}{found['seconds']:7.1f} s{found['memory']:8.0f} MB")

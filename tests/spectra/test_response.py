@@ -114,6 +114,17 @@ def test_models_with_one_descriptor_compute_it_once() -> None:
     np.testing.assert_allclose(both.polarizability[1, 0], second.predict(frames.atoms[40:42]).values, atol=1e-9)
 
 
+def test_dynamics_in_float32_are_predicted_in_float64() -> None:
+    frames = [frame.copy() for frame in ice()[0].atoms[40:42]]
+    for frame in frames:
+        frame.set_velocities(np.ones((12, 3)))
+    models = {"polarizability": fitted(), "born_charges": lambda system, *_: torch.ones(24, 3, 3).double()}
+    models["born_charges"].cutoff = 1.0
+    short, double = (along([State.from_atoms(frames, dtype=d)], 1.0, **models) for d in (torch.float32, torch.float64))
+    assert short.current.dtype == torch.float64
+    torch.testing.assert_close(short.polarizability, double.polarizability, rtol=1e-5, atol=1e-4)
+
+
 def test_a_committee_gives_errors_of_models() -> None:
     response = watch(born_charges=Charges([0.9, 1.0, 1.1]))
     run(response, 400)
