@@ -36,6 +36,7 @@ def reach_figure(
         dress(axes, f"component [{unit}]", "", title).set_yticks([])
         axes.hist(parts[0], bins, density=True, color=MUTED, alpha=0.45, label="labels trained on")
         axes.hist(parts[1], bins, density=True, histtype="step", color=TRAIN, linewidth=1.5, label="trajectory")
+        axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the legend
     dress(right, f"spread of the models [{unit}]", "", "Spread, and error (×)")
     sizes = {name: np.sqrt(np.square(values).mean((-2, -1))).ravel() for name, values in spreads.items()}
     for row, (name, size) in enumerate(sizes.items()):
