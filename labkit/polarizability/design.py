@@ -92,7 +92,10 @@ class TensorDesign:
     def solve(self, regularization: Noise = 1e-6, train: Which = None) -> TensorModel:
         """Fit to the frames `train` (all), with one noise variance a λ, relative to the mean variance of the kernel.
 
-        The first solution for a set of frames takes an eigendecomposition, each further one milliseconds.
+        The first solution for a set of frames takes an eigendecomposition, each further one milliseconds. The spread
+        of predictions is of the size of the errors where the noise is about the one that `noise_map` finds; where it
+        is far smaller than what n_sparse points leave unexplained, the spread is too wide. That of `committee` is
+        calibrated for any noise.
         """
         noise = self._noises(regularization)
         part = self.rows.part(self._frames(train))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase.build import molecule
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from polarizability.cells import SMALL, design, fitted, ice, waters
@@ -138,6 +138,7 @@ def test_solutions_that_make_no_sense() -> None:
         made.solve(NOISE, train=np.zeros(30, bool))
 
 
+@settings(max_examples=40, deadline=None)
 @given(arrays(float, (3, 3, 3), elements=NUMBERS))
 def test_labels_come_back_as_they_are(tensors: np.ndarray) -> None:
     """Symmetric ones of cells in rows or whole; those of atoms with an antisymmetric part."""
@@ -154,6 +155,7 @@ def test_labels_come_back_as_they_are(tensors: np.ndarray) -> None:
     assert notes == []
 
 
+@settings(max_examples=40, deadline=None)
 @given(arrays(float, array_shapes(max_dims=3, max_side=4), elements=st.floats(width=64)))
 def test_any_array_is_a_label_or_a_sentence(value: np.ndarray) -> None:
     frames = waters(2)

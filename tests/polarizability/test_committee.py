@@ -8,9 +8,10 @@ import torch
 from polarizability.cells import SMALL, design, fitted, ice, moved, waters
 from scipy.spatial.transform import Rotation
 
+import labkit.datasets
 from labkit.base import State, find_neighbours
 from labkit.errors import LabkitError
-from labkit.polarizability import TensorCommittee, TensorDesign
+from labkit.polarizability import TensorCommittee, TensorDesign, noise_map, with_label
 
 NOISE = {0: 1e-6, 2: 1e-4}
 
@@ -88,6 +89,23 @@ def test_born_charges_of_every_member_sum_to_zero() -> None:
     members = made.committee(1e-6, members=5).predict(waters()).members
     assert members.shape == (5, 72, 3, 3)
     np.testing.assert_allclose(members.reshape(5, -1, 3, 3, 3).sum(2), 0, atol=1e-12)
+
+
+def test_its_spread_is_right_where_that_of_the_posterior_is_not() -> None:
+    """With a noise smaller than what a few points can fit, the posterior's scale grows; frames left out know better."""
+    train, valid = (with_label(labkit.datasets.ice(name), "born_charges") for name in ("train", "valid"))
+    made = TensorDesign.build(train[:30] + valid[:10], "born_charges", **{**SMALL, "n_sparse": 15})
+    truth = made.truth(range(30, 40))
+
+    def ratio(noise: float | dict[int, float]) -> list[float]:
+        found = [made.solve(noise, range(30)), made.committee(noise, range(30))]
+        predictions = [model.predict(valid[:10]) for model in found]
+        return [float(np.sqrt(np.square(p.values - truth).mean() / np.square(p.spread).mean())) for p in predictions]
+
+    posterior, members = ratio(noise_map(made, [1e-4, 1e-3, 1e-2, 1e-1], train=range(30)).idxmin().to_dict())
+    assert 0.7 < posterior < 1.4 and 0.7 < members < 1.4
+    posterior, members = ratio(1e-4)
+    assert posterior < 0.4 and 0.7 < members < 1.4
 
 
 def test_many_members_cost_little_more_than_one_model() -> None:
