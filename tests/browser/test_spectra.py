@@ -36,8 +36,7 @@ def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):
     panel.get_by_role("button", name="Run").click()
     until(lambda: state.inner_text().startswith("running"), 5, "running", step=0.02)
     for _ in range(2):
-        before = picture.screenshot()
-        until(lambda: differ(before, picture.screenshot()) > 0.001, 60, "growing spectra")
+        changes(picture, 60, "growing spectra")
     panel.screenshot(path=artefacts / "spectra_running.png")
     seconds = stop(notebook, panel)
     print(f"Stop answered after {seconds:.3f} s")
@@ -54,6 +53,12 @@ def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):
     download.value.save_as(tmp_path / "infrared.csv")
     assert pd.read_csv(tmp_path / "infrared.csv", comment="#")["intensity"].max() > 0
     assert lab_page.failures(notebook) == []
+
+
+def changes(picture, seconds, what):
+    """Wait until a picture is another one."""
+    before = picture.screenshot()
+    until(lambda: differ(before, picture.screenshot()) > 0.001, seconds, what)
 
 
 def differ(one, other):

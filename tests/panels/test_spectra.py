@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 
 import labkit
-from labkit.base import State
+from labkit.base import Potential, State
 from labkit.engine import VelocityVerlet, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError
-from labkit.gap import Design, GapConfig, Soap
 from labkit.panels import SpectraPanel
 from labkit.panels._spectra_words import words_of
 from labkit.panels.spectra_figures import reach_figure
@@ -23,20 +22,27 @@ from labkit.spectra import Response, correction
 SHORT = {"replicas": 3, "picoseconds": 0.12, "equilibration": 0.0, "resolution": 400.0}  # 31 samples 4 fs apart
 
 
+class Springs(Potential):
+    """Every atom on a spring at its place: a hydrogen swings with 3670 cm⁻¹."""
+
+    cutoff = 0.0
+
+    def __init__(self, atoms):
+        super().__init__()
+        self.places = torch.as_tensor(atoms.positions)
+
+    def energy(self, system, positions, cell, neighbours):
+        shifts = positions - self.places.repeat(system.n_systems, 1)
+        return system.sum_over_atoms(25.0 * shifts.square().sum(1))
+
+
 @pytest.fixture(scope="module")
 def models():
-    """A potential, committees of both tensors, frames."""
+    """A potential, the frame to begin with, committees of both tensors of ice."""
     train = labkit.datasets.ice("train", n=50)
-    soap = Soap(cutoff=3.0, n_max=4, l_max=2, n_sparse=60)
-    gap = Design.build(train[:25], GapConfig(soap, sigma_energy=0.001, sigma_force=0.05, sigma_virial=None)).solve()
     labelled, small = with_label(train, "born_charges")[:10], {"n_max": 2, "l_max": 2, "n_features": 10, "n_sparse": 12}
     tensors = [TensorDesign.build(labelled, name, **small) for name in ("polarizability", "born_charges")]
-    return gap, train.atoms[:4], *(design.committee(1e-3, members=4) for design in tensors)
-
-
-@pytest.fixture(scope="module")
-def minimum():
-    return labkit.datasets.ice("minimum").atoms[0]
+    return Springs(train.atoms[0]), train.atoms[:1], *(design.committee(1e-3, members=4) for design in tensors)
 
 
 @pytest.fixture
@@ -59,11 +65,11 @@ def until(condition, seconds=20.0):
 
 
 def test_spectra_are_those_of_a_response(panel, models):
-    gap, frames, alpha, charges = models
+    springs, frames, alpha, charges = models
     found = run(panel)
     response = Response(polarizability=alpha, born_charges=charges, velocities=True, every=8)
-    state = maxwell_boltzmann(State.from_atoms(frames[:3], seed=1), 300.0)
-    simulate(state, gap, VelocityVerlet(), 240, 0.5, observers=[response])
+    state = maxwell_boltzmann(State.from_atoms(frames * 3, seed=1), 300.0)
+    simulate(state, springs, VelocityVerlet(), 240, 0.5, observers=[response])
     assert found.state.step == 240 and panel.model.status == "done" and panel.model.fraction == 1.0
     expected = {"infrared": response.infrared(resolution=400.0), "density_of_states": None}
     expected["density_of_states"] = response.density_of_states(resolution=400.0).total
@@ -82,11 +88,10 @@ def test_the_centre_of_mass_rests_after_the_thermostat(panel):
     panel.model.equilibration = 0.01
     run(panel)
     system = panel.track.system
-    momenta = system.masses[:, None] * panel.track.velocities
-    moving = torch.zeros(len(momenta), 3, 3, dtype=momenta.dtype).index_add(1, system.index, momenta)
+    momenta = system.masses[:, None] * panel.track.velocities[0]
+    moving = torch.zeros(3, 3, dtype=momenta.dtype).index_add(0, system.index, momenta)
     assert float(moving.abs().max()) < 1e-9 * float(momenta.abs().max())
     assert panel.model.results.state.step == 240
-    assert panel.spectra["density_of_states"].integral() == pytest.approx(33.0, rel=1e-6)
 
 
 def test_continue_follows_the_same_replicas(panel, models):
@@ -128,10 +133,10 @@ def test_what_is_stored_is_shown_anew_at_once(panel):
     assert panel.error.value == ""
 
 
-def test_deuterium_and_sticks(models, minimum):
+def test_deuterium_and_sticks(models):
     found = {}
     for isotope in ("H", "D"):
-        panel = SpectraPanel(*models, minimum, hydrogen=isotope, **SHORT)
+        panel = SpectraPanel(*models, models[1][0], hydrogen=isotope, **SHORT)
         found[isotope] = run(panel)
         shown = panel.model.shown
         frequency, heights = shown.sticks["infrared"]
@@ -142,7 +147,7 @@ def test_deuterium_and_sticks(models, minimum):
         code = panel.model.code()
         assert ("set_masses" in code) == (isotope == "D")
     ratio = found["D"].modes.frequency[-8:] / found["H"].modes.frequency[-8:]
-    np.testing.assert_allclose(ratio, 0.728, atol=0.015)  # √(μ_OH/μ_OD), little coupled to the rest
+    np.testing.assert_allclose(ratio, np.sqrt(1.008 / 2.014), rtol=1e-5)
     assert found["D"].state.system.masses[found["D"].state.system.numbers == 1].unique().item() == 2.014
     fallen = found["H"].__class__(**{**vars(found["H"]), "lowest": 1e9})
     assert fallen.fallen == (0, 0.0) and "in a hole" in words_of(fallen, shown, 400.0)
@@ -169,12 +174,11 @@ def test_shown_code_does_the_same(panel, tmp_path, monkeypatch):
     files = panel.model.files()
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
     ours = {name: pd.read_csv(name, comment="#") for name in files if name.endswith(".csv")}
     for name in ours:
         (tmp_path / name).unlink()
-    exec(panel.model.code(), {})
+    exec(panel.model.code(), {"potential": panel.model.potential})
     for name in ("infrared.csv", "raman_isotropic.csv", "raman_anisotropic.csv", "density_of_states.csv"):
         theirs = pd.read_csv(name, comment="#")
         top = theirs["intensity"].max()
@@ -200,13 +204,13 @@ def test_settings_that_make_no_sense(panel, name, value, sentence):
 
 
 def test_frames_of_one_system(models):
-    gap, frames, *tensors = models
+    springs, frames, *tensors = models
     with pytest.raises(LabkitError, match="no frame"):
-        SpectraPanel(gap, [], *tensors)
+        SpectraPanel(springs, [], *tensors)
     with pytest.raises(LabkitError, match="frame 1 has other atoms"):
-        SpectraPanel(gap, [frames[0], frames[0][:6]], *tensors)
+        SpectraPanel(springs, [frames[0], frames[0][:6]], *tensors)
     with pytest.raises(LabkitError, match="predicts born_charges"):
-        run(SpectraPanel(gap, frames, tensors[1], tensors[1], **SHORT))
+        run(SpectraPanel(springs, frames, tensors[1], tensors[1], **SHORT))
 
 
 def test_an_explosion_keeps_what_was_good(panel):
