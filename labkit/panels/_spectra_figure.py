@@ -66,7 +66,7 @@ class SpectraFigure:
             axes.yaxis.set_major_locator(MaxNLocator(4))
             for curve in curves:
                 self._add(axes, curve)
-            legend = axes.legend(loc="upper left", fontsize=8, frameon=False)
+            legend = axes.legend(loc="upper right", fontsize=8, frameon=False)
             for text in legend.get_texts():
                 text.set_color(INK)
             self.axes[title] = axes

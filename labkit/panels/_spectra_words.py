@@ -10,7 +10,7 @@ from labkit.panels._spectral_run import Grown
 from labkit.panels._spectral_shown import Shown
 from labkit.spectra import Spectrum
 
-MOST = 4  # peaks of a spectrum that are named
+MOST = 6  # peaks of a spectrum that are named
 HEAD = ["", "peaks [cm⁻¹]", "error, trajectories", "error, models"]
 
 
@@ -46,4 +46,4 @@ def _row(spectrum: Spectrum) -> list[str]:
     named = ", ".join(f"{f:.0f}" for f in sorted(highest["frequency"][:MOST]))
     at = int(np.abs(spectrum.frequency - highest["frequency"].iloc[0]).argmin())
     errors = (spectrum.error, spectrum.error_models)
-    return [named, *("" if e is None else f"{e[at] / spectrum.intensity[at]:.0%}" for e in errors)]
+    return [named, *("" if e is None else f"{e[at] / spectrum.intensity[at]:.1%}" for e in errors)]

@@ -80,7 +80,8 @@ class SpectraModel(Model):
         self._going_on, self._figure = False, SpectraFigure()
         self._drawing, self._rest = threading.Lock(), 0.0
         self._drawn: Grown | None = None
-        self._redraw = Latest(self._draw, "spectra", lambda error: setattr(self, "message", str(error)))
+        self._wrong = ""  # with what is asked for
+        self._redraw = Latest(self._draw, "spectra", lambda error: None)  # told by _draw
         self.observe(self._ask, parameters(self, "spectrum"))
 
     @property
@@ -169,24 +170,31 @@ class SpectraModel(Model):
 
     def _ask(self, _: object) -> None:
         if self.results is not None:
-            self.message = ""
             self._redraw.ask()
 
     def _draw(self) -> None:
-        """The run so far, as it is asked for now."""
+        """The run so far, as it is asked for now; where that cannot be, a sentence, and the run goes on."""
         with self._drawing:
-            grown, begun = self.results, time.monotonic()
-            found = None if grown is None else shown(grown, self.asked())
+            grown, begun, found = self.results, time.monotonic(), None
+            try:
+                found, self._wrong = None if grown is None else shown(grown, self.asked()), ""
+            except LabkitError as error:
+                self._wrong = str(error)
             if found is not None:
                 self.shown, self._drawn = found, grown
                 self.picture = self._figure.picture(found)
                 self.table, self.note = table_of(found), words_of(grown, found, self.resolution)
             self._rest = time.monotonic() + PAUSE * (time.monotonic() - begun)
+        self._tell()
 
     def _follow(self, job: Job) -> None:
         super()._follow(job)
         if job.status != "running" and self.results is not None and self._drawn is not self.results:
             self._draw()  # the end of a run that failed is what it had found until then
+        self._tell()
+
+    def _tell(self) -> None:
+        self.message = (self.job.message if self.job is not None else "") or self._wrong
 
 
 def _file(write: Any, name: str) -> bytes:
