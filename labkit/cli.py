@@ -16,6 +16,7 @@ COMMANDS = {
     "run": ("labkit.notebooks", "run notebooks headless, write HTML, print a table"),
     "doctor": ("labkit.doctor", "check this installation and say how to mend it"),
     "md": ("labkit.md", "run molecular dynamics from a run file of TorchMD's"),
+    "hooks": ("labkit.lammps.command", "check and explain a parameter file of MLMOD's"),
     "student": ("labkit.student", "write copies of the notebooks without solutions"),
     "session": ("labkit.session", "carry answers, runs and models to another machine"),
     "generate": ("labkit.datasets.generate.command", "make or recompute a shipped data set"),

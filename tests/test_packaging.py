@@ -41,7 +41,7 @@ def test_environment_yml_agrees_with_pyproject(repository, project):
     found = ranges(plain + [line for line in pip if line != "-e ."])
     extras = project["optional-dependencies"]
     assert found.pop("python") == set(project["requires-python"].split(","))
-    everything = [extras[name] for name in ("lab", "gap", "forcefield", "trajectories")]
+    everything = [extras[name] for name in ("lab", "gap", "forcefield", "trajectories", "lammps")]
     assert found == ranges(sum(everything, project["dependencies"]))
 
 
@@ -60,7 +60,7 @@ def test_one_line_installs_what_notebooks_need(repository):
     """README, Makefile and the sentences about what is missing name the same extras."""
     files = [repository / "README.md", repository / "Makefile", *(repository / "labkit").rglob("*.py")]
     found = {extras for file in files for extras in re.findall(r"\[(lab,[a-z,]+)\]", file.read_text())}
-    assert found == {"lab,gap,forcefield,trajectories", "lab,gap,forcefield,trajectories,dev"}
+    assert found == {"lab,gap,forcefield,trajectories,lammps", "lab,gap,forcefield,trajectories,lammps,dev"}
 
 
 def test_constraints_pin_every_direct_dependency_within_its_range(repository, project):

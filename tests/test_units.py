@@ -18,6 +18,7 @@ def test_constants() -> None:
     assert pytest.approx(4184 / AVOGADRO / E, rel=1e-6) == units.KCAL_PER_MOL
     assert pytest.approx(27.211386, rel=1e-6) == units.HARTREE
     assert pytest.approx(0.529177211, rel=1e-6) == units.BOHR
+    assert pytest.approx(1e-3 / E * 1e-30 * 1e15, rel=1e-6) == units.MILLIPASCAL_SECOND
 
 
 def test_kinetic_energy_of_a_state_is_that_of_ase() -> None:

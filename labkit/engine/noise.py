@@ -8,7 +8,7 @@ from torch import Tensor
 from labkit.base import State
 
 #: What the noise of one step is for; different streams of one step are independent.
-VELOCITIES, THERMOSTAT, BAROSTAT, EXCHANGE = range(4)
+VELOCITIES, THERMOSTAT, BAROSTAT, EXCHANGE, DRIFT = range(5)
 _STREAMS = 8
 _MASK = 0xFFFFFFFF
 

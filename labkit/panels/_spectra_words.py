@@ -11,7 +11,7 @@ from labkit.panels._spectral_shown import Shown
 from labkit.spectra import Spectrum
 
 MOST = 6  # peaks of a spectrum that are named
-HEAD = ["", "peaks [cm⁻¹]", "error, trajectories", "error, models"]
+HEAD = ["", "peaks [cm⁻¹]", "± replicas", "± models"]  # errors at the highest of them
 
 
 def table_of(shown: Shown) -> str:

@@ -15,7 +15,7 @@ from labkit.errors import LabkitError
 from labkit.gap import GapConfig
 from labkit.gap.sweep import sweep
 from labkit.jobs import Job
-from labkit.panels._base import Model
+from labkit.panels._anew import Anew
 from labkit.panels._controls import parameter as p
 from labkit.panels._controls import parameters
 from labkit.panels._latest import Latest
@@ -33,7 +33,7 @@ REST = 0.6  # s without a move, after which the sweep is made and the fit is wri
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
-class OverfitModel(Model):
+class OverfitModel(Anew):
     """Parameters of a fit; a Scene as `results`, the latest fit as `point`, the sweep of the sigma moved as `curve`."""
 
     sigma_energy = p(Float(), "fit", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.05), log=True, live=True)
@@ -67,7 +67,7 @@ class OverfitModel(Model):
         self.sigma_force = self.base.sigma_force or 0.05
         self.labels = BOTH if self.base.sigma_force is not None else ENERGIES
         self.shown = "forces" if self.labels == BOTH else "energy"
-        self._moved, self._figure, self._recorded, self._rebuild = "", None, "", False
+        self._moved, self._figure, self._recorded = "", None, ""
         self._drawing = threading.Lock()
         self._fit = Latest(self._show_fit, "fit", self._complain)
         self._rest = Latest(self._at_rest, "sweep", self._complain, delay=REST)
@@ -109,7 +109,7 @@ class OverfitModel(Model):
                 job.wait(max(end - time.monotonic(), 0.0))
             for latest in (self._fit, self._rest):
                 latest.settle(max(end - time.monotonic(), 0.0))
-            if job is self.job and not self._rebuild and not self._fit.busy and not self._rest.busy:
+            if job is self.job and not self.waiting and not self._fit.busy and not self._rest.busy:
                 return
 
     def present(self, result: Scene) -> None:
@@ -147,29 +147,7 @@ class OverfitModel(Model):
         if change["name"] == "labels":
             self._moved = ""
             self.shown = "forces" if self.labels == BOTH else "energy"
-        with self._lock:
-            if self.job is None:
-                return  # not before the first Run
-            if self.job.status == "running":
-                self._rebuild = True
-                self.stop()
-                return
-        self._start()
-
-    def _start(self) -> None:
-        try:
-            self.run()
-        except LabkitError as error:
-            self.message = str(error)
-
-    def _follow(self, job: Job) -> None:
-        if job is not self.job:
-            return  # the last word of one that was replaced
-        if self._rebuild and job.status != "running":
-            self._rebuild = False
-            self._start()
-        else:
-            super()._follow(job)
+        self.anew()
 
     def _complain(self, error: LabkitError) -> None:
         self.message = str(error)

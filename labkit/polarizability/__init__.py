@@ -3,6 +3,7 @@
 from labkit.polarizability.committee import CommitteePrediction, TensorCommittee
 from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.labels import with_label
+from labkit.polarizability.learning import errors, halves, learning_curve
 from labkit.polarizability.model import Prediction, TensorModel
 from labkit.polarizability.search import noise_map, search
 from labkit.polarizability.settings import Settings
@@ -17,6 +18,9 @@ __all__ = [
     "TensorCommittee",
     "TensorDesign",
     "TensorModel",
+    "errors",
+    "halves",
+    "learning_curve",
     "noise_map",
     "search",
     "with_label",

@@ -44,14 +44,16 @@ class Environments:
         return Environments(self.numbers[which], self.frame[which], mine, torch.ones_like(self.weight[which]), features)
 
     def of_frames(self, frames: Tensor) -> Environments:
-        """The environments of some frames, which are counted anew, in their given order."""
+        """The environments of some frames, which are counted anew, in their given order; neighbours are not copied."""
         atoms = [torch.nonzero(self.frame == k)[:, 0] for k in frames]
         order = torch.cat(atoms)
         frame = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor([len(a) for a in atoms])).to(order)
         whole = bool((self.group == self.frame).all())
         group = frame if whole else torch.arange(len(order)).to(order)
-        features = {degree: p[order] for degree, p in self.features.items()}
-        return Environments(self.numbers[order], frame, group, self.weight[order], features)
+        first, end = int(order[0]), int(order[-1]) + 1
+        which = slice(first, end) if torch.equal(order, torch.arange(first, end).to(order)) else order
+        features = {degree: p[which] for degree, p in self.features.items()}
+        return Environments(self.numbers[which], frame, group, self.weight[which], features)
 
 
 def arrange(features: dict[int, Tensor], frames: Sequence[Atoms], target: Target) -> Environments:

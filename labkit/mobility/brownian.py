@@ -1,0 +1,131 @@
+"""Brownian dynamics with hydrodynamic interactions, as an integrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labkit.base import Potential, State
+from labkit.engine.motion import evaluated, per_system
+from labkit.engine.noise import DRIFT, THERMOSTAT, normal
+from labkit.errors import LabkitError, suggest
+from labkit.mobility.divergence import divergence, random_divergence
+from labkit.mobility.lanczos import lanczos
+from labkit.mobility.mobility import Mobility, groups
+from labkit.mobility.positive import root
+from labkit.units import KB
+
+_CHOICES = {
+    "scheme": ("midpoint", "euler"),
+    "divergence": ("autograd", "random"),
+    "noise": ("cholesky", "lanczos"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Brownian:
+    """dX = (M F + k_B T ∇·M) dt + g, <g gᵀ> = 2 k_B T M dt: no momenta; velocities are zero.
+
+    mobility     M(X) [Å²/(eV fs)]
+    temperature  K, a number or (S,)
+    scheme       "midpoint": a random force u of covariance 2 k_B T M⁻¹/dt is held while the particles go half a step by
+                 M (F + u) and then the whole step by M and F of there. What M changes on the way, times u, *is* the
+                 drift, on average k_B T ∇·M dt and once (Fixman, J. Chem. Phys. 69, 1527, 1978); two evaluations of
+                 the forces. "euler": Euler and Maruyama's, with the drift added; one evaluation
+    divergence   of "euler": "autograd" (exact, 3n derivatives: small systems) or "random" (random finite differences
+                 over `delta` Å, two products: any size)
+    noise        "cholesky" of the matrix (memory n²), or "lanczos": products alone, in chunks, to `tolerance`,
+                 relative (memory n)
+    drift        False leaves k_B T ∇·M out. That is wrong wherever M depends on the position, and right for Oseen,
+                 Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" then saves the time
+
+    The noise is a function of (seed, step) alone. Raises LabkitError for choices it does not know, a mobility of other
+    systems, one that is not positive semi-definite, and a negative temperature.
+
+    >>> from labkit.mobility import RotnePragerYamakawa
+    >>> fluid = RotnePragerYamakawa(radius=10.0, viscosity=5.5)
+    >>> walk = Brownian(fluid, temperature=300.0)
+    """
+
+    mobility: Mobility
+    temperature: float | Tensor
+    scheme: str = "midpoint"
+    divergence: str = "autograd"
+    noise: str = "cholesky"
+    drift: bool = True
+    delta: float = 1e-3
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if (found := getattr(self, name)) not in choices:
+                raise LabkitError(f"Brownian: {name} is {found!r}; expected one of {choices}{suggest(found, choices)}")
+
+    def init(self, state: State, potential: Potential) -> State:
+        if not bool((per_system(self.temperature, state, "temperature") >= 0).all()):
+            raise LabkitError(f"Brownian: temperature is {self.temperature}; expected no negative number of K")
+        self.mobility.check(state.system, state.positions)
+        return evaluated(state.replace(velocities=torch.zeros_like(state.velocities)), potential)
+
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        self.mobility.check(state.system, state.positions)
+        thermal = KB * per_system(self.temperature, state, "temperature")[:, None, None]
+        random = normal(state, THERMOSTAT, *state.positions.shape)
+        move = self._midpoint if self.scheme == "midpoint" else self._euler
+        moved = move(state, potential, dt, thermal, random)
+        return evaluated(state.replace(positions=moved, step=state.step + 1), potential)
+
+    def _euler(self, state: State, potential: Potential, dt: float, thermal: Tensor, random: Tensor) -> Tensor:
+        turns = normal(state, DRIFT, *random.shape) if self.drift and self.divergence == "random" else random
+        moved = state.positions
+        for group in groups(state.system):
+            x, f, w, turn = (group.dense(t) for t in (state.positions, state.forces, random, turns))
+            cell, kt = state.cell[group.systems], thermal[group.systems]
+            product, noise, _ = self._roots(x, w, cell, both=False)
+            velocity = product(f)
+            if self.drift and self.divergence == "random":
+                velocity = velocity + kt * random_divergence(self.mobility, x, turn, self.delta, cell)
+            elif self.drift:
+                velocity = velocity + kt * divergence(self.mobility, x, cell)
+            moved = group.put(moved, x + dt * velocity + (2 * kt * dt).sqrt() * noise)
+        return moved
+
+    def _midpoint(self, state: State, potential: Potential, dt: float, thermal: Tensor, random: Tensor) -> Tensor:
+        half, kicks, whole = state.positions, torch.zeros_like(random), torch.zeros_like(random)
+        for group in groups(state.system):
+            x, f, w = (group.dense(t) for t in (state.positions, state.forces, random))
+            cell, width = state.cell[group.systems], (2 * thermal[group.systems] / dt).sqrt()
+            product, noise, force = self._roots(x, w, cell, both=self.drift)
+            half = group.put(half, x + 0.5 * dt * (product(f) + width * noise))
+            whole = group.put(whole, width * noise)
+            kicks = group.put(kicks, width * force)
+        middle = evaluated(state.replace(positions=half), potential)
+        self.mobility.check(state.system, half)
+        moved = state.positions
+        for group in groups(state.system):
+            x, f, u, g = (group.dense(t) for t in (half, middle.forces, kicks, whole))
+            # without the drift the noise is that of the start: M there times u
+            push, rest = (f + u, 0.0) if self.drift else (f, g)
+            velocity = self.mobility.product(x, push, state.cell[group.systems]) + rest
+            moved = group.put(moved, group.dense(state.positions) + dt * velocity)
+        return moved
+
+    def _roots(
+        self, x: Tensor, w: Tensor, cell: Tensor, *, both: bool
+    ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
+        """M as a function of forces; B w with B Bᵀ = M; and, where `both`, B⁻ᵀ w, else zero."""
+        none = torch.zeros_like(w)
+        if self.noise == "cholesky":
+            matrix = self.mobility.matrix(x, cell)
+            b = root(matrix, x)
+            force = b.force(w.flatten(1)).view_as(w) if both else none
+            return lambda f: (matrix @ f.flatten(1)[..., None]).view_as(f), b.times(w.flatten(1)).view_as(w), force
+
+        def product(f: Tensor) -> Tensor:
+            return self.mobility.product(x, f.view_as(x), cell).view_as(f)
+
+        found, _ = lanczos(product, w.flatten(1), self.tolerance, (0.5, -0.5) if both else (0.5,))
+        return product, found[0].view_as(w), found[1].view_as(w) if both else none

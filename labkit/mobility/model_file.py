@@ -1,0 +1,54 @@
+"""A learned mobility in one safetensors file: weights, and a header with every setting, unit and version."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import labkit
+from labkit.errors import LabkitError
+from labkit.files import atomic_tensors, read_tensors, tensors_digest
+from labkit.mobility.learned import MODELS, Mobility, model_of
+
+_FORMAT = "labkit mobility 1"
+
+
+def save_mobility(model: Mobility, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write a learned mobility beside `path`, then rename. `metadata`: what it was trained on, as JSON.
+
+    Raises LabkitError for a mobility that is not a learned one, and for a file that cannot be written.
+    """
+    kinds = {kind for kind, made in MODELS.items() if type(model) is made}
+    if not kinds:
+        raise LabkitError(f"{type(model).__name__} is no learned mobility; only {list(MODELS)} models have weights")
+    header = {
+        "format": _FORMAT,
+        "labkit": labkit.__version__,
+        "units": "Å²/(eV fs); Å",
+        "kind": kinds.pop(),
+        "settings": json.dumps(model.settings),
+        "metadata": json.dumps(dict(metadata or {})),
+    }
+    tensors = model.state_dict()
+    header["digest"] = tensors_digest(header, tensors)
+    atomic_tensors(path, tensors, header)
+
+
+def load_mobility(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Mobility:
+    """Read a learned mobility; its weights must fit its own settings.
+
+    Raises LabkitError for a file that is missing, cut off, of another format, or changed.
+    """
+    path = Path(path)
+    header, tensors = read_tensors(path, _FORMAT, "learned mobility", device)
+    try:
+        model = model_of(header["kind"], json.loads(header["settings"])).to(device)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        raise LabkitError(f"{path}: settings and weights do not fit ({error}); save the model again") from error
+    return model

@@ -1,0 +1,104 @@
+"""Training of a mobility: by pushed particles, by displacements, or by the likelihood of trajectories."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labkit.base import NO_PROGRESS, Progress
+from labkit.errors import LabkitError, Stopped
+from labkit.mobility.data import Active, Passive
+from labkit.mobility.divergence import divergence
+from labkit.mobility.mobility import Mobility
+from labkit.units import KB
+
+
+def force_matching(model: Mobility, data: Active) -> Tensor:
+    """Σ |V - M F|² / Σ |V|²."""
+    error = data.velocities - model.product(data.positions, data.forces)
+    return error.square().sum() / data.velocities.square().sum()
+
+
+def displacement_matching(model: Mobility, data: Passive) -> Tensor:
+    """Σ |Δ Δᵀ/(2 k_B T τ) - M|² over all entries, less what no model changes, as a share of Σ |tr|².
+
+    Its minimum is the mean of Δ Δᵀ/(2 k_B T τ) at each configuration: of order τ, forces and drift are left out.
+    """
+    matrix = model.matrix(data.positions)
+    d = data.displacements.flatten(1) / (2 * KB * data.temperature * data.lag) ** 0.5
+    # |d dᵀ - M|² = |d|⁴ - 2 dᵀ M d + |M|², without the matrix d dᵀ
+    fitted = matrix.square().sum() - 2 * torch.einsum("ta,tab,tb->", d, matrix, d)
+    return fitted / d.square().sum(1).square().sum()
+
+
+def negative_log_likelihood(model: Mobility, data: Passive, drift: bool = True) -> Tensor:
+    """-ln p a number, for Δ ~ N((M F + k_B T ∇·M) τ, 2 k_B T M τ), but for constants.
+
+    `drift` False leaves the divergence out: quicker, and it is of higher order in τ.
+    """
+    thermal = KB * data.temperature
+    matrix = model.matrix(data.positions)
+    mean = torch.zeros_like(data.displacements)
+    if data.forces is not None:
+        mean = mean + (matrix @ data.forces.flatten(1)[..., None]).view_as(mean)
+    if drift:
+        mean = mean + thermal * divergence(model, data.positions)
+    rest = (data.displacements - data.lag * mean).flatten(1)
+    lower, failed = torch.linalg.cholesky_ex(matrix)
+    if bool(failed.any()):
+        return matrix.new_tensor(float("inf"))  # the line search steps back
+    z = torch.linalg.solve_triangular(lower, rest[..., None], upper=False)[..., 0]
+    half_log_det = lower.diagonal(dim1=1, dim2=2).log().sum(1)
+    each = half_log_det + 0.5 * z.square().sum(1) / (2 * thermal * data.lag)
+    return each.mean() / z.shape[1]
+
+
+def train(
+    model: Mobility,
+    data: Active | Passive,
+    *,
+    by: str = "",
+    steps: int = 100,
+    progress: Progress = NO_PROGRESS,
+) -> list[float]:
+    """Fit the parameters of `model` in place by L-BFGS; the losses, one a step of ten iterations.
+
+    by  "force matching" (Active), "displacements" or "likelihood" (Passive; the likelihood is the sharper one, since it
+        knows how much each entry fluctuates). Without it: by forces, or by likelihood
+
+    Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
+    says so: the model is then as good as it got.
+    """
+    by = by or ("force matching" if isinstance(data, Active) else "likelihood")
+    known = {"force matching": force_matching} if isinstance(data, Active) else {
+        "displacements": displacement_matching, "likelihood": negative_log_likelihood
+    }  # fmt: skip
+    if by not in known:
+        raise LabkitError(f"training by {by!r} from {type(data).__name__} data; expected one of {list(known)}")
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if not parameters:
+        raise LabkitError(f"{type(model).__name__} has nothing to learn; train a PairModel or a WholeModel")
+    optimiser = torch.optim.LBFGS(
+        parameters, max_iter=10, history_size=30, line_search_fn="strong_wolfe", tolerance_change=0.0
+    )
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = known[by](model, data)
+        if loss.requires_grad:
+            loss.backward()
+        return loss
+
+    losses: list[float] = []
+    with torch.enable_grad():
+        for step in range(steps):
+            if progress.should_stop():
+                raise Stopped("stopped", partial=losses)
+            losses.append(float(optimiser.step(closure).detach()))
+            if not torch.isfinite(torch.tensor(losses[-1])):
+                raise LabkitError(
+                    f"training by {by}: the loss is {losses[-1]} at step {step}; look for samples with particles at "
+                    "one place, or begin with a better guess of `own`"
+                )
+            progress.update(step + 1, steps, loss=losses[-1])
+    return losses

