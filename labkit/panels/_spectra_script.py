@@ -29,8 +29,7 @@ def spectra_script(model: SpectraModel) -> str:
     gap = isinstance(plan.potential, GapModel)
     lines = ["# the last run" if begun is not None else "# what Run does", "import ase.io", ""]
     lines += ["from labkit.base import State"]
-    lines += ["from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate"]
-    lines += ["from labkit.engine.kinetic import without_com_motion"]
+    lines += ["from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate, without_com_motion"]
     lines += ["from labkit.gap import GapModel"] if gap else []
     lines += [f"from labkit.polarizability import {', '.join(kinds)}", "from labkit.spectra import Response", ""]
     lines += ['potential = GapModel.load("potential.safetensors")' if gap else "potential = potential  # your own"]

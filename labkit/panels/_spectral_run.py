@@ -12,8 +12,15 @@ import torch
 from ase import Atoms
 
 from labkit.base import Evaluation, Potential, Progress, State
-from labkit.engine import Langevin, Run, VelocityVerlet, lbfgs, maxwell_boltzmann, simulate
-from labkit.engine.kinetic import without_com_motion
+from labkit.engine import (
+    Langevin,
+    Run,
+    VelocityVerlet,
+    lbfgs,
+    maxwell_boltzmann,
+    simulate,
+    without_com_motion,
+)
 from labkit.engine.observers import ExtXyz
 from labkit.errors import Stopped
 from labkit.polarizability import TensorCommittee, TensorModel
