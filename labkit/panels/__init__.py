@@ -20,6 +20,7 @@ from labkit.panels.mobility import MobilityPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
+from labkit.panels.spectra import SpectraPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.tensor_search import TensorSearchPanel
 from labkit.panels.timestep import TimestepPanel
@@ -36,6 +37,7 @@ __all__ = [
     "PolarizabilityPanel",
     "RecoverPanel",
     "RunTray",
+    "SpectraPanel",
     "StructurePanel",
     "TensorSearchPanel",
     "TimestepPanel",
