@@ -19,6 +19,7 @@ HARTREE = _ase.Hartree
 RYDBERG = _ase.Rydberg
 BOHR = _ase.Bohr
 NANOMETRE = _ase.nm
+PICONEWTON = 1e-22 * _ase.J  # eV/Å: forces of tweezers and molecular motors
 KCAL_PER_MOL = _ase.kcal / _ase.mol
 KJ_PER_MOL = _ase.kJ / _ase.mol
 

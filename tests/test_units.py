@@ -19,6 +19,7 @@ def test_constants() -> None:
     assert pytest.approx(27.211386, rel=1e-6) == units.HARTREE
     assert pytest.approx(0.529177211, rel=1e-6) == units.BOHR
     assert pytest.approx(1e-3 / E * 1e-30 * 1e15, rel=1e-6) == units.MILLIPASCAL_SECOND
+    assert pytest.approx(1e-22 / E, rel=1e-6) == units.PICONEWTON
 
 
 def test_kinetic_energy_of_a_state_is_that_of_ase() -> None:

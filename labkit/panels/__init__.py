@@ -16,9 +16,11 @@ from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
+from labkit.panels.mobility import MobilityPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
+from labkit.panels.spectra import SpectraPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.tensor_search import TensorSearchPanel
 from labkit.panels.timestep import TimestepPanel
@@ -30,10 +32,12 @@ __all__ = [
     "DataPanel",
     "DynamicsPanel",
     "LearningCurvePanel",
+    "MobilityPanel",
     "OverfitPanel",
     "PolarizabilityPanel",
     "RecoverPanel",
     "RunTray",
+    "SpectraPanel",
     "StructurePanel",
     "TensorSearchPanel",
     "TimestepPanel",

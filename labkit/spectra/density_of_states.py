@@ -14,6 +14,8 @@ from labkit.spectra.spectrum import Spectrum
 from labkit.spectra.transform import density
 from labkit.units import KB, KINETIC
 
+_DRIFT = 1e-3  # share of the kinetic energy that the centre of mass may have and still rest
+
 
 @dataclass(frozen=True, eq=False)
 class DensityOfStates:
@@ -29,7 +31,7 @@ def density_of_states(
     spacing: float,
     *,
     temperature: float | None = None,
-    resting: int = 3,
+    resting: int | None = None,
     **options: Any,
 ) -> DensityOfStates:
     """g(ν) = 2c/(k_BT) ∫ Σ_i m_i <v_i(0)·v_i(t)> e^(-iωt) dt, whose integral is the number of degrees of freedom.
@@ -41,7 +43,8 @@ def density_of_states(
     spacing      fs between samples
     temperature  K of the k_BT. None: each trajectory's own kinetic temperature with 3N - `resting` degrees of freedom,
                  so that the integral is that number
-    resting      degrees of freedom that do not move: 3 where the centre of mass rests
+    resting      degrees of freedom that do not move; None: 3 where the centres of mass rest, 0 where one moves, as a
+                 thermostat leaves it (`labkit.engine.without_com_motion` stops it), or in an outer field
     options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
     Raises LabkitError for velocities that are missing, of another shape, zero or no number, for a batch of different
@@ -53,7 +56,7 @@ def density_of_states(
     >>> velocities = swing[:, None, None] * np.random.default_rng(0).normal(size=(3, 3))
     >>> found = density_of_states(velocities, State.from_atoms(molecule("H2O")).system, 1.0)
     >>> round(float(found.total.peaks().frequency[0])), round(found.total.integral(), 6), list(found.species)
-    (1000, 6.0, ['H', 'O'])
+    (1000, 9.0, ['H', 'O'])
     """
     if velocities is None:
         raise LabkitError("there are no velocities; record them with Response(velocities=True)")
@@ -73,6 +76,8 @@ def density_of_states(
             f"system {other} of the batch is made of other atoms than system 0; give replicas of one system"
         )
     masses = system.masses.cpu().numpy().astype(float)
+    if resting is None:
+        resting = 3 if _rests(values, masses, index) else 0
     weighted = values * np.sqrt(KINETIC * masses)[:, None]
     found = density(weighted.reshape(len(values), -1), np.repeat(group, 3), spacing, centred=False, **options)
     parts = found.values.reshape(-1, len(numbers), len(found.frequency))  # (R, species, K)
@@ -95,3 +100,14 @@ def density_of_states(
     symbols = [chemical_symbols[z] for z in numbers]
     species = {symbol: made(f"density of states, {symbol}", parts[:, k]) for k, symbol in enumerate(symbols)}
     return DensityOfStates(made("density of states", parts.sum(1)), species)
+
+
+def _rests(velocities: np.ndarray, masses: np.ndarray, index: np.ndarray) -> bool:
+    """Whether all centres of mass do, in the first and the last sample."""
+    shares = []
+    for sample in (0, -1):
+        moving = masses[:, None] * velocities[sample]
+        momentum = np.stack([np.bincount(index, axis) for axis in moving.T], 1)  # (R, 3)
+        twice_kinetic = np.bincount(index, (moving * velocities[sample]).sum(1))
+        shares.append((momentum**2).sum(1) / np.bincount(index, masses) / np.maximum(twice_kinetic, 1e-300))
+    return bool(np.max(shares) < _DRIFT)

@@ -53,8 +53,8 @@ class Members:
                 key = id(model.descriptor)
                 if key not in features:
                     features[key] = model.descriptor(system, positions, cell, neighbours)
-                parts = model.spherical(features[key], system.numbers, system.index, system.counts)
-                found.append(model.target.to_cartesian(parts))
+                parts = model.contraction(features[key], system.numbers, system.index, system.counts)
+                found.append(model.target.to_cartesian({degree: y[:, :, 0] for degree, y in parts.items()}))
             else:
                 found.append(model(system, positions, cell, neighbours))
         values = torch.cat([f if f.ndim == 4 else f[None] for f in found])

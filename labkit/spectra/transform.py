@@ -103,7 +103,7 @@ def density(
     group       (C,) from 0, which sum a column belongs to
     resolution  cm⁻¹, width at half maximum of a sharp line; it takes correlations over W = 1/(c resolution) (Hann).
                 None: 20, or what correlations over half of the trajectory give
-    window      w over |τ| < W: 'hann', 'gaussian' (a wider line, never negative) or None (cut off)
+    window      w over |τ| < W: 'hann', 'gaussian' (a wider line without dips beside it) or None (cut off)
     padding     zeros: 2·padding points of the axis a resolution
     highest     cm⁻¹, the fastest vibration expected, which the spacing must resolve
     blocks      pieces that each trajectory is cut into, which then count as trajectories

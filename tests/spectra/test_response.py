@@ -190,3 +190,13 @@ def test_errors_of_frames() -> None:
         density_of_states(still[:, :4], State.from_atoms(atoms).system, 2.0, resolution=500.0)
     with pytest.raises(LabkitError, match="no model was given"):
         Members([], "polarizability")
+
+
+def test_a_centre_of_mass_that_moves_is_a_degree_of_freedom() -> None:
+    """After a thermostat, or in an outer field; its three are a line at zero."""
+    system = State.from_atoms(crystal()).system
+    velocities = torch.randn(64, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    masses = system.masses[:, None]
+    resting = velocities - (masses * velocities).sum(1, keepdim=True) / masses.sum()
+    assert density_of_states(velocities, system, 2.0).total.integral() == pytest.approx(12)
+    assert density_of_states(resting, system, 2.0).total.integral() == pytest.approx(9)

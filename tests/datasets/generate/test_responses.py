@@ -98,7 +98,8 @@ def test_what_is_there_is_merged_and_the_rest_goes_on(small, tmp_path):
         lines = text(small, name)
         assert len(lines) == len(before[name])
         for mine, theirs in zip(lines, before[name]):
-            assert mine.replace(":forces:R:3:born_charges:R:9", ":forces:R:3").startswith(theirs)
+            mine, theirs = (line.replace(":born_charges:R:9", "") for line in (mine, theirs))
+            assert mine.startswith(theirs)
         new, known = ice(name), np.isfinite(frames.polarizability[:, 0, 0])
         for k in range(len(frames)):
             labels = new.labels(k)

@@ -1,0 +1,80 @@
+"""Pictures of colloids as the last line of a cell: learned mobilities, a cloud that falls, heights above a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from IPython.display import Image
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from labkit.base import State
+from labkit.mobility.examples import AboveWall
+from labkit.panels._style import FORCE, GRID, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+
+COLOURS = (TRAIN, VALID, FORCE)
+
+
+def learned_figure(distances: Tensor, learned: Tensor, truth: Tensor, radius: float) -> Image:
+    """M over the distance in radii, (R, 3) each, in units of the true M_self; and the error in per cent of that."""
+    figure = new_figure(7.6, 3.4)
+    left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
+    dress(left, "distance [radii]", r"$M / M_\mathrm{self}$", "Learned, and the truth (dashed)")
+    dress(right, "distance [radii]", r"error [% of $M_\mathrm{self}$]", "Error")
+    own = float(truth[0, 0])
+    for k, (name, colour) in enumerate(zip(("itself", "other, along", "other, across"), (INK, TRAIN, VALID))):
+        left.plot(distances / radius, learned[:, k] / own, color=colour, linewidth=1.4, label=name)
+        left.plot(distances / radius, truth[:, k] / own, "--", color=MUTED, linewidth=1.1)
+        right.plot(distances / radius, 100 * (learned - truth)[:, k] / own, color=colour, linewidth=1.4)
+    left.set_ylim(0, 1.35)
+    right.axhline(0, color=GRID, linewidth=1.2)
+    return _image(figure, left)
+
+
+def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, after: State) -> Image:
+    """Left: mean height [Å] over time [fs], by name. Right: where the colloids were and are, seen from the side."""
+    figure = new_figure(7.6, 3.8)
+    left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
+    dress(left, "time [ns]", "mean height [nm]", "Falling")
+    for (name, height), colour in zip(falls.items(), (*COLOURS, INK)):
+        left.plot(1e-6 * time, 0.1 * height, color=colour, linewidth=1.4, label=name)
+    dress(right, "x [nm]", "z [nm]", "The cloud")
+    for state, colour, name in ((before, MUTED, "before"), (after, TRAIN, "after")):
+        x = 0.1 * state.positions
+        right.scatter(x[:, 0], x[:, 2], s=40, color=colour, alpha=0.6, edgecolor="white", linewidth=0.5, label=name)
+    right.set_aspect("equal", adjustable="datalim")
+    _legend(right)
+    return _image(figure, left)
+
+
+def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:
+    """Histograms of heights [Å] by name, with Boltzmann's density, and the one that is found without the drift.
+
+    mobility  (n,) across the wall, at the heights that `above.boltzmann` gives from 0 to 7 radii
+    """
+    z, density = (part.numpy() for part in above.boltzmann(thermal, 7 * above.radius, len(mobility)))
+    with np.errstate(divide="ignore"):
+        wrong = np.where(density > 0, density / mobility.numpy().clip(1e-30), 0.0)
+    wrong = wrong / np.trapezoid(wrong, z)
+    figure = new_figure(7.6, 3.4)
+    edges = np.linspace(above.radius, 5 * above.radius, 33)
+    for axes, (name, found) in zip(figure.subplots(1, 2, sharey=True), heights.items(), strict=True):
+        dress(axes, "height [nm]", "share [1/nm]", name)
+        axes.hist(0.1 * found, 0.1 * edges, density=True, color=TRAIN, alpha=0.35, label="found")
+        axes.plot(0.1 * z, 10 * density, color=INK, linewidth=1.4, label=r"Boltzmann, $e^{-U/k_\mathrm{B}T}$")
+        axes.plot(0.1 * z, 10 * wrong, "--", color=VALID, linewidth=1.4, label=r"$e^{-U/k_\mathrm{B}T}/M_{zz}$")
+        axes.set_xlim(0.1 * edges[0], 0.1 * edges[-1])
+        _legend(axes)
+    return Image(to_png(figure), width=760)
+
+
+def _legend(axes: Axes) -> None:
+    for text in axes.legend(fontsize=8, frameon=False).get_texts():
+        text.set_color(INK)
+
+
+def _image(figure: Figure, labelled: Axes) -> Image:
+    _legend(labelled)
+    return Image(to_png(figure), width=760)

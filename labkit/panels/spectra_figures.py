@@ -1,0 +1,54 @@
+"""Pictures beside spectra: whether a model was asked about what it knows, and what its spread says where it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from IPython.display import Image
+
+from labkit.panels._style import BAD, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+
+BINS = 36
+DIAGONAL, OFF = ([0, 1, 2], [0, 1, 2]), ([0, 0, 1], [1, 2, 2])
+
+
+def reach_figure(
+    known: np.ndarray,
+    found: np.ndarray,
+    spreads: Mapping[str, np.ndarray],
+    errors: Mapping[str, float],
+    unit: str = "Å³",
+) -> Image:
+    """Components of the labels trained on beside those predicted; spreads of several sets, with errors where known.
+
+    known    (F, 3, 3) labels
+    found    (..., 3, 3) predicted along trajectories
+    spreads  {name: (F, 3, 3)} by a committee
+    errors   {name: RMSE over components}, of some of them
+    """
+    figure = new_figure(8.6, 2.9)
+    left, middle, right = figure.subplots(1, 3)
+    for axes, (a, b), title in ((left, DIAGONAL, "xx, yy, zz"), (middle, OFF, "xy, xz, yz")):
+        parts = [values[..., a, b].ravel() for values in (known, found)]
+        low, high = (side(np.concatenate(parts)) for side in (np.min, np.max))
+        bins = np.linspace(low, high, BINS + 1)
+        dress(axes, f"component [{unit}]", "", title).set_yticks([])
+        axes.hist(parts[0], bins, density=True, color=MUTED, alpha=0.45, label="labels trained on")
+        axes.hist(parts[1], bins, density=True, histtype="step", color=TRAIN, linewidth=1.5, label="trajectory")
+        axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the legend
+    dress(right, f"spread of the models [{unit}]", "", "Spread, and error (×)")
+    sizes = {name: np.sqrt(np.square(values).mean((-2, -1))).ravel() for name, values in spreads.items()}
+    for row, (name, size) in enumerate(sizes.items()):
+        low, middle_, high = np.quantile(size, [0.05, 0.5, 0.95])
+        right.plot([low, high], [row, row], color=VALID, linewidth=5, alpha=0.4, solid_capstyle="round")
+        right.plot([middle_], [row], "o", color=VALID, markersize=6)
+        if name in errors:
+            right.plot([errors[name]], [row], "x", color=BAD, markersize=7, markeredgewidth=1.8)
+    all_sizes = np.concatenate([*sizes.values(), list(errors.values()) or [np.nan]])
+    log_ticks(right.xaxis, 0.7 * np.nanmin(all_sizes), 1.4 * np.nanmax(all_sizes))
+    right.set_yticks(range(len(sizes)), list(sizes), fontsize=8)
+    right.set_ylim(len(sizes) - 0.5, -0.5)
+    for text in left.legend(fontsize=7.5, frameon=False, loc="upper left").get_texts():
+        text.set_color(INK)
+    return Image(to_png(figure), width=860)
