@@ -92,3 +92,33 @@ def failures(page: Any) -> list[str]:
     """Tracebacks and messages on the error channel that the notebook shows."""
     kinds = [f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("error", "stderr")]
     return page.locator(", ".join(kinds)).all_inner_texts()
+
+
+def type_into(panel: Any, name: str, value: str) -> None:
+    """Type a value into the field beside a slider."""
+    field = panel.locator(f".labkit-{name} .widget-readout")
+    field.click()
+    field.press("Control+a")
+    field.type(value)
+    field.press("Enter")
+
+
+def stop(page: Any, panel: Any) -> float:
+    """Press Stop; return the seconds until the screen says so, measured in the page."""
+    button = panel.get_by_role("button", name="Stop").element_handle()
+    return page.evaluate(
+        """([panel, button]) => new Promise(resolve => {
+            const start = performance.now();
+            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
+                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
+            button.click();
+            look();
+        })""",
+        [panel.element_handle(), button],
+    )
+
+
+def differ(one: bytes, other: bytes) -> float:
+    """The part of pixels that are not the same."""
+    a, b = pixels(one), pixels(other)
+    return float((abs(a - b).sum(1) > 60).mean()) if a.shape == b.shape else 0.0

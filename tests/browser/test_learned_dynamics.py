@@ -29,12 +29,12 @@ def test_an_estimate_appears_while_it_runs(notebook, artefacts, tmp_path):
     panel.locator(".labkit-lag select").select_option("20")
     until(lambda: changed(before, picture.screenshot()), 15, "estimate at another lag")
 
-    type_into(panel, "releases", "50000")
+    lab_page.type_into(panel, "releases", "50000")
     panel.get_by_role("button", name="Run").click()
     until(lambda: re.match(r"running · \d+%", state.inner_text()), 10, "progress")
     first = until(lambda: pairs(panel), 20, "first pairs")
     until(lambda: pairs(panel) > first, 20, "more pairs")
-    seconds = stop(notebook, panel)
+    seconds = lab_page.stop(notebook, panel)
     print(f"Stop answered after {seconds:.3f} s")
     assert seconds < 0.5
     until(lambda: state.inner_text().startswith("stopped"), 15, "end of the flash")
@@ -61,26 +61,3 @@ def pairs(panel):
 def changed(one, other):
     a, b = lab_page.pixels(one), lab_page.pixels(other)
     return a.shape != b.shape or float((abs(a - b).sum(1) > 60).mean()) > 0.001
-
-
-def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")
-
-
-def stop(page, panel):
-    """Press Stop; return the seconds until the screen says so, measured in the page."""
-    button = panel.get_by_role("button", name="Stop").element_handle()
-    return page.evaluate(
-        """([panel, button]) => new Promise(resolve => {
-            const start = performance.now();
-            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
-                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
-            button.click();
-            look();
-        })""",
-        [panel.element_handle(), button],
-    )

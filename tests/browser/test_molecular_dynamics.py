@@ -34,14 +34,14 @@ def test_atoms_move_and_answer(notebook, artefacts, tmp_path):
     panel.scroll_into_view_if_needed()
     choose(panel, "ensemble", "NVT, Langevin")
     choose(panel, "potential", "no stresses")
-    type_into(panel, "steps", "20000")
+    lab_page.type_into(panel, "steps", "20000")
     panel.get_by_role("button", name="Run").click()
     until(lambda: state.inner_text().startswith("running"), 2, "running", step=0.02)
     atoms, picture = panel.locator("canvas:visible").first, panel.locator("img.widget-image:visible").first
     before = atoms.screenshot(), picture.screenshot()
-    until(lambda: differ(before[0], atoms.screenshot()) > 0.001, 20, "moving atoms")
-    until(lambda: differ(before[1], picture.screenshot()) > 0.001, 10, "growing curves")
-    type_into(panel, "temperature", "800")
+    until(lambda: lab_page.differ(before[0], atoms.screenshot()) > 0.001, 20, "moving atoms")
+    until(lambda: lab_page.differ(before[1], picture.screenshot()) > 0.001, 10, "growing curves")
+    lab_page.type_into(panel, "temperature", "800")
     notebook.wait_for_timeout(4000)
     notebook.screenshot(path=artefacts / "dynamics_running.png")
     lab_page.type_cell(notebook, "print(panel.log['target_K'].iloc[-1])")
@@ -53,7 +53,7 @@ def test_atoms_move_and_answer(notebook, artefacts, tmp_path):
             lab_page.type_cell(notebook, "import time; time.sleep(8)")
             until(lambda: "[*]:" in lab_page.prompts(notebook), 5, "busy cell")
         panel.scroll_into_view_if_needed()
-        seconds = stop(notebook, panel)
+        seconds = lab_page.stop(notebook, panel)
         print(f"Stop answered after {seconds:.3f} s" + ", while a cell ran" * while_a_cell_runs)
         assert seconds < ANSWER
         until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
@@ -65,7 +65,7 @@ def test_atoms_move_and_answer(notebook, artefacts, tmp_path):
 
 def explode(page, panel, artefacts):
     choose(panel, "ensemble", "NVE")
-    type_into(panel, "dt", "5")
+    lab_page.type_into(panel, "dt", "5")
     panel.get_by_role("button", name="Run").click()
     error = panel.locator(".labkit-error").first
     until(lambda: error.count() and "timestep is too large" in error.inner_text(), 30, "sentence in red")
@@ -88,34 +88,5 @@ def take_home(page, panel, folder):
         panel.get_by_role("button", name=name).click()
 
 
-def differ(one, other):
-    """The part of pixels that are not the same."""
-    a, b = lab_page.pixels(one), lab_page.pixels(other)
-    return float((abs(a - b).sum(1) > 60).mean()) if a.shape == b.shape else 0.0
-
-
 def choose(panel, name, value):
     panel.locator(f".labkit-{name} select").select_option(value)
-
-
-def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")
-
-
-def stop(page, panel):
-    """Press Stop; return the seconds until the screen says so, measured in the page."""
-    button = panel.get_by_role("button", name="Stop").element_handle()
-    return page.evaluate(
-        """([panel, button]) => new Promise(resolve => {
-            const start = performance.now();
-            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
-                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
-            button.click();
-            look();
-        })""",
-        [panel.element_handle(), button],
-    )

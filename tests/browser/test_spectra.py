@@ -29,16 +29,16 @@ def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):
 
     panel.scroll_into_view_if_needed()
     before = picture.screenshot()
-    type_into(panel, "resolution", "300")
-    until(lambda: differ(before, picture.screenshot()) > 0.001, 10, "other resolution")
+    lab_page.type_into(panel, "resolution", "300")
+    until(lambda: lab_page.differ(before, picture.screenshot()) > 0.001, 10, "other resolution")
     panel.locator(".labkit-hydrogen select").select_option("D")
-    type_into(panel, "picoseconds", "20")
+    lab_page.type_into(panel, "picoseconds", "20")
     panel.get_by_role("button", name="Run").click()
     until(lambda: state.inner_text().startswith("running"), 5, "running", step=0.02)
     for _ in range(2):
         changes(picture, 60, "growing spectra")
     panel.screenshot(path=artefacts / "spectra_running.png")
-    seconds = stop(notebook, panel)
+    seconds = lab_page.stop(notebook, panel)
     print(f"Stop answered after {seconds:.3f} s")
     assert seconds < ANSWER
     until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
@@ -58,33 +58,4 @@ def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):
 def changes(picture, seconds, what):
     """Wait until a picture is another one."""
     before = picture.screenshot()
-    until(lambda: differ(before, picture.screenshot()) > 0.001, seconds, what)
-
-
-def differ(one, other):
-    """The part of pixels that are not the same."""
-    a, b = lab_page.pixels(one), lab_page.pixels(other)
-    return float((abs(a - b).sum(1) > 60).mean()) if a.shape == b.shape else 0.0
-
-
-def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")
-
-
-def stop(page, panel):
-    """Press Stop; return the seconds until the screen says so, measured in the page."""
-    button = panel.get_by_role("button", name="Stop").element_handle()
-    return page.evaluate(
-        """([panel, button]) => new Promise(resolve => {
-            const start = performance.now();
-            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
-                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
-            button.click();
-            look();
-        })""",
-        [panel.element_handle(), button],
-    )
+    until(lambda: lab_page.differ(before, picture.screenshot()) > 0.001, seconds, what)

@@ -37,7 +37,7 @@ def test_panel_runs_stops_complains_and_gives_away_what_it_has(notebook, artefac
         until(lambda: state.inner_text().startswith("running"), ANSWER, "running", step=0.02)
         until(lambda: re.search(r"[1-9]\d? ?%", state.inner_text()), 20, "progress", step=0.02)
         notebook.screenshot(path=artefacts / f"running{'_while_a_cell_runs' * while_a_cell_runs}.png")
-        seconds = stop(notebook, panel)
+        seconds = lab_page.stop(notebook, panel)
         print(f"Stop answered after {seconds:.3f} s" + ", while a cell ran" * while_a_cell_runs)
         assert seconds < ANSWER
         until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
@@ -88,23 +88,4 @@ def take_home(page, panel, folder):
 def settings(panel, **values):
     """Type values into the fields beside the sliders."""
     for name, value in values.items():
-        readout = panel.locator(f".labkit-{name.replace('_', '-')} .widget-readout")
-        readout.click()
-        readout.press("Control+a")
-        readout.type(str(value))
-        readout.press("Enter")
-
-
-def stop(page, panel):
-    """Press Stop; return the seconds until the screen says so, measured in the page."""
-    button = panel.get_by_role("button", name="Stop").element_handle()
-    return page.evaluate(
-        """([panel, button]) => new Promise(resolve => {
-            const start = performance.now();
-            const look = () => /stopp/.test(panel.querySelector('.labkit-state').textContent)
-                ? resolve((performance.now() - start) / 1000) : setTimeout(look, 5);
-            button.click();
-            look();
-        })""",
-        [panel.element_handle(), button],
-    )
+        lab_page.type_into(panel, name.replace("_", "-"), str(value))
