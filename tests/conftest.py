@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What tests do must neither see nor change what the person at this machine has done: before labkit reads them.
@@ -41,22 +41,33 @@ def repository() -> Path:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks.
+    """The address of a JupyterLab of this test alone: see `started`."""
+    with started(tmp_path) as address:
+        yield address
 
-    Another notebook: `lab.replace("00_start_here", "01_train_a_potential")`.
-    """
-    shutil.copytree(REPOSITORY / "notebooks", tmp_path / "notebooks")
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one JupyterLab for all tests."""
+    with started(tmp_path_factory.mktemp("lab")) as address:
+        yield address
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[str]:
+    """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks in a folder."""
+    shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
     private = {  # what is set up at this machine must not change what the tests see, nor be changed
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
-        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }
-    log = tmp_path / "jupyter.log"
+    log = folder / "jupyter.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "labkit", "lab", "--no-browser", f"--port={_free_port()}"],
-            cwd=tmp_path,
+            cwd=folder,
             env={**os.environ, **private},
             stdout=output,
             stderr=subprocess.STDOUT,

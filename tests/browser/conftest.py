@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser import lab_page
 
 from labkit.doctor.installation import find_chromium
 
@@ -76,3 +77,10 @@ def page(browser, request: pytest.FixtureRequest, artefacts: Path) -> Iterator:
     yield page
     page.screenshot(path=artefacts / f"{request.node.name}.png")
     page.close()
+
+
+@pytest.fixture
+def lesson(shared_lab: str, page) -> Iterator[Callable]:
+    """`lesson("02_learning_curve", seconds)` opens a notebook and runs what stands before its exercises."""
+    yield lambda name, seconds: lab_page.run_lesson(page, shared_lab, name, seconds)
+    lab_page.end_kernels(page)

@@ -6,10 +6,15 @@ import io
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from labkit.exercises.copies import CHECK, read
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def open_lab(page: Any, address: str) -> None:
@@ -28,6 +33,19 @@ def kernel_states(page: Any) -> list[str]:
     return [s["kernel"]["execution_state"] for s in page.evaluate(script) if s["kernel"]["connections"]]
 
 
+def end_kernels(page: Any) -> None:
+    """Shut all kernels of the server down."""
+    script = """async () => {
+        const token = JSON.parse(document.getElementById('jupyter-config-data').textContent).token;
+        const ask = (path, options) => fetch(new URL(path, location),
+            {headers: {Authorization: `token ${token}`}, ...options});
+        for (const kernel of await (await ask('/api/kernels')).json())
+            await ask(`/api/kernels/${kernel.id}`, {method: 'DELETE'});
+        return (await (await ask('/api/kernels')).json()).length;
+    }"""
+    assert page.evaluate(script) == 0
+
+
 def refuse_news(page: Any) -> None:
     """Close the question whether JupyterLab may fetch news."""
     button = page.get_by_role("button", name="No", exact=True)
@@ -36,17 +54,26 @@ def refuse_news(page: Any) -> None:
 
 
 def run_all(page: Any) -> None:
+    run_menu(page, "Run All Cells")
+
+
+def run_menu(page: Any, item: str) -> None:
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
-    page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text=item).first.click()
 
 
-def run_notebook(page: Any, address: str, seconds: float) -> Any:
-    """Open a notebook and run it whole; all its cells end within `seconds` and none fails."""
-    open_lab(page, address)
+def run_lesson(page: Any, lab: str, name: str, seconds: float) -> Any:
+    """Open a notebook and run what stands before its exercises (tests/notebooks runs all); no cell fails."""
+    code = [cell for cell in read(REPOSITORY / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"]
+    first = next(i for i, cell in enumerate(code) if CHECK.search(cell.source))
+    address = lab.replace("00_start_here", name)
+    open_lab(page, address.replace("/lab/tree/", f"/lab/workspaces/{name}/tree/"))  # no tabs of another test
+    page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(first).locator(".jp-InputPrompt").click()
     start = time.monotonic()
-    run_all(page)
-    until(lambda: all(re.match(r"\[\d+\]", prompt) for prompt in prompts(page)), seconds, "end of the last cell")
-    print(f"all cells after {time.monotonic() - start:.1f} s")
+    run_menu(page, "Run All Above Selected Cell")
+    done = re.compile(r"\[\d+\]")
+    until(lambda: all(map(done.match, prompts(page)[:first])), seconds, "end of the last cell before the exercises")
+    print(f"{first} cells after {time.monotonic() - start:.1f} s")
     assert failures(page) == []
     return page
 

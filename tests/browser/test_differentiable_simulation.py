@@ -1,4 +1,4 @@
-"""Notebook 08 in a browser: run whole; then charges from another start, stopped on the way, and taken home."""
+"""Notebook 08 before its exercises; then charges from another start, stopped on the way, and taken home."""
 
 import re
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "08_differentiable_simulation"), 200)
+def notebook(lesson):
+    return lesson("08_differentiable_simulation", 200)
 
 
 def test_charges_come_back(notebook, artefacts, tmp_path):
@@ -29,9 +29,9 @@ def test_charges_come_back(notebook, artefacts, tmp_path):
 
     panel.scroll_into_view_if_needed()
     before = panel.locator("img.widget-image:visible").first.screenshot()
-    type_into(panel, "factor", "1.3")
-    type_into(panel, "steps", "30")
-    type_into(panel, "iterations", "60")
+    lab_page.type_into(panel, "factor", "1.3")
+    lab_page.type_into(panel, "steps", "30")
+    lab_page.type_into(panel, "iterations", "60")
     panel.get_by_role("button", name="Run").click()
     until(lambda: state.inner_text().startswith("running"), 5, "running", step=0.02)
     picture = panel.locator("img.widget-image:visible").first
@@ -52,11 +52,3 @@ def test_charges_come_back(notebook, artefacts, tmp_path):
     download.value.save_as(tmp_path / "charges.csv")
     rows = (tmp_path / "charges.csv").read_text().splitlines()
     assert rows[0].startswith("loss,") and len(rows) > 1
-
-
-def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")

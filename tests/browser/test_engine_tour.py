@@ -1,4 +1,4 @@
-"""Notebook 07 in a browser: run whole; then a finer ladder of timesteps, stopped, run to its end, and taken home."""
+"""Notebook 07 before its exercises; then a finer ladder of timesteps, stopped, run to its end, and taken home."""
 
 import re
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "07_engine_tour"), 240)
+def notebook(lesson):
+    return lesson("07_engine_tour", 240)
 
 
 def test_timesteps_live(notebook, artefacts, tmp_path):
@@ -30,17 +30,17 @@ def test_timesteps_live(notebook, artefacts, tmp_path):
     assert "blows up" in panel.inner_text()
     before = panel.locator("img").screenshot()
 
-    type_into(panel, "time", "2000")
+    lab_page.type_into(panel, "time", "2000")
     panel.get_by_role("button", name="Run").click()
     until(lambda: re.match(r"running · \d+%", state.inner_text()), 10, "progress")
     notebook.wait_for_timeout(1000)
     panel.get_by_role("button", name="Stop").click()
     until(lambda: state.inner_text().startswith("stopped"), 10, "end of the block")
 
-    type_into(panel, "smallest", "1")
-    type_into(panel, "largest", "8")
-    type_into(panel, "count", "4")
-    type_into(panel, "time", "200")
+    lab_page.type_into(panel, "smallest", "1")
+    lab_page.type_into(panel, "largest", "8")
+    lab_page.type_into(panel, "count", "4")
+    lab_page.type_into(panel, "time", "200")
     panel.get_by_role("button", name="Run").click()
     until(lambda: state.inner_text() == "done" and "With 4 fs it blows up" in panel.inner_text(), 60, "end")
     notebook.wait_for_timeout(500)
@@ -56,11 +56,3 @@ def test_timesteps_live(notebook, artefacts, tmp_path):
     download.value.save_as(tmp_path / "timesteps.csv")
     assert (tmp_path / "timesteps.csv").read_text().startswith("dt_fs,error_meV_per_atom")
     panel.screenshot(path=artefacts / "tour_panel.png")
-
-
-def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")

@@ -1,4 +1,4 @@
-"""Notebook 15 in a browser: run whole; then pairs come in while it runs, the lag answers, and Stop works."""
+"""Notebook 15 before its exercises; then pairs come in while it runs, the lag answers, and Stop works."""
 
 import re
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "15_learned_dynamics"), 200)
+def notebook(lesson):
+    return lesson("15_learned_dynamics", 200)
 
 
 def test_an_estimate_appears_while_it_runs(notebook, artefacts, tmp_path):

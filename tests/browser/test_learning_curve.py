@@ -1,4 +1,4 @@
-"""Notebook 02 in a browser: run whole; then a guess by mouse, a curve, its guess locked beside the truth."""
+"""Notebook 02 before its exercises; then a guess by mouse, a curve, its guess locked beside the truth."""
 
 import pytest
 from browser import lab_page
@@ -9,8 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "02_learning_curve"), 150)
+def notebook(lesson):
+    return lesson("02_learning_curve", 150)
 
 
 def test_guess_run_and_see(notebook, artefacts):
@@ -37,7 +37,4 @@ def type_into(panel, name, value):
     if not field.is_visible():
         panel.get_by_text("Settings", exact=True).click()
         field.wait_for(state="visible")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
-    field.press("Enter")
+    lab_page.type_into(panel, name, value)

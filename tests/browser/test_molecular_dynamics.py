@@ -1,4 +1,4 @@
-"""Notebook 04 in a browser: run whole; then atoms move, a slider is turned meanwhile, and a large timestep explodes."""
+"""Notebook 04 before its exercises; then atoms move, a slider is turned meanwhile, and a large timestep explodes."""
 
 import re
 
@@ -14,8 +14,8 @@ ANSWER = 0.5  # s, within which Stop answers on the screen
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "04_molecular_dynamics"), 150)
+def notebook(lesson):
+    return lesson("04_molecular_dynamics", 150)
 
 
 def test_atoms_move_and_answer(notebook, artefacts, tmp_path):

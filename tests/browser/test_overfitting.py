@@ -18,8 +18,8 @@ WATCH = """panel => {
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "03_overfitting"), 150)
+def notebook(lesson):
+    return lesson("03_overfitting", 150)
 
 
 def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
@@ -55,12 +55,8 @@ def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
 
 def another_descriptor(page, panel, artefacts):
     """n_max is changed in its field; the design is built, and the table says so."""
-    readout = panel.locator(".labkit-n-max .widget-readout")
     table = panel.locator(".labkit-table").inner_text()
-    readout.click()
-    readout.press("Control+a")
-    readout.type("3")
-    readout.press("Enter")
+    lab_page.type_into(panel, "n-max", "3")
     until(lambda: panel.locator(".labkit-table").inner_text() != table, 30, "other errors")
     until(lambda: panel.locator(".labkit-state").inner_text() == "done", 30, "end of the build")
     panel.screenshot(path=artefacts / "overfitting_n_max.png")

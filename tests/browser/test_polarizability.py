@@ -1,4 +1,4 @@
-"""Notebook 05 in a browser: run whole; then λ = 2 dragged by mouse, and an environment that was made beforehand."""
+"""Notebook 05 before its exercises; then λ = 2 dragged by mouse, and an environment that was made beforehand."""
 
 import pytest
 from browser import lab_page
@@ -23,8 +23,8 @@ FIRST = """() => {
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "05_polarizability"), 150)
+def notebook(lesson):
+    return lesson("05_polarizability", 150)
 
 
 def test_regularization_and_environment_answer_at_once(notebook, artefacts):
@@ -66,11 +66,7 @@ def environment(panel):
     """The cutoff is changed in its field: other numbers, and then other places are ready."""
     table = panel.locator(".labkit-table").inner_text()
     assert "cutoff 3.5, 4, 4.5" in panel.inner_text()
-    readout = panel.locator(".labkit-cutoff .widget-readout")
-    readout.click()
-    readout.press("Control+a")
-    readout.type("4.5")
-    readout.press("Enter")
+    lab_page.type_into(panel, "cutoff", "4.5")
     until(lambda: panel.locator(".labkit-table").inner_text() != table, 5, "other errors")
     until(lambda: "cutoff 4, 4.5, 5" in panel.inner_text(), 30, "neighbours made")
     until(lambda: panel.locator(".labkit-state").inner_text() == "done", 30, "end")

@@ -1,4 +1,4 @@
-"""Notebook 06 in a browser: run whole; then spectra grow while replicas move, controls answer, Stop ends it."""
+"""Notebook 06 before its exercises; then spectra grow while replicas move, controls answer, Stop ends it."""
 
 import pandas as pd
 import pytest
@@ -12,8 +12,8 @@ ANSWER = 0.5  # s, within which Stop answers on the screen
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "06_spectra"), 240)
+def notebook(lesson):
+    return lesson("06_spectra", 240)
 
 
 def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):

@@ -1,4 +1,4 @@
-"""The second notebook run whole; then its panel is used as a person would, also while a cell runs."""
+"""The second notebook before its exercises; then its panel is used as a person would, also while a cell runs."""
 
 import re
 
@@ -15,8 +15,8 @@ ANSWER = 0.5  # s, within which Stop answers on the screen
 
 
 @pytest.fixture
-def notebook(lab, page):
-    return lab_page.run_notebook(page, lab.replace("00_start_here", "01_train_a_potential"), 90)
+def notebook(lesson):
+    return lesson("01_train_a_potential", 90)
 
 
 def test_panel_runs_stops_complains_and_gives_away_what_it_has(notebook, artefacts, tmp_path):
