@@ -79,6 +79,7 @@ class Fixes:
             try:
                 if hook.rank > 0 and not hook.host.running:
                     raise LabkitError("runs with integrators and observers are started by host.run(steps)")
+                hook.host.pulse(int(step))
                 hook.call(int(step), external)
             except BaseException as error:  # noqa: BLE001 (ctypes would swallow it: `reraise` raises it)
                 external[:] = 0

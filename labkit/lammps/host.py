@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from labkit.base import Integrator, Observer, Potential, State, Sum
+from labkit.base import NO_PROGRESS, Integrator, Observer, Potential, Progress, State, Sum
 from labkit.errors import LabkitError
 from labkit.lammps.fixes import Fixes
 from labkit.lammps.group import Group
 from labkit.lammps.hooks import Hook, IntegratorHook, ObserverHook, PotentialHook
+from labkit.lammps.pulse import Pulse
 from labkit.lammps.units import Units
 
 
@@ -48,6 +49,7 @@ class Host:
         self.hooks: list[Hook] = []
         self.first = self.last = 0
         self.running = False
+        self._pulse: Pulse | None = None
         self._fixes = Fixes(lmp)
 
     def potential(self, potential: Potential, group: str = "all", *, name: str = "", virial: bool = True) -> str:
@@ -108,19 +110,24 @@ class Host:
             return self.integrator(hook, group, name=name, seed=seed)
         return self.observer(hook, group, name=name)
 
-    def run(self, steps: int) -> None:
-        """Make `steps` steps; raises LabkitError, from what was raised, when a hook fails or LAMMPS does."""
+    def run(self, steps: int, *, progress: Progress = NO_PROGRESS) -> None:
+        """Make `steps` steps; raises LabkitError, from what was raised, when a hook fails or LAMMPS does.
+
+        Raises Stopped when `progress`, which the hooks report to, says so: LAMMPS has then made whole steps, and
+        another run goes on from there.
+        """
         if not isinstance(steps, int) or steps < 0:
             raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
         self.first = self.step
         self.last = self.first + steps * self.evaluations
-        self.running = True
+        self.running, self._pulse = True, Pulse(self, steps, progress)
         try:
             self.hooks.sort(key=lambda hook: hook.rank)
             self._fixes.order([hook for hook in self.hooks if hook.rank > 0])
             for hook in self.hooks:
                 hook.begin()
             self.command(f"run {steps * self.evaluations}")
+            self._pulse.end()
         finally:
             self.running = False
             for hook in self.hooks:
@@ -149,6 +156,11 @@ class Host:
     def evaluations(self) -> int:
         """Steps of LAMMPS for one of the integrators."""
         return max((hook.evaluations for hook in self.integrators()), default=1)
+
+    def pulse(self, step: int) -> None:
+        """Report a step of LAMMPS, and make it the last one when that is wished."""
+        if self.running and self._pulse is not None:
+            self._pulse(step)
 
     def count(self, step: int) -> int:
         """The integrators' step that is made or finished at a step of LAMMPS."""

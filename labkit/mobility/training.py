@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -59,15 +61,17 @@ def train(
     *,
     by: str = "",
     steps: int = 100,
+    drift: bool = True,
     progress: Progress = NO_PROGRESS,
 ) -> list[float]:
     """Fit the parameters of `model` in place by L-BFGS; the losses, one a step of ten iterations.
 
     by  "force matching" (Active), "displacements" or "likelihood" (Passive; the likelihood is the sharper one, since it
         knows how much each entry fluctuates). Without it: by forces, or by likelihood
+    drift  whether the likelihood knows of k_B T ∇·M, which is most of its cost; leave it out where the lag is short
 
     Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
-    says so: the model is then as good as it got.
+    says so: the model is then that of the last whole step.
     """
     by = by or ("force matching" if isinstance(data, Active) else "likelihood")
     known = {"force matching": force_matching} if isinstance(data, Active) else {
@@ -78,13 +82,20 @@ def train(
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise LabkitError(f"{type(model).__name__} has nothing to learn; train a PairModel or a WholeModel")
+    loss_of = partial(known[by], drift=drift) if by == "likelihood" else known[by]
+    kept = [p.detach().clone() for p in parameters]
     optimiser = torch.optim.LBFGS(
         parameters, max_iter=10, history_size=30, line_search_fn="strong_wolfe", tolerance_change=0.0
     )
 
     def closure() -> Tensor:
+        if progress.should_stop():
+            with torch.no_grad():
+                for parameter, value in zip(parameters, kept):
+                    parameter.copy_(value)
+            raise Stopped(f"stopped after {len(losses)} of {steps} steps", partial=losses)
         optimiser.zero_grad()
-        loss = known[by](model, data)
+        loss = loss_of(model, data)
         if loss.requires_grad:
             loss.backward()
         return loss
@@ -92,13 +103,12 @@ def train(
     losses: list[float] = []
     with torch.enable_grad():
         for step in range(steps):
-            if progress.should_stop():
-                raise Stopped("stopped", partial=losses)
             losses.append(float(optimiser.step(closure).detach()))
             if not torch.isfinite(torch.tensor(losses[-1])):
                 raise LabkitError(
                     f"training by {by}: the loss is {losses[-1]} at step {step}; look for samples with particles at "
                     "one place, or begin with a better guess of `own`"
                 )
+            kept = [p.detach().clone() for p in parameters]
             progress.update(step + 1, steps, loss=losses[-1])
     return losses

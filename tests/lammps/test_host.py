@@ -13,7 +13,7 @@ from labkit.base import Potential
 from labkit.engine import Langevin, VelocityVerlet, simulate
 from labkit.engine.motion import evaluated
 from labkit.engine.observers import Record, Thermodynamics
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, Stopped
 from labkit.lammps import Host, Units
 from labkit.units import FORCE_TO_ACCELERATION
 from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, lennard_jones
@@ -297,6 +297,46 @@ def test_commands_other_than_run():
             host.command("minimize 1e-12 1e-10 200 400")
             energies.append(lmp.get_thermo("pe"))
     assert energies[0] == pytest.approx(energies[1], rel=1e-9)
+
+
+class StopAfter:
+    """Wants to stop when it has been told so often."""
+
+    def __init__(self, reports):
+        self.reports, self.said = reports, []
+
+    def update(self, step, total, **metrics):
+        self.said.append((step, total))
+
+    def should_stop(self):
+        return len(self.said) == self.reports
+
+
+@pytest.mark.parametrize("moved_by", ["lammps", "labkit"])
+def test_stop_ends_with_a_whole_step_and_another_run_goes_on(moved_by, monkeypatch):
+    """Stopped after 7 steps and run for 13 more, it is where 20 in one go lead to."""
+    monkeypatch.setattr("labkit.lammps.pulse.PERIOD", 0.0)
+    ends = []
+    for stop in (True, False):
+        lmp = argon(NOTHING, "metal", "block 0 3 0 3 0 3", NVE if moved_by == "lammps" else "")
+        with Host(lmp) as host:
+            host.potential(lennard_jones(lmp))
+            if moved_by == "labkit":
+                host.integrator(VelocityVerlet())
+            if stop:
+                stopping = StopAfter(8)
+                with pytest.raises(Stopped, match="stopped after 7 of 20 steps"):
+                    host.run(20, progress=stopping)
+                assert stopping.said == [(k, 20) for k in range(8)] and host.step == 7
+                reported = StopAfter(0)
+                host.run(13, progress=reported)
+                assert reported.said[0] == (0, 13) and reported.said[-1] == (13, 13)
+            else:
+                host.run(20)
+            ends.append((host.step, host.state().positions, host.state().velocities))
+    (step, x, v), (step_whole, x_whole, v_whole) = ends
+    assert step == step_whole == 20
+    assert (x - x_whole).abs().max() < 1e-10 and (v - v_whole).abs().max() < 1e-12
 
 
 def test_interrupts_come_through():
