@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from labkit.errors import LabkitError, Stopped
-from labkit.lammps.hooks import Hook, IntegratorHook, PotentialHook
+from labkit.lammps.hook import Hook
+from labkit.lammps.integrator_hook import IntegratorHook
+from labkit.lammps.potential_hook import PotentialHook
 
 
 class Fixes:

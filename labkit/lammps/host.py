@@ -11,7 +11,10 @@ from labkit.base import NO_PROGRESS, Integrator, Observer, Potential, Progress, 
 from labkit.errors import LabkitError
 from labkit.lammps.fixes import Fixes
 from labkit.lammps.group import Group
-from labkit.lammps.hooks import Hook, IntegratorHook, ObserverHook, PotentialHook
+from labkit.lammps.hook import Hook
+from labkit.lammps.integrator_hook import IntegratorHook
+from labkit.lammps.observer_hook import ObserverHook
+from labkit.lammps.potential_hook import PotentialHook
 from labkit.lammps.pulse import Pulse
 from labkit.lammps.units import Units
 

@@ -8,13 +8,13 @@ from labkit.mobility.estimate import (
     LagScan,
     active,
     by_distance,
-    maximum_likelihood,
     pair_active,
     pair_passive,
     passive,
     scan_lags,
 )
 from labkit.mobility.learned import PairModel, WholeModel
+from labkit.mobility.likelihood import maximum_likelihood
 from labkit.mobility.mobility import Mobility
 from labkit.mobility.model_file import load_mobility, save_mobility
 from labkit.mobility.open_fluid import Oseen, RotnePragerYamakawa

@@ -1,8 +1,7 @@
-"""Estimates of a mobility with error bars: from pushed particles, from watched ones, and by maximum likelihood."""
+"""Estimates of a mobility with error bars, from pushed particles and from watched ones."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,6 @@ from torch import Tensor
 
 from labkit.errors import LabkitError
 from labkit.mobility.data import Active, Passive
-from labkit.mobility.mobility import Mobility
-from labkit.mobility.training import negative_log_likelihood
 from labkit.units import KB
 
 
@@ -132,51 +129,6 @@ def scan_lags(
         if float(apart.mean()) <= 1.0:
             return LagScan([k * dt for k in every], estimates, chosen, True)
     return LagScan([k * dt for k in every], estimates, len(every) - 1, False)
-
-
-def maximum_likelihood(
-    mobility: Mobility, data: Passive, names: Sequence[str] = ("viscosity",), drift: bool = False
-) -> tuple[Mobility, Estimate]:
-    """The mobility with the positive parameters `names` that make the displacements most likely, and these parameters.
-
-    Their errors come from the curvature of the likelihood there. `mobility` itself, the first guess, stays as it is.
-    Raises LabkitError for a parameter it lacks, and where the data do not determine all of them.
-
-    >>> from labkit.mobility import RotnePragerYamakawa
-    >>> m, estimate = maximum_likelihood(RotnePragerYamakawa(10.0, 5.0), watched)  # doctest: +SKIP
-    """
-    model, held = copy.deepcopy(mobility), dict(mobility.named_buffers())
-    for name in names:
-        if name not in held:
-            raise LabkitError(f"{type(mobility).__name__} has no parameter {name!r}; it has {list(held)}")
-    logs = torch.stack([held[name].double().log() for name in names]).requires_grad_()
-
-    def loss(theta: Tensor) -> Tensor:
-        for name, value in zip(names, theta.exp()):
-            owner, _, own = name.rpartition(".")
-            setattr(model.get_submodule(owner), own, value)
-        return negative_log_likelihood(model, data, drift) * data.displacements.numel()
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        value = loss(logs) / data.displacements.numel()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimiser = torch.optim.LBFGS([logs], max_iter=50, line_search_fn="strong_wolfe", tolerance_grad=1e-8)
-        optimiser.step(closure)
-        curvature = torch.autograd.functional.hessian(loss, logs.detach())
-    eigenvalues = torch.linalg.eigvalsh(curvature)
-    if not bool((eigenvalues > 1e-9 * eigenvalues[-1].abs()).all()) or not bool(torch.isfinite(logs).all()):
-        raise LabkitError(
-            f"the data do not determine {', '.join(names)} together (curvatures {eigenvalues.tolist()}); fix one of "
-            "them, or watch particles at several distances"
-        )
-    value = logs.detach().exp()
-    loss(logs.detach())
-    error = value * torch.linalg.inv(curvature).diagonal().sqrt()
-    return model, Estimate(value, error, len(data.displacements))
 
 
 def _pairs(positions: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from labkit.base import NO_PROGRESS, Progress
 from labkit.errors import LabkitError, Stopped
 from labkit.mobility.data import Active, Passive
-from labkit.mobility.divergence import divergence
+from labkit.mobility.likelihood import negative_log_likelihood
 from labkit.mobility.mobility import Mobility
 from labkit.units import KB
 
@@ -31,28 +31,6 @@ def displacement_matching(model: Mobility, data: Passive) -> Tensor:
     # |d dᵀ - M|² = |d|⁴ - 2 dᵀ M d + |M|², without the matrix d dᵀ
     fitted = matrix.square().sum() - 2 * torch.einsum("ta,tab,tb->", d, matrix, d)
     return fitted / d.square().sum(1).square().sum()
-
-
-def negative_log_likelihood(model: Mobility, data: Passive, drift: bool = True) -> Tensor:
-    """-ln p a number, for Δ ~ N((M F + k_B T ∇·M) τ, 2 k_B T M τ), but for constants.
-
-    `drift` False leaves the divergence out: quicker, and it is of higher order in τ.
-    """
-    thermal = KB * data.temperature
-    matrix = model.matrix(data.positions)
-    mean = torch.zeros_like(data.displacements)
-    if data.forces is not None:
-        mean = mean + (matrix @ data.forces.flatten(1)[..., None]).view_as(mean)
-    if drift:
-        mean = mean + thermal * divergence(model, data.positions)
-    rest = (data.displacements - data.lag * mean).flatten(1)
-    lower, failed = torch.linalg.cholesky_ex(matrix)
-    if bool(failed.any()):
-        return matrix.new_tensor(float("inf"))  # the line search steps back
-    z = torch.linalg.solve_triangular(lower, rest[..., None], upper=False)[..., 0]
-    half_log_det = lower.diagonal(dim1=1, dim2=2).log().sum(1)
-    each = half_log_det + 0.5 * z.square().sum(1) / (2 * thermal * data.lag)
-    return each.mean() / z.shape[1]
 
 
 def train(

@@ -27,8 +27,10 @@ The whole chain: a potential and a model of polarizabilities, a few replicas, an
 """
 
 from labkit.spectra.density_of_states import DensityOfStates, density_of_states
+from labkit.spectra.hessian import hessian
 from labkit.spectra.infrared import infrared
-from labkit.spectra.modes import Intensities, NormalModes, hessian, normal_modes, under_verlet
+from labkit.spectra.intensities import Intensities
+from labkit.spectra.modes import NormalModes, normal_modes, under_verlet
 from labkit.spectra.quantum import correction
 from labkit.spectra.raman import Raman, raman
 from labkit.spectra.response import Response

@@ -1,4 +1,4 @@
-"""Normal modes of a minimum, and the harmonic infrared and Raman intensities of each."""
+"""Normal modes of a minimum, and how dipole and polarizability change along each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -14,10 +13,10 @@ from labkit.base import Potential, State, find_neighbours
 from labkit.engine import largest_force
 from labkit.errors import LabkitError
 from labkit.polarizability import TensorModel
+from labkit.spectra.hessian import displaced, hessian
+from labkit.spectra.intensities import Intensities
 from labkit.spectra.models import Members, Tensors
-from labkit.units import COULOMB, FORCE_TO_ACCELERATION, KB, KINETIC, KM_PER_MOL, LIGHT, WAVENUMBER
-
-_ATOMS = 2000  # displaced at once
+from labkit.units import FORCE_TO_ACCELERATION, WAVENUMBER
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,77 +57,10 @@ class NormalModes:
             members = Members(polarizability, "polarizability")
             size = step / moves.norm(dim=2).amax(1)[:, None, None]
             shifts = torch.cat([size * moves, -size * moves])
-            found = torch.cat([_tensors(members, part).mean(0) for part in _displaced(self.state, shifts)])
+            found = torch.cat([_tensors(members, part).mean(0) for part in displaced(self.state, shifts)])
             plus, minus = found.unflatten(0, (2, -1))
             change = ((plus - minus) / (2 * size)).cpu().numpy()
         return Intensities(self.frequency, dipole, change)
-
-
-@dataclass(frozen=True, eq=False)
-class Intensities:
-    """Harmonic intensities of K modes: sticks for the spectra from trajectories to stand beside.
-
-    frequency       (K,) cm⁻¹
-    dipole          dM/dQ (K, 3) e u^-½, or None
-    polarizability  dα/dQ (K, 3, 3) Å^2 u^-½, or None
-
-    Source of the intensities: Wilson, Decius, Cross, Molecular Vibrations (1955), chapters 7 and 3.
-    """
-
-    frequency: np.ndarray
-    dipole: np.ndarray | None = None
-    polarizability: np.ndarray | None = None
-
-    @property
-    def infrared(self) -> np.ndarray:
-        """N_A π |dM/dQ|² / (3 c² · 4π ε0), km/mol (K,): the area of the mode in an infrared spectrum."""
-        if self.dipole is None:
-            raise LabkitError("there are no dipole derivatives; give born_charges= to intensities")
-        strength = np.square(self.dipole).sum(1)
-        return np.pi * COULOMB * KM_PER_MOL / (3 * KINETIC * LIGHT**2) * strength
-
-    @property
-    def isotropic(self) -> np.ndarray:
-        """a'², a' = tr dα/dQ / 3, Å^4/u (K,)."""
-        return (np.trace(self._change, axis1=1, axis2=2) / 3) ** 2
-
-    @property
-    def anisotropic(self) -> np.ndarray:
-        """γ'² = 3/2 tr β' β' of the traceless part, Å^4/u (K,)."""
-        square = np.square(self._change).sum((1, 2))
-        return 1.5 * (square - 3 * self.isotropic)
-
-    @property
-    def activity(self) -> np.ndarray:
-        """Raman activity 45 a'² + 7 γ'², Å^4/u (K,)."""
-        return 45 * self.isotropic + 7 * self.anisotropic
-
-    @property
-    def depolarization(self) -> np.ndarray:
-        """3 γ'² / (45 a'² + 4 γ'²), (K,)."""
-        whole = 45 * self.isotropic + 4 * self.anisotropic
-        return 3 * self.anisotropic / np.where(whole > 0, whole, np.nan)
-
-    def raman_areas(self, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-        """Areas k_BT/ω² (a'², γ'²) of the modes in isotropic and anisotropic classical spectra, Å^6 (K,)."""
-        omega = 2 * np.pi * WAVENUMBER * self.frequency
-        swing = np.where(omega > 0, KB * temperature / (KINETIC * np.where(omega > 0, omega, 1) ** 2), np.nan)
-        return self.isotropic * swing, self.anisotropic * swing
-
-    def to_frame(self) -> pd.DataFrame:
-        """A table of the modes: frequency [cm⁻¹], infrared [km/mol], activity [Å^4/u], depolarization."""
-        columns = {"frequency": self.frequency}
-        if self.dipole is not None:
-            columns["infrared"] = self.infrared
-        if self.polarizability is not None:
-            columns |= {"activity": self.activity, "depolarization": self.depolarization}
-        return pd.DataFrame(columns)
-
-    @property
-    def _change(self) -> np.ndarray:
-        if self.polarizability is None:
-            raise LabkitError("there are no derivatives of the polarizability; give polarizability= to intensities")
-        return self.polarizability
 
 
 def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax: float = 0.01) -> NormalModes:
@@ -165,16 +97,6 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
     return NormalModes(rest, frequency.cpu().numpy(), (inner @ vectors).mT.unflatten(1, (-1, 3)).cpu().numpy())
 
 
-def hessian(state: State, potential: Potential, step: float = 1e-3) -> Tensor:
-    """d²E/dr_i dr_j (3n, 3n) eV/Å^2 of one system, symmetric, by central differences of forces in batches."""
-    size = 3 * state.system.n_atoms
-    shifts = step * torch.eye(size).to(state.positions).unflatten(1, (-1, 3))
-    forces = [potential.evaluate(part).forces for part in _displaced(state, torch.cat([shifts, -shifts]))]
-    plus, minus = torch.cat(forces).reshape(2, size, size)
-    found = (minus - plus) / (2 * step)
-    return 0.5 * (found + found.mT)
-
-
 def under_verlet(frequency: np.ndarray, dt: float) -> np.ndarray:
     """Where velocity Verlet with steps of dt [fs] puts harmonic frequencies [cm⁻¹]: (2/dt) arcsin(ω dt/2) for ω.
 
@@ -183,16 +105,6 @@ def under_verlet(frequency: np.ndarray, dt: float) -> np.ndarray:
     """
     half = np.pi * WAVENUMBER * np.asarray(frequency) * dt
     return np.arcsin(half) / (np.pi * WAVENUMBER * dt)
-
-
-def _displaced(state: State, shifts: Tensor) -> list[State]:
-    """Copies of a system, each displaced by one of `shifts` (K, n, 3), in batches."""
-    many = max(1, _ATOMS // state.system.n_atoms)
-    parts = []
-    for some in shifts.split(many):
-        batch = State.batch([state] * len(some))
-        parts.append(batch.replace(positions=batch.positions + some.flatten(0, 1)))
-    return parts
 
 
 @torch.no_grad()

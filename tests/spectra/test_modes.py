@@ -16,8 +16,7 @@ from labkit.base import AsePotential, State, find_neighbours
 from labkit.engine import lbfgs
 from labkit.errors import LabkitError
 from labkit.polarizability import TensorDesign
-from labkit.spectra import Intensities, normal_modes, under_verlet
-from labkit.spectra.modes import NormalModes
+from labkit.spectra import Intensities, NormalModes, normal_modes, under_verlet
 
 
 def test_a_molecule_against_ase(tmp_path) -> None:

@@ -1,0 +1,70 @@
+"""A labkit observer in LAMMPS: it sees whole steps, and what it keeps can be read there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from labkit.base import Evaluation, Observer, State
+from labkit.engine.run import Run
+from labkit.lammps.hook import Hook
+
+if TYPE_CHECKING:
+    from labkit.lammps.host import Host
+
+
+class ObserverHook(Hook):
+    """Shows an observer the state of a group; what it keeps as `value` can be read in LAMMPS as f_NAME[i]."""
+
+    rank = 2
+
+    def __init__(self, host: Host, name: str, group: str, what: Observer) -> None:
+        super().__init__(host, name, group, what)
+        self._last: int | None = None
+
+    def begin(self) -> None:
+        super().begin()
+        self._started = False
+
+    def call(self, step: int, external: np.ndarray) -> None:
+        host, count = self.host, self.host.count(step)
+        if not self._started:
+            self._started, start = True, getattr(self.what, "start", None)
+            if callable(start):
+                start(Run(self._state(step), host.everything(), None, host.dt))
+        due = host.whole(step) and count % self.what.every == 0
+        host.tally(step + 1 if (count + 1) % self.what.every == 0 or host.evaluations > 1 else None)
+        if not due or count == self._last:
+            return
+        self._last, state = count, self._state(step)
+        energy = torch.tensor([host.energy(step)], dtype=torch.float64)
+        state.aux["energy"] = energy
+        self.what(state, Evaluation(energy=energy, forces=state.forces))
+        value = getattr(self.what, "value", None)
+        if isinstance(value, torch.Tensor):
+            numbers = value.reshape(-1).tolist()
+            host.lmp.fix_external_set_vector_length(self.name, len(numbers))
+            for k, number in enumerate(numbers):
+                host.lmp.fix_external_set_vector(self.name, k + 1, number)
+
+    def _state(self, step: int) -> State:
+        """Velocities of the full step: LAMMPS has made half of the kick of its own integrators by now."""
+        group, host = self.group, self.host
+        rows = group.rows()
+        state = group.state(host.count(step), rows)
+        velocities = state.velocities
+        if step != host.first:
+            kick = 0.5 * host.lmp.extract_global("dt") * host.lmp.extract_global("ftm2v") * host.units.velocity
+            force, mass = state.forces / host.units.force, state.system.masses[:, None] / host.units.mass
+            velocities = velocities + kick * force / mass
+        for hook in host.integrators():
+            _, mine, theirs = np.intersect1d(group.tags, hook.group.tags, assume_unique=True, return_indices=True)
+            if hook.state is not None:
+                velocities[mine] = hook.state.velocities[theirs]
+        return state.replace(velocities=velocities)
+
+    def end(self) -> None:
+        if callable(close := getattr(self.what, "close", None)):
+            close()
