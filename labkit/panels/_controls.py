@@ -55,8 +55,9 @@ def _widget(trait: traitlets.TraitType, value: Any) -> widgets.Widget:
     low, high, step = how["range"]
     low, high = min(low, value), max(high, value)  # a start outside the usual range is shown, not changed
     if how.get("log"):
+        shown = ".2g" if low >= 1e-5 else ".1e"  # d3 writes 1e-5 as 0.000010
         return widgets.FloatLogSlider(
-            value=value, min=log10(low), max=log10(high), step=step, readout_format=".2g", **common
+            value=value, min=log10(low), max=log10(high), step=step, readout_format=shown, **common
         )
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(value=value, min=low, max=high, step=step, **common)
