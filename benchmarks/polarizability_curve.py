@@ -78,7 +78,7 @@ def draw(ours: pd.DataFrame, theirs: pd.DataFrame, labels: np.ndarray, path: Pat
         axes.set(xlabel="training frames", ylabel="validation RMSE [Å³]")
         axes.set_xticks(ours.index, [str(size) for size in ours.index])
         axes.minorticks_off()
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower left")
     drawn.savefig(path, dpi=120)
 
 
