@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import lab_page
 
 from labkit.doctor.installation import find_chromium
 
@@ -82,5 +81,7 @@ def page(browser, request: pytest.FixtureRequest, artefacts: Path) -> Iterator:
 @pytest.fixture
 def lesson(shared_lab: str, page) -> Iterator[Callable]:
     """`lesson("02_learning_curve", seconds)` opens a notebook and runs what stands before its exercises."""
+    from browser import lab_page  # not above: test_chromium copies this file alone
+
     yield lambda name, seconds: lab_page.run_lesson(page, shared_lab, name, seconds)
     lab_page.end_kernels(page)

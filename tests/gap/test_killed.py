@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import torch
 
 from labkit.gap import GapModel
@@ -50,6 +51,7 @@ def test_killed_and_resumed(tmp_path) -> None:
     assert torch.equal(whole.weights, resumed.weights)
 
 
+@pytest.mark.slow
 def test_memory_of_400_frames() -> None:
     """n4 l6, cutoff 5 Å, 1,000 sparse points a species, energies, forces and stresses: at most 1.2 GB."""
     found = subprocess.run(

@@ -38,13 +38,21 @@ def test_progress_is_shown_before_the_end(path):
 
 
 @each
-def test_a_copy_runs_to_its_first_exercise(path, tmp_path, monkeypatch):
+def test_a_copy_is_the_notebook_up_to_its_first_exercise(path, tmp_path):
+    """So what runs there, in test_budgets, runs in the copy; one copy is run below."""
+    (copy,) = write_copies([path], tmp_path)
+    ours, theirs = ([c.source for c in read(place).cells if c.cell_type == "code"] for place in (path, copy.path))
+    first = next(k for k, source in enumerate(ours) if CHECK.search(source))
+    assert theirs[:first] == ours[:first] and theirs[first] != ours[first]
+
+
+def test_a_copy_runs_to_its_first_exercise(tmp_path, monkeypatch):
     """Nothing fails before, and there Run All ends; no exercise is done by that."""
     monkeypatch.setenv("LABKIT_SESSION", str(tmp_path / "session"))
-    (copy,) = write_copies([path], tmp_path)
+    (copy,) = write_copies(NOTEBOOKS[:1], tmp_path)
     (report,) = run_notebooks([copy.path], tmp_path / "html")
     assert report.error == (
-        f"NotAnswered: Exercise {path.name[:2]}.1: replace the dots by your answer, then run this cell again."
+        f"NotAnswered: Exercise {copy.path.name[:2]}.1: replace the dots by your answer, then run this cell again."
     )
     assert not (tmp_path / "session" / "exercises.json").exists()
-    assert "Traceback" not in (tmp_path / "html" / f"{path.stem}.html").read_text()
+    assert "Traceback" not in (tmp_path / "html" / f"{copy.path.stem}.html").read_text()
