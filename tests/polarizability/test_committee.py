@@ -109,18 +109,18 @@ def test_its_spread_is_right_where_that_of_the_posterior_is_not() -> None:
 
 
 def test_many_members_cost_little_more_than_one_model() -> None:
+    """In seconds of the processor, which other work hardly changes; the best of three, in turn."""
     frames, _ = ice()
     found, model = committee(members=8), fitted()
-    times = {}
-    for name, work in {
-        "model": lambda: model.predict(frames, spread=False),
-        "all": lambda: found.predict(frames),
-    }.items():
+
+    def cost(work) -> float:
+        begun = time.process_time()
         work()
-        begun = time.perf_counter()
-        work()
-        times[name] = time.perf_counter() - begun
-    assert times["all"] < 3 * times["model"]
+        return time.process_time() - begun
+
+    pairs = [(cost(lambda: found.predict(frames)), cost(lambda: model.predict(frames, spread=False))) for _ in "123"]
+    every, one = map(min, zip(*pairs))
+    assert every < 3 * one
 
 
 def test_a_saved_committee_says_the_same(tmp_path) -> None:
