@@ -12,8 +12,8 @@ from torch import Tensor
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.parameters import Parameters
 
-#: rows in one call: bounds the memory
-ROWS = 65_536
+#: rows in one call: bounds the memory, and what a layer makes of them stays in the processor's cache
+ROWS = 16384
 #: float32's digits, with what another order of operations may lose
 TOLERANCE = 1e-4
 #: rows that a way to call is tried with; a prime, so that no other dimension is mistaken for it
