@@ -6,7 +6,7 @@ import time
 import pytest
 from browser import lab_page
 
-until, colours = lab_page.until, lab_page.colours
+until, colours, differ = lab_page.until, lab_page.colours, lab_page.differ
 
 pytestmark = pytest.mark.browser
 
@@ -62,11 +62,6 @@ def look_at_atoms(page, canvas, artefacts):
 def greens(png):
     pixels = lab_page.pixels(png)
     return int(((pixels[:, 1] > pixels[:, 0] + 25) & (pixels[:, 1] > pixels[:, 2] + 5)).sum())
-
-
-def differ(one, other):
-    a, b = lab_page.pixels(one), lab_page.pixels(other)
-    return float((abs(a - b).sum(1) > 60).mean()) if a.shape == b.shape else 0.0
 
 
 def test_without_webgl_a_still_picture_shows_by_itself(lab, browser, chromium, artefacts):
