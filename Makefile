@@ -41,8 +41,9 @@ test-unit: $(VENV)/.dev
 
 test-notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 tests/notebooks $(ARGS)
-	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=60 \
-	    --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
+	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) PYTHONPATH=tests/notebooks \
+	    $(BIN)/python -m pytest -p budget -n 2 --dist loadfile --nbval-lax --nbval-current-env \
+	    --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -129,13 +129,18 @@ async def _watch_memory(client: NotebookClient, report: Report) -> None:
     """Keep in `report.memory` the largest resident memory (MB) of the kernel with its children."""
     while True:
         with suppress(AttributeError, psutil.Error):  # no kernel yet, or one that has just ended
-            kernel = psutil.Process(client.km.provisioner.pid)
-            total = 0
-            for process in (kernel, *kernel.children(recursive=True)):
-                with suppress(psutil.Error):
-                    total += process.memory_info().rss
-            report.memory = max(report.memory, total / 1e6, _high_water(kernel.pid))
+            report.memory = max(report.memory, memory(client.km.provisioner.pid))
         await asyncio.sleep(SAMPLING)
+
+
+def memory(pid: int) -> float:
+    """Return the resident memory (MB) of a process with its children, or its own peak where that is larger."""
+    process = psutil.Process(pid)
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error):
+            total += one.memory_info().rss
+    return max(total / 1e6, _high_water(pid))
 
 
 def _high_water(pid: int) -> float:

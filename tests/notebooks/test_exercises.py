@@ -39,7 +39,7 @@ def test_progress_is_shown_before_the_end(path):
 
 @each
 def test_a_copy_is_the_notebook_up_to_its_first_exercise(path, tmp_path):
-    """So what runs there, in test_budgets, runs in the copy; one copy is run below."""
+    """So what runs there, under nbval, runs in the copy; one copy is run below."""
     (copy,) = write_copies([path], tmp_path)
     ours, theirs = ([c.source for c in read(place).cells if c.cell_type == "code"] for place in (path, copy.path))
     first = next(k for k, source in enumerate(ours) if CHECK.search(source))
