@@ -12,6 +12,11 @@ from typing import Any
 
 from labkit.errors import LabkitError
 
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that change a file in the same instant are not held apart
+    fcntl = None
+
 _UMASK = os.umask(0)  # read once: it belongs to the process, and jobs run in threads
 os.umask(_UMASK)
 
@@ -100,6 +105,29 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write `content` to `path` so that the file is either the old one or the whole new one."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def lock(path: str | os.PathLike[str], *, wait: bool = True) -> Any:
+    """Hold other processes off `path` until the file returned, which is `.<name>.lock` beside it, is closed.
+
+    Waits for another that holds it; without `wait` raises LabkitError then. Raises OSError where it cannot be written.
+
+    >>> with lock("/tmp/labkit-doctest.txt"):
+    ...     lock("/tmp/labkit-doctest.txt", wait=False)
+    Traceback (most recent call last):
+    labkit.errors.LabkitError: /tmp/labkit-doctest.txt: another process works on it; let it end, or choose another place
+    """
+    path = Path(path)
+    file = path.with_name(f".{path.name}.lock").open("a")
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        file.close()
+        raise LabkitError(f"{path}: another process works on it; let it end, or choose another place") from error
+    except OSError:
+        pass  # some network folders know no locks
+    return file
 
 
 def _explain(path: Path, error: OSError) -> LabkitError:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.files import atomic_write
-
-try:
-    import fcntl
-except ImportError:  # Windows: two notebooks that check in the same instant may lose one of the two
-    fcntl = None
+from labkit.files import atomic_write, lock
 
 FORMAT = 1
 LONGEST = 200  # characters of an answer that are kept
@@ -139,18 +134,13 @@ def locked(file: Path) -> Iterator[None]:
     """Hold other kernels off `file` while it is read, changed and written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(file.with_name(f".{file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o666)
+        held = lock(file)
     except OSError as error:
         raise LabkitError(
             f"{file.parent}: cannot be written to ({error.strerror}); set LABKIT_SESSION to another folder"
         ) from error
-    try:
-        if fcntl:
-            with suppress(OSError):  # some network folders know no locks
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    with held:
         yield
-    finally:
-        os.close(lock)
 
 
 def _when(entry: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from labkit.cli import main
 from labkit.errors import LabkitError, Stopped
+from labkit.files import lock
 from labkit.lammps.solvent import Solvent, colloids, compare, mobilities, pull, viscosity
 from labkit.lammps.solvent.box import begin, lengths, molecules, places, vector
 from labkit.lammps.solvent.compare import blocks, hydrodynamic_radius
@@ -129,7 +130,7 @@ def test_a_stopped_and_torn_run_goes_on(tmp_path):
     assert [block.block for block in found] == [0, 1, 2, 3]
     assert [json.loads(line)["block"] for line in (tmp_path / BLOCKS).read_text().splitlines()] == [0, 1, 2, 3]
     assert len({block.velocity for block in found}) == 4
-    assert sorted(p.name for p in tmp_path.iterdir()) == [BLOCKS, "state-4.restart"]
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [BLOCKS, "state-4.restart"]
     assert pull(settings, piece, tmp_path, 3) == found  # nothing to do
     (tmp_path / "state-4.restart").write_bytes(b"no state")
     with pytest.raises(LabkitError, match="single: LAMMPS: ERROR"):
@@ -174,6 +175,15 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
     table.write_text(table.read_text().replace("single", "simple"))
     with pytest.raises(LabkitError, match="has changed"):
         colloids(out / "reduced")
+
+
+def test_two_processes_do_not_mix_their_blocks(tmp_path):
+    with lock(tmp_path / BLOCKS), pytest.raises(LabkitError, match=f"{BLOCKS}: another process works on it"):
+        pull(TINY, PIECES["single"], tmp_path, 3)
+    line = json.dumps({"block": 1, "velocity": [0, 0, 0], "amplitude": 0, "temperature": 1, "drift": 0})
+    (tmp_path / BLOCKS).write_text(line + "\n")
+    with pytest.raises(LabkitError, match="line 1 is no block .block 1, expected 0."):
+        pull(TINY, PIECES["single"], tmp_path, 3)
 
 
 def test_bad_input(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 
 from labkit.base import NO_PROGRESS, Progress
 from labkit.errors import LabkitError, Stopped
+from labkit.files import lock
 from labkit.lammps.solvent.box import begin, mean, resume, vector
 from labkit.lammps.solvent.settings import Piece, Solvent
 
@@ -40,11 +41,17 @@ def pull(
 ) -> list[Block]:
     """All blocks of a piece, `blocks` at least; those that `folder` has are taken from it.
 
-    blocks.jsonl gets a line as each block ends, after the restart file of its end; so the two always fit together. One
-    process for each folder. Raises Stopped(partial=blocks so far) between two blocks when `progress` says so.
+    blocks.jsonl gets a line as each block ends, after the restart file of its end; so the two always fit together.
+    Raises Stopped(partial=blocks so far) between two blocks when `progress` says so, and LabkitError where another
+    process works in the folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder / BLOCKS, wait=False):
+        return _pull(settings, piece, folder, blocks, progress)
+
+
+def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: Progress) -> list[Block]:
     done = read(folder / BLOCKS)
     if len(done) >= blocks:
         return done
@@ -99,6 +106,8 @@ def read(path: Path) -> list[Block]:
         try:
             plain = json.loads(line)
             found.append(Block(**{**plain, "velocity": tuple(plain["velocity"])}))
+            if found[-1].block != number - 1:
+                raise ValueError(f"block {found[-1].block}, expected {number - 1}")
         except (ValueError, TypeError, KeyError) as error:
             raise LabkitError(f"{path}: line {number} is no block ({error}); remove its folder, begin anew") from error
     return found
