@@ -24,7 +24,9 @@ def ink(image) -> int:
 def test_learned_curves():
     r = torch.linspace(23.0, 100.0, 30, dtype=torch.float64)
     found, truth = (of_pair(kind(10.0, 5.3), r) for kind in (Oseen, RotnePragerYamakawa))
-    assert learned_figure(r, found, truth, 10.0).data != learned_figure(r, truth, truth, 10.0).data
+    alone = learned_figure(r, found, truth, 10.0)
+    assert alone.data != learned_figure(r, truth, truth, 10.0).data
+    assert ink(learned_figure(r, found, truth, 10.0, bars=0.3 * truth)) > ink(alone)
 
 
 def test_a_cloud_that_falls():
