@@ -26,7 +26,8 @@ def test_learned_curves():
     found, truth = (of_pair(kind(10.0, 5.3), r) for kind in (Oseen, RotnePragerYamakawa))
     alone = learned_figure(r, found, truth, 10.0)
     assert alone.data != learned_figure(r, truth, truth, 10.0).data
-    assert ink(learned_figure(r, found, truth, 10.0, bars=0.3 * truth)) > ink(alone)
+    pictures = {learned_figure(r, found, truth, 10.0, bars=bars).data for bars in (None, 0.01 * truth, 0.02 * truth)}
+    assert alone.data in pictures and len(pictures) == 3
 
 
 def test_a_cloud_that_falls():
