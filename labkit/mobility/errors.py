@@ -10,7 +10,7 @@ from torch.func import functional_call, jacrev, vmap
 
 from labkit.errors import LabkitError
 from labkit.mobility.data import Active, Passive
-from labkit.mobility.estimate import Estimate
+from labkit.mobility.estimate import Estimate, enough
 from labkit.mobility.learned import PairModel
 from labkit.mobility.positive import check_positive
 from labkit.mobility.training import way_of
@@ -34,8 +34,8 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
 
     by  what the model was trained by, as in `train`. The drift is left out: it is of higher order in the lag
 
-    What training left undone is not in the error bars: let the loss settle. Raises LabkitError for a model that is no
-    PairModel, and for data of another kind.
+    What training left undone is not in the error bars: let the loss settle. Nor is what a long lag does. Raises
+    LabkitError for a model that is no PairModel, for data of another kind, and for less than 3 samples.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> from labkit.mobility.tweezers import Tweezers
@@ -46,6 +46,7 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
     """
     if not isinstance(model, PairModel):
         raise LabkitError(f"{type(model).__name__} has no error bars of this kind; expected a trained PairModel")
+    samples = enough(len(data.positions))
     residual, of_samples = _regression(model, data, way_of(by, data))
     curvature = scatter = torch.zeros((), dtype=torch.float64)
     for part in zip(*(values.split(_SAMPLES) for values in of_samples)):
@@ -54,13 +55,16 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
         curvature = curvature + slopes.flatten(0, 1).mT @ slopes.flatten(0, 1)
         scatter = scatter + pull.mT @ pull
     c = curvature.trace() / scatter.trace()
-    prior = torch.cat([torch.full((p.numel(),), model.spreads[name] ** -2) for name, p in model.named_parameters()])
-    solved = torch.linalg.inv(c * curvature + prior.double().diag())
-    covariance = solved @ (c**2 * scatter + prior.double().diag()) @ solved
+    spreads = torch.cat(
+        [torch.full_like(p.detach().flatten(), model.spreads[name]) for name, p in model.named_parameters()]
+    )
+    prior = (spreads**-2).diag()
+    solved = torch.linalg.inv(c * curvature + prior)
+    covariance = solved @ (c**2 * scatter + prior) @ solved
     x = torch.zeros(len(distances), 2, 3, dtype=torch.float64)
     x[:, 1, 0] = distances
     value, slopes = _derivatives(model, lambda m: torch.stack([m[0, 0], m[0, 3], m[1, 4]]), x)
-    return Estimate(value, torch.einsum("rkp,pq,rkq->rk", slopes, covariance, slopes).sqrt(), len(data.positions))
+    return Estimate(value, torch.einsum("rkp,pq,rkq->rk", slopes, covariance, slopes).sqrt(), samples)
 
 
 def _regression(model: PairModel, data: Active | Passive, by: str) -> tuple[Callable[..., Tensor], list[Tensor]]:
