@@ -19,6 +19,9 @@ from labkit.units import KB
 #: Samples whose derivatives are held at once.
 _SAMPLES = 250
 
+#: Of parameters, which give the scatter of M to 2 %.
+_DRAWS = 2000
+
 
 def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *, by: str = "") -> Estimate:
     """Of a model trained on `data`: M_ii, and M_ij along r̂ and across it, at distances (R,) Å; (R, 3) Å²/(eV fs).
@@ -61,10 +64,30 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
     prior = (spreads**-2).diag()
     solved = torch.linalg.inv(c * curvature + prior)
     covariance = solved @ (c**2 * scatter + prior) @ solved
+    return Estimate(*_carried(model, covariance, distances), samples)
+
+
+def _carried(model: PairModel, covariance: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (R, 3), and how far they scatter with parameters of this covariance.
+
+    ln μ and the g's are taken as linear in the parameters, and tanh as it is: it is flat near a bound, where a slope
+    alone would promise that nothing else is possible.
+    """
     x = torch.zeros(len(distances), 2, 3, dtype=torch.float64)
     x[:, 1, 0] = distances
-    value, slopes = _derivatives(model, lambda m: torch.stack([m[0, 0], m[0, 3], m[1, 4]]), x)
-    return Estimate(value, torch.einsum("rkp,pq,rkq->rk", slopes, covariance, slopes).sqrt(), samples)
+
+    def bare(m: Tensor) -> Tensor:
+        return torch.stack([m[0, 0].log(), torch.atanh(m[0, 3] / m[0, 0]), torch.atanh(m[1, 4] / m[0, 0])])
+
+    def dressed(g: Tensor) -> Tensor:
+        return g[..., :1].exp() * torch.cat([torch.ones_like(g[..., :1]), g[..., 1:].tanh()], -1)
+
+    g, slopes = _derivatives(model, bare, x)
+    squares, axes = torch.linalg.eigh(torch.einsum("rkp,pq,rlq->rkl", slopes, covariance, slopes))
+    random = torch.randn(_DRAWS, 1, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    moved = torch.einsum("drl,rkl->drk", random * squares.clamp(min=0).sqrt(), axes)
+    value = dressed(g)
+    return value, (dressed(g + moved) - value).square().mean(0).sqrt()
 
 
 def _regression(model: PairModel, data: Active | Passive, by: str) -> tuple[Callable[..., Tensor], list[Tensor]]:
