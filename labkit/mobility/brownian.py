@@ -64,6 +64,11 @@ class Brownian:
             if (found := getattr(self, name)) not in choices:
                 raise LabkitError(f"Brownian: {name} is {found!r}; expected one of {choices}{suggest(found, choices)}")
 
+    @property
+    def evaluations(self) -> int:
+        """How often a step asks for forces."""
+        return 2 if self.scheme == "midpoint" else 1
+
     def init(self, state: State, potential: Potential) -> State:
         if not bool((per_system(self.temperature, state, "temperature") >= 0).all()):
             raise LabkitError(f"Brownian: temperature is {self.temperature}; expected no negative number of K")
