@@ -499,3 +499,20 @@ def test_what_rests_is_seen_at_rest():
         host.observer(seen)
         host.run(3)
     assert (seen.values[-1, 0, 16:] == 0).all() and (seen.values[-1, 0, :16] > 0).all()
+
+
+def test_a_restart_file_goes_on_with_the_same_noise(tmp_path):
+    walk, ends = Langevin(100.0, 0.01), []
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+    with Host(lmp) as host:
+        host.integrator(walk, seed=4)
+        host.run(20)
+        lmp.command(f"write_restart {tmp_path}/middle")
+        host.run(20)
+        ends.append(host.state())
+    with lammps(f"atom_modify map yes\nread_restart {tmp_path}/middle") as again, Host(again) as host:
+        host.integrator(walk, seed=4)
+        host.run(20)
+        ends.append(host.state())
+    assert ends[0].step == ends[1].step == 40
+    assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-9
