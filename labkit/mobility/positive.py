@@ -78,7 +78,7 @@ def not_finite(system: int, positions: Tensor) -> str:
     together = torch.nonzero(place == crowded[0]).flatten().tolist()
     return (
         f"the mobility of system {system} is not finite: particles {together[0]} and {together[1]} are at one place. "
-        "Keep particles apart (a repulsive potential, a smaller timestep), or use RotnePragerYamakawa, in which spheres "
+        "Keep particles apart (a repulsive potential, a smaller timestep), or use RotnePragerYamakawa, whose spheres "
         "may overlap"
     )
 

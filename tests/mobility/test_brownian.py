@@ -204,6 +204,9 @@ def test_lanczos_finds_whatever_is_not_positive_and_whose_it_is(wrong: int) -> N
             lanczos(lambda v: m.product(x[None], v.view(1, 216, 3)).view(1, 648), z, x[None], 1e-3, least=certain(648))
         said = float(str(caught.value).split("eigenvalue is ")[1].split()[0])
         assert said == pytest.approx(lowest, rel=0.05, abs=1e-3 * FREE)
+    for seed in range(5):  # in the first step of a run
+        with pytest.raises(LabkitError, match="particles 5 and 100"):
+            run(Brownian(m, T, "euler", noise="lanczos", drift=False), replicas(x[None], seed), Lonely(), 1.0, 1)
 
 
 @pytest.mark.parametrize("noise", ["cholesky", "lanczos"])

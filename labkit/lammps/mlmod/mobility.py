@@ -164,10 +164,10 @@ def factor(m: Tensor) -> Tensor:
     weight = vectors[:, 0].reshape(-1, 3).square().sum(1)
     worst = sorted(torch.argsort(weight, descending=True)[:2].tolist())
     raise LabkitError(
-        f"system {system}: the mobility is not positive semi-definite: its eigenvalue {float(values[0]):.3g} (the largest "
-        f"is {float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from 0, in the "
-        "order of their IDs); keep them further apart, run without noise (flag_stochastic 0), or use a mobility that "
-        "is positive by construction"
+        f"system {system}: the mobility is not positive semi-definite: its eigenvalue {float(values[0]):.3g} (the "
+        f"largest is {float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from "
+        "0, in the order of their IDs); keep them further apart, run without noise (flag_stochastic 0), or use a "
+        "mobility that is positive by construction"
     )
 
 
