@@ -16,7 +16,7 @@ from labkit.engine import VelocityVerlet, simulate
 from labkit.errors import LabkitError
 from labkit.lammps import Host, Units, lammps
 from labkit.lammps.mlmod import KINDS, Parameters, load, read_quantity
-from labkit.lammps.mlmod.mobility import PairMobility
+from labkit.lammps.mlmod.mobility import PairMobility, factor
 from labkit.lammps.mlmod.models import Model
 from tests.lammps import exported
 from tests.lammps.exported import parameters
@@ -228,9 +228,23 @@ def test_a_mobility_that_is_not_positive_names_particles_and_eigenvalue(tmp_path
         tmp_path, "dX_MF_Q1_ML1_Pair", **{**FILES["dX_MF_Q1_ML1_Pair"], "M_ij_filename": exported.PairBlock(3.0)}
     )
     with pytest.raises(
-        LabkitError, match=r"not positive definite: its eigenvalue -.* particles \d, \d .*flag_stochastic"
+        LabkitError, match=r"not positive semi-definite: its eigenvalue -.* particles \d, \d .*flag_stochastic"
     ):
         one_step(path)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_mobility_that_is_positive_up_to_the_digits_of_a_model_has_noise(kind):
+    """L Lᵀ of any rank, as models compute it; a system that is positive keeps Cholesky's factor beside others."""
+    generator = torch.Generator().manual_seed(1)
+    for rank in (1, 2, 10, 29):
+        l = torch.randn(20, 30, rank, generator=generator).to(kind)
+        m = torch.cat([(l @ l.mT).to(torch.float64), torch.eye(30, dtype=torch.float64)[None]])
+        found = factor(m)
+        assert float((found @ found.mT - m).abs().max()) < 2e-5 * float(m.abs().max())
+        assert torch.equal(found[-1], m[-1])
+    with pytest.raises(LabkitError, match=r"system 1: .*not positive semi-definite.*particles 0, 2 "):
+        factor(torch.diag_embed(torch.tensor([[1.0] * 9, [1.0] * 6 + [-1e-4] + [1.0] * 2]).double()) - 0.0)
 
 
 def test_blocks_come_in_mlmods_order(tmp_path):
