@@ -121,7 +121,8 @@ class Brownian:
             half = group.put(half, x + 0.5 * dt * (product(f) + width * noise))
             whole = group.put(whole, width * noise)
             kicks = group.put(kicks, width * force)
-        middle = evaluated(state.replace(positions=half), potential)
+        between = state.positions.new_tensor([(state.step + 0.5) * dt])
+        middle = evaluated(state.replace(positions=half, aux={**state.aux, "time": between}), potential)
         self.mobility.check(state.system, half)
         moved = state.positions
         for group in groups(state.system):

@@ -21,7 +21,7 @@ from labkit.lammps import Host, Units, lammps
 from labkit.mobility import Brownian, RotnePragerYamakawa
 from labkit.mobility.examples import cloud, lammps_commands
 from labkit.units import FORCE_TO_ACCELERATION
-from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, lennard_jones
+from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, images, lennard_jones
 
 PRISM = "prism 0 3 0 3 0 3 0.5 0.3 -0.4"
 REDUCED = Units.lj(1.0, 1.0, 1.0)
@@ -51,6 +51,7 @@ def test_against_the_native_pair_style(units, region):
             )
         forces = by_id(native, "f")
         assert np.abs(by_id(ours, "f") - forces).max() < 1e-9 * np.abs(forces).max()
+        assert bool((images(host.state()) != 0).any())
     assert not np.array_equal(ours.numpy.extract_atom("id")[:108], np.arange(1, 109))
 
 

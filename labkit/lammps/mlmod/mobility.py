@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import alike
 from labkit.lammps.mlmod.models import ROWS, Model
+from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 from labkit.mobility.positive import ROUNDING
 
@@ -111,7 +113,7 @@ class MobilityDynamics:
     That is the scheme for which the whole drift is added. Without `stochastic` there is neither noise nor drift.
     Velocities are those of the deterministic part. Open boundaries: no minimum image. kbt and delta are in `units`.
 
-    Raises LabkitError where noise is wanted and M is not positive semi-definite.
+    Raises LabkitError where M is not symmetric, and where noise is wanted and M is not positive semi-definite.
     """
 
     mobility: Callable[[Tensor], Tensor]
@@ -122,6 +124,12 @@ class MobilityDynamics:
     delta: float = 0.0
 
     def init(self, state: State, potential: Potential) -> State:
+        if bool(state.system.pbc.any()):
+            warnings.warn(
+                "the box is periodic, but this mobility is that of unwrapped particles without images; use an open "
+                "box, or labkit.mobility.PeriodicRotnePragerYamakawa",
+                stacklevel=2,
+            )
         return evaluated(state, potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
@@ -131,7 +139,7 @@ class MobilityDynamics:
         for atoms in alike(state):
             x = (state.positions[atoms] / units.length).to("cpu", torch.float64)
             force = (state.forces[atoms] / units.force).to("cpu", torch.float64)
-            m = self.mobility(x)
+            m = symmetric(self.mobility(x))
             v = _times(m, force)
             if self.stochastic and self.drift:
                 v = v + self.kbt * self.mobility.divergence(x, self.delta)
