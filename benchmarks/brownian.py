@@ -2,10 +2,23 @@
 
     python benchmarks/brownian.py [--full]
 
-Spheres at a volume fraction of 0.1, Rotne-Prager-Yamakawa, one system, one thread, Euler without drift (∇·M = 0). Noise
-by Lanczos (tolerance 1e-3, products alone) beside Cholesky of the matrix; each in a process of its own, whose peak of
-memory less that before the step is measured. Beyond 1,000 particles Cholesky's memory is computed, not measured, from
-the matrix and its factor, 2 (3N)² 8 bytes, and times stand beside quadratic growth.
+Spheres at a volume fraction of 0.1, one system, one thread; each measurement in a process of its own, whose peak of
+memory less that before the step is measured. Places are those of a grid, moved by chance as far as spheres that do not
+overlap can be: overlapping ones, which a fluid does not have, would make M nearly singular and Lanczos' method slow.
+
+Three questions. Euler without drift (Rotne-Prager-Yamakawa, ∇·M = 0): the least that a step can cost. The midpoint,
+which users get by default: noise and its random force, and a second evaluation half a step on. Euler with the drift by
+random finite differences, two products more, above a wall, where ∇·M is not zero; beside the exact divergence, which
+takes the derivatives of 3N products. Noise by Lanczos (tolerance 1e-3, products alone) stands beside Cholesky of the
+matrix. Beyond 1,000 particles Cholesky's memory is computed, not measured, from the matrix and its factor,
+2 (3N)² 8 bytes, and times stand beside quadratic growth.
+
+Why a step of 10,000 particles takes what it takes: Lanczos' method needs about a dozen products M F (the rows say how
+many: they grow slowly with N and with the volume fraction, since M's largest eigenvalue does), and a product is a sum
+over all N² pairs, the block of each computed anew, since what would keep them is the matrix of 7 GB. So the time is
+products x N² x the tens of nanoseconds of a block, and grows a little faster than N². At every 100th step, the first
+one included, the method goes on to `lanczos.certain` products, to find out whether M is positive: what is timed here is
+a step between these, and the mean is (certain - products)/100 products more.
 """
 
 from __future__ import annotations
@@ -17,73 +30,121 @@ import subprocess
 import sys
 import time
 
-from _bench import compare, parser, report
+from _bench import Row, compare, parser, report
 
 MEASURED = (250, 500, 1000)
 BEYOND = (4000, 10_000)
+WALL = (20, 100, 400)
+
+#: how a step is made: the scheme's choices, and whether above a wall
+STEPS: dict[str, tuple[dict[str, object], bool]] = {
+    "Euler": ({"scheme": "euler", "drift": False}, False),
+    "midpoint": ({"scheme": "midpoint"}, False),
+    "random drift": ({"scheme": "euler", "divergence": "random"}, True),
+    "exact drift": ({"scheme": "euler", "divergence": "autograd"}, True),
+}
 
 
-def step(n: int, noise: str) -> dict[str, float]:
-    """Seconds of a step and MB of memory of it, after a small step that compiles."""
+def step(n: int, kind: str, noise: str) -> dict[str, float]:
+    """Seconds of a step, MB of memory of it and products with M in it, after a small step that compiles."""
     import torch
-    from ase import Atoms
+    from torch import Tensor
 
-    from labkit.base import Neighbours, Potential, State
-    from labkit.mobility import Brownian, RotnePragerYamakawa
+    from labkit.base import State
+    from labkit.mobility import Brownian, RotnePragerYamakawa, WallRotnePragerYamakawa
+    from labkit.mobility.examples import Pull, colloids
 
     torch.set_num_threads(1)
-    radius = 10.0
+    radius, (choices, wall) = 10.0, STEPS[kind]
+    fluid = (WallRotnePragerYamakawa if wall else RotnePragerYamakawa)(radius, 5.5)
+    integrator, free = Brownian(fluid, 300.0, noise=noise, **choices), Pull(torch.zeros(3))
 
-    class Free(Potential):
-        cutoff = 0.0
+    def spread(count: int) -> State:
+        """The second step from now on: the first looks at all of M's eigenvalues."""
+        generator = torch.Generator().manual_seed(1)
+        side = math.ceil(count ** (1 / 3))
+        spacing = radius * (4 / 3 * math.pi * count / 0.1) ** (1 / 3) / side
+        grid = torch.cartesian_prod(*[torch.arange(side, dtype=torch.float64)] * 3)
+        chosen = grid[torch.randperm(len(grid), generator=generator)[:count]]
+        shift = torch.rand(count, 3, generator=generator, dtype=torch.float64) * (spacing - 2 * radius)
+        return colloids((chosen * spacing + shift + radius)[None]).replace(step=1)
 
-        def energy(self, system, positions, cell, neighbours: Neighbours):
-            return positions.new_zeros(system.n_systems)
+    products, plain = 0, fluid.product
 
-    def scattered(count: int) -> State:
-        side = radius * (4 / 3 * math.pi * count / 0.1) ** (1 / 3)
-        places = side * torch.rand(count, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-        return State.from_atoms(Atoms(numbers=[18] * count, positions=places.numpy()))
+    def counted(*inputs: Tensor) -> Tensor:
+        nonlocal products
+        products += 1
+        return plain(*inputs)
 
-    integrator = Brownian(RotnePragerYamakawa(radius, 5.5), 300.0, "euler", noise=noise, drift=False)
     with torch.no_grad():
-        small = integrator.init(scattered(30), Free())
-        integrator.step(small, Free(), 100.0)
-        state = integrator.init(scattered(n), Free())
+        integrator.step(integrator.init(spread(30), free), free, 100.0)
+        state = integrator.init(spread(n), free)
+        fluid.product = counted
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.perf_counter()
-        integrator.step(state, Free(), 100.0)
+        integrator.step(state, free, 100.0)
         seconds = time.perf_counter() - began
-    return {"seconds": seconds, "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return {"seconds": seconds, "megabytes": max(peak / 1024, 0.1), "products": products}
 
 
-def apart(n: int, noise: str, runs: int) -> tuple[list[float], list[float]]:
-    """Seconds and MB of some runs, each in a process of its own."""
+def apart(n: int, kind: str, noise: str, runs: int) -> dict[str, list[float]]:
+    """Seconds, MB and products of some runs, each in a process of its own."""
     found = []
     for _ in range(runs):
-        line = [sys.executable, __file__, "--one", str(n), noise]
-        found.append(json.loads(subprocess.run(line, capture_output=True, text=True, check=True).stdout))
-    return [f["seconds"] for f in found], [max(f["megabytes"], 0.1) for f in found]
+        line = [sys.executable, __file__, "--one", str(n), kind, noise]
+        found.append(json.loads(subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout))
+    return {key: [f[key] for f in found] for key in found[0]}
+
+
+def beside(n: int, kind: str, runs: int, peer: tuple[str, str], peer_name: str) -> list[Row]:
+    """Time and memory of a step by Lanczos beside those of another kind and noise."""
+    ours, theirs = apart(n, kind, "lanczos", runs), apart(n, *peer, runs)
+    return rows_of(n, kind, ours, theirs["seconds"], peer_name, theirs["megabytes"], peer_name)
+
+
+def beyond(n: int, kind: str, runs: int, reference: Row) -> list[Row]:
+    """The same where neither the matrix nor its factor is made; `reference` is a time at MEASURED[-1] particles."""
+    growth = [reference.labkit * (n / MEASURED[-1]) ** 2] * runs
+    matrices = [2 * (3 * n) ** 2 * 8 / 2**20] * runs
+    ours = apart(n, kind, "lanczos", runs)
+    return rows_of(n, kind, ours, growth, "quadratic growth", matrices, "Cholesky, computed")
+
+
+def rows_of(
+    n: int,
+    kind: str,
+    ours: dict[str, list[float]],
+    times: list[float],
+    timed: str,
+    memory: list[float],
+    weighed: str,
+) -> list[Row]:
+    name = f"{n} particles, {kind}"
+    return [
+        compare(f"{name}: a step by Lanczos, {ours['products'][0]} products", "s", ours["seconds"], times, timed),
+        compare(f"{name}: memory of it", "MB", ours["megabytes"], memory, weighed),
+    ]
 
 
 def main() -> None:
     arguments = parser(__doc__.splitlines()[0]).parse_args()
     runs, rows = 5 if arguments.full else 1, []
-    for n in MEASURED:
-        (fast, lean), (slow, fat) = (apart(n, noise, runs) for noise in ("lanczos", "cholesky"))
-        rows.append(compare(f"{n} particles: a step by Lanczos", "s", fast, slow, "Cholesky"))
-        rows.append(compare(f"{n} particles: memory of it", "MB", lean, fat, "Cholesky"))
-    for n in BEYOND:
-        times, lean = apart(n, "lanczos", runs)
-        growth = [t * (n / MEASURED[-1]) ** 2 for t in fast]
-        rows.append(compare(f"{n} particles: a step by Lanczos", "s", times, growth, "quadratic growth"))
-        matrices = [2 * (3 * n) ** 2 * 8 / 2**20] * runs
-        rows.append(compare(f"{n} particles: memory of it", "MB", lean, matrices, "Cholesky, computed"))
+    # the midpoint takes nearly twice as long as Euler's: not to 10,000
+    for kind, sizes in (("Euler", BEYOND), ("midpoint", BEYOND[:1])):
+        for n in MEASURED:
+            rows += beside(n, kind, runs, (kind, "cholesky"), "Cholesky")
+        reference = rows[-2]
+        for n in sizes:
+            rows += beyond(n, kind, runs, reference)
+    for n in WALL:
+        peer = ("exact drift", "lanczos") if n == WALL[0] else ("random drift", "cholesky")
+        rows += beside(n, "random drift", runs, peer, "exact divergence" if n == WALL[0] else "Cholesky")
     report(rows, arguments)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(step(int(sys.argv[2]), sys.argv[3])))
+        print(json.dumps(step(int(sys.argv[2]), *sys.argv[3:5])))
     else:
         main()

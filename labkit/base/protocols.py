@@ -17,7 +17,11 @@ class Integrator(Protocol):
         ...
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
-        """The state `dt` fs later; noise depends on (state.seed, state.step) alone."""
+        """The state `dt` fs later; noise depends on (state.seed, state.step) alone.
+
+        Forces are asked for with the step that their positions belong to, so that a potential can know the time; of
+        positions between two steps aux["time"] (1,) fs says it.
+        """
         ...
 
 

@@ -61,9 +61,10 @@ class Langevin:
         """A step, at whose end the stress is computed too where a barostat wants it."""
         state = drifted(kicked(state, 0.5 * dt), 0.5 * dt, self.constraints)
         state = drifted(self._thermostat(state, dt), 0.5 * dt, self.constraints)
+        # forces are asked for with the step that the positions belong to
+        state = evaluated(state.replace(step=state.step + 1), potential, stress=stress)
         # the only projection: each drift takes out what the one before it, at the same positions, would have
-        state = kicked(evaluated(state, potential, stress=stress), 0.5 * dt, self.constraints)
-        return state.replace(step=state.step + 1)
+        return kicked(state, 0.5 * dt, self.constraints)
 
     def _thermostat(self, state: State, dt: float) -> State:
         keep, width = self._weights(state, dt)

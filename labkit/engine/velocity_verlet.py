@@ -33,8 +33,8 @@ class VelocityVerlet:
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         state = drifted(kicked(state, 0.5 * dt), dt, self.constraints)
-        state = kicked(evaluated(state, potential), 0.5 * dt, self.constraints)
-        return state.replace(step=state.step + 1)
+        # forces are asked for with the step that the positions belong to
+        return kicked(evaluated(state.replace(step=state.step + 1), potential), 0.5 * dt, self.constraints)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
         """Many steps, faster where the potential is compiled."""

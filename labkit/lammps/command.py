@@ -11,6 +11,7 @@ from labkit.errors import LabkitError
 from labkit.lammps.mlmod.kinds import KINDS, Shape, blocks
 from labkit.lammps.mlmod.models import Model
 from labkit.lammps.mlmod.parameters import Parameters
+from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 
 #: numbers of atoms that a model of a whole group is tried with, where none is given
@@ -69,6 +70,11 @@ def _tried(model: Model, shape: Shape, made: object, atoms: int | None) -> str:
         if len(sizes) > 1:
             raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; say how many the group has: --atoms N)")
         raise first
+    for _, _, given in fitting if shape.symmetric else ():
+        try:
+            symmetric(given.reshape(1, round(len(given) ** 0.5), -1))
+        except LabkitError as error:
+            raise LabkitError(f"{model.where}: {error}") from error
     n, rows, given = fitting[0]
     gives = f"({shape.outputs(n)}, 1)" if shape.outputs(n) is not None else tuple(given.shape)
     said = f"takes ({shape.inputs(made, n)}, 1), gives {gives}"

@@ -9,6 +9,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.potential_hook import PotentialHook
+from labkit.lammps.pulse import interruptible
 
 
 class Fixes:
@@ -17,15 +18,22 @@ class Fixes:
     def __init__(self, lmp: Any) -> None:
         self.lmp = lmp
         self._failure: tuple[BaseException, str] | None = None
+        self._interrupted = False
 
     def command(self, text: str) -> None:
         """A command of LAMMPS, whose errors, and those of hooks, are raised as LabkitError."""
         try:
-            self.lmp.command(text)
+            with interruptible(self.interrupt):
+                self.lmp.command(text)
         except Exception as error:
             self.reraise()
             raise LabkitError(f"LAMMPS: {text}: {str(error).strip()}") from error
         self.reraise()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: LAMMPS ends its step, and comes back."""
+        self._interrupted = True
+        self.lmp.force_timeout()
 
     def free(self, name: str) -> str:
         """The ID for a hook: a given one, or the next of labkit1, labkit2, ..."""
@@ -64,14 +72,18 @@ class Fixes:
 
     def reraise(self) -> None:
         """Raise what a hook has raised, now that LAMMPS has come back."""
-        if self._failure is None:
+        if self._failure is None and not self._interrupted:
             return
-        (error, where), self._failure = self._failure, None
+        (error, where), self._failure = self._failure or (KeyboardInterrupt(), ""), None
+        self._interrupted = False
         self.lmp.command("timer timeout off")  # else every later run would end at once, without a word
         if isinstance(error, (Stopped, KeyboardInterrupt, SystemExit)):
             raise error
         text = str(error) if isinstance(error, LabkitError) else f"{type(error).__name__}: {error}"
-        raise LabkitError(f"{where}: {text}. LAMMPS was ended in this step; mend the hook and begin anew") from error
+        raise LabkitError(
+            f"{where}: {text}. LAMMPS was ended in this step, and what it wrote of it lacks these forces; mend the "
+            "hook and begin anew"
+        ) from error
 
     def _guarded(self, hook: Hook) -> Callable[..., None]:
         def callback(_: Any, step: int, count: int, tags: Any, x: Any, external: Any) -> None:

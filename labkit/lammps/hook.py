@@ -31,8 +31,10 @@ class Hook:
             self.group = kept  # the same System: neighbour lists and compiled kernels stay
 
     def call(self, step: int, external: np.ndarray) -> None:
-        """At POST_FORCE of a step; `external` (local atoms, 3) are forces that LAMMPS adds, zero so far."""
-        raise NotImplementedError
+        """At POST_FORCE of a step; `external` (local atoms, 3) are forces that LAMMPS adds, zero so far.
+
+        The base does nothing: it lets a run of LAMMPS alone be watched and stopped.
+        """
 
     def end(self) -> None:
         """After a run, also one that failed."""

@@ -15,7 +15,7 @@ from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.observer_hook import ObserverHook
 from labkit.lammps.potential_hook import PotentialHook
-from labkit.lammps.pulse import Pulse
+from labkit.lammps.pulse import Pulse, interruptible
 from labkit.lammps.units import Units
 
 
@@ -64,15 +64,23 @@ class Host:
         return self._add(PotentialHook(self, self._fixes.free(name), group, potential, virial))
 
     def integrator(
-        self, integrator: Integrator, group: str = "all", *, name: str = "", seed: int = 0, evaluations: int = 1
+        self,
+        integrator: Integrator,
+        group: str = "all",
+        *,
+        name: str = "",
+        seed: int = 0,
+        evaluations: int | None = None,
     ) -> str:
         """Move a group by an integrator, with LAMMPS's timestep; it sees all forces, of LAMMPS and of the hooks.
 
-        No other fix may move these atoms. Where a step asks for forces more than once (predictor-corrector), say how
-        often as `evaluations`: LAMMPS makes as many steps of its own for each. Between two steps LAMMPS's velocities
-        are displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's
-        ID.
+        No other fix may move these atoms, or change the box. Where a step asks for forces more than once
+        (predictor-corrector), LAMMPS makes as many steps of its own for each: say how often as `evaluations`, unless
+        the integrator has a number of this name, as Brownian has. Between two steps LAMMPS's velocities are
+        displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's ID.
         """
+        if evaluations is None:
+            evaluations = getattr(integrator, "evaluations", 1)
         if not isinstance(evaluations, int) or evaluations < 1:
             raise LabkitError(f"evaluations is {evaluations!r}; expected a whole number from 1")
         others = {hook.evaluations for hook in self.integrators()} - {evaluations}
@@ -117,24 +125,28 @@ class Host:
         """Make `steps` steps; raises LabkitError, from what was raised, when a hook fails or LAMMPS does.
 
         Raises Stopped when `progress`, which the hooks report to, says so: LAMMPS has then made whole steps, and
-        another run goes on from there.
+        another run goes on from there. So it does after Ctrl-C, which comes through as KeyboardInterrupt.
         """
         if not isinstance(steps, int) or steps < 0:
             raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
         self.first = self.step
         self.last = self.first + steps * self.evaluations
         self.running, self._pulse = True, Pulse(self, steps, progress)
+        idle = [] if self.hooks else [self._add(Hook(self, self._fixes.free(""), "all", None))]
         try:
             self.hooks.sort(key=lambda hook: hook.rank)
             self._fixes.order([hook for hook in self.hooks if hook.rank > 0])
             for hook in self.hooks:
                 hook.begin()
-            self.command(f"run {steps * self.evaluations}")
+            with interruptible(self._pulse.interrupt):
+                self.command(f"run {steps * self.evaluations}")
             self._pulse.end()
         finally:
             self.running = False
             for hook in self.hooks:
                 hook.end()
+            if idle:
+                self.close()
 
     def command(self, text: str) -> None:
         """A command of LAMMPS, such as minimize, whose errors and those of hooks are raised as LabkitError."""
@@ -143,7 +155,7 @@ class Host:
     def state(self, group: str = "all") -> State:
         """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
         found = Group(self.lmp, group, self.units, self.elements)
-        return found.state(self.step, found.rows())
+        return found.state(self.count(self.step), found.rows())
 
     @property
     def step(self) -> int:
@@ -167,7 +179,8 @@ class Host:
 
     def count(self, step: int) -> int:
         """The integrators' step that is made or finished at a step of LAMMPS."""
-        return self.first + (step - self.first) // self.evaluations if self.running else step
+        first = self.first if self.running else step
+        return first // self.evaluations + (step - first) // self.evaluations
 
     def whole(self, step: int) -> bool:
         """Whether a step of the integrators ends at this step of LAMMPS, rather than being in its middle."""

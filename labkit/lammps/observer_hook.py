@@ -58,7 +58,8 @@ class ObserverHook(Hook):
         if step != host.first:
             kick = 0.5 * host.lmp.extract_global("dt") * host.lmp.extract_global("ftm2v") * host.units.velocity
             force, mass = state.forces / host.units.force, state.system.masses[:, None] / host.units.mass
-            velocities = velocities + kick * force / mass
+            moving = (velocities != 0).any(1, keepdim=True)  # those that no fix moves have not been kicked, either
+            velocities = velocities + moving * kick * force / mass
         for hook in host.integrators():
             _, mine, theirs = np.intersect1d(group.tags, hook.group.tags, assume_unique=True, return_indices=True)
             if hook.state is not None:

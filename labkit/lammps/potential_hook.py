@@ -26,10 +26,12 @@ class PotentialHook(Hook):
         self.virial = virial
 
     def call(self, step: int, external: np.ndarray) -> None:
-        lmp, units, rows = self.host.lmp, self.host.units, self.group.rows()
-        state = self.group.state(self.host.count(step), rows)
-        # what else acts on these atoms, and the time, for models that are given them
-        state.aux.update(acting=state.forces, time=torch.tensor([step * self.host.dt]))
+        host, lmp, units, rows = self.host, self.host.lmp, self.host.units, self.group.rows()
+        state = self.group.state(host.count(step), rows)
+        # what else acts on these atoms, and the time (of two evaluations a step one is in its middle), for models that
+        # are given them
+        time = (state.step + (step - host.first) % host.evaluations / host.evaluations) * host.dt
+        state.aux.update(acting=state.forces, time=torch.tensor([time], dtype=torch.float64))
         periodic = state.system.pbc[0]
         wanted = self.virial and bool(periodic.all())
         found = self.what.evaluate(state, forces=True, stress=wanted)

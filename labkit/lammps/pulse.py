@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from labkit.base import Progress
 from labkit.errors import Stopped
@@ -23,25 +27,57 @@ class Pulse:
 
     def __init__(self, host: Host, steps: int, progress: Progress) -> None:
         self.host, self.steps, self.progress = host, steps, progress
-        self.stopped = False
+        self.stopped = self.interrupted = False
         self._last: int | None = None
         self._next = 0.0
 
     def __call__(self, step: int) -> None:
-        if self.stopped or step == self._last or time.monotonic() < self._next or not self.host.whole(step):
+        if self.stopped or step == self._last or not self.host.whole(step):
             return
-        self._last, self._next = step, time.monotonic() + PERIOD
-        self.progress.update(self._done(step), self.steps)
-        if self.progress.should_stop() and step < self.host.last:
-            self.stopped, self.host.last = True, step
+        if time.monotonic() >= self._next:
+            self._last, self._next = step, time.monotonic() + PERIOD
+            self.progress.update(self._done(step), self.steps)
+            self.stopped = self.progress.should_stop()
+        self.stopped = (self.stopped or self.interrupted) and step < self.host.last
+        if self.stopped:
+            self.host.last = step
             self.host.lmp.force_timeout()
 
+    def interrupt(self) -> None:
+        """Ctrl-C: the next whole step is the last."""
+        self.interrupted = True
+
     def end(self) -> None:
-        """After the run: the last report, or Stopped."""
+        """After the run: the last report, or Stopped, or KeyboardInterrupt."""
         if self.stopped:
             self.host.lmp.command("timer timeout off")  # else every later run would end at once
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if self.stopped:
             raise Stopped(f"stopped after {self._done(self.host.last)} of {self.steps} steps; another run goes on")
         self.progress.update(self.steps, self.steps)
 
     def _done(self, step: int) -> int:
         return (step - self.host.first) // self.host.evaluations
+
+
+@contextmanager
+def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C calls `interrupt` instead of raising, for what is raised inside LAMMPS's own code is lost.
+
+    The second one raises. Where Ctrl-C has another meaning already, and outside the main thread, nothing is changed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield
+        return
+
+    def once(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, before)
+        interrupt()
+
+    signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from labkit.engine.motion import evaluated, per_system
 from labkit.engine.noise import DRIFT, THERMOSTAT, normal
 from labkit.errors import LabkitError, suggest
 from labkit.mobility.divergence import divergence, random_divergence
-from labkit.mobility.lanczos import lanczos
+from labkit.mobility.lanczos import certain, lanczos
 from labkit.mobility.mobility import Mobility, groups
 from labkit.mobility.positive import root
 from labkit.units import KB
@@ -23,6 +24,9 @@ _CHOICES = {
     "divergence": ("autograd", "random"),
     "noise": ("cholesky", "lanczos"),
 }
+
+#: steps from one to the next in which Lanczos' method goes on until it would have found that M is not positive
+LOOK = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +42,13 @@ class Brownian:
     divergence   of "euler": "autograd" (exact, 3n derivatives: small systems) or "random" (random finite differences
                  over `delta` Å, two products: any size)
     noise        "cholesky" of the matrix (memory n²), or "lanczos": products alone, in chunks, to `tolerance`,
-                 relative (memory n)
+                 relative (memory n), which finds out in the first and every 100th step whether M is positive, but for
+                 a chance of 1e-3 (`lanczos.certain`), and in the others only where the noise feels it
     drift        False leaves k_B T ∇·M out. That is wrong wherever M depends on the position, and right for Oseen,
                  Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" then saves the time
 
-    The noise is a function of (seed, step) alone. Raises LabkitError for choices it does not know, a mobility of other
-    systems, one that is not positive semi-definite, and a negative temperature.
+    The noise is a function of (seed, step) alone. Raises LabkitError for parameters that make no sense, a mobility of
+    other systems, and one that is not finite or not positive semi-definite.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> fluid = RotnePragerYamakawa(radius=10.0, viscosity=5.5)
@@ -60,13 +65,27 @@ class Brownian:
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
+        if not isinstance(self.mobility, Mobility):
+            raise LabkitError(f"Brownian: mobility is {self.mobility!r}; expected a Mobility, as RotnePragerYamakawa")
         for name, choices in _CHOICES.items():
             if (found := getattr(self, name)) not in choices:
-                raise LabkitError(f"Brownian: {name} is {found!r}; expected one of {choices}{suggest(found, choices)}")
+                close = suggest(str(found), choices)
+                raise LabkitError(f"Brownian: {name} is {found!r}; expected one of {choices}{close}")
+        if not isinstance(self.drift, bool):
+            raise LabkitError(f"Brownian: drift is {self.drift!r}; expected True or False")
+        if not _numbers(self.temperature, lambda t: t >= 0):
+            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected no negative number of K")
+        if not _numbers(self.delta, lambda d: d > 0):
+            raise LabkitError(f"Brownian: delta is {self.delta!r}; expected a small positive number of Å, as 1e-3")
+        if not _numbers(self.tolerance, lambda e: (e > 0) & (e < 1)):
+            raise LabkitError(f"Brownian: tolerance is {self.tolerance!r}; expected one between 0 and 1, as 1e-3")
+
+    @property
+    def evaluations(self) -> int:
+        """How often a step asks for forces."""
+        return 2 if self.scheme == "midpoint" else 1
 
     def init(self, state: State, potential: Potential) -> State:
-        if not bool((per_system(self.temperature, state, "temperature") >= 0).all()):
-            raise LabkitError(f"Brownian: temperature is {self.temperature}; expected no negative number of K")
         self.mobility.check(state.system, state.positions)
         return evaluated(state.replace(velocities=torch.zeros_like(state.velocities)), potential)
 
@@ -84,7 +103,7 @@ class Brownian:
         for group in groups(state.system):
             x, f, w, turn = (group.dense(t) for t in (state.positions, state.forces, random, turns))
             cell, kt = state.cell[group.systems], thermal[group.systems]
-            product, noise, _ = self._roots(x, w, cell, both=False)
+            product, noise, _ = self._roots(x, w, cell, state.step, both=False)
             velocity = product(f)
             if self.drift and self.divergence == "random":
                 velocity = velocity + kt * random_divergence(self.mobility, x, turn, self.delta, cell)
@@ -98,11 +117,12 @@ class Brownian:
         for group in groups(state.system):
             x, f, w = (group.dense(t) for t in (state.positions, state.forces, random))
             cell, width = state.cell[group.systems], (2 * thermal[group.systems] / dt).sqrt()
-            product, noise, force = self._roots(x, w, cell, both=self.drift)
+            product, noise, force = self._roots(x, w, cell, state.step, both=self.drift)
             half = group.put(half, x + 0.5 * dt * (product(f) + width * noise))
             whole = group.put(whole, width * noise)
             kicks = group.put(kicks, width * force)
-        middle = evaluated(state.replace(positions=half), potential)
+        between = state.positions.new_tensor([(state.step + 0.5) * dt])
+        middle = evaluated(state.replace(positions=half, aux={**state.aux, "time": between}), potential)
         self.mobility.check(state.system, half)
         moved = state.positions
         for group in groups(state.system):
@@ -114,7 +134,7 @@ class Brownian:
         return moved
 
     def _roots(
-        self, x: Tensor, w: Tensor, cell: Tensor, *, both: bool
+        self, x: Tensor, w: Tensor, cell: Tensor, step: int, *, both: bool
     ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
         """M as a function of forces; B w with B Bᵀ = M; and, where `both`, B⁻ᵀ w, else zero."""
         none = torch.zeros_like(w)
@@ -127,5 +147,15 @@ class Brownian:
         def product(f: Tensor) -> Tensor:
             return self.mobility.product(x, f.view_as(x), cell).view_as(f)
 
-        found, _ = lanczos(product, w.flatten(1), self.tolerance, (0.5, -0.5) if both else (0.5,))
+        powers = (0.5, -0.5) if both else (0.5,)
+        least = 0 if step % LOOK else certain(w[0].numel())
+        found, _ = lanczos(product, w.flatten(1), x, self.tolerance, powers, least)
         return product, found[0].view_as(w), found[1].view_as(w) if both else none
+
+
+def _numbers(value: object, fits: Callable[[Tensor], Tensor]) -> bool:
+    """Whether a number, or all of a tensor, are finite and fit."""
+    if isinstance(value, bool) or not isinstance(value, Real | Tensor):
+        return False
+    numbers = torch.as_tensor(value)
+    return bool((torch.isfinite(numbers) & fits(numbers)).all())

@@ -97,8 +97,12 @@ class WholeModel(Mobility):
         eye = torch.eye(3, dtype=positions.dtype, device=positions.device)
         same = torch.eye(n, dtype=torch.bool, device=positions.device)
         apart = positions[:, :, None] - positions[:, None]
-        r = torch.where(same, 1.0, apart.square().sum(-1)).sqrt()
-        outer = (apart / r[..., None])[..., :, None] * (apart / r[..., None])[..., None, :]
+        square = apart.square().sum(-1)
+        # as in PairMobility: no direction where two are at one place, and gradients that stay finite
+        zero = same | (square == 0)
+        away = torch.where(zero, 1.0, square).sqrt()
+        r = torch.where(zero & ~same, 0.0, away)
+        outer = (apart / away[..., None])[..., :, None] * (apart / away[..., None])[..., None, :]
         a, b, c, d = torch.where(same[..., None], 0.0, self.radial(r))[..., None, None].unbind(-3)
         beside = a * eye + b * outer
         u = (self.radial.scale / (r + self.radial.scale))[..., None, None]

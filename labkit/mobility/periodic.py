@@ -113,9 +113,11 @@ class PeriodicRotnePragerYamakawa(Mobility):
             here = (same & (image == (0, 0, 0))).expand(apart.shape[:-1])
             vectors = apart + (cell.new_tensor(image) @ cell)[:, None, None]
             square = vectors.square().sum(-1)
-            r = torch.where(here | (square == 0), 1.0, square).sqrt()
-            alpha, beta = self._pair(r, xi, rows)
-            alpha, beta = torch.where(here, self._own(xi), alpha), torch.where(here, 0.0, beta / r**2)
+            # where the distance is zero its square is replaced before the root: gradients stay finite
+            zero = here | (square == 0)
+            square = torch.where(zero, 4 * self.free.radius.to(square) ** 2, square)
+            alpha, beta = self._pair(torch.where(zero & ~here, 0.0, square.sqrt()), xi)
+            alpha, beta = torch.where(here, self._own(xi), alpha), torch.where(zero, 0.0, beta / square)
             total = total + alpha[..., None, None] * eye
             total = total + beta[..., None, None] * vectors[..., :, None] * vectors[..., None, :]
         return total
@@ -124,21 +126,48 @@ class PeriodicRotnePragerYamakawa(Mobility):
         x = self.free.radius.to(xi) * xi / math.sqrt(math.pi)
         return self.free.own(1, xi) * (1 - 6 * x + 40 / 3 * math.pi * x**3)
 
-    def _pair(self, r: Tensor, xi: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """α and β of the near sum; where spheres overlap, with what their own branch differs by."""
+    def _pair(self, r: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
+        """α and β of the near sum at distances r; where spheres overlap, of their own branch."""
         a, own = self.free.radius.to(r), self.free.own(1, r)
-        erfc, gauss = torch.erfc(xi * r), torch.exp(-((xi * r) ** 2)) / math.sqrt(math.pi)
-        x, q, far = (xi * r) ** 2, a / r, (a / r) ** 3
-        alpha = erfc * (0.75 * q + 0.5 * far) + gauss * xi * (
+        overlap = r < 2 * a
+        apart = torch.where(overlap, 2 * a, r)
+        x, q = (xi * apart) ** 2, a / apart
+        erfc, gauss = torch.erfc(xi * apart), torch.exp(-x) / math.sqrt(math.pi)
+        alpha = erfc * (0.75 * q + 0.5 * q**3) + gauss * xi * (
             a * (3 * x - 4.5) + a**3 * xi**2 * (4 * x**2 - 20 * x + 14 + 1 / x)
         )
-        beta = erfc * (0.75 * q - 1.5 * far) + gauss * xi * (
+        beta = erfc * (0.75 * q - 1.5 * q**3) + gauss * xi * (
             a * (1.5 - 3 * x) + a**3 * xi**2 * (-4 * x**2 + 16 * x - 2 - 3 / x)
         )
-        near, straight = self.free.functions(r, rows)
-        overlap = r < 2 * a
-        alpha = own * alpha + torch.where(overlap, near - own * (0.75 * q + 0.5 * far), 0.0)
-        return alpha, own * beta + torch.where(overlap, straight - own * (0.75 * q - 1.5 * far), 0.0)
+        if bool(overlap.any()):
+            some = overlap.nonzero(as_tuple=True)
+            near = self._overlapping(r[some], xi.expand_as(r)[some])
+            alpha, beta = (far.index_put(some, close) for far, close in zip((alpha, beta), near))
+        return own * alpha, own * beta
+
+    def _overlapping(self, r: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
+        """The same in units of a free sphere's mobility at r < 2a: what overlapping spheres have less the far sum.
+
+        The terms in 1/r and 1/r³ of both, erfc - 1 = -erf times each, are put together into h(ξr), which is smooth.
+        """
+        a = self.free.radius.to(r)
+        x, first, third = (xi * r) ** 2, a * xi, (a * xi) ** 3
+        gauss, h = torch.exp(-x) / math.sqrt(math.pi), _smooth(xi * r)
+        alpha = 1 - 9 / 32 * r / a - first * (0.75 * x * h + gauss * (6 - 3 * x))
+        beta = 3 / 32 * r / a - first * (0.75 * x * h + gauss * 3 * x)
+        alpha = alpha + third * (gauss * (4 * x**2 - 20 * x + 14) - 0.5 * h)
+        return alpha, beta + third * (gauss * (-4 * x**2 + 16 * x - 2) + 1.5 * h)
+
+
+def _smooth(t: Tensor) -> Tensor:
+    """h = [erf(t) - 2t exp(-t²)/√π]/t³ = 4/√π Σ_k (-t²)^k/(k! (2k + 3)), by the series where t is small."""
+    small = t < 0.5
+    x, series = torch.where(small, t, 0.0).square(), torch.zeros_like(t)
+    for k in reversed(range(13)):
+        series = 1 / (math.factorial(k) * (2 * k + 3)) - x * series
+    large = torch.where(small, 1.0, t)
+    direct = (torch.erf(large) - 2 / math.sqrt(math.pi) * large * torch.exp(-(large**2))) / large**3
+    return torch.where(small, 4 / math.sqrt(math.pi) * series, direct)
 
 
 def _across(k: Tensor) -> Tensor:

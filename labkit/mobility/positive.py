@@ -9,8 +9,8 @@ from torch import Tensor
 
 from labkit.errors import LabkitError
 
-#: Eigenvalues below zero by less than this share of the largest are rounding.
-_ROUNDING = 1e-10
+#: Eigenvalues below zero by less than this share of the largest are rounding, of what was computed in these numbers.
+ROUNDING = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Root:
         if self.triangular:
             return torch.linalg.solve_triangular(self.matrix.mT, w[..., None], upper=True)[..., 0]
         squares = self.matrix.square().sum(-2)  # columns are orthogonal: eigenvectors times roots
-        inverse = torch.where(squares > _ROUNDING * squares.amax(-1, keepdim=True), 1 / squares, 0.0)
+        inverse = torch.where(squares > ROUNDING[squares.dtype] * squares.amax(-1, keepdim=True), 1 / squares, 0.0)
         return (self.matrix @ (inverse * w)[..., None])[..., 0]
 
 
@@ -55,17 +55,32 @@ def check_positive(matrix: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     Traceback (most recent call last):
     labkit.errors.LabkitError: the mobility of system 0 is not positive semi-definite: its lowest eigenvalue is -0.1 ...
     """
+    lost = torch.nonzero(~torch.isfinite(matrix).flatten(1).all(1)).flatten().tolist()
+    if lost:  # eigh would not end
+        raise LabkitError(not_finite(lost[0], positions[lost[0]]))
     values, vectors = torch.linalg.eigh(matrix.detach())
-    bad = torch.nonzero(~(values[:, 0] >= -_ROUNDING * values[:, -1].abs())).flatten().tolist()
+    bad = torch.nonzero(values[:, 0] < -ROUNDING[values.dtype] * values[:, -1].abs()).flatten().tolist()
     if not bad:
         return values, vectors
     s = bad[0]
-    if not bool(torch.isfinite(matrix[s]).all()):
-        raise LabkitError(
-            f"the mobility of system {s} has entries that are not finite; look for particles at one place, or too "
-            "large a timestep"
-        )
     raise LabkitError(not_positive(s, float(values[s, 0]), vectors[s, :, 0], positions[s], float(values[s, -1])))
+
+
+def not_finite(system: int, positions: Tensor) -> str:
+    """The sentence for a mobility that is infinite or no number, with particles (n, 3) at one place where some are."""
+    _, place, count = torch.unique(positions, dim=0, return_inverse=True, return_counts=True)
+    crowded = torch.nonzero(count > 1).flatten()
+    if not len(crowded):
+        return (
+            f"the mobility of system {system} has entries that are not finite; look for positions that are far too "
+            "large, parameters of the mobility that are no numbers, or too large a timestep"
+        )
+    together = torch.nonzero(place == crowded[0]).flatten().tolist()
+    return (
+        f"the mobility of system {system} is not finite: particles {together[0]} and {together[1]} are at one place. "
+        "Keep particles apart (a repulsive potential, a smaller timestep), or use RotnePragerYamakawa, whose spheres "
+        "may overlap"
+    )
 
 
 def not_positive(system: int, lowest: float, mode: Tensor, positions: Tensor, largest: float) -> str:

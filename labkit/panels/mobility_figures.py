@@ -47,8 +47,8 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
     figure = new_figure(7.6, 3.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
     dress(left, "time [ns]", "mean height [nm]", "Falling")
-    for (name, height), colour in zip(falls.items(), (*COLOURS, INK)):
-        left.plot(1e-6 * time, 0.1 * height, color=colour, linewidth=1.4, label=name)
+    for (name, height), colour, width in zip(falls.items(), (*COLOURS, INK), (6.0, 3.2, 1.2, 1.4)):
+        left.plot(1e-6 * time, 0.1 * height, color=colour, linewidth=width, label=name)  # seen where they coincide
     dress(right, "x [nm]", "z [nm]", "The cloud")
     for state, colour, name in ((before, MUTED, "before"), (after, TRAIN, "after")):
         x = 0.1 * state.positions

@@ -46,6 +46,11 @@ def lennard_jones(lmp, units="metal", count=None):
     return LennardJones([sigma] * count, [epsilon * scale] * count, cutoff=cutoff)
 
 
+def images(state):
+    """Which of the box's images each atom is in; the box begins at the origin."""
+    return (state.positions @ state.cell[0].inverse()).floor()
+
+
 def by_id(lmp, name):
     """x, v or f of all atoms in the order of their IDs."""
     count = int(lmp.get_natoms())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import traceback
 from dataclasses import dataclass
 
@@ -14,13 +17,16 @@ from labkit.engine import Langevin, VelocityVerlet, simulate
 from labkit.engine.motion import evaluated
 from labkit.engine.observers import Record, Thermodynamics
 from labkit.errors import LabkitError, Stopped
-from labkit.lammps import Host, Units
+from labkit.lammps import Host, Units, lammps
+from labkit.mobility import Brownian, RotnePragerYamakawa
+from labkit.mobility.examples import cloud, lammps_commands
 from labkit.units import FORCE_TO_ACCELERATION
-from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, lennard_jones
+from tests.lammps.fluid import NATIVE, NOTHING, argon, by_id, images, lennard_jones
 
 PRISM = "prism 0 3 0 3 0 3 0.5 0.3 -0.4"
 REDUCED = Units.lj(1.0, 1.0, 1.0)
 NVE = "fix nve all nve"
+FLUID = RotnePragerYamakawa(10.0, 5.3)
 
 
 def units_of(units):
@@ -45,6 +51,7 @@ def test_against_the_native_pair_style(units, region):
             )
         forces = by_id(native, "f")
         assert np.abs(by_id(ours, "f") - forces).max() < 1e-9 * np.abs(forces).max()
+        assert bool((images(host.state()) != 0).any())
     assert not np.array_equal(ours.numpy.extract_atom("id")[:108], np.arange(1, 109))
 
 
@@ -93,20 +100,23 @@ def test_metal_units_differ_by_lammps_constants_only():
     assert float((ours.positions - end.positions).abs().max()) < 1e-8
 
 
-@pytest.mark.parametrize("integrator", [VelocityVerlet(), Langevin(100.0, 0.01)], ids=["nve", "langevin"])
-def test_an_integrator_of_labkit_moves_atoms_of_lammps(integrator):
-    """The same steps as in the engine, noise included; forces are those of a hook and of LAMMPS."""
+@pytest.mark.parametrize(
+    ("integrator", "steps"), [(VelocityVerlet(), 1000), (Langevin(100.0, 0.01), 100)], ids=["nve", "langevin"]
+)
+def test_an_integrator_of_labkit_moves_atoms_of_lammps(integrator, steps):
+    """The same steps as in the engine, noise included; the forces are those of LAMMPS."""
     lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
     with Host(lmp) as host:
         start = host.state().replace(seed=5)
         host.integrator(integrator, seed=5)
         host.run(30)
-        host.run(30)
+        host.run(steps - 30)
         ours = host.state()
-    end = simulate(start, lennard_jones(lmp), integrator, 60, host.dt)
-    assert float((ours.positions - end.positions).abs().max()) < 1e-9
+    end = simulate(start, lennard_jones(lmp), integrator, steps, host.dt)
+    assert float((start.positions - end.positions).abs().max()) > 0.1
+    assert float((ours.positions - end.positions).abs().max()) < 1e-8
     assert float((ours.velocities - end.velocities).abs().max()) < 1e-9
-    assert lmp.extract_global("ntimestep") == 60
+    assert lmp.extract_global("ntimestep") == steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +147,73 @@ def test_a_step_may_ask_for_forces_twice():
     with pytest.raises(LabkitError, match=r"asks for forces more than 1 times.*evaluations=2"), Host(lmp) as host:
         host.integrator(Heun())
         host.run(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Lift:
+    """Moves along z, up in each second step, and asks for no forces."""
+
+    def init(self, state, potential):
+        return state
+
+    def step(self, state, potential, dt):
+        moved = state.positions + torch.tensor([0.0, 0.0, 0.01]) * (state.step % 2)
+        return state.replace(positions=moved, step=state.step + 1)
+
+
+@pytest.mark.parametrize("evaluations", [1, 2])
+def test_a_step_may_ask_for_no_forces_and_move_nothing(evaluations):
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+    seen = Record(lambda state: state.positions[0, 2][None], every=1)
+    with Host(lmp) as host:
+        host.integrator(Lift(), evaluations=evaluations)
+        host.observer(seen)
+        host.run(5)
+        host.run(3)
+    assert host.step == 8 * evaluations
+    rises = seen.values[:, 0, 0] - seen.values[0, 0, 0]
+    assert rises.tolist() == pytest.approx([0.0, 0.0, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03, 0.04], abs=1e-8)
+
+
+@pytest.mark.parametrize("walk", [VelocityVerlet(), Brownian(FLUID, 0.0, "euler", drift=False), Brownian(FLUID, 0.0)])
+def test_what_rests_without_forces_rests(walk):
+    places = cloud(4, 40.0, 23.0)
+    with lammps(lammps_commands(places, 20.0)) as lmp, Host(lmp) as host:
+        host.integrator(walk)
+        host.run(10)
+        assert torch.equal(host.state().positions, places) and host.count(host.step) == 10
+
+
+def test_two_evaluations_go_on_as_in_one_run():
+    """The step that the noise depends on, and which observers are told, is the integrator's."""
+    places, ends, told = cloud(8, 60.0, 23.0), [], []
+    for parts in (10,), (5, 5):
+        seen = Record(lambda state: state.positions.sum()[None], every=1)
+        with lammps(lammps_commands(places, 20e3)) as lmp, Host(lmp) as host:
+            host.integrator(Brownian(FLUID, 300.0), seed=3)
+            host.observer(seen)
+            for part in parts:
+                host.run(part)
+            assert host.step == 20
+            ends.append(host.state())
+            told.append(seen.steps.tolist())
+    assert float((ends[0].positions - places).abs().max()) > 1
+    assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-10
+    assert told == [list(range(11))] * 2 and ends[0].step == ends[1].step == 10
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (NVE, r"step 1: .*atom \d+ is .* Å from where VelocityVerlet has put it: another fix moves it"),
+        ("fix p all press/berendsen iso 0 0 1.0", "LAMMPS changes the box while VelocityVerlet moves atoms in it"),
+    ],
+)
+def test_no_other_fix_moves_what_an_integrator_moves(more, message):
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=more)
+    with pytest.raises(LabkitError, match=message), Host(lmp) as host:
+        host.integrator(VelocityVerlet())
+        host.run(50)
 
 
 def test_several_hooks_on_groups():
@@ -339,6 +416,38 @@ def test_stop_ends_with_a_whole_step_and_another_run_goes_on(moved_by, monkeypat
     assert (x - x_whole).abs().max() < 1e-10 and (v - v_whole).abs().max() < 1e-12
 
 
+def test_a_run_without_hooks_can_be_stopped(monkeypatch):
+    monkeypatch.setattr("labkit.lammps.pulse.PERIOD", 0.0)
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
+    with Host(lmp) as host, pytest.raises(Stopped, match="stopped after 4 of 50 steps"):
+        host.run(50, progress=StopAfter(5))
+    assert host.step == 4 and not host.hooks and "labkit1" not in lmp.available_ids("fix")
+
+
+def test_ctrl_c_while_lammps_computes():
+    """It comes while LAMMPS's own code is at work, for the observer has nothing to do; whole steps are made."""
+    lmp = argon(NATIVE, region="block 0 9 0 9 0 9", more=NVE)
+    with Host(lmp) as host:
+        host.observer(Record(lambda state: state.positions.sum()[None], every=10**6))
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            host.run(10**5)
+        assert host.step < 10**5 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        first = host.step
+        host.run(5)
+        assert host.step == first + 5
+
+
+def test_ctrl_c_during_another_command():
+    lmp = argon(NOTHING, region="block 0 2 0 2 0 2", more="min_style fire")
+    with Host(lmp) as host:
+        host.potential(lennard_jones(lmp))
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            host.command("minimize 0 0 1000000 10000000")
+        host.run(1)
+
+
 def test_interrupts_come_through():
     lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
     with pytest.raises(KeyboardInterrupt), Host(lmp) as host:
@@ -381,3 +490,30 @@ def test_reduced_units_want_a_scale_and_types_become_elements():
     assert scaled.system.numbers.tolist() == [18] * 32  # by their mass
     assert float(scaled.cell[0, 0, 0]) == pytest.approx(3.4 * lmp.get_thermo("lx"))
     assert set(Host(lmp, units=REDUCED, elements=["O", "H"]).state().system.numbers.tolist()) == {8}
+
+
+def test_what_rests_is_seen_at_rest():
+    """Half of a kick is missing in the velocities of what `fix nve` moves, and only there."""
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more="group half id 1:16\nvelocity all set 0 0 0\nfix 1 half nve")
+    seen = Record(lambda state: state.velocities.norm(dim=1)[None], every=1)
+    with Host(lmp) as host:
+        host.observer(seen)
+        host.run(3)
+    assert (seen.values[-1, 0, 16:] == 0).all() and (seen.values[-1, 0, :16] > 0).all()
+
+
+def test_a_restart_file_goes_on_with_the_same_noise(tmp_path):
+    walk, ends = Langevin(100.0, 0.01), []
+    lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+    with Host(lmp) as host:
+        host.integrator(walk, seed=4)
+        host.run(20)
+        lmp.command(f"write_restart {tmp_path}/middle")
+        host.run(20)
+        ends.append(host.state())
+    with lammps(f"atom_modify map yes\nread_restart {tmp_path}/middle") as again, Host(again) as host:
+        host.integrator(walk, seed=4)
+        host.run(20)
+        ends.append(host.state())
+    assert ends[0].step == ends[1].step == 40
+    assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-9

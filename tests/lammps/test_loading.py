@@ -56,6 +56,11 @@ def test_units_are_lammps_own(style):
         assert kinetic == pytest.approx(units.mass * units.velocity**2 * KINETIC, rel=2e-4)
 
 
+def test_a_command_that_lammps_refuses():
+    with pytest.raises(LabkitError, match=r"^LAMMPS: ERROR: Unknown units style metall"):
+        lammps("units metall")
+
+
 def test_unknown_units():
     with pytest.raises(LabkitError, match="units 'metall'.*did you mean 'metal'"):
         Units.of("metall")

@@ -16,8 +16,9 @@ from labkit.engine import VelocityVerlet, simulate
 from labkit.errors import LabkitError
 from labkit.lammps import Host, Units, lammps
 from labkit.lammps.mlmod import KINDS, Parameters, load, read_quantity
-from labkit.lammps.mlmod.mobility import PairMobility
+from labkit.lammps.mlmod.mobility import PairMobility, factor
 from labkit.lammps.mlmod.models import Model
+from labkit.mobility import Brownian, RotnePragerYamakawa
 from tests.lammps import exported
 from tests.lammps.exported import parameters
 
@@ -26,15 +27,15 @@ WARM = {"delta": 1e-2, "KBT": 0.1, "flag_stochastic": 1, "flag_thm_drift": 1}
 PLACES = [[1.0, 0.5, 0.4], [3.2, 1.1, -0.3], [0.3, 3.4, 1.9], [4.5, 4.0, 0.2]]
 
 
-def beads(units="real"):
+def beads(units="real", temperature=200, more="variable spring atom -0.3*x\nfix pull all addforce v_spring 0.1 0.2"):
     """Four beads in an open box, of two types, and the same as a state for the engine."""
     lines = [f"create_atoms {1 + k % 2} single {x} {y} {z}" for k, (x, y, z) in enumerate(PLACES)]
     lmp = lammps(
         f"units {units}\nboundary f f f\natom_modify map yes\nregion box block -50 50 -50 50 -50 50\n"
         + "create_box 2 box\n"
         + "\n".join(lines)
-        + "\nmass * 40.0\npair_style zero 5.0\npair_coeff * *\ntimestep 0.5\nvelocity all create 200 4 loop geom\n"
-        "variable spring atom -0.3*x\nfix pull all addforce v_spring 0.1 0.2\ngroup odd id 1 3"
+        + "\nmass * 40.0\npair_style zero 5.0\npair_coeff * *\ntimestep 0.5\ngroup odd id 1 3\n"
+        + f"velocity all create {temperature} 4 loop geom\n{more}"
     )
     return lmp
 
@@ -49,12 +50,12 @@ class Field(Potential):
         return system.sum_over_atoms(0.15 * x * x - 0.1 * y - 0.2 * z) * Units.of("real").energy
 
 
-def both(path, steps=20, **more):
+def both(path, steps=20):
     """End positions and velocities in LAMMPS and in the engine of what a file describes."""
     lmp = beads()
     with Host(lmp) as host:
         start = host.state().replace(seed=3)
-        hook = load(path, units="real")
+        hook = load(path, units="real", timestep=host.dt)
         if isinstance(hook, Potential):
             lmp.command("fix nve all nve")
             host.mlmod(path)
@@ -81,6 +82,7 @@ FILES = {
     "dX_MF_Q1_ML1_N2N": {"M_filename": exported.Wall(0.5, 0.1, 0.02), **WARM},
     "F_ML1": {**POST, "F_filename": exported.Times(-0.2)},
     "F_X_ML1": {**POST, "mask_input": "F X", "F_filename": exported.Times(-0.2, 1, 4)},
+    "F_X_ML1 of type and time": {**POST, "mask_input": "X Type Time", "F_filename": exported.Times(0.05, 2, 5)},
     "F_Pair_ML1": {**POST, "F_filename": exported.Spring(0.1)},
     "Dyn_ML1": {
         "base_name": "test", "mask_fix": "FINAL_INTEGRATE INITIAL_INTEGRATE", "mask_input": "V X",
@@ -91,7 +93,69 @@ FILES = {
 
 @pytest.mark.parametrize("kind", FILES)
 def test_every_type_is_the_same_in_lammps_and_in_the_engine(kind, tmp_path):
-    both(parameters(tmp_path, kind, **FILES[kind]))
+    both(parameters(tmp_path, kind.split()[0], **FILES[kind]))
+
+
+def quick():
+    """The beads in reduced units, which have no constants that could differ, held by springs to the origin."""
+    springs = "\n".join(f"variable pull{a} atom -0.3*{a}" for a in "xyz")
+    return beads("lj", 20.0, f"{springs}\nfix pull all addforce v_pullx v_pully v_pullz\ntimestep 0.002")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow if "Q1" in kind else ()) for kind in FILES])
+def test_a_thousand_steps_are_the_same_in_both(kind, tmp_path):
+    """To 1e-8: though the models compute in float32, both hosts give them the same numbers, but for a rounding of a
+    float64 that now and then falls on another float32."""
+    path, units = parameters(tmp_path, kind.split()[0], **FILES[kind]), Units.lj(1.0, 1.0)
+    lmp = quick()
+    with Host(lmp, units=units) as host:
+        start = host.state().replace(seed=3)
+        hook = load(path, units=units, timestep=host.dt)
+        moved = isinstance(hook, Potential)
+        if moved:
+            lmp.command("fix nve all nve")
+        host.mlmod(path, **({} if moved else {"seed": 3}))
+        host.run(1000)
+        ours = host.state()
+        potential, integrator = (hook.on(Springs()), VelocityVerlet()) if moved else (Springs(), hook)
+        end = simulate(start, potential, integrator, 1000, host.dt)
+    assert float((end.positions - start.positions).abs().max()) > 0.1
+    assert float((ours.positions - end.positions).abs().max()) < 1e-8
+    assert float((ours.velocities - end.velocities).abs().max()) < 1e-8
+
+
+class Springs(Potential):
+    """E = 0.15 r², eV."""
+
+    cutoff = 0.0
+
+    def energy(self, system, positions, cell, neighbours):
+        return system.sum_over_atoms(0.15 * positions.square().sum(1))
+
+
+def test_the_time_in_the_middle_of_a_step(tmp_path):
+    """A midpoint scheme asks twice a step, in LAMMPS in two of its steps: the time of the second is half a step on."""
+    path = parameters(tmp_path, "F_X_ML1", **{**POST, "mask_input": "X Time", "F_filename": exported.Times(0.2, 1, 4)})
+    walk, lmp = Brownian(RotnePragerYamakawa(1.0, 0.1), 100.0), beads()
+    with Host(lmp) as host:
+        start = host.state().replace(seed=3)
+        host.mlmod(path)
+        host.integrator(walk, seed=3)
+        host.run(4)
+        host.run(6)
+        ours = host.state()
+    forces = load(path, units="real", timestep=host.dt)
+    end = simulate(start, forces.on(Field()), walk, 10, host.dt)
+    assert float((ours.positions - end.positions).abs().max()) < 1e-9
+    late = simulate(start, load(path, units="real", timestep=1.2 * host.dt).on(Field()), walk, 10, host.dt)
+    assert float((late.positions - end.positions).abs().max()) > 1e-5  # it would be seen
+
+
+def test_a_periodic_box_is_remarked_upon(tmp_path):
+    hook = load(parameters(tmp_path, "dX_MF", **FILES["dX_MF"]), units="real")
+    state = State.from_atoms(Atoms("Ar4", PLACES, cell=[20.0] * 3, pbc=True))
+    with pytest.warns(UserWarning, match="the box is periodic.*without images"):
+        hook.init(state, Field())
 
 
 def one_step(path, dt=0.5, seed=3):
@@ -228,9 +292,23 @@ def test_a_mobility_that_is_not_positive_names_particles_and_eigenvalue(tmp_path
         tmp_path, "dX_MF_Q1_ML1_Pair", **{**FILES["dX_MF_Q1_ML1_Pair"], "M_ij_filename": exported.PairBlock(3.0)}
     )
     with pytest.raises(
-        LabkitError, match=r"not positive definite: its eigenvalue -.* particles \d, \d .*flag_stochastic"
+        LabkitError, match=r"not positive semi-definite: its eigenvalue -.* particles \d, \d .*flag_stochastic"
     ):
         one_step(path)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_mobility_that_is_positive_up_to_the_digits_of_a_model_has_noise(kind):
+    """L Lᵀ of any rank, as models compute it; a system that is positive keeps Cholesky's factor beside others."""
+    generator = torch.Generator().manual_seed(1)
+    for rank in (1, 2, 10, 29):
+        l = torch.randn(20, 30, rank, generator=generator).to(kind)
+        m = torch.cat([(l @ l.mT).to(torch.float64), torch.eye(30, dtype=torch.float64)[None]])
+        found = factor(m)
+        assert float((found @ found.mT - m).abs().max()) < 2e-5 * float(m.abs().max())
+        assert torch.equal(found[-1], m[-1])
+    with pytest.raises(LabkitError, match=r"system 1: .*not positive semi-definite.*particles 0, 2 "):
+        factor(torch.diag_embed(torch.tensor([[1.0] * 9, [1.0] * 6 + [-1e-4] + [1.0] * 2]).double()) - 0.0)
 
 
 def test_blocks_come_in_mlmods_order(tmp_path):

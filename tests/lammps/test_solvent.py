@@ -199,3 +199,17 @@ def test_bad_input(tmp_path):
     with pytest.raises(LabkitError, match="labkit generate colloids"):
         colloids(tmp_path)
     assert all(b.distance > a.distance for a, b in pairwise(Solvent().pieces()[2:-1]))
+
+
+def test_the_shipped_data_follow_the_periodic_tensor():
+    """One parameter, the radius of M_ii, and M_ij comes out; without the images it does not."""
+    found = compare(colloids())
+    assert abs(found.linearity.value - 1) < 3 * found.linearity.error < 0.1
+    # the solvent slips along the colloids: two thirds of the distance at which its centres end
+    assert found.radius.value == pytest.approx(2 / 3 * 2.5, rel=0.08) and found.radius.error < 0.02 * found.radius.value
+    apart = found.table[found.table.distance >= 6]
+    assert apart.chi2_points.mean() < 2 and apart.chi2_rpy.mean() < 2  # of six each
+    assert found.table.chi2_open.min() > 50
+    # one layer of solvent between the colloids is no continuum: there the pair is slower than either says
+    near = found.table[(found.table.distance == 5) & (found.table.direction == "along")].iloc[0]
+    assert near.chi2_points > 9 and near.measured < near.rpy < near.points

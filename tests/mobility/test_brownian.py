@@ -20,7 +20,7 @@ from labkit.mobility import (
     divergence,
 )
 from labkit.mobility.divergence import random_divergence
-from labkit.mobility.lanczos import lanczos
+from labkit.mobility.lanczos import certain, lanczos
 from labkit.mobility.positive import root
 from tests.engine.tiny import Lonely, Springs
 from tests.mobility.walkers import ETA, FREE, KT, A, Corrugated, T, Trap, replicas, run
@@ -155,7 +155,7 @@ def test_lanczos_is_the_square_root() -> None:
     z = torch.randn(2, 150, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     m = RotnePragerYamakawa(A, ETA)
     values, vectors = torch.linalg.eigh(m.matrix(x))
-    found, products = lanczos(lambda v: m.product(x, v.view(2, 50, 3)).view(2, 150), z, 1e-6, (0.5, -0.5))
+    found, products = lanczos(lambda v: m.product(x, v.view(2, 50, 3)).view(2, 150), z, x, 1e-6, (0.5, -0.5))
     assert products < 150
     for power, y in zip((0.5, -0.5), found):
         exact = (vectors * values[:, None] ** power) @ (vectors.mT @ z[..., None])
@@ -189,15 +189,63 @@ def test_a_batch_of_different_systems_is_each_alone_in_the_mean() -> None:
     assert torch.allclose(moved[:2], alone.positions)
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 2, 3, 4])
+def test_lanczos_finds_whatever_is_not_positive_and_whose_it_is(wrong: int) -> None:
+    """Two of 216 point forces are near: noise often converges before it feels their motion; `certain` products do."""
+    generator = torch.Generator().manual_seed(wrong)
+    grid = torch.cartesian_prod(*[90.0 * torch.arange(6, dtype=torch.float64)] * 3)
+    x = grid + 40.0 * torch.rand(216, 3, generator=generator, dtype=torch.float64)
+    x[5] = x[100] + torch.tensor([0.0, (13.0, 14.0, 14.5, 14.8, 12.0)[wrong], 0.0])
+    m = Oseen(A, ETA)
+    lowest = float(torch.linalg.eigvalsh(m.matrix(x[None])).min())
+    for _ in range(20):
+        z = torch.randn(1, 648, generator=generator, dtype=torch.float64)
+        with pytest.raises(LabkitError, match=r"not positive.* particles 5 and 100, \d") as caught:
+            lanczos(lambda v: m.product(x[None], v.view(1, 216, 3)).view(1, 648), z, x[None], 1e-3, least=certain(648))
+        said = float(str(caught.value).split("eigenvalue is ")[1].split()[0])
+        assert said == pytest.approx(lowest, rel=0.05, abs=1e-3 * FREE)
+    for seed in range(5):  # in the first step of a run
+        with pytest.raises(LabkitError, match="particles 5 and 100"):
+            run(Brownian(m, T, "euler", noise="lanczos", drift=False), replicas(x[None], seed), Lonely(), 1.0, 1)
+
+
+@pytest.mark.parametrize("noise", ["cholesky", "lanczos"])
+def test_particles_at_one_place_are_named(noise: str) -> None:
+    x = torch.tensor([[[0.0, 0, 0], [50, 0, 0], [9, 9, 9], [50, 0, 0]]], dtype=torch.float64)
+    with pytest.raises(LabkitError, match=r"system 0 is not finite: particles 1 and 3 are at one place.*Rotne"):
+        simulate(replicas(x), Lonely(), Brownian(Oseen(A, ETA), T, noise=noise), 1, 1.0)
+    moved = run(Brownian(RotnePragerYamakawa(A, ETA), T, noise=noise), replicas(x), Lonely(), 1.0, 1).positions
+    assert torch.allclose(moved[1], moved[3]) and not torch.equal(moved[1], x[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"delta": 0.0}, "delta is 0.0; expected a small positive number of Å"),
+        ({"delta": "1e-3"}, "delta is '1e-3'; expected"),
+        ({"tolerance": -1}, "tolerance is -1; expected one between 0 and 1"),
+        ({"tolerance": float("nan")}, "tolerance is nan; expected"),
+        ({"drift": "no"}, "drift is 'no'; expected True or False"),
+        ({"noise": 3}, "noise is 3; expected one of"),
+        ({"temperature": -1.0}, "temperature is -1.0; expected no negative number of K"),
+        ({"temperature": torch.tensor([300.0, float("inf")])}, "expected no negative number of K"),
+        ({"mobility": 0.1}, "mobility is 0.1; expected a Mobility"),
+    ],
+)
+def test_parameters_that_make_no_sense(choice: dict, sentence: str) -> None:
+    with pytest.raises(LabkitError, match=sentence):
+        Brownian(**{"mobility": RotnePragerYamakawa(A, ETA), "temperature": T, **choice})
+
+
 def test_mistakes() -> None:
     near = replicas(torch.tensor([[[0.0, 0, 0], [90, 0, 0], [0, 0, 8.0]]], dtype=torch.float64))
     with pytest.raises(LabkitError, match=r"system 0 .*eigenvalue is -.*particles 0 and 2, 8 Å apart.*Rotne"):
         run(Brownian(Oseen(A, ETA), T), near, Lonely(), 1.0, 1)
-    with pytest.raises(LabkitError, match=r"not positive semi-definite.*noise='cholesky'"):
+    with pytest.raises(LabkitError, match=r"system 0 .*eigenvalue is -.*particles 0 and 2, 8 Å apart.*Rotne"):
         run(Brownian(Oseen(A, ETA), T, noise="lanczos"), near, Lonely(), 1.0, 1)
     with pytest.raises(LabkitError, match="did you mean 'midpoint'"):
         Brownian(Oseen(A, ETA), T, scheme="mid-point")
-    with pytest.raises(LabkitError, match="no negative number of K"):
-        run(Brownian(Oseen(A, ETA), -1.0), near, Lonely(), 1.0, 1)
+    with pytest.raises(LabkitError, match="temperature has shape"):
+        run(Brownian(Oseen(A, ETA), torch.tensor([T, T])), near, Lonely(), 1.0, 1)
     with pytest.raises(LabkitError, match="behind the wall"):
         run(Brownian(WallRotnePragerYamakawa(A, ETA), T), near, Lonely(), 1.0, 1)

@@ -106,6 +106,17 @@ def test_a_pair_model_is_positive_for_pairs_and_says_where_it_is_not_for_more() 
         check_positive(model.matrix(many), many)
 
 
+@pytest.mark.parametrize("kind", [PairModel, WholeModel])
+def test_models_are_finite_where_two_particles_are_at_one_place(kind) -> None:
+    model = kind(own=FREE, scale=15.0, seed=4)
+    x = torch.tensor([[[0.0, 0, 0], [0, 0, 0], [20, 5, 1]]], dtype=torch.float64, requires_grad=True)
+    matrix = model.matrix(x)
+    (gradient,) = torch.autograd.grad(matrix.square().sum(), x)
+    assert bool(torch.isfinite(matrix).all() and torch.isfinite(gradient).all())
+    assert bool(torch.isfinite(divergence(model, x.detach())).all())
+    assert float(torch.linalg.eigvalsh(matrix.detach()).min()) > -1e-12 * FREE
+
+
 @pytest.mark.parametrize("scheme", ["midpoint", "euler"])
 def test_a_model_drives_brownian_dynamics_with_its_drift(scheme) -> None:
     """Free pairs part by k_B T ∇·M τ in a short step, and by nothing without the drift; 30,000 pairs, 2 Å apart."""

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from labkit.mobility import (
     PeriodicRotnePragerYamakawa,
     RotnePragerYamakawa,
     WallRotnePragerYamakawa,
+    divergence,
 )
 from labkit.units import MILLIPASCAL_SECOND
 
@@ -172,6 +174,52 @@ def test_ewald_against_the_plain_sum_over_waves() -> None:
         plain = torch.einsum("k,kab->ab", weight * cos, across) / FREE
         tail = (i == j) / (math.pi * A * 2 * math.pi / 80.0 * 40.5)  # sin² is 1/2 beyond the last wave
         assert float((plain + tail * EYE - found[i, j]).abs().max()) < 3e-4
+
+
+CLOSE = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 1.0, 4.0, 15.0)
+
+
+def test_the_near_sum_of_overlapping_spheres_against_fifty_digits() -> None:
+    """Beenakker's terms in 1/r and 1/r³ cancel those of the far branch, to the last of sixteen digits at 1e-5 Å."""
+    m, xi = PeriodicRotnePragerYamakawa(A, ETA), 0.06
+
+    def exact(distance: float) -> tuple[float, float]:
+        with mpmath.workdps(50):
+            r, a, s = mpmath.mpf(distance), mpmath.mpf(A), mpmath.mpf(xi)
+            q, x, erf = a / r, (s * r) ** 2, mpmath.erf(s * r)
+            gauss = s * mpmath.exp(-x) / mpmath.sqrt(mpmath.pi)
+            alpha = 1 - 9 * r / (32 * a) - erf * (0.75 * q + 0.5 * q**3)
+            alpha += gauss * (a * (3 * x - 4.5) + a**3 * s**2 * (4 * x**2 - 20 * x + 14 + 1 / x))
+            beta = 3 * r / (32 * a) - erf * (0.75 * q - 1.5 * q**3)
+            beta += gauss * (a * (1.5 - 3 * x) + a**3 * s**2 * (-4 * x**2 + 16 * x - 2 - 3 / x))
+            return float(alpha), float(beta)
+
+    r = torch.tensor(CLOSE, dtype=torch.float64)
+    alpha, beta = m._pair(r, torch.full_like(r, xi))
+    for k, distance in enumerate(CLOSE):
+        expected = exact(distance or 1e-15)
+        assert (float(alpha[k]) / FREE, float(beta[k]) / FREE) == pytest.approx(expected, abs=1e-14)
+    assert float(alpha[0]) == pytest.approx(float(m._own(torch.tensor(xi, dtype=torch.float64))), rel=1e-14)
+
+
+@pytest.mark.parametrize("distance", CLOSE)
+def test_close_spheres_in_a_box_move_more_and_more_as_one(distance: float) -> None:
+    m = PeriodicRotnePragerYamakawa(A, ETA, 1e-12)
+    x = torch.zeros(1, 2, 3, dtype=torch.float64)
+    x[0, 1] = distance * torch.tensor([0.6, 0.0, 0.8])
+    x.requires_grad_()
+    matrix = m.matrix(x, BOX)
+    assert float(torch.linalg.eigvalsh(matrix.detach()).min()) > -1e-10 * FREE
+    difference = (matrix[0, :3, :3] - matrix[0, :3, 3:]).detach() / FREE
+    line = torch.tensor([0.6, 0.0, 0.8], dtype=torch.float64)
+    expected = distance / A * (9 / 32 * EYE - 3 / 32 * torch.outer(line, line))  # of free spheres
+    assert torch.allclose(difference, expected, atol=2e-3 * (distance / A) ** 2 * 10 + 1e-10)
+    (gradient,) = torch.autograd.grad(matrix[0, 0, 3], x)
+    slope = -9 / 32 * line + 3 / 32 * (2 * 0.6 * EYE[0] - 0.36 * line)
+    if 0 < distance < 0.1:
+        assert torch.allclose(gradient[0, 1] * A / FREE, slope, atol=1e-3 + distance)
+    assert bool(torch.isfinite(gradient).all())
+    assert float(divergence(m, x.detach(), BOX).abs().max()) < 1e-6 * FREE / A
 
 
 KINDS = [

@@ -26,8 +26,8 @@ class LearnedMap:
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         time = (state.step + 1) * dt
-        state = evaluated(self._moved(self.before, state, time), potential)
-        return self._moved(self.after, state, time).replace(step=state.step + 1)
+        moved = self._moved(self.before, state, time).replace(step=state.step + 1)
+        return self._moved(self.after, evaluated(moved, potential), time)
 
     def _moved(self, model: Model | None, state: State, time: float) -> State:
         if model is None:

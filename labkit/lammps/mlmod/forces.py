@@ -25,7 +25,8 @@ class Forces(Outside):
     """F += model(blocks), for the whole system, each atom or each pair i < j; there is no energy: it is reported as 0.
 
     A model that is given F (the forces of everything else) needs to know them: in LAMMPS those of all hooks before it,
-    in the engine `on(potential)`. Time is that at which the step begins; in LAMMPS, at which it ends.
+    in the engine `on(potential)`. Time is that of the positions: `timestep` [fs] times the state's step, or
+    aux["time"], where LAMMPS or an integrator in the middle of a step says it.
     """
 
     def __init__(self, model: Model, blocks: Blocks, calls: Calls, timestep: float | None) -> None:
@@ -39,19 +40,20 @@ class Forces(Outside):
 
     def forces(self, state: State) -> Tensor:
         """(n, 3) eV/Å."""
-        acting, time = state.aux.get("acting"), state.aux.get("time")
+        acting = state.aux.get("acting")
         if "F" in self.blocks.names and acting is None:
             raise LabkitError(
                 f"{self.name}: mask_input names F, the forces of everything else; in the engine say of what: "
                 "model.on(potential), instead of model + potential"
             )
-        if time is None and self.timestep is not None:
-            time = torch.tensor([self.timestep * state.step])
+        time = None if self.timestep is None else self.timestep * state.step
+        if "time" in state.aux:
+            time = float(state.aux["time"])
         found = torch.zeros_like(state.positions)
         for which in self.calls(state):
             if not len(which):
                 continue
-            rows = self.blocks.rows(state, which, None if time is None else float(time), acting)
+            rows = self.blocks.rows(state, which, time, acting)
             added = self.model(rows, 3 * which.shape[1]) * self.blocks.units.force
             found.index_add_(0, which.reshape(-1), added.reshape(-1, 3).to(found))
         return found

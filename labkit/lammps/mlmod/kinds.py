@@ -14,7 +14,17 @@ from labkit.lammps.mlmod.dynamics import LearnedMap
 from labkit.lammps.mlmod.forces import EACH, PAIRS, WHOLE, Calls, Forces
 from labkit.lammps.mlmod.mobility import MobilityDynamics, Oseen, PairMobility, WholeMobility
 from labkit.lammps.mlmod.models import Model
-from labkit.lammps.mlmod.parameters import MASK_FIX, MASK_INPUT, Key, Parameters, count, flag, number, positive, words
+from labkit.lammps.mlmod.parameters import (
+    MASK_FIX,
+    MASK_INPUT,
+    Key,
+    Parameters,
+    count,
+    flag,
+    nonnegative,
+    positive,
+    words,
+)
 from labkit.lammps.mlmod.quantity import Quantity
 from labkit.lammps.units import Units
 
@@ -26,6 +36,7 @@ class Shape:
     inputs: Callable[[Blocks, int], int]
     outputs: Callable[[int], int | None]
     atoms: int | None = None  # that a call is about; None for all
+    symmetric: bool = False  # whether the column out is a matrix that must be
 
 
 @dataclass(frozen=True)
@@ -112,9 +123,9 @@ _WEAK = {
     "base_dir": Key(str, required=False),
 }
 _NAMED = {"base_name": _TEXT, "base_dir": _FOLDER}
-_WARM = {"delta": Key(number), "KBT": Key(number), "flag_stochastic": Key(flag), "flag_thm_drift": Key(flag)}
+_WARM = {"delta": Key(nonnegative), "KBT": Key(nonnegative), "flag_stochastic": Key(flag), "flag_thm_drift": Key(flag)}
 _F = {**_NAMED, "F_filename": _FILE, **_MASKS}
-_MII = Shape(lambda b, n: 3, lambda n: 9, atoms=1)
+_MII = Shape(lambda b, n: 3, lambda n: 9, atoms=1, symmetric=True)
 _MIJ = Shape(lambda b, n: 6, lambda n: 9, atoms=2)
 _BOTH = {"M_ii_filename": _MII, "M_ij_filename": _MIJ}
 
@@ -125,11 +136,15 @@ def _f(atoms: int | None) -> dict[str, Shape]:
 
 _DYN = Shape(lambda b, n: b.size(n), lambda n: 6 * n)
 
+_BROWNIAN = (
+    "M F, noise of covariance 2 KBT M dt if flag_stochastic is 1, and, with it, the drift KBT div M if flag_thm_drift "
+    "is 1, by differences over delta (MLMOD announces the drift and adds zero)"
+)
 _AT = "; at POST_FORCE, whatever mask_fix names, and without an energy, which is reported as 0"
 
 KINDS: dict[str, Kind] = {
     "dX_MF": Kind(
-        {"eta": Key(positive), "a": Key(positive), "epsilon": Key(number), **_WEAK},
+        {"eta": Key(positive), "a": Key(positive), "epsilon": Key(nonnegative), **_WEAK},
         {},
         _oseen,
         "moves the particles by the velocities M F, without noise: M is the Oseen tensor, M_ii = I/(6 pi eta a), "
@@ -147,17 +162,14 @@ KINDS: dict[str, Kind] = {
         {"M_ii_filename": _FILE, "M_ij_filename": _FILE, **_WARM, **_WEAK},
         _BOTH,
         _pair,
-        "Brownian dynamics by a mobility from a model of each particle and a model of each pair: M F, noise of "
-        "covariance 2 KBT M dt if flag_stochastic is 1, and, with it, the drift KBT div M if flag_thm_drift is 1, by "
-        "differences over delta (MLMOD announces the drift and adds zero)",
+        "carries out Brownian dynamics by a mobility from a model of each particle and a model of each pair: "
+        + _BROWNIAN,
     ),
     "dX_MF_Q1_ML1_N2N": Kind(
         {"M_filename": _FILE, **_WARM, **_WEAK},
-        {"M_filename": Shape(lambda b, n: 3 * n, lambda n: 9 * n * n)},
+        {"M_filename": Shape(lambda b, n: 3 * n, lambda n: 9 * n * n, symmetric=True)},
         _whole,
-        "Brownian dynamics by a mobility from one model of all particles: M F, noise of covariance 2 KBT M dt if "
-        "flag_stochastic is 1, and, with it, the drift KBT div M if flag_thm_drift is 1, by differences over delta "
-        "(MLMOD announces the drift and adds zero)",
+        "carries out Brownian dynamics by a mobility from one model of all particles: " + _BROWNIAN,
     ),
     "F_ML1": Kind(_F, _f(None), _forces(WHOLE), "adds forces, from one call for all atoms of the group" + _AT),
     "F_X_ML1": Kind(_F, _f(1), _forces(EACH), "adds a force on each atom, from a model of one atom" + _AT),

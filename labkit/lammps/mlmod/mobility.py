@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import alike
 from labkit.lammps.mlmod.models import ROWS, Model
+from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
+from labkit.mobility.positive import ROUNDING
 
 #: numbers of all matrices that one call of a model of a whole system gives: bounds the memory
 ENTRIES = 4_000_000
@@ -110,7 +113,7 @@ class MobilityDynamics:
     That is the scheme for which the whole drift is added. Without `stochastic` there is neither noise nor drift.
     Velocities are those of the deterministic part. Open boundaries: no minimum image. kbt and delta are in `units`.
 
-    Raises LabkitError where noise is wanted and M is not positive definite.
+    Raises LabkitError where M is not symmetric, and where noise is wanted and M is not positive semi-definite.
     """
 
     mobility: Callable[[Tensor], Tensor]
@@ -121,6 +124,12 @@ class MobilityDynamics:
     delta: float = 0.0
 
     def init(self, state: State, potential: Potential) -> State:
+        if bool(state.system.pbc.any()):
+            warnings.warn(
+                "the box is periodic, but this mobility is that of unwrapped particles without images; use an open "
+                "box, or labkit.mobility.PeriodicRotnePragerYamakawa",
+                stacklevel=2,
+            )
         return evaluated(state, potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
@@ -130,7 +139,7 @@ class MobilityDynamics:
         for atoms in alike(state):
             x = (state.positions[atoms] / units.length).to("cpu", torch.float64)
             force = (state.forces[atoms] / units.force).to("cpu", torch.float64)
-            m = self.mobility(x)
+            m = symmetric(self.mobility(x))
             v = _times(m, force)
             if self.stochastic and self.drift:
                 v = v + self.kbt * self.mobility.divergence(x, self.delta)
@@ -143,22 +152,30 @@ class MobilityDynamics:
 
 
 def factor(m: Tensor) -> Tensor:
-    """L with L Lᵀ = M, (S, 3n, 3n); raises LabkitError, with the eigenvalue and the particles that it belongs to."""
+    """L with L Lᵀ = M, (S, 3n, 3n): Cholesky's, or eigenvectors where M is only semi-definite.
+
+    Models compute in float32: an eigenvalue below zero by that rounding is zero. Raises LabkitError for one further
+    below, with the particles that it belongs to.
+    """
     symmetric = 0.5 * (m + m.mT)
     lower, failed = torch.linalg.cholesky_ex(symmetric)
     if not bool(failed.any()):
         return lower
-    system = int(torch.nonzero(failed)[0])
-    if not bool(torch.isfinite(m[system]).all()):
+    systems = torch.nonzero(failed).flatten()
+    if not bool(torch.isfinite(symmetric[systems]).all()):
         raise LabkitError("the mobility is not finite: particles may be at the same place, or the model fails there")
-    values, vectors = torch.linalg.eigh(symmetric[system])
+    values, vectors = torch.linalg.eigh(symmetric[systems])
+    bad = torch.nonzero(values[:, 0] < -ROUNDING[torch.float32] * values[:, -1].abs()).flatten().tolist()
+    if not bad:
+        return lower.index_copy(0, systems, vectors * values.clamp(min=0).sqrt()[:, None, :])
+    system, values, vectors = int(systems[bad[0]]), values[bad[0]], vectors[bad[0]]
     weight = vectors[:, 0].reshape(-1, 3).square().sum(1)
     worst = sorted(torch.argsort(weight, descending=True)[:2].tolist())
     raise LabkitError(
-        f"system {system}: the mobility is not positive definite: its eigenvalue {float(values[0]):.3g} (the largest "
-        f"is {float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from 0, in the "
-        "order of their IDs); keep them further apart, run without noise (flag_stochastic 0), or use a mobility that "
-        "is positive by construction"
+        f"system {system}: the mobility is not positive semi-definite: its eigenvalue {float(values[0]):.3g} (the "
+        f"largest is {float(values[-1]):.3g}) belongs mostly to particles {', '.join(map(str, worst))} (counted from "
+        "0, in the order of their IDs); keep them further apart, run without noise (flag_stochastic 0), or use a "
+        "mobility that is positive by construction"
     )
 
 

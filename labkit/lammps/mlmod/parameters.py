@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from labkit.errors import LabkitError, suggest
-from labkit.lammps.loading import INSTALL
+from labkit.lammps.mlmod.tree import Tree
 
 MASK_FIX = ("INITIAL_INTEGRATE", "FINAL_INTEGRATE", "POST_FORCE")
 MASK_INPUT = ("X", "V", "F", "Type", "Time")
@@ -39,20 +38,23 @@ class Parameters:
     def read(cls, path: str | os.PathLike[str], kinds: Mapping[str, Mapping[str, Key]]) -> Parameters:
         """Read a file whose type is one of `kinds`, each with its keys.
 
-        Raises LabkitError, with the line, for what is no XML, for an unknown type, and for unknown, missing, repeated
-        or unreadable keys.
+        Raises LabkitError, with the line, for what is no XML, for an unknown type, for unknown, missing, repeated or
+        unreadable keys, and for all else that stands in the file and would be passed over.
         """
         path = Path(path)
-        root, lines = _tree(path)
-
-        def at(element: Element) -> str:
-            return f"{path}, line {lines[element]}"
-
+        tree = Tree.read(path)
+        root, at = tree.root, tree.at
         if root.tag != "MLMOD":
             raise LabkitError(f"{at(root)}: the root is <{root.tag}>, expected <MLMOD>")
         data = root.find("model_data")
         if data is None or "type" not in data.attrib:
             raise LabkitError(f'{at(root)}: expected <model_data type="..."> in <MLMOD>')
+        tree.check(root)
+        tree.check(data, "type")
+        for element in root:
+            if element is not data:
+                named = "a second <model_data>" if element.tag == "model_data" else f"<{element.tag}>"
+                raise LabkitError(f"{at(element)}: {named} beside <model_data>; a file has one and nothing else")
         kind = data.attrib["type"]
         if kind not in kinds:
             known = ", ".join(kinds)
@@ -69,11 +71,20 @@ class Parameters:
                 raise LabkitError(f"{at(element)}: key {element.tag!r} stands on line {found[element.tag]} already")
             if "value" not in element.attrib:
                 raise LabkitError(f'{at(element)}: expected <{element.tag} value="..."/>')
-            found[element.tag] = lines[element]
+            tree.check(element, "value")
+            if len(element):
+                raise LabkitError(
+                    f"{at(element[0])}: <{element[0].tag}> within <{element.tag}>; keys stand side by side"
+                )
+            found[element.tag] = tree.lines[element]
             try:
                 values[element.tag] = keys[element.tag].read(element.attrib["value"].strip())
             except ValueError as error:
                 raise LabkitError(f"{at(element)}: {element.tag}: {error}") from error
+        for line, text in tree.texts:
+            raise LabkitError(
+                f"{path}, line {line}: the text {text!r} belongs to no key; take it out, or make it a comment"
+            )
         missing = [name for name, key in keys.items() if key.required and name not in values]
         if missing:
             raise LabkitError(
@@ -93,7 +104,7 @@ class Parameters:
         """The file that a key names: from the working folder, as MLMOD has it, else from the folder of this one."""
         named = Path(self[key])
         for place in (named, self.path.parent / named):
-            if place.is_file():
+            if os.path.isfile(place):  # unlike place.is_file(), no error for a name that is too long
                 return place
         tried = " or ".join(dict.fromkeys((str(named), str(self.path.parent / named))))
         raise LabkitError(
@@ -118,8 +129,14 @@ def positive(text: str) -> float:
     return number(text)
 
 
+def nonnegative(text: str) -> float:
+    if number(text) < 0:
+        raise ValueError(f"{text} is negative; expected 0 or more")
+    return number(text)
+
+
 def count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{text!r} is no whole number from 1")
     return int(text)
 
@@ -142,37 +159,3 @@ def words(options: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
         return tuple(option for option in options if option in given)
 
     return read
-
-
-def _tree(path: Path) -> tuple[Element, dict[Element, int]]:
-    """The root of a file and the line of each element."""
-    try:
-        from defusedxml.common import DefusedXmlException
-        from defusedxml.ElementTree import DefusedXMLParser
-    except ImportError as error:
-        raise LabkitError(f"defusedxml, which reads XML safely, is not installed; run: {INSTALL}") from error
-    lines: dict[Element, int] = {}
-
-    class Numbered(TreeBuilder):
-        def start(self, tag: Any, attributes: Any, /) -> Element:
-            element = super().start(tag, attributes)
-            lines[element] = parser.parser.CurrentLineNumber
-            return element
-
-    parser = DefusedXMLParser(target=Numbered(), forbid_dtd=True)
-    try:
-        parser.feed(path.read_bytes())
-        return parser.close(), lines
-    except ParseError as error:
-        line, column = error.position
-        text = path.read_text(errors="replace").splitlines()
-        shown = text[line - 1].strip() if line <= len(text) else "the end of the file"
-        raise LabkitError(
-            f"{path}, line {line}, column {column + 1}: no well-formed XML ({error.msg}): {shown}"
-        ) from error
-    except DefusedXmlException as error:
-        raise LabkitError(
-            f"{path}: has a document type or entities, which a parameter file needs not: {error}"
-        ) from error
-    except OSError as error:
-        raise LabkitError(f"{path}: cannot be read ({error.strerror}); expected a parameter file of MLMOD's") from error

@@ -81,13 +81,14 @@ def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: 
 
 @contextmanager
 def told(piece: Piece) -> Iterator[None]:
-    """Errors of LAMMPS, which raises plain exceptions, as LabkitError."""
+    """Errors of LAMMPS, which raises plain exceptions, as LabkitError that names the piece."""
     try:
         yield
     except Exception as error:
-        if type(error) is not Exception:
+        if type(error) not in (Exception, LabkitError):
             raise
-        raise LabkitError(f"{piece.name}: LAMMPS: {str(error).strip()}") from error
+        whose = "" if isinstance(error, LabkitError) else "LAMMPS: "
+        raise LabkitError(f"{piece.name}: {whose}{str(error).strip()}") from error
 
 
 def opened(settings: Solvent, piece: Piece, restart: Path, done: int) -> Any:
