@@ -3,6 +3,7 @@
 from labkit.mobility.brownian import Brownian
 from labkit.mobility.data import Active, Passive
 from labkit.mobility.divergence import divergence
+from labkit.mobility.errors import pair_learned
 from labkit.mobility.estimate import (
     Estimate,
     LagScan,
@@ -45,6 +46,7 @@ __all__ = [
     "load_mobility",
     "maximum_likelihood",
     "pair_active",
+    "pair_learned",
     "pair_passive",
     "passive",
     "save_mobility",

@@ -47,7 +47,7 @@ def passive(data: Passive) -> Estimate:
     Of first order in the lag: within it the particles should hardly move as far as M changes over.
     """
     d = data.displacements.flatten(1)
-    samples = _enough(len(d))
+    samples = enough(len(d))
     each = d[:, :, None] * d[:, None, :] / (2 * KB * data.temperature * data.lag)
     return Estimate(each.mean(0), each.std(0) / samples**0.5, samples)
 
@@ -60,7 +60,7 @@ def pair_active(data: Active) -> Estimate:
     """
     found = []
     for f, v in zip(_modes(data.positions, data.forces), _modes(data.positions, data.velocities)):
-        samples = _enough(len(f))
+        samples = enough(len(f))
         power = f.square().sum()
         if not float(power) > 0:
             raise LabkitError("active estimate: no force acts along one of the pair's modes; push in random directions")
@@ -77,7 +77,7 @@ def pair_passive(data: Passive) -> Estimate:
     found = []
     for s in _modes(data.positions, data.displacements):
         m = s.square().mean() / (2 * KB * data.temperature * data.lag)
-        found.append((m, m * (2 / _enough(len(s))) ** 0.5))
+        found.append((m, m * (2 / enough(len(s))) ** 0.5))
     return _of_modes(found, len(data.positions))
 
 
@@ -163,7 +163,7 @@ def _of_modes(found: list[tuple[Tensor, Tensor]], samples: int) -> Estimate:
     return Estimate(torch.cat([own[None], half]), torch.cat([weight.sum()[None] ** -1, variance]).sqrt(), samples)
 
 
-def _enough(samples: int) -> int:
+def enough(samples: int) -> int:
     if samples < 3:
         raise LabkitError(f"an estimate with an error bar needs at least 3 samples, found {samples}")
     return samples

@@ -23,13 +23,15 @@ class RadialNet(nn.Module):
             nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, outputs)
         ).double()
         generator = torch.Generator().manual_seed(seed)
+        self.spreads: dict[str, float] = {}  # of the first values, by parameter
         with torch.no_grad():
-            for layer in self.layers:
+            for name, layer in self.layers.named_children():
                 if isinstance(layer, nn.Linear):
-                    spread = 1.5 / layer.in_features**0.5
+                    spread, last = 1.5 / layer.in_features**0.5, 0.1 if layer is self.layers[-1] else 1.0
                     layer.weight.copy_(spread * torch.randn(layer.weight.shape, generator=generator))
+                    layer.weight.mul_(last)
                     layer.bias.copy_(0.5 * torch.randn(layer.bias.shape, generator=generator))
-            self.layers[-1].weight.mul_(0.1)
+                    self.spreads |= {f"layers.{name}.weight": last * spread, f"layers.{name}.bias": 0.5}
 
     def forward(self, r: Tensor) -> Tensor:
         """r (...) Å to (..., outputs)."""
@@ -58,6 +60,11 @@ class PairModel(PairMobility):
         self.settings = {"own": float(own), "scale": float(scale), "width": width, "seed": seed}
         self.log_own = nn.Parameter(positive(own, "own", "Å²/(eV fs)").log())
         self.radial = RadialNet(2, width, scale, seed)
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """How far each parameter is expected from where it began, before any data: standard deviations by name."""
+        return {"log_own": 1.0} | {f"radial.{name}": spread for name, spread in self.radial.spreads.items()}
 
     def own(self, n: int, like: Tensor) -> Tensor:
         return self.log_own.exp().to(like)

@@ -33,6 +33,21 @@ def displacement_matching(model: Mobility, data: Passive) -> Tensor:
     return fitted / d.square().sum(1).square().sum()
 
 
+LOSSES = {
+    "force matching": force_matching,
+    "displacements": displacement_matching,
+    "likelihood": negative_log_likelihood,
+}
+
+
+def way_of(by: str, data: Active | Passive) -> str:
+    """The way of training that is meant, one of LOSSES. Raises LabkitError where it is none for these data."""
+    known = ["force matching"] if isinstance(data, Active) else ["likelihood", "displacements"]
+    if by and by not in known:
+        raise LabkitError(f"training by {by!r} from {type(data).__name__} data; expected one of {known}")
+    return by or known[0]
+
+
 def train(
     model: Mobility,
     data: Active | Passive,
@@ -51,16 +66,11 @@ def train(
     Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
     says so: the model is then that of the last whole step.
     """
-    by = by or ("force matching" if isinstance(data, Active) else "likelihood")
-    known = {"force matching": force_matching} if isinstance(data, Active) else {
-        "displacements": displacement_matching, "likelihood": negative_log_likelihood
-    }  # fmt: skip
-    if by not in known:
-        raise LabkitError(f"training by {by!r} from {type(data).__name__} data; expected one of {list(known)}")
+    by = way_of(by, data)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise LabkitError(f"{type(model).__name__} has nothing to learn; train a PairModel or a WholeModel")
-    loss_of = partial(known[by], drift=drift) if by == "likelihood" else known[by]
+    loss_of = partial(LOSSES[by], drift=drift) if by == "likelihood" else LOSSES[by]
     kept = [p.detach().clone() for p in parameters]
     optimiser = torch.optim.LBFGS(
         parameters, max_iter=10, history_size=30, line_search_fn="strong_wolfe", tolerance_change=0.0

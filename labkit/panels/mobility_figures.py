@@ -17,8 +17,13 @@ from labkit.panels._style import FORCE, GRID, INK, MUTED, TRAIN, VALID, dress, n
 COLOURS = (TRAIN, VALID, FORCE)
 
 
-def learned_figure(distances: Tensor, learned: Tensor, truth: Tensor, radius: float) -> Image:
-    """M over the distance in radii, (R, 3) each, in units of the true M_self; and the error in per cent of that."""
+def learned_figure(
+    distances: Tensor, learned: Tensor, truth: Tensor, radius: float, bars: Tensor | None = None
+) -> Image:
+    """M over the distance in radii, (R, 3) each, in units of the true M_self; and the error in per cent of that.
+
+    bars  (R, 3) standard errors of what was learned, as of `pair_learned`: bands of two of them around the errors
+    """
     figure = new_figure(7.6, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
     dress(left, "distance [radii]", r"$M / M_\mathrm{self}$", "Learned, and the truth (dashed)")
@@ -27,7 +32,11 @@ def learned_figure(distances: Tensor, learned: Tensor, truth: Tensor, radius: fl
     for k, (name, colour) in enumerate(zip(("itself", "other, along", "other, across"), (INK, TRAIN, VALID))):
         left.plot(distances / radius, learned[:, k] / own, color=colour, linewidth=1.4, label=name)
         left.plot(distances / radius, truth[:, k] / own, "--", color=MUTED, linewidth=1.1)
-        right.plot(distances / radius, 100 * (learned - truth)[:, k] / own, color=colour, linewidth=1.4)
+        error = 100 * (learned - truth)[:, k] / own
+        right.plot(distances / radius, error, color=colour, linewidth=1.4)
+        if bars is not None:
+            half = 200 * bars[:, k] / own
+            right.fill_between(distances / radius, error - half, error + half, color=colour, alpha=0.15, linewidth=0)
     left.set_ylim(0, 1.35)
     right.axhline(0, color=GRID, linewidth=1.2)
     return _image(figure, left)

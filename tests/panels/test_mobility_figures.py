@@ -24,7 +24,10 @@ def ink(image) -> int:
 def test_learned_curves():
     r = torch.linspace(23.0, 100.0, 30, dtype=torch.float64)
     found, truth = (of_pair(kind(10.0, 5.3), r) for kind in (Oseen, RotnePragerYamakawa))
-    assert learned_figure(r, found, truth, 10.0).data != learned_figure(r, truth, truth, 10.0).data
+    alone = learned_figure(r, found, truth, 10.0)
+    assert alone.data != learned_figure(r, truth, truth, 10.0).data
+    pictures = {learned_figure(r, found, truth, 10.0, bars=bars).data for bars in (None, 0.01 * truth, 0.02 * truth)}
+    assert alone.data in pictures and len(pictures) == 3
 
 
 def test_a_cloud_that_falls():
