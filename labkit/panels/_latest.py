@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, Stopped
 from labkit.jobs import Job
 
 
 class Latest:
     """Call `work()` in a job after the last `ask()`, when `delay` seconds have brought no other.
 
-    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`.
+    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Work that
+    takes long can be given this object as its progress: it ends, by Stopped, when there is something newer to do.
 
     >>> seen = []
     >>> latest = Latest(lambda: seen.append(1), "example", print, delay=0.05)
@@ -36,6 +38,12 @@ class Latest:
                 self.busy = True
                 self.job = Job(self._follow, name=self._name).start()
 
+    def update(self, step: int, total: int, **metrics: Any) -> None:
+        """Nobody looks."""
+
+    def should_stop(self) -> bool:
+        return self._asked.is_set()
+
     def settle(self, timeout: float) -> None:
         """Wait until the latest is done; raises what failed, TimeoutError after `timeout` seconds."""
         end = time.monotonic() + timeout
@@ -52,6 +60,8 @@ class Latest:
                     continue
                 try:
                     self._work()
+                except Stopped:
+                    continue
                 except LabkitError as error:
                     self._complain(error)
         except BaseException:

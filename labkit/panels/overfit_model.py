@@ -171,7 +171,7 @@ class OverfitModel(Anew):
         wanted = (id(scene), name, tuple(others.values()))
         if self.curve is None or self.curve.attrs.get("of") != wanted:
             low, high = RANGES[name]
-            table = sweep(scene.design, name, np.geomspace(low, high, 25), **others)
+            table = sweep(scene.design, name, np.geomspace(low, high, 25), progress=self._rest, **others)
             table.attrs["of"] = wanted
             with self._drawing:
                 self.curve = table
