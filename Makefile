@@ -41,7 +41,7 @@ test-unit: $(VENV)/.dev
 
 test-notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 tests/notebooks $(ARGS)
-	LABKIT_SESSION=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) PYTHONPATH=tests/notebooks \
+	LABKIT_SESSION=$$(mktemp -d) LABKIT_CACHE=$$(mktemp -d) LABKIT_THREADS=1 $(ONE_THREAD) PYTHONPATH=tests/notebooks \
 	    $(BIN)/python -m pytest -p budget -n 2 --dist loadfile --nbval-lax --nbval-current-env \
 	    --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
