@@ -131,8 +131,10 @@ class Host:
             raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
         self.first = self.step
         self.last = self.first + steps * self.evaluations
+        idle = not self.hooks
+        if idle:
+            self._add(Hook(self, self._fixes.free(""), "all", None))
         self.running, self._pulse = True, Pulse(self, steps, progress)
-        idle = [] if self.hooks else [self._add(Hook(self, self._fixes.free(""), "all", None))]
         try:
             self.hooks.sort(key=lambda hook: hook.rank)
             self._fixes.order([hook for hook in self.hooks if hook.rank > 0])

@@ -34,8 +34,9 @@ class Pulse:
     def __call__(self, step: int) -> None:
         if self.stopped or step == self._last or not self.host.whole(step):
             return
+        self._last = step  # the first hook of a step decides: a later one finds an integrator in its next step
         if time.monotonic() >= self._next:
-            self._last, self._next = step, time.monotonic() + PERIOD
+            self._next = time.monotonic() + PERIOD
             self.progress.update(self._done(step), self.steps)
             self.stopped = self.progress.should_stop()
         self.stopped = (self.stopped or self.interrupted) and step < self.host.last

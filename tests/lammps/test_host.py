@@ -438,6 +438,33 @@ def test_ctrl_c_while_lammps_computes():
         assert host.step == first + 5
 
 
+@dataclass(frozen=True, eq=False)
+class Pressed(VelocityVerlet):
+    """Somebody presses Ctrl-C while the step from 3 to 4 begins."""
+
+    def step(self, state, potential, dt):
+        if state.step == 3 and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().step(state, potential, dt)
+
+
+def test_ctrl_c_while_an_integrator_works_leaves_whole_steps():
+    """The hooks after it, in the same step of LAMMPS, do not end the run: it has begun its next step."""
+    ends = []
+    for integrator in Pressed(), VelocityVerlet():
+        lmp = argon(NATIVE, region="block 0 2 0 2 0 2")
+        with Host(lmp) as host:
+            host.integrator(integrator)
+            host.observer(Record(lambda state: state.positions.sum()[None], every=1))
+            if isinstance(integrator, Pressed):
+                with pytest.raises(KeyboardInterrupt):
+                    host.run(20)
+                assert host.step == 4
+            host.run(20 - host.step)
+            ends.append(host.state())
+    assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-10
+
+
 def test_ctrl_c_during_another_command():
     lmp = argon(NOTHING, region="block 0 2 0 2 0 2", more="min_style fire")
     with Host(lmp) as host:

@@ -157,14 +157,14 @@ def factor(m: Tensor) -> Tensor:
     Models compute in float32: an eigenvalue below zero by that rounding is zero. Raises LabkitError for one further
     below, with the particles that it belongs to.
     """
-    symmetric = 0.5 * (m + m.mT)
-    lower, failed = torch.linalg.cholesky_ex(symmetric)
+    m = 0.5 * (m + m.mT)
+    lower, failed = torch.linalg.cholesky_ex(m)
     if not bool(failed.any()):
         return lower
     systems = torch.nonzero(failed).flatten()
-    if not bool(torch.isfinite(symmetric[systems]).all()):
+    if not bool(torch.isfinite(m[systems]).all()):
         raise LabkitError("the mobility is not finite: particles may be at the same place, or the model fails there")
-    values, vectors = torch.linalg.eigh(symmetric[systems])
+    values, vectors = torch.linalg.eigh(m[systems])
     bad = torch.nonzero(values[:, 0] < -ROUNDING[torch.float32] * values[:, -1].abs()).flatten().tolist()
     if not bad:
         return lower.index_copy(0, systems, vectors * values.clamp(min=0).sqrt()[:, None, :])
