@@ -150,6 +150,10 @@ class Constraints:
         matrix = coupling * (bonds @ bonds.mT) + c.padding.to(bonds)
         return _pushed(c, velocities, weight, -torch.linalg.solve_ex(matrix, along, check_errors=False)[0], bonds)
 
+    def on_arrays(self, masses: Tensor) -> CompiledConstraints:
+        """These constraints for many steps on the CPU."""
+        return CompiledConstraints(self, masses)
+
     def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
         worst = int(torch.nan_to_num(error.abs(), nan=torch.inf, posinf=torch.inf).argmax())
         a, b = int(c.first.flatten()[worst]), int(c.second.flatten()[worst])
@@ -171,6 +175,33 @@ class Constraints:
     @cached_property
     def _kept(self) -> dict[torch.device, tuple[Constraints, Clusters, Groups]]:
         return {}
+
+
+class CompiledConstraints:
+    """Drifts and projections of arrays in place, as `Constraints.positions` and `.velocities` make them."""
+
+    def __init__(self, constraints: Constraints, masses: Tensor) -> None:
+        own, self._clusters, _ = constraints._on(torch.device("cpu"))
+        target = own.distances.to(masses).index_select(0, self._clusters.which.flatten()).square()
+        self._own, self._arrays = own, _arrays(self._clusters, masses)
+        self._target = target.view(self._clusters.which.shape).numpy()
+        self._error, self._tolerance = np.zeros_like(self._target), _tolerance(target)
+        self._scratch = np.empty((2, len(masses), 3))
+
+    def drift(self, r: np.ndarray, v: np.ndarray, dt: float, step: int) -> None:
+        """r += dt v and back onto the constraints, which changes v too."""
+        from labkit.engine import kernels
+
+        before = r.copy()
+        kernels.drift_on(*self._arrays, self._target, r, v, dt, self._tolerance, ITERATIONS, self._error, *self._scratch)
+        if not np.abs(self._error).max(initial=0.0) <= self._tolerance:
+            self._own._fail(self._clusters, torch.from_numpy(self._error), torch.from_numpy(before), step)
+
+    def project(self, r: np.ndarray, v: np.ndarray) -> None:
+        """Take from v its components along the constraints."""
+        from labkit.engine import kernels
+
+        kernels.rattle(*self._arrays, r, v, v)
 
 
 def _solve(c: Clusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

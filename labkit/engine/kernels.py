@@ -70,6 +70,19 @@ def shake(first, second, sizes, inverse, target, reference, moved, tolerance, it
 
 
 @numba.njit(cache=True, error_model="numpy")
+def drift_on(first, second, sizes, inverse, target, r, v, dt, tolerance, iterations, error, moved, right):
+    """r += dt v on the constraints, and v by what they add, in place; `moved` and `right` (n, 3) are room for that."""
+    for i in range(len(r)):
+        for x in range(3):
+            moved[i, x] = right[i, x] = r[i, x] + dt * v[i, x]
+    shake(first, second, sizes, inverse, target, r, moved, tolerance, iterations, right, error)
+    for i in range(len(r)):
+        for x in range(3):
+            v[i, x] += (right[i, x] - moved[i, x]) / dt
+            r[i, x] = right[i, x]
+
+
+@numba.njit(cache=True, error_model="numpy")
 def rattle(first, second, sizes, inverse, positions, velocities, out):
     """Write velocities (n, 3) without components along the constraints to `out`, a copy of them."""
     k = first.shape[1]

@@ -55,15 +55,13 @@ def _moved(
     r, v, f = (t.detach().numpy().copy() for t in (state.positions, state.velocities, state.forces))
     masses, energy = state.system.masses, state.aux["energy"].numpy()
     weight = FORCE_TO_ACCELERATION / masses.numpy()
+    rigid = constraints.on_arrays(masses) if constraints is not None and len(constraints) else None
 
     def move(by: float, step: int) -> None:
-        if constraints is None:
+        if rigid is None:
             drift(r, v, by)
-            return
-        moved = torch.from_numpy(r + by * v)
-        right = constraints.positions(torch.from_numpy(r), moved, masses, step)
-        v[:] += (right - moved).numpy() / by
-        r[:] = right.numpy()
+        else:
+            rigid.drift(r, v, by, step)
 
     for step in range(state.step, state.step + steps):
         kick(v, f, weight, 0.5 * dt)
@@ -75,8 +73,8 @@ def _moved(
             move(0.5 * dt, step)
         energy = compute(r, f)
         kick(v, f, weight, 0.5 * dt)
-        if constraints is not None:
-            v[:] = constraints.velocities(torch.from_numpy(r), torch.from_numpy(v), masses).numpy()
+        if rigid is not None:
+            rigid.project(r, v)
     aux = {**state.aux, "energy": torch.from_numpy(energy)}
     aux.pop("stress", None)  # one of earlier positions
     positions, velocities, forces = (torch.from_numpy(a) for a in (r, v, f))

@@ -46,7 +46,11 @@ def _kernel(term: Term) -> Callable[..., None]:
     if isinstance(term, HarmonicAngles):
         return partial(bonded.angles, atoms, *values)
     if isinstance(term, Torsions):
-        return partial(bonded.torsions, bonded.COSINE, atoms, values[0], values[1], values[2][:, None])
+        n, phase, k = values
+        if np.all((n == np.round(n)) & (n >= 0)):
+            whole, parts = n.astype(np.int64), (k * np.cos(phase), k * np.sin(phase))
+            return partial(bonded.torsions, bonded.COSINE, atoms, whole, *parts, k[:, None])
+        return partial(bonded.torsions, bonded.COSINE, atoms, None, n, phase, k[:, None])
     if isinstance(term, RyckaertBellemans):
-        return partial(bonded.torsions, bonded.RYCKAERT_BELLEMANS, atoms, NONE, NONE, values[0])
-    return partial(bonded.torsions, bonded.HARMONIC, atoms, *values, NONE[:, None])
+        return partial(bonded.torsions, bonded.RYCKAERT_BELLEMANS, atoms, None, NONE, NONE, values[0])
+    return partial(bonded.torsions, bonded.HARMONIC, atoms, None, *values, NONE[:, None])

@@ -27,6 +27,8 @@ class CompiledPairs:
     from outside to within it.
     """
 
+    _kinds: np.ndarray | None = None  # (n,), of atoms that are better neighbours in a list of all pairs
+
     def __init__(self, terms: Sequence[PairTerm]) -> None:
         self.terms, self.builds = tuple(terms), 0
         self.cutoff = terms[0].reach
@@ -74,7 +76,7 @@ class CompiledPairs:
 
         clusters = self._kept[1]
         if self._sorted is None:
-            self._sorted = np.ascontiguousarray(self._values[:, clusters.order])
+            self._sorted = np.stack([by_rank(values, clusters.order) for values in self._values])
         energy, forces, virial = results
         nonbonded(
             config().threads, positions, cells, clusters, self._sorted, self._interactions, forces, energy, virial
@@ -87,7 +89,7 @@ class CompiledPairs:
         if "_table" not in self.__dict__:
             self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
         reach = None if self.cutoff is None else self.cutoff + SKIN
-        clusters = find_clusters(system, positions, cells, reach, self._table)
+        clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
         far = float(max(np.abs(part).sum(1).max(initial=0) for part in (clusters.shift, clusters.moved)))
         self._kept = (system, clusters, positions.copy(), cells.copy(), 3 * far)
         self._sorted = None
@@ -101,6 +103,11 @@ class CompiledPairs:
         _, _, then, box, far = kept
         stretched = 0.0 if (cells == box).all() else far * np.linalg.norm(cells - box, axis=(1, 2)).max()
         return not 2 * largest_move(positions, then) + stretched <= SKIN  # so that NaN is outdated
+
+
+def by_rank(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Values (n, ...) of the atoms in the order of ranks, and zero for slots without an atom, (n + 1, ...)."""
+    return np.concatenate([values[order], np.zeros((1, *values.shape[1:]), values.dtype)])
 
 
 def _share(one: PairTerm, other: PairTerm) -> bool:

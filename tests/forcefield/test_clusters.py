@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labkit.base import Potential, State
 from labkit.forcefield import Coulomb, ForceField, LennardJones
-from labkit.forcefield.kernels.clusters import Clusters, exclusion_table, find_clusters
+from labkit.forcefield.kernels.clusters import LANES, Clusters, exclusion_table, find_clusters
 
 NOTHING = (np.zeros(100, np.int64), np.empty(0, np.int32))
 
@@ -19,8 +19,11 @@ def pairs(found: Clusters, positions: np.ndarray, cell: np.ndarray) -> tuple[np.
     """Atoms i, j and vectors from i to j of all that the kernel would go through."""
     place, rows = positions[found.order] - found.moved @ cell, []
     for c, (one, two) in enumerate(zip(found.start, found.start[1:], strict=False)):
-        slots = [(r, place[r]) for r in range(one, two)]
-        slots += [(found.slot[p], place[found.slot[p]] + found.shift[p] @ cell) for p in range(*found.first[c : c + 2])]
+        first, last = found.first[c : c + 2]
+        assert first % LANES == 0 and last % LANES == 0
+        real = [p for p in range(first, last) if found.slot[p] < len(place)]
+        assert found.slot[first : first + two - one].tolist() == list(range(one, two))
+        slots = [(found.slot[p], place[found.slot[p]] + found.shift[p] @ cell) for p in real]
         for i in range(one, two):
             masked = set(found.masked[found.masked_first[i] : found.masked_first[i + 1]])
             for p in range(i - one + 1, len(slots)):

@@ -6,6 +6,8 @@ import ase
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labkit.base import Potential, State
 from labkit.errors import LabkitError
@@ -94,6 +96,52 @@ def test_compiled_is_autograd_in_a_protein():
     fast, slow = forcefield.evaluate(state), Potential.evaluate(forcefield, state)
     torch.testing.assert_close(fast.energy, slow.energy, rtol=1e-10, atol=0)
     torch.testing.assert_close(fast.forces, slow.forces, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(1, 30),
+    size=st.floats(2.0, 12.0),
+    cutoff=st.one_of(st.none(), st.floats(2.0, 12.0)),
+    pbc=st.booleans(),
+    necks=st.booleans(),
+    kappa=st.sampled_from([0.0, 0.08]),
+)
+def test_compiled_is_autograd_anywhere(seed, n, size, cutoff, pbc, necks, kappa) -> None:
+    """Spheres that hold, cut or miss one another, negative screens (sulphur in GBn2), images, batches of two."""
+    random = np.random.default_rng(seed)
+    frames = [ase.Atoms(f"H{n}", random.uniform(0, size, (n, 3)), cell=[1.0123 * size] * 3, pbc=pbc) for _ in range(2)]
+    state = State.from_atoms(frames)
+    table = random.uniform(0.05, 0.3, (4, 4)), random.uniform(1.5, 4.0, (4, 4))
+    term = GeneralizedBorn(
+        random.normal(size=n), random.uniform(1.0, 2.2, n), random.uniform(-0.8, 1.4, n), (0.2, 0.1, 0.05),
+        neck=(random.integers(0, 4, n), *table) if necks else None, neck_scale=0.8, kappa=kappa,
+        cutoff=None if cutoff is None and not pbc else cutoff or 6.03,
+    )  # fmt: skip
+    forcefield = ForceField({"it": term}, n).repeat(2)
+    fast, slow = forcefield.evaluate(state), Potential.evaluate(forcefield, state)
+    scale = slow.energy.abs().max() + 1
+    assert torch.allclose(fast.energy, slow.energy, rtol=0, atol=1e-10 * scale)
+    assert torch.allclose(fast.forces, slow.forces, rtol=1e-10, atol=1e-10 * float(slow.forces.abs().max() + 1))
+
+
+@pytest.mark.parametrize("replicas", [1, 5])
+def test_threads_share_atoms_or_systems(replicas, monkeypatch) -> None:
+    """The same to the last bits as one thread, and to the bit when repeated."""
+    import labkit.forcefield.kernels.born as kernels
+
+    system, topology, positions = systems.implicit_dipeptide("gbn2")
+    forcefield = from_openmm(system).repeat(replicas)
+    state = State.from_atoms(state_from_openmm(topology, positions, system).to_atoms() * replicas)
+    one = forcefield.evaluate(state)
+    alone = kernels.born
+    monkeypatch.setattr(kernels, "WORK_PER_THREAD", 10)
+    monkeypatch.setattr(kernels, "born", lambda threads, *rest: alone(3, *rest))
+    three, again = forcefield.evaluate(state), forcefield.evaluate(state)
+    for name in ("energy", "forces"):
+        torch.testing.assert_close(getattr(one, name), getattr(three, name), rtol=1e-12, atol=1e-12)
+        assert torch.equal(getattr(three, name), getattr(again, name))
 
 
 def test_far_apart_ions_have_borns_energy_and_screened_charges():

@@ -80,8 +80,9 @@ def angles(atoms, k, theta0, r, index, energy, forces, virial):
 
 
 @njit(cache=True, nogil=True)
-def torsions(kind, atoms, p, q, c, r, index, energy, forces, virial):
-    """COSINE: p = n, q = γ, c[:, 0] = k; RYCKAERT_BELLEMANS: c; HARMONIC: p = k, q = φ0.
+def torsions(kind, atoms, n, p, q, c, r, index, energy, forces, virial):
+    """n of whole numbers: p = k cos γ, q = k sin γ, c[:, 0] = k. Where n is None, COSINE: p = n, q = γ, c[:, 0] = k;
+    RYCKAERT_BELLEMANS: c; HARMONIC: p = k, q = φ0.
 
     Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), without a singularity but at r = 0.
     """
@@ -104,8 +105,16 @@ def torsions(kind, atoms, p, q, c, r, index, energy, forces, virial):
             hg += h[a] * g[a]
             fv += f[a] * v[a]
         length = math.sqrt(gg)
-        phi = math.atan2(-length * fv, uv)
-        if kind == COSINE:
+        phi = math.atan2(-length * fv, uv) if n is None else 0.0
+        if n is not None:
+            # cos nφ + i sin nφ = (cos φ + i sin φ)^n: functions of the C library would take most of the time
+            across = -length * fv
+            scale = 1.0 / math.sqrt(uv * uv + across * across)
+            x, y, cosine, sine = uv * scale, across * scale, 1.0, 0.0
+            for _ in range(n[m]):
+                cosine, sine = cosine * x - sine * y, sine * x + cosine * y
+            e, slope = c[m, 0] + cosine * p[m] + sine * q[m], n[m] * (cosine * q[m] - sine * p[m])
+        elif kind == COSINE:
             angle = p[m] * phi - q[m]
             e, slope = c[m, 0] * (1 + math.cos(angle)), -c[m, 0] * p[m] * math.sin(angle)
         elif kind == RYCKAERT_BELLEMANS:

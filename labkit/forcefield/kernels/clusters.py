@@ -1,9 +1,10 @@
 """The pairs of a batch as clusters of atoms near one another and the slots around them, compiled.
 
-Atoms are sorted so that up to SIZE successive ones, a cluster, lie together. All pairs of a cluster with the atoms that
-come after it stand in one list of slots, an atom (or an image of one) each, which the kernel of pairs runs through for
-each atom of the cluster with the processor's vectors. A list is an eighth as long as one of pairs, and a little too
-wide: what lies beyond the cutoff counts nothing (Páll and Hess, Comput. Phys. Commun. 184, 2641, 2013).
+Atoms are sorted so that up to SIZE successive ones, a cluster, lie together. The atoms of a cluster and all that have
+pairs with them and come later stand in one list of slots, an atom (or an image of one) each, which the kernels of pairs
+run through for each atom of the cluster with the processor's vectors: its length is a multiple of LANES. A list is an
+eighth as long as one of pairs, and a little too wide: what lies beyond the cutoff counts nothing (Páll and Hess, Comput.
+Phys. Commun. 184, 2641, 2013).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numba import njit
 
 from labkit.base import System
 
-SIZE = 8
+SIZE = LANES = 8
 BIN = 4.0  # Å, of the bins in which neighbours are looked for
 
 
@@ -27,8 +28,10 @@ class Clusters:
     order (n,)          atom of each rank
     moved (n, 3)        cells by which the atom of a rank is moved into the box
     start (C + 1,)      first rank of each cluster; system (C,)
-    first (C + 1,)      its slots; slot (P,) int32 rank, shift (P, 3) int16 cells. Before them come its own atoms.
-    masked_first (n + 1,), masked   slots (own atoms counted) that the atom of a rank has no pair with
+    first (C + 1,)      its slots, of which the first are its own atoms; slot (P,) int32 rank, shift (P, 3) int16 cells;
+                        what fills them up has the rank n, of no atom
+    masked_first (n + 1,), masked   slots of the cluster that the atom of a rank has no pair with, beside itself and
+                        those of its own atoms that come before it
     """
 
     order: np.ndarray
@@ -51,14 +54,18 @@ def find_clusters(
     cells: np.ndarray,
     reach: float | None,
     excluded: tuple[np.ndarray, np.ndarray],
+    kinds: np.ndarray | None = None,
 ) -> Clusters:
     """Clusters whose slots hold all that is nearer than `reach` [Å], or all of a system without images for None.
 
-    `excluded`: (first, partners) as `exclusion_table` makes it; pairs at their nearest image.
+    `excluded`: (first, partners) as `exclusion_table` makes it; pairs at their nearest image. Where all pairs are
+    asked for, atoms of the same of `kinds` (n,) come together.
     """
     offsets = np.asarray(system.offsets, np.int64)
     if reach is None:
-        return Clusters(*_everything(offsets, *excluded))
+        index = system.index.cpu().numpy()
+        order = np.arange(len(index)) if kinds is None else np.lexsort((kinds, index))
+        return Clusters(order, *_everything(offsets, order, *excluded))
     pbc, boxes, origins = system.pbc.cpu().numpy(), cells, np.zeros((len(cells), 3))
     if not pbc.all():
         boxes = cells.copy()
@@ -123,33 +130,36 @@ def _box(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.n
 
 
 @njit(cache=True, nogil=True)
-def _everything(offsets, ex_first, ex_j):
+def _everything(offsets, order, ex_first, ex_j):
     n, total, count = offsets[-1], 0, 0
+    rank = np.empty(n, np.int64)
+    for r in range(n):
+        rank[order[r]] = r
     for s in range(len(offsets) - 1):
         for low in range(offsets[s], offsets[s + 1], SIZE):
-            total += max(offsets[s + 1] - low - SIZE, 0)
+            total += _full(offsets[s + 1] - low)
             count += 1
-    order, moved = np.arange(n), np.zeros((n, 3), np.int32)
+    moved = np.zeros((n, 3), np.int32)
     start, system, first = np.zeros(count + 1, np.int64), np.empty(count, np.int64), np.zeros(count + 1, np.int64)
-    slot, shift = np.empty(total, np.int32), np.zeros((total, 3), np.int16)
+    slot, shift = np.full(total, n, np.int32), np.zeros((total, 3), np.int16)
     masked_first, masked = np.zeros(n + 1, np.int64), np.empty(len(ex_j), np.int32)
     c = p = m = 0
     for s in range(len(offsets) - 1):
         for low in range(offsets[s], offsets[s + 1], SIZE):
             high = min(low + SIZE, offsets[s + 1])
             start[c + 1], system[c] = high, s
-            for j in range(high, offsets[s + 1]):
-                slot[p] = j
-                p += 1
+            for j in range(low, offsets[s + 1]):
+                slot[p + j - low] = j
+            p += _full(offsets[s + 1] - low)
             first[c + 1] = p
             c += 1
             for i in range(low, high):
-                for e in range(ex_first[i], ex_first[i + 1]):
-                    if ex_j[e] > i:
-                        masked[m] = ex_j[e] - low
+                for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
+                    if rank[ex_j[e]] > i:
+                        masked[m] = rank[ex_j[e]] - low
                         m += 1
                 masked_first[i + 1] = m
-    return order, moved, start, system, first, slot, shift, masked_first, masked[:m].copy()
+    return moved, start, system, first, slot, shift, masked_first, masked[:m].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -169,6 +179,11 @@ def _near(
     for d in range(count):
         one, two, s = start[d], start[d + 1], system[d]
         box, inverse, periodic, opened, specials = boxes[s], inverses[s], pbc[s], p, 0
+        if p + two - one > len(slot):
+            slot, shift = _grown(slot, p + two - one), _grown_rows(shift, p + two - one)
+        for i in range(one, two):
+            slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = i, 0, 0, 0
+            p += 1
         centre, outer = _around(one, two, place, fractions, heights[s], periodic, reach, bins[s], begin, end)
         for i in range(one, two):
             for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
@@ -192,20 +207,26 @@ def _near(
                         if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
                             continue
                         if p == len(slot):
-                            slot, shift = _twice(slot), _twice_rows(shift)
+                            slot, shift = _grown(slot, p + 1), _grown_rows(shift, p + 1)
                         if j < two or partner[j] == d:
                             if specials == len(special):
-                                special = _twice(special)
+                                special = _grown(special, specials + 1)
                             special[specials] = p
                             specials += 1
                         slot[p] = j
                         for k in range(3):
                             shift[p, k] = t[k]
                         p += 1
+        last = opened + _full(p - opened)
+        if last > len(slot):
+            slot, shift = _grown(slot, last), _grown_rows(shift, last)
+        while p < last:
+            slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = n, 0, 0, 0
+            p += 1
         first[d + 1] = p
         for i in range(one, two):
             if m + two - one + specials > len(masked):
-                masked = _twice(masked)
+                masked = _grown(masked, m + two - one + specials)
             for u in range(i + 1 - two, specials):  # first its own, then those that may have to be masked
                 j = u + two if u < 0 else slot[special[u]]
                 for k in range(3):
@@ -221,7 +242,7 @@ def _near(
                                 v[k] += place[j, k] - place[i, k]
                             hidden = _nearest(v, inverse, periodic)
                 if hidden:
-                    masked[m] = j - one if u < 0 else two - one + special[u] - opened
+                    masked[m] = j - one if u < 0 else special[u] - opened
                     m += 1
             masked_first[i + 1] = m
     return first, slot[:p].copy(), shift[:p].copy(), masked_first, masked[:m].copy()
@@ -282,17 +303,24 @@ def _nearest(v, inverse, periodic):
 
 
 @njit(cache=True, nogil=True)
-def _twice(values):
+def _full(count):
+    """The next multiple of LANES."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+@njit(cache=True, nogil=True)
+def _grown(values, needed):
+    """A copy with room for `needed` values, and so many more that few copies are made."""
     # by a loop, here and elsewhere: an assignment of arrays takes seconds to compile
-    more = np.empty(2 * len(values), values.dtype)
+    more = np.empty(max(2 * len(values), needed), values.dtype)
     for i in range(len(values)):
         more[i] = values[i]
     return more
 
 
 @njit(cache=True, nogil=True)
-def _twice_rows(values):
-    more = np.empty((2 * len(values), values.shape[1]), values.dtype)
+def _grown_rows(values, needed):
+    more = np.empty((max(2 * len(values), needed), values.shape[1]), values.dtype)
     for i in range(len(values)):
         for k in range(values.shape[1]):
             more[i, k] = values[i, k]

@@ -14,11 +14,12 @@ from numba import njit, prange
 from numpy.polynomial import chebyshev
 from scipy.special import erfcx
 
+from labkit.forcefield.kernels.slots import ROOM, fill, gather, hide, placed, push, push_own
+from labkit.forcefield.kernels.vector_math import FAST
+
 WORK_PER_THREAD = 3_000  # slots: a thread has a buffer of forces of its own, fewer are not worth it
-ROOM = 1032  # slots in the buffer: the next of its nine parts lies no power of two away, which caches would not bear
 Y, Z, SIGMA, ROOT, CHARGE, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 9))
-FAR = 1e150  # Å, where a masked slot is meanwhile; its square is a number, and 1/FAR counts nothing
-FAST = {"contract", "arcp", "nsz", "reassoc"}
+FAR = 1e150  # Å, where a slot is that has no pair; its square is a number, and 1/FAR counts nothing
 _A, _DEGREE, _HALVINGS = 3.0, 20, 6
 
 
@@ -50,11 +51,11 @@ def _exp_erfcx(x):
 
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
-def _row(low, high, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_rf, c_rf, alpha):
-    """Energy and force of an atom with the slots low to high, forces on which are added to the buffer b."""
+def _row(m, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_rf, c_rf, alpha):
+    """Energy and force of an atom with m slots, forces on which are added to the buffer b."""
     fx = fy = fz = energy = 0.0
-    for k in range(high - low):
-        p = np.uint64(k) + np.uint64(low)
+    for k in range(m):
+        p = np.uint64(k)
         dx, dy, dz = b[p] - x, b[p + Y] - y, b[p + Z] - z
         r2 = dx * dx + dy * dy + dz * dz
         inverse2 = 1.0 / r2
@@ -93,7 +94,7 @@ def _row(low, high, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_
         b[p + FX] += gx
         b[p + FY] += gy
         b[p + FZ] += gz
-    return energy, fx, fy, fz
+    return energy, (fx, fy, fz)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -104,73 +105,32 @@ def _chunk(
     most = 0
     for i in range(len(masked_first) - 1):
         most = max(most, masked_first[i + 1] - masked_first[i])
-    b, at, was, origin = np.empty(9 * ROOM), np.empty(most, np.int64), np.empty(most), np.empty(3)
+    b, at, was = np.empty(9 * ROOM), np.empty(most, np.int64), np.empty(most)
     for c in range(low, high):
         one, two, s = start[c], start[c + 1], system[c]
-        own = two - one
-        total = own + first[c + 1] - first[c]
-        for k in range(3):
-            origin[k] = place[k, one]
-        for begin in range(0, total, ROOM):
-            m = min(ROOM, total - begin)
-            _fill(begin, m, one, own, first[c], slot, shift, cells[s], place, values, b)
+        origin = place[:, one]
+        for begin in range(first[c], first[c + 1], ROOM):
+            m = min(ROOM, first[c + 1] - begin)
+            fill(begin, m, slot, shift, cells[s], place, b)
+            for k in range(3):
+                gather(begin, m, slot, values[k], b[(3 + k) * ROOM :])
+                b[(6 + k) * ROOM : (6 + k) * ROOM + m] = 0.0
             for i in range(one, two):
-                hidden = 0
-                for k in range(masked_first[i], masked_first[i + 1]):
-                    p = masked[k] - begin
-                    if 0 <= p < m:
-                        at[hidden], was[hidden], b[p] = p, b[p], FAR
-                        hidden += 1
-                e, fx, fy, fz = _row(
-                    min(max(i - one + 1 - begin, 0), m), m, place[0, i], place[1, i], place[2, i],
-                    values[0, i], values[1, i], values[2, i], b, cut2, lj, switch, width, k_rf, c_rf, alpha,
+                if begin == first[c]:
+                    b[i - one] = FAR  # no pair with itself, nor again with those before it
+                hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
+                e, force = _row(
+                    m, place[0, i], place[1, i], place[2, i], values[0, i], values[1, i], values[2, i], b,
+                    cut2, lj, switch, width, k_rf, c_rf, alpha,
                 )  # fmt: skip
                 for k in range(hidden):
                     b[at[k]] = was[k]
                 energy[s] += e
-                _push(forces, virial[s], i, fx, fy, fz, place[0, i], place[1, i], place[2, i], origin)
-            for p in range(m):
-                r = one + begin + p if begin + p < own else slot[first[c] + begin + p - own]
-                fx, fy, fz = b[p + 6 * ROOM], b[p + 7 * ROOM], b[p + 8 * ROOM]
-                _push(forces, virial[s], r, fx, fy, fz, b[p], b[p + ROOM], b[p + 2 * ROOM], origin)
-
-
-@njit(cache=True, nogil=True)
-def _fill(begin, m, one, own, first, slot, shift, cell, place, values, b):
-    """Positions, parameters and no forces of m slots from `begin` on."""
-    for p in range(m):
-        if begin + p < own:
-            r = one + begin + p
-            x, y, z = place[0, r], place[1, r], place[2, r]
-        else:
-            k = first + begin + p - own
-            r = slot[k]
-            u, v, w = shift[k, 0], shift[k, 1], shift[k, 2]
-            x = place[0, r] + u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
-            y = place[1, r] + u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
-            z = place[2, r] + u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
-        b[p], b[p + ROOM], b[p + 2 * ROOM] = x, y, z
-        for k in range(3):
-            b[p + (3 + k) * ROOM] = values[k, r]
-            b[p + (6 + k) * ROOM] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def _push(forces, virial, r, fx, fy, fz, x, y, z, origin):
-    """Add a force on rank r, and what it does at x, y, z to Σ f ⊗ (r - origin)."""
-    forces[0, r] += fx
-    forces[1, r] += fy
-    forces[2, r] += fz
-    x, y, z = x - origin[0], y - origin[1], z - origin[2]
-    virial[0, 0] += fx * x
-    virial[0, 1] += fx * y
-    virial[0, 2] += fx * z
-    virial[1, 0] += fy * x
-    virial[1, 1] += fy * y
-    virial[1, 2] += fy * z
-    virial[2, 0] += fz * x
-    virial[2, 1] += fz * y
-    virial[2, 2] += fz * z
+                push_own(i, force, place, origin, forces, virial[s])
+            if begin == first[c]:
+                for i in range(one, two):
+                    b[i - one] = place[0, i]
+            push(begin, m, slot, 6, b, origin, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -183,17 +143,6 @@ def _chunks(
             edges[k], edges[k + 1], place, cells, values, start, system, first, slot, shift, masked_first, masked,
             cut2, lj, switch, width, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
         )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def _placed(positions, cells, order, moved, start, system, place):
-    """Positions (3, n) by rank, in the box."""
-    for c in range(len(system)):
-        h = cells[system[c]]
-        for r in range(start[c], start[c + 1]):
-            u, v, w = moved[r, 0], moved[r, 1], moved[r, 2]
-            for k in range(3):
-                place[k, r] = positions[order[r], k] - (u * h[0, k] + v * h[1, k] + w * h[2, k])
 
 
 @njit(cache=True, nogil=True)
@@ -228,16 +177,15 @@ def largest_move(positions, then):
 def nonbonded(threads, positions, cells, clusters, values, interactions, forces, energy, virial):
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
-    values (3, n): σ, sqrt(ε), charge by rank; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. The sums
+    values (3, n + 1): σ, sqrt(ε), charge by rank, and zeros; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. The sums
     have one order for one number of threads, so that results are the same to the bit.
     """
     order, moved, start, system, first, *slots = clusters.arrays()
     n, systems = len(order), len(cells)
     threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
-    place = np.empty((3, n))
-    _placed(positions, cells, order, moved, start, system, place)
+    place = placed(positions, cells, order, moved, start, system, FAR)
     sums, energies, virials = (
-        np.zeros((threads, 3, n)),
+        np.zeros((threads, 3, n + 1)),
         np.zeros((threads, systems)),
         np.zeros((threads, systems, 3, 3)),
     )

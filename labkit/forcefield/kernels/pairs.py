@@ -23,7 +23,7 @@ def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, shi
             filled[:] = counts[:-1]
         for c in range(len(system)):
             one, own, h = start[c], start[c + 1] - start[c], cells[system[c]]
-            total = own + first[c + 1] - first[c]
+            total = first[c + 1] - first[c]
             if total > len(hidden):
                 hidden = np.zeros(2 * total, np.bool_)
             for rank in range(one, one + own):
@@ -31,12 +31,12 @@ def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, shi
                 out = masked[masked_first[rank] : masked_first[rank + 1]]
                 hidden[out] = True
                 for p in range(rank - one + 1, total):
-                    if hidden[p]:
+                    other = slot[first[c] + p]
+                    if hidden[p] or other == n:
                         continue
-                    other = one + p if p < own else slot[first[c] + p - own]
                     j = order[other]
                     for k in range(3):
-                        v[k] = moved[rank, k] - moved[other, k] + (shift[first[c] + p - own, k] if p >= own else 0)
+                        v[k] = moved[rank, k] - moved[other, k] + shift[first[c] + p, k]
                     square = 0.0
                     for k in range(3):
                         square += (r[j, k] - r[i, k] + v[0] * h[0, k] + v[1] * h[1, k] + v[2] * h[2, k]) ** 2
