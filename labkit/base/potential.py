@@ -183,6 +183,22 @@ class Sum(Potential):
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).sum(0)
 
+    def compiled(self, state: State) -> Compiled | None:
+        """All parts on arrays, by `evaluate` those that are not compiled, where at least one is."""
+        found = [p.compiled(state) for p in self.potentials]
+        if not any(found):
+            return None
+        parts = [f or _on_arrays(p, state) for f, p in zip(found, self.potentials, strict=True)]
+
+        def total(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+            energy, part = parts[0](positions, forces), np.empty_like(forces)
+            for compute in parts[1:]:
+                energy = energy + compute(positions, part)
+                forces += part
+            return energy
+
+        return total
+
     def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
         """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
         doubtful = [uncertainty and _knows_doubt(p) for p in self.potentials]
@@ -204,6 +220,15 @@ class Sum(Potential):
             uncertainty_per_atom=spread("uncertainty_per_atom"),
             uncertainty_forces=spread("uncertainty_forces"),
         )
+
+
+def _on_arrays(potential: Potential, state: State) -> Compiled:
+    def compute(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+        found = potential.evaluate(state.replace(positions=torch.tensor(positions)))
+        forces[:] = found.forces.numpy()
+        return found.energy.numpy()
+
+    return compute
 
 
 class Committee(Potential):

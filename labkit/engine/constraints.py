@@ -193,7 +193,9 @@ class CompiledConstraints:
         from labkit.engine import kernels
 
         before = r.copy()
-        kernels.drift_on(*self._arrays, self._target, r, v, dt, self._tolerance, ITERATIONS, self._error, *self._scratch)
+        kernels.drift_on(
+            *self._arrays, self._target, r, v, dt, self._tolerance, ITERATIONS, self._error, *self._scratch
+        )
         if not np.abs(self._error).max(initial=0.0) <= self._tolerance:
             self._own._fail(self._clusters, torch.from_numpy(self._error), torch.from_numpy(before), step)
 

@@ -1,4 +1,4 @@
-"""Replica exchange: the replicas of one batch trade configurations between neighbouring temperatures."""
+"""Replica exchange: the replicas of one batch trade configurations between neighbouring temperatures or potentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import kinetic_energy
-from labkit.engine.motion import per_atom, per_system
+from labkit.engine.motion import evaluated, per_atom, per_system
 from labkit.errors import LabkitError
 from labkit.units import KB
 
@@ -28,21 +28,25 @@ WALKERS, ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS = (
 class ReplicaExchange:
     """Dynamics at S temperatures in which neighbours i, j exchange configurations with the probability
 
-    min(1, exp((β_i - β_j)(E_i - E_j))),  β = 1/k_B T, E potential energies,
+    min(1, exp(β_i [U_i(x_i) - U_i(x_j)] + β_j [U_j(x_j) - U_j(x_i)])),  β = 1/k_B T,
 
-    every `every` steps, pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... in turn. Temperatures stay with their places
-    s; positions, velocities times sqrt(T_new/T_old), forces and all that aux holds for a system change place. The
-    noise is a function of (seed, step).
+    every `every` steps, pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... in turn. Temperatures and potentials
+    stay with their places s; positions, velocities times sqrt(T_new/T_old), and all that aux holds for a system change
+    place. The noise is a function of (seed, step).
 
     integrator   dynamics of constant volume and temperature, whose `temperature` (S,) K ascends in each ladder
     every        steps between two attempts
     ladders      independent ladders in one batch, S/ladders replicas each, one after the other; each may be another
                  system, while all replicas of one are the same
+    hamiltonians False: one potential for all, and the exponent is (β_i - β_j)(U_i - U_j). True: each place has a
+                 potential of its own, as under umbrellas; an attempt costs one evaluation more, and temperatures may
+                 be equal
 
     `acceptance`, `round_trips` and `table` tell how it went, the last also as
     `Record(exchange.table, 100, "exchange.csv", exchange.COLUMNS)`. Sugita and Okamoto, Chem. Phys. Lett. 314, 141
-    (1999). Raises LabkitError for dynamics without temperature or with pressure, temperatures of another number or that
-    do not ascend, and replicas that differ in atoms, cell or energy.
+    (1999); Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042 (2000). Raises LabkitError for dynamics without
+    temperature or with pressure, temperatures of another number or that do not ascend, replicas that differ in atoms
+    or cell, and replicas that differ in energy without `hamiltonians`.
 
     >>> warm = Langevin(geometric_ladder(300.0, 450.0, 8), friction=0.001)  # doctest: +SKIP
     >>> exchange = ReplicaExchange(warm, every=100)  # doctest: +SKIP
@@ -51,6 +55,7 @@ class ReplicaExchange:
     integrator: Integrator
     every: int = 100
     ladders: int = 1
+    hamiltonians: bool = False
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("walker", "attempts", "accepted", "round_trips_of_walker")
 
@@ -61,7 +66,7 @@ class ReplicaExchange:
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         moved = self.integrator.step(self._begun(state, potential), potential, dt)
-        return moved if moved.step % self.every else self._exchanged(moved, state.step)
+        return moved if moved.step % self.every else self._exchanged(moved, potential, state.step)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
         """Many steps, faster where the potential is compiled."""
@@ -101,17 +106,35 @@ class ReplicaExchange:
         """The integrator's own, where it has them."""
         return getattr(self.integrator, "constraints", None)
 
-    def _exchanged(self, state: State, step: int) -> State:
+    def _exchanged(self, state: State, potential: Potential, step: int) -> State:
         temperatures = per_system(self.integrator.temperature, state, "temperature")
-        beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
-        exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
-        tried = self._lower(state)
+        tried, trial = self._lower(state), None
+        if self.hamiltonians:
+            trial = self._permuted(state, self._source(tried), temperatures)
+            trial = evaluated(trial, potential)
+            change = self._rows((state.aux["energy"] - trial.aux["energy"]) / (KB * temperatures))
+            exponent = change + change.roll(-1, 1)
+        else:
+            beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
+            exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
         random = noise.generator(state, noise.EXCHANGE, step)
         swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
+        source = self._source(swap)
+        after = self._permuted(state, source, temperatures)
+        if trial is not None:  # where a configuration is new, so are its forces
+            new = source != torch.arange(len(source), device=source.device)
+            aux = {**after.aux, "energy": torch.where(new, trial.aux["energy"], state.aux["energy"])}
+            if "heat" in aux:  # as is what another potential makes of the same configuration
+                aux["heat"] = aux["heat"] + aux["energy"] - state.aux["energy"][source]
+            forces = torch.where(new[state.system.index, None], trial.forces, state.forces)
+            after = after.replace(forces=forces, aux=aux)
+        return self._counted(after, tried, swap)
+
+    def _source(self, swap: Tensor) -> Tensor:
+        """From which place (S,) each place gets its configuration; `swap` marks lower places, (ladders, S/ladders)."""
         # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
         moves = swap.long() - swap.roll(1, 1).long()
-        source = torch.arange(state.system.n_systems, device=moves.device) + moves.flatten()
-        return self._counted(self._permuted(state, source, temperatures), tried, swap)
+        return torch.arange(moves.numel(), device=moves.device) + moves.flatten()
 
     def _lower(self, state: State) -> Tensor:
         """Which places are the lower ones of a pair at this step, (ladders, S/ladders)."""
@@ -179,12 +202,16 @@ class ReplicaExchange:
                 "one size, two replicas or more, and a whole number of steps from 1"
             )
         temperatures = self._rows(per_system(self.integrator.temperature, state, "temperature"))
-        if not bool((temperatures[:, 0] > 0).all() and (temperatures.diff(dim=1) > 0).all()):
+        if self.hamiltonians and not bool((temperatures > 0).all()):
+            raise LabkitError(f"ReplicaExchange: temperatures {temperatures.tolist()} K; expected positive ones")
+        if not self.hamiltonians and not bool((temperatures[:, 0] > 0).all() and (temperatures.diff(dim=1) > 0).all()):
             raise LabkitError(
                 f"ReplicaExchange: temperatures {temperatures.tolist()} K; expected positive ones that ascend in each "
                 "ladder, as geometric_ladder(300.0, 450.0, 8) gives"
             )
-        _check_replicas(state, potential, n // self.ladders)
+        twin = _check_replicas(state, n // self.ladders)
+        if not self.hamiltonians:
+            _check_potential(state, potential, n // self.ladders, twin)
 
 
 def geometric_ladder(low: float, high: float, replicas: int) -> Tensor:
@@ -200,8 +227,8 @@ def geometric_ladder(low: float, high: float, replicas: int) -> Tensor:
     return low * (high / low) ** torch.linspace(0, 1, replicas, dtype=torch.float64)
 
 
-def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
-    """Raise LabkitError unless each run of `replicas` systems is one system, with one potential."""
+def _check_replicas(state: State, replicas: int) -> Tensor:
+    """Raise LabkitError unless each run of `replicas` systems is one system; each atom's one in the first of them."""
     system, counts = state.system, state.system.counts
     leader = torch.arange(len(counts), device=counts.device) // replicas * replicas
     unequal = counts != counts[leader]
@@ -217,6 +244,13 @@ def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
             f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
             "expected replicas of one system, as State.from_atoms([atoms] * S)"
         )
+    return twin
+
+
+def _check_potential(state: State, potential: Potential, replicas: int, twin: Tensor) -> None:
+    """Raise LabkitError where the same positions have other energies in another replica."""
+    counts = state.system.counts
+    leader = torch.arange(len(counts), device=counts.device) // replicas * replicas
     with torch.no_grad():
         alike = potential.evaluate(state.replace(positions=state.positions[twin]), forces=False).energy
     potential.reset()  # the run begins with lists of its own
@@ -226,5 +260,6 @@ def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
         s = int(apart[0])
         raise LabkitError(
             f"ReplicaExchange: the same positions have {float(alike[leader[s]]):.6g} eV as system {int(leader[s])} and "
-            f"{float(alike[s]):.6g} eV as system {s}; expected one potential for all replicas, as forcefield.repeat(S)"
+            f"{float(alike[s]):.6g} eV as system {s}; expected one potential for all replicas, as "
+            "forcefield.repeat(S), or ReplicaExchange(..., hamiltonians=True)"
         )

@@ -132,6 +132,91 @@ def test_dynamics_and_exchanges_reach_canonical_distributions(dynamics) -> None:
         assert float(drift.abs().max()) < 0.01 and float(now.aux["heat"].abs().mean()) > 0.02
 
 
+class Umbrellas(Lonely):
+    """½ k_s r² on each atom of place s."""
+
+    def __init__(self, k: Tensor) -> None:
+        super().__init__()
+        self.k = k
+
+    def energy(self, system, positions, cell, neighbours):
+        return 0.5 * self.k * system.sum_over_atoms(positions.square().sum(1))
+
+
+@pytest.mark.parametrize("temperatures", [LADDER, torch.full((4,), 300.0, dtype=torch.float64)])
+def test_exchanges_of_hamiltonians_keep_canonical_distributions(temperatures) -> None:
+    """From exact samples under springs of four strengths; a criterion without the strengths does not."""
+    ladders, k = 1200, torch.tensor([1.0, 1.5, 2.5, 3.0], dtype=torch.float64)
+    every, springs = temperatures.repeat(ladders), Umbrellas(k.repeat(ladders))
+    state = maxwell_boltzmann(argon(2, len(every)), every, com_removed=False)
+    width = (KB * every / springs.k).sqrt().repeat_interleave(2)[:, None]
+    random = torch.Generator().manual_seed(11)
+    state = state.replace(positions=width * torch.randn(state.positions.shape, generator=random, dtype=torch.float64))
+
+    def moved(**options) -> State:
+        exchange = ReplicaExchange(Still(every), every=1, ladders=ladders, **options)
+        now = exchange.init(state, springs)
+        for _ in range(30):
+            now = exchange.step(now, springs, 1.0)
+        assert bool(((exchange.acceptance(now) > 0.3) & (exchange.acceptance(now) < 1)).any(0).all())
+        return now
+
+    def worst(now: State) -> float:
+        found = []
+        for energies in (springs.evaluate(now).energy, kinetic_energy(now)):
+            reduced = energies.view(-1, 4) / (KB * temperatures)
+            found += [stats.kstest(column.numpy(), stats.gamma(3).cdf).pvalue for column in reduced.T]
+        return min(found)
+
+    now = moved(hamiltonians=True)
+    assert worst(now) > 1e-3
+    torch.testing.assert_close(now.aux["energy"], springs.evaluate(now).energy)
+    torch.testing.assert_close(now.forces, springs.evaluate(now).forces)
+    swapped = now.replace(positions=now.positions.view(-1, 4, 2, 3).flip(1).reshape(-1, 3))
+    assert worst(swapped) < 1e-3
+
+
+def test_permutations_under_hamiltonians_have_their_weights() -> None:
+    """Three walkers that do not move: p(π) ~ exp(-Σ β_s U_s(x_π(s)))."""
+    ladders, steps = 400, 100
+    temperatures = torch.tensor([250.0, 250.0, 300.0], dtype=torch.float64)
+    k = torch.tensor([2.0, 1.0, 0.5], dtype=torch.float64)
+    squares = torch.tensor([0.02, 0.06, 0.11], dtype=torch.float64)
+    state = argon(1, 3 * ladders)
+    along = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
+    state = state.replace(positions=squares.sqrt().repeat(ladders)[:, None] * along)
+    exchange = ReplicaExchange(Still(temperatures.repeat(ladders)), every=1, ladders=ladders, hamiltonians=True)
+    springs = Umbrellas(k.repeat(ladders))
+    now = exchange.init(state, springs)
+    orders = list(permutations(range(3)))
+    seen = []
+    for step in range(steps + 20):
+        now = exchange.step(now, springs, 1.0)
+        if step >= 20:
+            which = (now.aux[WALKERS].view(-1, 3) % 3).tolist()
+            seen.append([orders.index(tuple(row)) for row in which])
+    share = np.stack([(np.array(seen) == m).mean(0) for m in range(6)])
+    beta = 1 / (KB * temperatures)
+    weights = np.array([float(torch.exp(-(beta * 0.5 * k * squares[list(order)]).sum())) for order in orders])
+    weights /= weights.sum()
+    errors = share.std(1, ddof=1) / ladders**0.5
+    assert np.abs((share.mean(1) - weights) / errors).max() < 4 and weights.max() / weights.min() > 2
+
+
+def test_heat_of_exchanged_hamiltonians() -> None:
+    """What is conserved goes with the configuration, also where its potential is another one."""
+    k, wanted = torch.tensor([1.0, 2.0]).repeat(50), torch.full((100,), 300.0)
+    exchange = ReplicaExchange(Csvr(wanted, 200.0, com_removed=False), every=5, ladders=50, hamiltonians=True)
+    springs = Umbrellas(k.double())
+    now = exchange.init(maxwell_boltzmann(argon(2, 100), 300.0, com_removed=False), springs)
+    first = exchange.conserved(now)
+    for _ in range(100):
+        now = exchange.step(now, springs, 5.0)
+    drift = exchange.conserved(now) - first[now.aux[WALKERS]]
+    assert float(drift.abs().max()) < 0.01 and bool((exchange.acceptance(now) > 0).any())
+    assert not now.aux[WALKERS].equal(torch.arange(100))
+
+
 class DoubleWell(Lonely):
     """a (x² - 1)² + t x + ½ k (y² + z²), wells of different depth at -1 and 1 Å."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -53,7 +54,7 @@ def test_kernels_of_other_sources_are_forgotten(tmp_path) -> None:
     """A function that was compiled with the old version of one that it calls, in another file."""
     package = tmp_path / "package"
     package.mkdir()
-    (package / "__init__.py").write_text(open(kernels.__file__).read())
+    (package / "__init__.py").write_text(Path(kernels.__file__).read_text())
     (package / "outer.py").write_text(
         "import numba\nfrom package.inner import inner\n"
         "@numba.njit(cache=True)\ndef outer():\n    return inner()\nprint(outer())\n"

@@ -194,7 +194,8 @@ def _room(masked_first):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _radii(
-    low, high, charges, rho, radii, shape, saturating, solute, solvent, kappa, surface, probe, integral, size, grows, pull,
+    low, high, charges, rho, radii, shape, saturating, solute, solvent, kappa, surface, probe, integral, size, grows,
+    pull,
 ):  # fmt: skip
     """Energy of the atoms low to high alone; B, dB/dI and dE/dB of it."""
     energy = 0.0
@@ -232,9 +233,7 @@ def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, 
                 b[p + 2 * ROOM], b[p + 3 * ROOM] = 1.0 / b[p + ROOM], 0.0
             for i in range(start[c], start[c + 1]):
                 place = row[c] + (3 * (i - start[c]) + 2) * width + begin - first[c]
-                e, own = _charge_row(
-                    m, charges[i], size[i], solute, solvent, kappa, shifted, cut2, b, kept, place
-                )
+                e, own = _charge_row(m, charges[i], size[i], solute, solvent, kappa, shifted, cut2, b, kept, place)
                 energy += e
                 pull[i] += own
             scatter(begin, m, slot, b[3 * ROOM :], pull)
@@ -297,9 +296,7 @@ def _systems(low, high, edges, place, cells, clusters, row, room, atoms, necks, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def _systems_apart(
-    groups, edges, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
-):
+def _systems_apart(groups, edges, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
     """Each thread has systems of its own."""
     for k in prange(len(groups) - 1):
         _systems(

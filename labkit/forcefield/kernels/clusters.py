@@ -3,8 +3,8 @@
 Atoms are sorted so that up to SIZE successive ones, a cluster, lie together. The atoms of a cluster and all that have
 pairs with them and come later stand in one list of slots, an atom (or an image of one) each, which the kernels of pairs
 run through for each atom of the cluster with the processor's vectors: its length is a multiple of LANES. A list is an
-eighth as long as one of pairs, and a little too wide: what lies beyond the cutoff counts nothing (Páll and Hess, Comput.
-Phys. Commun. 184, 2641, 2013).
+eighth as long as one of pairs, and a little too wide: what lies beyond the cutoff counts nothing (Páll and Hess,
+Comput. Phys. Commun. 184, 2641, 2013).
 """
 
 from __future__ import annotations

@@ -177,8 +177,8 @@ def largest_move(positions, then):
 def nonbonded(threads, positions, cells, clusters, values, interactions, forces, energy, virial):
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
-    values (3, n + 1): σ, sqrt(ε), charge by rank, and zeros; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. The sums
-    have one order for one number of threads, so that results are the same to the bit.
+    values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; interactions: cutoff², lj, switch, 1/width, k_rf,
+    c_rf, alpha. The sums have one order for one number of threads, so that results are the same to the bit.
     """
     order, moved, start, system, first, *slots = clusters.arrays()
     n, systems = len(order), len(cells)
