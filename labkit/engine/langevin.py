@@ -74,11 +74,11 @@ class Langevin:
     def _mixing(self, state: State, dt: float) -> Thermostat:
         from labkit.engine.kernels import mix  # late: needs numba
 
-        keep, width = (t.numpy() for t in self._weights(state, dt))
+        keep, width = (t.double().numpy() for t in self._weights(state, dt))
 
         def thermostat(step: int, velocities: np.ndarray) -> None:
             random = noise.normal(state, noise.THERMOSTAT, *velocities.shape, step=step)
-            mix(velocities, keep, width, random.numpy())
+            mix(velocities, keep, width, random.double().numpy())
 
         return thermostat
 

@@ -42,18 +42,23 @@ def _compiled(state: State, potential: Potential) -> Compiled | None:
     tensors = state.positions, state.velocities, state.cell
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *potential.parameters())):
         return None
-    same = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors)
+    same = all(t.device.type == "cpu" for t in tensors)
     return potential.compiled(state) if same and compiler() and state.forces is not None else None
 
 
 def _moved(
     state: State, compute: Compiled, dt: float, steps: int, constraints: Constraints | None, mix: Thermostat | None
 ) -> State:
-    """The order of operations is that of `kicked` and `drifted` in motion.py."""
+    """The order of operations is that of `kicked` and `drifted` in motion.py.
+
+    A state of single precision is moved in double, and rounded after each step: so the bits do not depend on how many
+    steps go at once.
+    """
     from labkit.engine.kernels import drift, kick  # late: needs numba
 
-    r, v, f = (t.detach().numpy().copy() for t in (state.positions, state.velocities, state.forces))
-    masses, energy = state.system.masses, state.aux["energy"].numpy()
+    dtype = state.positions.dtype
+    r, v, f = (t.detach().double().numpy().copy() for t in (state.positions, state.velocities, state.forces))
+    masses, energy = state.system.masses.double(), state.aux["energy"].numpy()
     weight = FORCE_TO_ACCELERATION / masses.numpy()
     rigid = constraints.on_arrays(masses) if constraints is not None and len(constraints) else None
 
@@ -75,7 +80,10 @@ def _moved(
         kick(v, f, weight, 0.5 * dt)
         if rigid is not None:
             rigid.project(r, v)
-    aux = {**state.aux, "energy": torch.from_numpy(energy)}
+        if dtype == torch.float32:
+            for a in (r, v, f):
+                a[:] = a.astype(np.float32)
+    aux = {**state.aux, "energy": torch.from_numpy(energy).to(dtype)}
     aux.pop("stress", None)  # one of earlier positions
-    positions, velocities, forces = (torch.from_numpy(a) for a in (r, v, f))
+    positions, velocities, forces = (torch.from_numpy(a).to(dtype) for a in (r, v, f))
     return state.replace(positions=positions, velocities=velocities, forces=forces, aux=aux, step=state.step + steps)

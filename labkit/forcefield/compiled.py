@@ -39,19 +39,21 @@ class Compiled:
         self.kernels, self.rest = list(kernels), rest
 
     def evaluate(self, state: State, *, forces: bool = True, stress: bool = False) -> Evaluation:
+        dtype, state = state.positions.dtype, _double(state)
         found = self.rest.evaluate(state, forces=forces, stress=stress)
         self._begin(state)
         energy, force, virial = found.energy.numpy(), np.zeros(state.positions.shape), np.zeros(state.cell.shape)
         for kernel in self.kernels:
             kernel.add(*self._arrays(state), energy, force, virial)
         return Evaluation(
-            found.energy,
-            found.forces + torch.from_numpy(force) if forces else None,
-            found.stress - torch.from_numpy(virial) / state.volume()[:, None, None] if stress else None,
+            found.energy.to(dtype),
+            (found.forces + torch.from_numpy(force)).to(dtype) if forces else None,
+            (found.stress - torch.from_numpy(virial) / state.volume()[:, None, None]).to(dtype) if stress else None,
         )
 
     def start(self, state: State) -> Compiled:
         """Ready for positions of this system, in this cell, with the parameters as they are now."""
+        state = _double(state)
         self._begin(state)
         self._state, self._cells = state, state.cell.detach().numpy()
         self._constant = self.rest.evaluate(state, forces=False).energy.numpy() if self.rest.still else None
@@ -81,6 +83,13 @@ class Compiled:
     @staticmethod
     def _arrays(state: State) -> tuple[np.ndarray, np.ndarray]:
         return state.positions.detach().contiguous().numpy(), state.cell.detach().contiguous().numpy()
+
+
+def _double(state: State) -> State:
+    """The state in double precision: kernels compute in it whatever the state's."""
+    if state.positions.dtype == torch.float64:
+        return state
+    return state.replace(positions=state.positions.double(), cell=state.cell.double())
 
 
 class Rest(Potential):

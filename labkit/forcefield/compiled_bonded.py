@@ -38,7 +38,7 @@ class CompiledBonded:
 def _kernel(term: Term) -> Callable[..., None]:
     from labkit.forcefield.kernels import bonded
 
-    atoms, values = term.atoms.numpy(), [getattr(term, key).detach().numpy() for key in term.VALUES]
+    atoms, values = term.atoms.numpy(), [getattr(term, key).detach().double().numpy() for key in term.VALUES]
     if isinstance(term, HarmonicBonds):
         return partial(bonded.bonds, atoms, *values)
     if isinstance(term, Pairs14):

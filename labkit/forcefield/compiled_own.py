@@ -25,12 +25,12 @@ class CompiledBorn(CompiledPairs):
 
     def _read(self) -> None:
         term: GeneralizedBorn = self.terms[0]
-        charges, radii, screen, shape = (getattr(term, key).detach().numpy() for key in term.VALUES)
+        charges, radii, screen, shape = (getattr(term, key).detach().double().numpy() for key in term.VALUES)
         rho = radii - term.offset
         kinds = term.kinds.numpy() if term.necks else np.zeros(len(rho), np.int64)
         self._values = charges * COULOMB**0.5, radii, rho, screen * rho, shape, kinds
         self._kinds = kinds
-        tables = [table.numpy().reshape(len(table), len(table)) for table in (term.depth, term.distance)]
+        tables = [table.double().numpy().reshape(len(table), len(table)) for table in (term.depth, term.distance)]
         reach = 2 * term.offset + NECK_REACH if term.necks else None
         self._necks = float(term.neck_scale) * tables[0], tables[1], reach
         cut2, shifted = (None, 0.0) if term.reach is None else (term.reach**2, 1 / term.reach)
@@ -67,7 +67,7 @@ class CompiledNbfix(CompiledPairs):
 
     def _read(self) -> None:
         term: Nbfix = self.terms[0]
-        tables = (table.detach().numpy() for table in (term.repulsive, term.attractive))
+        tables = (table.detach().double().numpy() for table in (term.repulsive, term.attractive))
         far = (np.inf if part is None else float(part) for part in (term.switch, term.reach))
         self._values = term.kinds.numpy(), *tables, *far
 

@@ -24,18 +24,19 @@ class CompiledPairs:
     """One Lennard-Jones term, one electrostatic term, or both in one pass.
 
     The list of pairs reaches SKIN beyond the cutoff, and is found again when atoms, or the cell, may have moved a pair
-    from outside to within it.
+    from outside to within it. `real`: the precision of a pair; sums are of float64.
     """
 
     _kinds: np.ndarray | None = None  # (n,), of atoms that are better neighbours in a list of all pairs
 
-    def __init__(self, terms: Sequence[PairTerm]) -> None:
+    def __init__(self, terms: Sequence[PairTerm], real: type = np.float64) -> None:
+        self.real = real
         self.terms, self.builds = tuple(terms), 0
         self.cutoff = terms[0].reach
         self._kept: tuple | None = None
 
     @staticmethod
-    def groups(terms: Sequence[Term]) -> list[CompiledPairs]:
+    def groups(terms: Sequence[Term], real: type = np.float64) -> list[CompiledPairs]:
         """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
         found: list[list[PairTerm]] = []
         for term in terms:
@@ -48,7 +49,7 @@ class CompiledPairs:
                     break
             else:
                 found.append([term])
-        return [CompiledPairs(group) for group in found]
+        return [CompiledPairs(group, real) for group in found]
 
     def begin(self, state: State) -> None:
         self.terms[0].check(state.system)
@@ -76,10 +77,12 @@ class CompiledPairs:
 
         clusters = self._kept[1]
         if self._sorted is None:
-            self._sorted = np.stack([by_rank(values, clusters.order) for values in self._values])
+            values = np.stack([by_rank(values, clusters.order) for values in self._values]).astype(self.real)
+            slots = np.concatenate([values[:, clusters.slot], np.zeros((3, 16), values.dtype)], 1)
+            self._sorted = values, slots
         energy, forces, virial = results
         nonbonded(
-            config().threads, positions, cells, clusters, self._sorted, self._interactions, forces, energy, virial
+            config().threads, positions, cells, clusters, *self._sorted, self._interactions, forces, energy, virial
         )
 
     def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
@@ -90,7 +93,7 @@ class CompiledPairs:
             self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
         reach = None if self.cutoff is None else self.cutoff + SKIN
         clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
-        far = float(max(np.abs(part).sum(1).max(initial=0) for part in (clusters.shift, clusters.moved)))
+        far = float(max(np.abs(part).sum(1).max(initial=0) for part in (clusters.moves, clusters.moved)))
         self._kept = (system, clusters, positions.copy(), cells.copy(), 3 * far)
         self._sorted = None
         self.builds += 1
@@ -119,9 +122,9 @@ def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
     values = np.zeros((3, n))
     for term in terms:
         if isinstance(term, LennardJones):
-            values[0], values[1] = term.sigma.detach().numpy(), term.root_epsilon.detach().numpy()
+            values[0], values[1] = term.sigma.detach().double().numpy(), term.root_epsilon.detach().double().numpy()
         else:
-            values[2] = term.charges.detach().numpy() * COULOMB**0.5
+            values[2] = term.charges.detach().double().numpy() * COULOMB**0.5
     return values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +22,9 @@ from labkit.forcefield.term import Term
 class ForceField(Potential):
     """E = Σ E_term, for the `n_atoms` atoms of a system, or of all systems of a batch.
 
+    pair_dtype   torch.float32: on the CPU Lennard-Jones and electrostatics of near pairs are computed in single
+                 precision and summed in double; forces then have a relative error of some 1e-6, see `pairs_in`
+
     >>> from ase.build import molecule
     >>> from labkit.base import State
     >>> from labkit.forcefield import HarmonicAngles, HarmonicBonds
@@ -31,8 +35,11 @@ class ForceField(Potential):
     torch.Size([3])
     """
 
-    def __init__(self, terms: Mapping[str, Term], n_atoms: int) -> None:
+    def __init__(self, terms: Mapping[str, Term], n_atoms: int, *, pair_dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
+        if pair_dtype not in (torch.float32, torch.float64):
+            raise LabkitError(f"pair_dtype is {pair_dtype}; expected torch.float32 or torch.float64")
+        self.single_pairs = pair_dtype == torch.float32  # a plain value, so that it is in a run's fingerprint
         if not terms:
             raise LabkitError("a force field without terms; give some by name, as in {'bonds': HarmonicBonds(...)}")
         for name, term in terms.items():
@@ -63,10 +70,18 @@ class ForceField(Potential):
                 "forcefield.repeat(n), for different systems ForceField.batch([a, b])"
             )
 
+    def pairs_in(self, dtype: torch.dtype) -> ForceField:
+        """This force field, with the same terms, computing near pairs in torch.float32 or torch.float64."""
+        return type(self)(dict(self.terms), self.n_atoms, pair_dtype=dtype)
+
+    @property
+    def _pairs(self) -> dict[str, torch.dtype]:
+        return {"pair_dtype": torch.float32 if self.single_pairs else torch.float64}
+
     def evaluate(
         self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: bool
     ) -> Evaluation:
-        """As any potential; on the CPU in float64 the pairs go by compiled kernels, unless a graph is wanted."""
+        """As any potential; on the CPU terms go by compiled kernels, in double precision, unless a graph is wanted."""
         fast = None if create_graph or per_atom or wanted.get("uncertainty") else self._fast(state)
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
@@ -86,11 +101,12 @@ class ForceField(Potential):
 
     def _fast(self, state: State) -> compiled.Compiled | None:
         self.check(state.system)
-        if state.positions.device.type != "cpu" or state.positions.dtype != torch.float64 or not compiler():
+        if state.positions.device.type != "cpu" or not compiler():
             return None
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())
-            kernels = [*CompiledPairs.groups(terms), *own_kernels(terms), CompiledBonded(terms)]
+            real = np.float32 if self.single_pairs else np.float64
+            kernels = [*CompiledPairs.groups(terms, real), *own_kernels(terms), CompiledBonded(terms)]
             done = {id(term) for kernel in kernels for term in kernel.terms}
             self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
         return self.__dict__["_kernels"]
@@ -111,11 +127,16 @@ class ForceField(Potential):
             if "atoms" not in kind.INDICES and len(having) < len(forcefields):
                 raise LabkitError(f"term {name}: some systems of the batch have no parameters for it; give them zeros")
             terms[name] = kind.batch([f.terms[name] for f, _ in having], [s for _, s in having])
-        return cls(terms, sum(counts))
+        if len({f.single_pairs for f in forcefields}) > 1:
+            raise LabkitError(
+                "some force fields of the batch compute pairs in float32, others in float64; use pairs_in"
+            )
+        return cls(terms, sum(counts), **forcefields[0]._pairs)
 
     def repeat(self, times: int) -> ForceField:
         """This force field for `times` replicas in one batch."""
-        return type(self)({n: t.repeated(times, self.n_atoms) for n, t in self.terms.items()}, times * self.n_atoms)
+        terms = {name: term.repeated(times, self.n_atoms) for name, term in self.terms.items()}
+        return type(self)(terms, times * self.n_atoms, **self._pairs)
 
 
 def check_apart(state: State) -> None:

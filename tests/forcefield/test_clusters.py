@@ -23,7 +23,7 @@ def pairs(found: Clusters, positions: np.ndarray, cell: np.ndarray) -> tuple[np.
         assert first % LANES == 0 and last % LANES == 0
         real = [p for p in range(first, last) if found.slot[p] < len(place)]
         assert found.slot[first : first + two - one].tolist() == list(range(one, two))
-        slots = [(found.slot[p], place[found.slot[p]] + found.shift[p] @ cell) for p in real]
+        slots = [(found.slot[p], place[found.slot[p]] + found.moves[found.move[p]] @ cell) for p in real]
         for i in range(one, two):
             masked = set(found.masked[found.masked_first[i] : found.masked_first[i + 1]])
             for p in range(i - one + 1, len(slots)):

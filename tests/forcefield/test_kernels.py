@@ -70,5 +70,3 @@ def test_kernels_of_other_sources_are_forgotten(tmp_path) -> None:
     assert run(1) == 1
     assert run(1) == 1
     assert run(2) == 2
-
-

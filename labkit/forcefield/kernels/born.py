@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from labkit.forcefield.kernels.slots import ROOM, fill, gather, hide, placed, push, push_own, scatter
+from labkit.forcefield.kernels.slots import ROOM, fill, gather, hide, placed, push, push_own, scatter, shift_vectors
 from labkit.forcefield.kernels.vector_math import FAST, exp_minus, log_ratios
 
 X, Y, Z, RHO, SCALED, DEPTH, DISTANCE, DEPTH_J, DISTANCE_J, TAKEN = (np.uint64(k * ROOM) for k in range(10))
@@ -151,16 +151,18 @@ def _push_row(m, x, y, z, chain, b, kept, row, width):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _take(
-    low, high, place, cells, start, system, first, slot, shift, masked_first, masked, row, rho, scaled, kinds, depth,
-    distance, reach, cut2, kept, integral,
+    low, high, place, cells, start, system, first, slot, moves, move, masked_first, masked, row, rho, scaled, kinds,
+    depth, distance, reach, cut2, kept, integral,
 ):  # fmt: skip
     """The first pass over clusters low to high: add to `integral` (n + 1,)."""
-    b, (at, was) = np.empty(10 * ROOM), _room(masked_first)
+    b, (at, was), table = np.empty(10 * ROOM), _room(masked_first), np.empty((len(moves), 3))
     for c in range(low, high):
-        width = first[c + 1] - first[c]
+        width, origin = first[c + 1] - first[c], place[:, start[c]]
+        if c == low or system[c] != system[c - 1]:
+            shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
             m, kind = min(ROOM, first[c + 1] - begin), -1
-            fill(begin, m, slot, shift, cells[system[c]], place, b)
+            fill(begin, m, slot, move, table, place, origin, b)
             gather(begin, m, slot, rho, b[3 * ROOM :])
             gather(begin, m, slot, scaled, b[4 * ROOM :])
             for p in range(9 * ROOM, 9 * ROOM + m):
@@ -176,7 +178,8 @@ def _take(
                         b[p + 7 * ROOM], b[p + 8 * ROOM] = depth[other, kind], distance[other, kind]
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
                 integral[i] += _take_row(
-                    m, place[0, i], place[1, i], place[2, i], rho[i], scaled[i], reach, cut2, b, kept,
+                    m, place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2], rho[i], scaled[i], reach,
+                    cut2, b, kept,
                     row[c] + 3 * width * (i - start[c]) + begin - first[c], width,
                 )  # fmt: skip
                 for k in range(hidden):
@@ -241,29 +244,32 @@ def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _push(low, high, place, cells, start, system, first, slot, shift, row, chain, kept, forces, virial):
+def _push(low, high, place, cells, start, system, first, slot, moves, move, row, chain, kept, forces, virial):
     """The third pass: forces (3, n + 1) and Σ f ⊗ r."""
-    b = np.empty(7 * ROOM)
+    b, table = np.empty(7 * ROOM), np.empty((len(moves), 3))
     for c in range(low, high):
         width, origin = first[c + 1] - first[c], place[:, start[c]]
+        if c == low or system[c] != system[c - 1]:
+            shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
             m = min(ROOM, first[c + 1] - begin)
-            fill(begin, m, slot, shift, cells[system[c]], place, b)
+            fill(begin, m, slot, move, table, place, origin, b)
             gather(begin, m, slot, chain, b[3 * ROOM :])
             for k in range(4, 7):
                 for p in range(k * ROOM, k * ROOM + m):
                     b[p] = 0.0
             for i in range(start[c], start[c + 1]):
                 at = row[c] + 3 * width * (i - start[c]) + begin - first[c]
-                force = _push_row(m, place[0, i], place[1, i], place[2, i], chain[i], b, kept, at, width)
+                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
+                force = _push_row(m, x, y, z, chain[i], b, kept, at, width)
                 push_own(i, force, place, origin, forces, virial)
-            push(begin, m, slot, 4, b, origin, forces, virial)
+            push(begin, m, slot, 4, b, forces, virial)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, work, forces, energy, virial):
     """All three passes over one system."""
-    start, system, first, slot, shift, masked_first, masked = clusters
+    start, system, first, slot, moves, move, masked_first, masked = clusters
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
     saturating, solute, solvent, kappa, shifted, surface, probe = water
@@ -271,7 +277,7 @@ def _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, wo
     low, high = edges[s], edges[s + 1]
     one, two = start[low], start[high]
     _take(
-        low, high, place, cells, start, system, first, slot, shift, masked_first, masked, row, rho, scaled, kinds,
+        low, high, place, cells, start, system, first, slot, moves, move, masked_first, masked, row, rho, scaled, kinds,
         depth, distance, reach, cut2, kept, integral,
     )  # fmt: skip
     energy[s] += _radii(
@@ -284,7 +290,7 @@ def _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, wo
     for i in range(one, two):
         pull[i] *= grows[i]
     pull[len(pull) - 1] = 0.0
-    _push(low, high, place, cells, start, system, first, slot, shift, row, pull, kept, forces, virial[s])
+    _push(low, high, place, cells, start, system, first, slot, moves, move, row, pull, kept, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -308,7 +314,7 @@ def _systems_apart(groups, edges, place, cells, clusters, row, room, atoms, neck
 @njit(cache=True, nogil=True, error_model="numpy", parallel=True)
 def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
     """The threads divide the clusters of one system; sums in the order of the threads."""
-    start, system, first, slot, shift, masked_first, masked = clusters
+    start, system, first, slot, moves, move, masked_first, masked = clusters
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
     saturating, solute, solvent, kappa, shifted, surface, probe = water
@@ -319,7 +325,7 @@ def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water
     energies, virials = np.zeros(threads), np.zeros((threads, 3, 3))
     for k in prange(threads):
         _take(
-            cuts[k], cuts[k + 1], place, cells, start, system, first, slot, shift, masked_first, masked, row, rho,
+            cuts[k], cuts[k + 1], place, cells, start, system, first, slot, moves, move, masked_first, masked, row, rho,
             scaled, kinds, depth, distance, reach, cut2, kept, parts[k],
         )  # fmt: skip
     energy[s] += _radii(
@@ -336,7 +342,7 @@ def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water
     chain[n - 1] = 0.0
     for k in prange(threads):
         _push(
-            cuts[k], cuts[k + 1], place, cells, start, system, first, slot, shift, row, chain, kept, pushes[k],
+            cuts[k], cuts[k + 1], place, cells, start, system, first, slot, moves, move, row, chain, kept, pushes[k],
             virials[k],
         )  # fmt: skip
     for k in range(threads):

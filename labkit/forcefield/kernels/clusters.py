@@ -28,8 +28,8 @@ class Clusters:
     order (n,)          atom of each rank
     moved (n, 3)        cells by which the atom of a rank is moved into the box
     start (C + 1,)      first rank of each cluster; system (C,)
-    first (C + 1,)      its slots, of which the first are its own atoms; slot (P,) int32 rank, shift (P, 3) int16 cells;
-                        what fills them up has the rank n, of no atom
+    first (C + 1,)      its slots, of which the first are its own atoms; slot (P,) int32 rank, moved by
+                        moves[move (P,)] cells (K, 3); what fills them up has the rank n, of no atom
     masked_first (n + 1,), masked   slots of the cluster that the atom of a rank has no pair with, beside itself and
                         those of its own atoms that come before it
     """
@@ -40,7 +40,8 @@ class Clusters:
     system: np.ndarray
     first: np.ndarray
     slot: np.ndarray
-    shift: np.ndarray
+    moves: np.ndarray
+    move: np.ndarray
     masked_first: np.ndarray
     masked: np.ndarray
 
@@ -141,7 +142,7 @@ def _everything(offsets, order, ex_first, ex_j):
             count += 1
     moved = np.zeros((n, 3), np.int32)
     start, system, first = np.zeros(count + 1, np.int64), np.empty(count, np.int64), np.zeros(count + 1, np.int64)
-    slot, shift = np.full(total, n, np.int32), np.zeros((total, 3), np.int16)
+    slot, moves, move = np.full(total, n, np.int32), np.zeros((1, 3), np.int64), np.zeros(total, np.int32)
     masked_first, masked = np.zeros(n + 1, np.int64), np.empty(len(ex_j), np.int32)
     c = p = m = 0
     for s in range(len(offsets) - 1):
@@ -159,7 +160,7 @@ def _everything(offsets, order, ex_first, ex_j):
                         masked[m] = rank[ex_j[e]] - low
                         m += 1
                 masked_first[i + 1] = m
-    return moved, start, system, first, slot, shift, masked_first, masked[:m].copy()
+    return moved, start, system, first, slot, moves, move, masked_first, masked[:m].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -245,7 +246,29 @@ def _near(
                     masked[m] = j - one if u < 0 else special[u] - opened
                     m += 1
             masked_first[i + 1] = m
-    return first, slot[:p].copy(), shift[:p].copy(), masked_first, masked[:m].copy()
+    moves, move = _distinct(shift[:p])
+    return first, slot[:p].copy(), moves, move, masked_first, masked[:m].copy()
+
+
+@njit(cache=True, nogil=True)
+def _distinct(shift):
+    """The different rows of (P, 3) whole numbers, and which of them each is."""
+    reach = 0
+    for p in range(len(shift)):
+        for k in range(3):
+            reach = max(reach, abs(shift[p, k]))
+    side = 2 * reach + 1
+    number, count = np.full(side * side * side, -1, np.int32), 0
+    moves, move = np.empty((side * side * side, 3), np.int64), np.empty(len(shift), np.int32)
+    for p in range(len(shift)):
+        code = ((shift[p, 0] + reach) * side + shift[p, 1] + reach) * side + shift[p, 2] + reach
+        if number[code] < 0:
+            number[code] = count
+            for k in range(3):
+                moves[count, k] = shift[p, k]
+            count += 1
+        move[p] = number[code]
+    return moves[:count].copy(), move
 
 
 @njit(cache=True, nogil=True)

@@ -3,6 +3,9 @@
 The inner loop has no branch and reads and writes one buffer at fixed distances, so that the compiler makes vector
 instructions of it: what it takes for that are unsigned indices and division without a check. An interaction that there
 is not is None, by whose type the compiler leaves it out.
+
+In single precision a vector holds twice as many pairs. Positions are then those relative to a cluster, subtracted in
+double precision, and what a cluster adds to forces, energies and virials is summed in double precision.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ from numba import njit, prange
 from numpy.polynomial import chebyshev
 from scipy.special import erfcx
 
-from labkit.forcefield.kernels.slots import ROOM, fill, gather, hide, placed, push, push_own
+from labkit.forcefield.kernels.slots import ROOM, fill, hide, placed, push, push_own, shift_vectors
 from labkit.forcefield.kernels.vector_math import FAST
 
 WORK_PER_THREAD = 3_000  # slots: a thread has a buffer of forces of its own, fewer are not worth it
-Y, Z, SIGMA, ROOT, CHARGE, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 9))
-FAR = 1e150  # Å, where a slot is that has no pair; its square is a number, and 1/FAR counts nothing
+Y, Z, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 6))
+FAR = {np.float64: 1e150, np.float32: 1e15}  # Å, where a slot without a pair is: 1/FAR counts nothing, FAR² is finite
 _A, _DEGREE, _HALVINGS = 3.0, 20, 6
 
 
@@ -35,57 +38,64 @@ EXP = tuple(1 / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(12))
 
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
-def _exp_erfcx(x):
-    """exp(-x²) and erfcx(x), to 1e-14: polynomials, because the library's functions stop the use of vectors."""
-    y = min(x * x, 40.0)
-    small, scaled = 0.0, 0.0
+def _exp_erfcx(x, b):
+    """exp(-x²) and erfcx(x), to 1e-14 where b is of float64: polynomials, as the library's functions stop the use of vectors."""
+    real = b.dtype.type
+    y = min(x * x, real(40.0))
+    small, scaled = real(0.0), real(0.0)
     for k in range(12):
-        small = small * -y + EXP[11 - k]
+        small = small * -y + real(EXP[11 - k])
     for _ in range(_HALVINGS):
         small = small * small
-    inverse = 1.0 / (x + _A)
-    t = (x - _A) * inverse
+    inverse = real(1.0) / (x + real(_A))
+    t = (x - real(_A)) * inverse
     for k in range(_DEGREE + 1):
-        scaled = scaled * t + ERFCX[_DEGREE - k]
-    return small, 2.0 * _A * inverse * scaled
+        scaled = scaled * t + real(ERFCX[_DEGREE - k])
+    return small, real(2.0 * _A) * inverse * scaled
 
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
-def _row(m, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_rf, c_rf, alpha):
-    """Energy and force of an atom with m slots, forces on which are added to the buffer b."""
-    fx = fy = fz = energy = 0.0
+def _row(m, base, x, y, z, sigma, root, charge, b, values, cut2, lj, switch, width, k_rf, c_rf, alpha):
+    """Energy and force of an atom with m slots from `base` on, forces on which are added to the buffer b.
+
+    values (3, P): σ, sqrt(ε) and charge of the slots; all of the type of b
+    """
+    real = b.dtype.type
+    zero, half, one, six = real(0.0), real(0.5), real(1.0), real(6.0)
+    fx = fy = fz = energy = zero
     for k in range(m):
         p = np.uint64(k)
+        q = np.uint64(base) + p
         dx, dy, dz = b[p] - x, b[p + Y] - y, b[p + Z] - z
         r2 = dx * dx + dy * dy + dz * dz
-        inverse2 = 1.0 / r2
+        inverse2 = one / r2
         inverse = math.sqrt(inverse2)
-        u = slope = 0.0  # slope: -(1/r) du/dr
+        u = slope = zero  # slope: -(1/r) du/dr
         if lj is not None:
-            mean = 0.5 * (sigma + b[p + SIGMA])
+            mean = half * (sigma + values[0, q])
             s2 = mean * mean * inverse2
             s6 = s2 * s2 * s2
-            six = 4.0 * root * b[p + ROOT] * s6
-            twelve = six * s6
-            u, slope = twelve - six, (12.0 * twelve - 6.0 * six) * inverse2
+            attractive = real(4.0) * root * values[1, q] * s6
+            repulsive = attractive * s6
+            u, slope = repulsive - attractive, six * (repulsive + repulsive - attractive) * inverse2
             if switch is not None:
                 t = (r2 * inverse - switch) * width
-                t = t if t > 0.0 else 0.0
-                w = 1.0 - t * t * t * (10.0 + t * (6.0 * t - 15.0))
-                slope = slope * w + u * inverse * 30.0 * t * t * (1.0 - t) * (1.0 - t) * width
+                t = t if t > zero else zero
+                w = one - t * t * t * (real(10.0) + t * (six * t - real(15.0)))
+                slope = slope * w + u * inverse * real(30.0) * t * t * (one - t) * (one - t) * width
                 u *= w
         if k_rf is not None:
-            qq = charge * b[p + CHARGE]
+            qq = charge * values[2, q]
             u += qq * (inverse + k_rf * r2 - c_rf)
-            slope += qq * (inverse * inverse2 - 2.0 * k_rf)
+            slope += qq * (inverse * inverse2 - k_rf - k_rf)
         if alpha is not None:
-            qq = charge * b[p + CHARGE]
-            gauss, scaled = _exp_erfcx(alpha * r2 * inverse)
+            qq = charge * values[2, q]
+            gauss, scaled = _exp_erfcx(alpha * r2 * inverse, b)
             u += qq * gauss * scaled * inverse
-            slope += qq * gauss * (scaled * inverse + 1.1283791670955126 * alpha) * inverse2
+            slope += qq * gauss * (scaled * inverse + real(1.1283791670955126) * alpha) * inverse2
         near = r2 < cut2
-        u = u if near else 0.0
-        slope = slope if near else 0.0
+        u = u if near else zero
+        slope = slope if near else zero
         gx, gy, gz = slope * dx, slope * dy, slope * dz
         energy += u
         fx -= gx
@@ -99,29 +109,35 @@ def _row(m, x, y, z, sigma, root, charge, b, cut2, lj, switch, width, k_rf, c_rf
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _chunk(
-    low, high, place, cells, values, start, system, first, slot, shift, masked_first, masked,
-    cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
+    low, high, place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked,
+    far, cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
 ):  # fmt: skip
-    most = 0
+    real, most = values.dtype.type, 0
     for i in range(len(masked_first) - 1):
         most = max(most, masked_first[i + 1] - masked_first[i])
-    b, at, was = np.empty(9 * ROOM), np.empty(most, np.int64), np.empty(most)
+    b, at, was = np.empty(6 * ROOM, values.dtype), np.empty(most, np.int64), np.empty(most, values.dtype)
+    table = np.empty((len(moves), 3))
     for c in range(low, high):
         one, two, s = start[c], start[c + 1], system[c]
+        if c == low or s != system[c - 1]:
+            shift_vectors(moves, cells[s], table)
         origin = place[:, one]
         for begin in range(first[c], first[c + 1], ROOM):
             m = min(ROOM, first[c + 1] - begin)
-            fill(begin, m, slot, shift, cells[s], place, b)
-            for k in range(3):
-                gather(begin, m, slot, values[k], b[(3 + k) * ROOM :])
-                b[(6 + k) * ROOM : (6 + k) * ROOM + m] = 0.0
+            fill(begin, m, slot, move, table, place, origin, b)
+            full = (m + 15) // 16 * 16  # whole vectors also in single precision
+            for p in range(m, full):
+                b[p], b[p + ROOM], b[p + 2 * ROOM] = far, real(0.0), real(0.0)
+            for k in range(3, 6):
+                for p in range(k * ROOM, k * ROOM + full):
+                    b[p] = real(0.0)
             for i in range(one, two):
                 if begin == first[c]:
-                    b[i - one] = FAR  # no pair with itself, nor again with those before it
-                hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
+                    b[i - one] = far  # no pair with itself, nor again with those before it
+                hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, far, b, at, was)
                 e, force = _row(
-                    m, place[0, i], place[1, i], place[2, i], values[0, i], values[1, i], values[2, i], b,
-                    cut2, lj, switch, width, k_rf, c_rf, alpha,
+                    full, begin, real(place[0, i] - origin[0]), real(place[1, i] - origin[1]), real(place[2, i] - origin[2]),
+                    values[0, i], values[1, i], values[2, i], b, slot_values, cut2, lj, switch, width, k_rf, c_rf, alpha,
                 )  # fmt: skip
                 for k in range(hidden):
                     b[at[k]] = was[k]
@@ -129,19 +145,19 @@ def _chunk(
                 push_own(i, force, place, origin, forces, virial[s])
             if begin == first[c]:
                 for i in range(one, two):
-                    b[i - one] = place[0, i]
-            push(begin, m, slot, 6, b, origin, forces, virial[s])
+                    b[i - one] = place[0, i] - origin[0]
+            push(begin, m, slot, 3, b, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def _chunks(
-    edges, place, cells, values, start, system, first, slot, shift, masked_first, masked,
-    cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
+    edges, place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked,
+    far, cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
 ):  # fmt: skip
     for k in prange(len(edges) - 1):
         _chunk(
-            edges[k], edges[k + 1], place, cells, values, start, system, first, slot, shift, masked_first, masked,
-            cut2, lj, switch, width, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
+            edges[k], edges[k + 1], place, cells, values, slot_values, start, system, first, slot, moves, move,
+            masked_first, masked, far, cut2, lj, switch, width, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
         )  # fmt: skip
 
 
@@ -174,22 +190,25 @@ def largest_move(positions, then):
     return math.sqrt(largest)
 
 
-def nonbonded(threads, positions, cells, clusters, values, interactions, forces, energy, virial):
+def nonbonded(threads, positions, cells, clusters, values, slot_values, interactions, forces, energy, virial):
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
-    values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; interactions: cutoff², lj, switch, 1/width, k_rf,
-    c_rf, alpha. The sums have one order for one number of threads, so that results are the same to the bit.
+    values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; slot_values: those of the slots, and 16 more as
+    vectors may be longer than what is left; interactions: cutoff², lj, switch, 1/width, k_rf,
+    c_rf, alpha. Pairs are computed in the precision of the values. The sums have one order for one number of threads, so that results are the same to the bit.
     """
     order, moved, start, system, first, *slots = clusters.arrays()
     n, systems = len(order), len(cells)
     threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
-    place = placed(positions, cells, order, moved, start, system, FAR)
+    far = FAR[values.dtype.type]
+    place = placed(positions, cells, order, moved, start, system, far)
     sums, energies, virials = (
         np.zeros((threads, 3, n + 1)),
         np.zeros((threads, systems)),
         np.zeros((threads, systems, 3, 3)),
     )
-    arguments = (place, cells, values, start, system, first, *slots, *interactions)
+    interactions = [part if part is None or part is True else values.dtype.type(part) for part in interactions]
+    arguments = (place, cells, values, slot_values, start, system, first, *slots, values.dtype.type(far), *interactions)
     if threads == 1:
         _chunk(0, len(system), *arguments, sums[0], energies[0], virials[0])
     else:

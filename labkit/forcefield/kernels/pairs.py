@@ -7,7 +7,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, shift, masked_first, masked):
+def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, moves, move, masked_first, masked):
     """Partners of atom i: partner[first[i]:first[i + 1]], moved by shift (cells) of the same rows; each pair once.
 
     Of the clusters' pairs those nearer than sqrt(reach2) [Å].
@@ -36,7 +36,7 @@ def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, shi
                         continue
                     j = order[other]
                     for k in range(3):
-                        v[k] = moved[rank, k] - moved[other, k] + shift[first[c] + p, k]
+                        v[k] = moved[rank, k] - moved[other, k] + moves[move[first[c] + p], k]
                     square = 0.0
                     for k in range(3):
                         square += (r[j, k] - r[i, k] + v[0] * h[0, k] + v[1] * h[1, k] + v[2] * h[2, k]) ** 2

@@ -10,7 +10,7 @@ from numba import njit
 
 from labkit.forcefield.kernels.vector_math import FAST
 
-ROOM = 1032  # a multiple of LANES; no power of two, by which caches would not bear to have parts apart
+ROOM = 1040  # slots, a multiple of 16; no power of two, by which caches would not bear to have parts apart
 
 
 @njit(cache=True, nogil=True)
@@ -28,16 +28,21 @@ def placed(positions, cells, order, moved, start, system, far):
 
 
 @njit(cache=True, nogil=True)
-def fill(begin, m, slot, shift, cell, place, b):
-    """Positions of m slots from `begin` on."""
+def shift_vectors(moves, cell, table):
+    """Shifts (K, 3) in cells as vectors in Å."""
+    for k in range(len(moves)):
+        for x in range(3):
+            table[k, x] = moves[k, 0] * cell[0, x] + moves[k, 1] * cell[1, x] + moves[k, 2] * cell[2, x]
+
+
+@njit(cache=True, nogil=True)
+def fill(begin, m, slot, move, table, place, origin, b):
+    """Positions of m slots from `begin` on, moved by a row of the table, relative to an origin."""
     for p in range(m):
-        r, u, v, w = slot[begin + p], shift[begin + p, 0], shift[begin + p, 1], shift[begin + p, 2]
-        x, y, z = place[0, r], place[1, r], place[2, r]
-        if u | v | w:
-            x += u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
-            y += u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
-            z += u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
-        b[p], b[p + ROOM], b[p + 2 * ROOM] = x, y, z
+        r, t = slot[begin + p], move[begin + p]
+        b[p] = place[0, r] + table[t, 0] - origin[0]
+        b[p + ROOM] = place[1, r] + table[t, 1] - origin[1]
+        b[p + 2 * ROOM] = place[2, r] + table[t, 2] - origin[2]
 
 
 @njit(cache=True, nogil=True)
@@ -67,19 +72,20 @@ def hide(begin, m, low, high, masked, far, b, at, was):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def push(begin, m, slot, first, b, origin, forces, virial):
+def push(begin, m, slot, first, b, forces, virial):
     """Add the forces on m slots from `begin` on, the parts of the buffer from `first` on, and Σ f ⊗ (r - origin)."""
+    zero = b.dtype.type(0.0)
     for p in range(m):
         r, at = slot[begin + p], p + first * ROOM
         forces[0, r] += b[at]
         forces[1, r] += b[at + ROOM]
         forces[2, r] += b[at + 2 * ROOM]
     for k in range(3):
-        at, x, y, z = (first + k) * ROOM, 0.0, 0.0, 0.0
+        at, x, y, z = (first + k) * ROOM, zero, zero, zero
         for p in range(m):
-            x += b[p + at] * (b[p] - origin[0])
-            y += b[p + at] * (b[p + ROOM] - origin[1])
-            z += b[p + at] * (b[p + 2 * ROOM] - origin[2])
+            x += b[p + at] * b[p]
+            y += b[p + at] * b[p + ROOM]
+            z += b[p + at] * b[p + 2 * ROOM]
         virial[k, 0] += x
         virial[k, 1] += y
         virial[k, 2] += z
