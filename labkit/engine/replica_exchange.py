@@ -42,7 +42,7 @@ class ReplicaExchange:
     `acceptance`, `round_trips` and `table` tell how it went, the last also as
     `Record(exchange.table, 100, "exchange.csv", exchange.COLUMNS)`. Sugita and Okamoto, Chem. Phys. Lett. 314, 141
     (1999). Raises LabkitError for dynamics without temperature or with pressure, temperatures of another number or that
-    do not ascend, and replicas that differ in atoms, cell or energy.
+    do not ascend, and replicas that differ in atoms, cell, energy or the places of held atoms.
 
     >>> warm = Langevin(geometric_ladder(300.0, 450.0, 8), friction=0.001)  # doctest: +SKIP
     >>> exchange = ReplicaExchange(warm, every=100)  # doctest: +SKIP
@@ -217,6 +217,16 @@ def _check_replicas(state: State, potential: Potential, replicas: int) -> None:
             f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
             "expected replicas of one system, as State.from_atoms([atoms] * S)"
         )
+    if system.any_held:
+        away = system.held & (state.positions != state.positions[twin]).any(1)
+        if bool(away.any()):
+            atom = int(away.nonzero()[0])
+            s = int(system.index[atom])
+            raise LabkitError(
+                f"ReplicaExchange: atom {atom - system.offsets[s]} is held at other positions in systems "
+                f"{int(leader[s])} and {s} of one ladder, which would trade them; expected the same to the bit, as "
+                "State.from_atoms([atoms] * S) has them"
+            )
     with torch.no_grad():
         alike = potential.evaluate(state.replace(positions=state.positions[twin]), forces=False).energy
     potential.reset()  # the run begins with lists of its own
