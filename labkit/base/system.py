@@ -24,7 +24,7 @@ class System:
     """What does not change during dynamics, for S systems with n atoms in all.
 
     numbers (n,)   atomic numbers
-    masses  (n,)   u
+    masses  (n,)   u; infinite for atoms that are held, which never move (`labkit.engine.hold`)
     index   (n,)   which system an atom belongs to, ascending
     pbc     (S, 3) which directions repeat
     topology       bonds and the like, or None
@@ -53,6 +53,26 @@ class System:
     def offsets(self) -> list[int]:
         """Where each system's atoms begin and the last ones end, S + 1 numbers."""
         return [0, *torch.cumsum(self.counts, 0).tolist()]
+
+    @cached_property
+    def held(self) -> Tensor:
+        """Which atoms are held: those of infinite mass, (n,) of bool."""
+        return torch.isposinf(self.masses.detach())
+
+    @cached_property
+    def any_held(self) -> bool:
+        """Whether an atom of the batch is held; asked of the device once."""
+        return bool(self.held.any())
+
+    @cached_property
+    def held_counts(self) -> Tensor:
+        """Held atoms of each system, (S,)."""
+        return self.sum_over_atoms(self.held.long())
+
+    @property
+    def free_masses(self) -> Tensor:
+        """Masses (n,) u with zero for held atoms, whose m v and m v² are zero: for sums over what moves."""
+        return torch.where(self.held, 0.0, self.masses) if self.any_held else self.masses
 
     @cached_property
     def of_species(self) -> dict[int, Tensor]:
@@ -121,6 +141,9 @@ class State:
     ) -> State:
         """Take one ASE Atoms or a sequence of them as one batch.
 
+        Atoms of infinite mass are held, as in `to_atoms`; ASE's own constraints, such as FixAtoms, are not read: use
+        `labkit.engine.hold(state, fixed.index)`.
+
         Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that
         is periodic along a lattice vector of length zero.
         """
@@ -141,11 +164,14 @@ class State:
             index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
             pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
         )
+        velocities = tensor([f.get_velocities() / ASE_TIME for f in frames])
+        if system.any_held:  # ASE may have a momentum inf * 0 there
+            velocities = torch.where(system.held[:, None], 0.0, velocities)
         return cls(
             system=system,
             positions=tensor([f.positions for f in frames]),
             cell=tensor([f.cell.array[None] for f in frames]),
-            velocities=tensor([f.get_velocities() / ASE_TIME for f in frames]),
+            velocities=velocities,
             seed=seed,
         )
 
@@ -179,7 +205,11 @@ class State:
         return cls(system, *moving, step=first.step, seed=first.seed)
 
     def to_atoms(self, energy: Tensor | None = None) -> list[ase.Atoms]:
-        """Give the batch back as ASE Atoms, with velocities and, where known, energies (S,) eV and forces."""
+        """Give the batch back as ASE Atoms, with velocities and, where known, energies (S,) eV and forces.
+
+        Held atoms keep their infinite mass. They do not become FixAtoms, which would make ASE report their forces as
+        zero, and those are what mean forces are made of.
+        """
         numbers, index = self.system.numbers.cpu().numpy(), self.system.index.cpu().numpy()
         frames = []
         for s in range(self.system.n_systems):
@@ -191,7 +221,11 @@ class State:
                 pbc=self.system.pbc[s].cpu().numpy(),
                 masses=self.system.masses.cpu().numpy()[mine],
             )
-            frame.set_velocities(self.velocities.detach().cpu().numpy()[mine] * ASE_TIME)
+            velocities = self.velocities.detach().cpu().numpy()[mine] * ASE_TIME
+            if self.system.any_held:  # ASE stores momenta, and inf * 0 is no number
+                frame.set_momenta(self.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)
+            else:
+                frame.set_velocities(velocities)
             results = {}
             if energy is not None:
                 results["energy"] = float(energy[s])

@@ -6,6 +6,7 @@ from labkit.engine.constraints import Constraints
 from labkit.engine.csvr import Csvr
 from labkit.engine.differentiable import rollout
 from labkit.engine.graph_memory import GraphMemory, gradient_memory
+from labkit.engine.held import hold
 from labkit.engine.hydrogen_mass import hydrogen_mass_repartitioning
 from labkit.engine.kinetic import (
     degrees_of_freedom,
@@ -37,6 +38,7 @@ __all__ = [
     "fire",
     "geometric_ladder",
     "gradient_memory",
+    "hold",
     "hydrogen_mass_repartitioning",
     "internal_pressure",
     "kinetic_energy",

@@ -10,6 +10,7 @@ from torch import Tensor
 from labkit.base import Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
+from labkit.engine.held import refuse_held
 from labkit.engine.kinetic import degrees_of_freedom
 from labkit.engine.langevin import Langevin
 from labkit.engine.motion import evaluated, per_atom, per_system
@@ -38,7 +39,7 @@ class CellRescaling:
     every           steps between changes of the cell; the forces are computed again after each
 
     Bernetti and Bussi, J. Chem. Phys. 153, 114107 (2020). Raises LabkitError for a batch that is not periodic in all
-    directions and for parameters that are not positive.
+    directions, for held atoms, and for parameters that are not positive.
 
     >>> ambient = CellRescaling(temperature=300.0, pressure=1e-4)
     """
@@ -56,6 +57,12 @@ class CellRescaling:
             found = f"time {self.time} fs, compressibility {self.compressibility} 1/GPa, every {self.every} steps"
             raise LabkitError(f"CellRescaling: {found}; expected positive numbers")
         per_system(self.pressure, state, "pressure")
+        refuse_held(
+            state.system,
+            "CellRescaling",
+            "a cell that breathes moves all atoms with it: find the volume with all atoms free, then use Langevin or "
+            "Csvr, which keep it",
+        )
         shut = state.system.pbc.all(1)
         if not bool(shut.all()):
             raise LabkitError(
@@ -129,8 +136,12 @@ def internal_pressure(state: State, constraints: Constraints | None = None) -> T
 
     K is the kinetic energy of the centres of clusters of `constraints` and d (n, 3) Å what each atom has from its own:
     constraints hold a cluster together by forces that no potential knows, and a centre feels none of them. Without
-    constraints each atom is its own centre.
+    constraints each atom is its own centre. Raises LabkitError for held atoms: a strain that leaves them where they are
+    is none of the cell.
     """
+    refuse_held(
+        state.system, "pressure", "they do not follow a strain of the cell, so there is none: leave the pressure out"
+    )
     system, volume = state.system, state.volume()
     _, momenta, arms = centres(state, constraints)
     kinetic = KINETIC * system.sum_over_atoms((momenta.square() / system.masses[:, None]).sum(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ class Constraints:
     New positions x' = x + M^-1 Jᵀ(x_old) λ with λ such that all |r|² = d² (SHAKE; Newton's iteration with the full
     matrix), velocities v' = v + M^-1 Jᵀ(x) μ with μ such that all r·v = 0 (RATTLE, linear). Clusters are the connected
     components: a rigid water, a carbon with its hydrogens. Distances are not folded into the cell: molecules are whole.
+    An atom of infinite mass (`labkit.engine.hold`) stays where it is, and its partner alone is moved. Two such atoms
+    keep their distance anyway: their constraint is neither counted nor solved for.
 
     atoms     (m, 2) indices into the flat batch
     distances (m,)   Å
@@ -73,15 +76,33 @@ class Constraints:
         return Constraints(self.atoms.to(device), self.distances.to(device))
 
     def count(self, system: System) -> Tensor:
-        """Number of constraints of each system, (S,)."""
-        if not len(self):
+        """Number of constraints of each system, (S,), without those of two held atoms, which take no motion away."""
+        moving = self.moving(system.masses)
+        if not len(moving):
             return system.masses.new_zeros(system.n_systems)
-        one = torch.ones(len(self), dtype=system.masses.dtype, device=system.masses.device)
-        index = system.index.index_select(0, self._on(system.masses.device)[0].atoms[:, 0])
+        one = torch.ones(len(moving), dtype=system.masses.dtype, device=system.masses.device)
+        index = system.index.index_select(0, moving._on(system.masses.device)[0].atoms[:, 0])
         return one.new_zeros(system.n_systems).index_add(0, index, one)
 
-    def check(self, system: System) -> None:
-        """Raise LabkitError for atoms that the batch does not have, or that are of two systems."""
+    def moving(self, masses: Tensor) -> Constraints:
+        """Those of which an atom at least can move: these themselves, unless two atoms of infinite mass are bound."""
+        if not len(self):
+            return self
+        kept = self._split
+        if kept.get("masses") is not masses:
+            still = torch.isposinf(masses.detach()).to(self.atoms.device)[self.atoms].all(1)
+            if "still" not in kept or not torch.equal(kept["still"], still):
+                kept["still"] = still
+                kept["moving"] = Constraints(self.atoms[~still], self.distances[~still]) if bool(still.any()) else self
+            kept["masses"] = masses  # the same tensor is not looked at again: on a GPU that would wait for it
+        return kept["moving"]
+
+    def check(self, system: System, positions: Tensor | None = None) -> None:
+        """Raise LabkitError for atoms that the batch does not have, or that are of two systems.
+
+        With held atoms also for two of them that are not at their distance in `positions` (n, 3), as nothing will move
+        them there, and for more constraints than the free atoms between held ones can meet.
+        """
         atoms, index = self.atoms.cpu(), system.index.cpu()
         if not len(atoms):
             return
@@ -94,6 +115,36 @@ class Constraints:
         if len(apart):
             a, b = atoms[int(apart[0])].tolist()
             raise LabkitError(f"a constraint binds atoms {a} and {b} of different systems; expected two of one system")
+        if system.any_held:
+            self._check_held(system, positions)
+
+    def _check_held(self, system: System, positions: Tensor | None) -> None:
+        held, atoms, wanted = system.held.cpu(), self.atoms.cpu(), self.distances.detach().cpu()
+        if positions is not None:
+            ends = positions.detach().cpu()[atoms]
+            found = (ends[:, 1] - ends[:, 0]).norm(dim=1)
+            off = ((found / wanted.to(found)) ** 2 - 1).abs() > 10 * _tolerance(positions)
+            wrong = torch.nonzero(held[atoms].all(1) & off).flatten().tolist()
+            if wrong:
+                a, b = atoms[wrong[0]].tolist()
+                raise LabkitError(
+                    f"atoms {a} and {b} are both held, {float(found[wrong[0]]):.6f} Å apart, but are constrained to "
+                    f"{float(wanted[wrong[0]]):.6f} Å; leave that constraint out, or hold them after a run or a "
+                    "minimisation with these constraints has brought them there"
+                )
+        moving = self.moving(system.masses)
+        if not len(moving):
+            return
+        group = moving.groups(system).cpu()
+        room = torch.bincount(group, 3.0 * ~held)
+        needed = torch.bincount(group[moving.atoms.cpu()[:, 0]], minlength=len(room))
+        over = torch.nonzero(needed > room).flatten().tolist()
+        if over:
+            atom, free = int((group == over[0]).nonzero()[0]), int(room[over[0]]) // 3
+            raise LabkitError(
+                f"atom {atom} is in a cluster of {int(needed[over[0]])} constraints with {free} free atoms, the others "
+                f"held; expected at most {3 * free}, three for each free atom: leave some out, or hold fewer atoms"
+            )
 
     def groups(self, system: System) -> Tensor:
         """For each atom (n,) the number of its cluster; an atom without constraints is a cluster of its own."""
@@ -107,9 +158,10 @@ class Constraints:
         Raises LabkitError, naming the step and the atoms, where that does not converge: on the CPU at once, on a GPU
         at every 100th step.
         """
-        if not len(self):
+        own = self.moving(masses)
+        if not len(own):
             return moved
-        own, c, _ = self._on(moved.device)
+        own, c, _ = own._on(moved.device)
         target = own.distances.to(moved).index_select(0, c.which.flatten()).view(c.which.shape).square()
         if _compiled(reference, moved, masses, target):
             from labkit.engine import kernels
@@ -135,9 +187,10 @@ class Constraints:
 
     def velocities(self, positions: Tensor, velocities: Tensor, masses: Tensor) -> Tensor:
         """Velocities (n, 3) without their components along the constraints, projected in the metric of the masses."""
-        if not len(self):
+        own = self.moving(masses)
+        if not len(own):
             return velocities
-        _, c, _ = self._on(positions.device)
+        _, c, _ = own._on(positions.device)
         if _compiled(positions, velocities, masses):
             from labkit.engine import kernels
 
@@ -151,8 +204,8 @@ class Constraints:
         return _pushed(c, velocities, weight, -torch.linalg.solve_ex(matrix, along, check_errors=False)[0], bonds)
 
     def on_arrays(self, masses: Tensor) -> CompiledConstraints:
-        """These constraints for many steps on the CPU."""
-        return CompiledConstraints(self, masses)
+        """These constraints for many steps on the CPU; there is one at least that can move (see `moving`)."""
+        return CompiledConstraints(self.moving(masses), masses)
 
     def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
         worst = int(torch.nan_to_num(error.abs(), nan=torch.inf, posinf=torch.inf).argmax())
@@ -176,6 +229,11 @@ class Constraints:
     def _kept(self) -> dict[torch.device, tuple[Constraints, Clusters, Groups]]:
         return {}
 
+    @cached_property
+    def _split(self) -> dict[str, Any]:
+        """What `moving` found for the last masses."""
+        return {}
+
 
 class CompiledConstraints:
     """Drifts and projections of arrays in place, as `Constraints.positions` and `.velocities` make them."""
@@ -192,10 +250,8 @@ class CompiledConstraints:
         """r += dt v and back onto the constraints, which changes v too."""
         from labkit.engine import kernels
 
-        before = r.copy()
-        kernels.drift_on(
-            *self._arrays, self._target, r, v, dt, self._tolerance, ITERATIONS, self._error, *self._scratch
-        )
+        before, error = r.copy(), self._error
+        kernels.drift_on(*self._arrays, self._target, r, v, dt, self._tolerance, ITERATIONS, error, *self._scratch)
         if not np.abs(self._error).max(initial=0.0) <= self._tolerance:
             self._own._fail(self._clusters, torch.from_numpy(self._error), torch.from_numpy(before), step)
 

@@ -28,7 +28,8 @@ class Csvr:
 
     temperature K, a number or (S,)
     time        τ in fs
-    com_removed whether the centre of mass rests (it does after `maxwell_boltzmann`, unless an external field acts)
+    com_removed whether the centre of mass rests (it does after `maxwell_boltzmann`, unless an external field acts, or
+                atoms are held: then all degrees of freedom of the free ones count, whatever stands here)
 
     aux["heat"] (S,) eV is what the thermostat has given; `conserved` subtracts it.
     Bussi, Donadio and Parrinello, J. Chem. Phys. 126, 014101 (2007). Raises LabkitError for a system at rest, which no
@@ -54,6 +55,8 @@ class Csvr:
                     f"Csvr: temperature of system {s} is {float(target[s])} K; expected a positive number"
                 )
             if not free[s] > 1:
+                if state.system.held_counts[s] == state.system.counts[s]:
+                    raise LabkitError(f"Csvr: all atoms of system {s} are held; expected two free ones or more")
                 raise LabkitError(
                     f"Csvr: system {s} has {float(free[s]):.0f} degrees of freedom, expected 2 or more; use Langevin, "
                     "or com_removed=False where an external field acts"

@@ -64,7 +64,7 @@ class Health:
 
     def _leaps(self, state: State) -> Tensor:
         square = state.velocities.square().sum(1)
-        return (square * self.dt**2 > LEAP**2) & (0.5 * KINETIC * state.system.masses * square > HOT)
+        return (square * self.dt**2 > LEAP**2) & (0.5 * KINETIC * state.system.free_masses * square > HOT)
 
 
 def _atoms(state: State, mask: Tensor) -> str:

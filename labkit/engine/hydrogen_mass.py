@@ -14,7 +14,7 @@ def hydrogen_mass_repartitioning(
     """Masses (n,) u in which each hydrogen weighs `mass` and the heavy atom it is bound to as much less.
 
     Totals stay, and so do averages over positions; fast motions slow down. Hydrogens of water are left alone (it is
-    rigid anyway) unless `water`. masses (n,), bonds (m, 2), numbers (n,).
+    rigid anyway) unless `water`, and so are held ones (infinite mass). masses (n,), bonds (m, 2), numbers (n,).
 
     Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015). Raises LabkitError, naming the atom, where a heavy atom
     would become lighter than its hydrogens.
@@ -34,6 +34,8 @@ def hydrogen_mass_repartitioning(
         is_water = (numbers == 8) & (hydrogens == 2) & (neighbours == 2)
         kept = ~is_water[heavy]
         hydrogen, heavy = hydrogen[kept], heavy[kept]
+    free = ~torch.isposinf(masses[hydrogen])
+    hydrogen, heavy = hydrogen[free], heavy[free]
     gain = mass - masses[hydrogen]
     new = masses.index_add(0, heavy, -gain).index_copy(0, hydrogen, torch.full_like(gain, mass))
     poor = torch.nonzero(new[heavy] < mass)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from labkit.base import Integrator, State, System
@@ -13,29 +14,36 @@ from labkit.units import KB, KINETIC
 
 
 def kinetic_energy(state: State) -> Tensor:
-    """K = ½ Σ m v², (S,) eV."""
+    """K = ½ Σ m v² of the free atoms, (S,) eV."""
     system = state.system
-    return 0.5 * KINETIC * system.sum_over_atoms(system.masses * state.velocities.square().sum(1))
+    return 0.5 * KINETIC * system.sum_over_atoms(system.free_masses * state.velocities.square().sum(1))
 
 
 def degrees_of_freedom(system: System, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
     """3N - constraints, less 3 where the centre of mass rests, (S,); of the dtype of the masses.
 
-    Langevin dynamics moves the centre of mass; dynamics that conserve momentum do not, if it was removed at the start.
+    N are the free atoms, and the constraints those of which one atom at least is free. Langevin dynamics moves the
+    centre of mass; dynamics that conserve momentum do not, if it was removed at the start. A system with held atoms
+    does not conserve momentum: all its free atoms count there, also with `com_removed`.
 
     >>> from ase.build import molecule
     >>> degrees_of_freedom(State.from_atoms([molecule("H2O"), molecule("CH4")]).system, com_removed=True).tolist()
     [6.0, 12.0]
     """
-    found = 3.0 * system.counts.to(system.masses)
+    found = 3.0 * (system.counts - system.held_counts).to(system.masses)
     if constraints is not None:
         found = found - constraints.count(system)
-    return found - 3.0 if com_removed else found
+    if not com_removed:
+        return found
+    return torch.where(system.held_counts > 0, found, found - 3.0) if system.any_held else found - 3.0
 
 
 def temperature(state: State, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
-    """T = 2K / (k_B f) with f degrees of freedom, (S,) K."""
-    return 2.0 * kinetic_energy(state) / (KB * degrees_of_freedom(state.system, constraints, com_removed))
+    """T = 2K / (k_B f) with f degrees of freedom, (S,) K; 0 where all atoms are held."""
+    free = degrees_of_freedom(state.system, constraints, com_removed)
+    if state.system.any_held:
+        free = free.clamp(min=1.0)  # K is zero where nothing can move
+    return 2.0 * kinetic_energy(state) / (KB * free)
 
 
 def temperature_under(state: State, integrator: Integrator | None) -> Tensor:
@@ -47,8 +55,17 @@ def temperature_under(state: State, integrator: Integrator | None) -> Tensor:
 
 def thermal_velocities(state: State, temperatures: Tensor, stream: int) -> Tensor:
     """Velocities (n, 3) Å/fs with variance k_B T/m, from the noise of this step; temperatures (S,) K."""
-    width = (KB / KINETIC * per_atom(temperatures, state) / state.system.masses[:, None]).sqrt()
+    width = thermal_width(KB / KINETIC * per_atom(temperatures, state), state.system)
     return width * noise.normal(state, stream, *state.positions.shape)
+
+
+def thermal_width(energies: Tensor, system: System) -> Tensor:
+    """sqrt(E/m) [Å/fs] of E (n, 1) u Å²/fs², such as k_B T; zero for held atoms, and so is its derivative."""
+    if not system.any_held:
+        return (energies / system.masses[:, None]).sqrt()
+    held = system.held[:, None]
+    # not sqrt(E/inf): the slope of a root at zero is no number
+    return torch.where(held, 0.0, (energies / torch.where(held, 1.0, system.masses[:, None])).sqrt())
 
 
 def maxwell_boltzmann(
@@ -63,6 +80,7 @@ def maxwell_boltzmann(
 
     Components along constraints and, with `com_removed`, the motion of the centre of mass are taken out, and nothing
     is rescaled, so that the kinetic energies have their canonical spread. `seed` replaces the state's for these alone.
+    Held atoms get no velocity, and no motion of a centre of mass is taken out of systems that have some.
 
     Raises LabkitError for a negative temperature.
 
@@ -82,8 +100,12 @@ def maxwell_boltzmann(
 
 
 def without_com_motion(state: State) -> State:
-    """The state with the velocity of each system's centre of mass taken from all its atoms."""
+    """The state with the velocity of each system's centre of mass taken from all its atoms.
+
+    A system with held atoms stays as it is: infinitely heavy, its centre of mass rests whatever the free atoms do.
+    """
     system = state.system
-    momentum = system.sum_over_atoms(system.masses[:, None] * state.velocities)
-    mean = momentum / system.sum_over_atoms(system.masses)[:, None]
+    momentum = system.sum_over_atoms(system.free_masses[:, None] * state.velocities)
+    weight = system.sum_over_atoms(system.masses)[:, None]  # infinite with held atoms, which makes the mean zero
+    mean = momentum / weight
     return state.replace(velocities=state.velocities - mean.index_select(0, system.index))

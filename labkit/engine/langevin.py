@@ -11,7 +11,7 @@ from torch import Tensor
 from labkit.base import Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
-from labkit.engine.kinetic import degrees_of_freedom
+from labkit.engine.kinetic import degrees_of_freedom, thermal_width
 from labkit.engine.many_steps import Thermostat, many_steps
 from labkit.engine.motion import drifted, evaluated, kicked, per_atom, per_system, started
 from labkit.errors import LabkitError
@@ -24,7 +24,7 @@ class Langevin:
 
     The middle is exact: v <- c v + sqrt((1 - c²) k_B T/m) ξ with c = exp(-γ dt). Averages over positions of a harmonic
     potential are exact at any stable timestep; kinetic ones have an error of dt². With constraints each part
-    stays on them (g-BAOAB).
+    stays on them (g-BAOAB). Held atoms get neither force nor noise.
 
     temperature K, a number or (S,)
     friction    γ in 1/fs, a number or (S,)
@@ -86,4 +86,4 @@ class Langevin:
         """How much of the velocity an atom keeps, and the width of what it gets [Å/fs], (n,) each."""
         keep = torch.exp(-dt * per_system(self.friction, state, "friction"))
         thermal = (1 - keep**2) * KB / KINETIC * per_system(self.temperature, state, "temperature")
-        return per_atom(keep, state)[:, 0], (per_atom(thermal, state)[:, 0] / state.system.masses).sqrt()
+        return per_atom(keep, state)[:, 0], thermal_width(per_atom(thermal, state), state.system)[:, 0]

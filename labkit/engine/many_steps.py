@@ -60,7 +60,8 @@ def _moved(
     r, v, f = (t.detach().double().numpy().copy() for t in (state.positions, state.velocities, state.forces))
     masses, energy = state.system.masses.double(), state.aux["energy"].numpy()
     weight = FORCE_TO_ACCELERATION / masses.numpy()
-    rigid = constraints.on_arrays(masses) if constraints is not None and len(constraints) else None
+    binds = constraints is not None and len(constraints.moving(masses))
+    rigid = constraints.on_arrays(masses) if binds else None
 
     def move(by: float, step: int) -> None:
         if rigid is None:

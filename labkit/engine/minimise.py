@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from labkit.base import NO_PROGRESS, Potential, Progress, State
+from labkit.base import NO_PROGRESS, Potential, Progress, State, System
 from labkit.engine.constraints import Constraints
 from labkit.engine.motion import evaluated, per_atom
 from labkit.errors import LabkitError, Stopped
@@ -27,7 +27,8 @@ def fire(
     """Move downhill like a heavy ball that stops when it climbs, until no force is above `fmax` [eV/Å].
 
     v <- (1 - α) v + α |v| F/|F| while F·v > 0, with growing timestep; else v <- 0 and a shorter one. Robust far from a
-    minimum. Converged systems stay put. No atom moves more than `max_step` [Å] a step.
+    minimum. Converged systems stay put, and so do held atoms, whose forces do not count. No atom moves more than
+    `max_step` [Å] a step.
 
     Returns the state with positions, forces and energies of the last evaluation; whether `steps` were enough says
     `largest_force`. Raises Stopped(partial=state so far) when progress says so, LabkitError for forces that are no
@@ -62,16 +63,26 @@ def lbfgs(
 
 
 def largest_force(state: State, constraints: Constraints | None = None) -> Tensor:
-    """The largest force on an atom of each system, along constraints left out, (S,) eV/Å."""
+    """The largest force on a free atom of each system, along constraints left out, (S,) eV/Å."""
     forces = _free_forces(state, constraints)
     largest = forces.new_zeros(state.system.n_systems)
     return largest.scatter_reduce(0, state.system.index, forces.norm(dim=1), "amax")
 
 
 def _free_forces(state: State, constraints: Constraints | None) -> Tensor:
+    """Forces (n, 3) without what held atoms and constraints take up."""
+    system, forces = state.system, state.forces
+    if system.any_held:
+        forces = torch.where(system.held[:, None], 0.0, forces)
     if constraints is None:
-        return state.forces
-    return constraints.velocities(state.positions, state.forces, torch.ones_like(state.system.masses))
+        return forces
+    return constraints.velocities(state.positions, forces, _equal_masses(system))
+
+
+def _equal_masses(system: System) -> Tensor:
+    """1 for each atom that can move: a minimum does not depend on masses."""
+    ones = torch.ones_like(system.masses)
+    return torch.where(system.held, system.masses, ones) if system.any_held else ones
 
 
 @torch.no_grad()
@@ -86,9 +97,9 @@ def _minimised(
 ) -> State:
     if not fmax > 0:
         raise LabkitError(f"fmax is {fmax} eV/Å; expected a positive number such as 0.01")
-    ones = torch.ones_like(state.system.masses)
+    ones = _equal_masses(state.system)
     if constraints is not None:
-        constraints.check(state.system)
+        constraints.check(state.system, state.positions)
         state = state.replace(positions=constraints.positions(state.positions, state.positions, ones))
     state = evaluated(state, potential)
     for step in range(steps):

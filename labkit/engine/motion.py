@@ -30,9 +30,12 @@ def evaluated(state: State, potential: Potential, *, stress: bool = False) -> St
 
 
 def started(state: State, potential: Potential, constraints: Constraints | None, *, stress: bool = False) -> State:
-    """The state brought onto its constraints, with forces."""
+    """The state brought onto its constraints, with forces; held atoms are at rest."""
+    system = state.system
+    if system.any_held:
+        state = state.replace(velocities=torch.where(system.held[:, None], 0.0, state.velocities))
     if constraints is not None:
-        constraints.check(state.system)
+        constraints.check(system, state.positions)
         masses = state.system.masses
         positions = constraints.positions(state.positions, state.positions, masses, state.step)
         velocities = constraints.velocities(positions, state.velocities, masses)

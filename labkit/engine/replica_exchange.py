@@ -45,8 +45,8 @@ class ReplicaExchange:
     `acceptance`, `round_trips` and `table` tell how it went, the last also as
     `Record(exchange.table, 100, "exchange.csv", exchange.COLUMNS)`. Sugita and Okamoto, Chem. Phys. Lett. 314, 141
     (1999); Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042 (2000). Raises LabkitError for dynamics without
-    temperature or with pressure, temperatures of another number or that do not ascend, replicas that differ in atoms
-    or cell, and replicas that differ in energy without `hamiltonians`.
+    temperature or with pressure, temperatures of another number or that do not ascend, replicas that differ in atoms,
+    cell or the places of held atoms, and replicas that differ in energy without `hamiltonians`.
 
     >>> warm = Langevin(geometric_ladder(300.0, 450.0, 8), friction=0.001)  # doctest: +SKIP
     >>> exchange = ReplicaExchange(warm, every=100)  # doctest: +SKIP
@@ -244,6 +244,16 @@ def _check_replicas(state: State, replicas: int) -> Tensor:
             f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
             "expected replicas of one system, as State.from_atoms([atoms] * S)"
         )
+    if system.any_held:
+        away = system.held & (state.positions != state.positions[twin]).any(1)
+        if bool(away.any()):
+            atom = int(away.nonzero()[0])
+            s = int(system.index[atom])
+            raise LabkitError(
+                f"ReplicaExchange: atom {atom - system.offsets[s]} is held at other positions in systems "
+                f"{int(leader[s])} and {s} of one ladder, which would trade them; expected the same to the bit, as "
+                "State.from_atoms([atoms] * S) has them"
+            )
     return twin
 
 

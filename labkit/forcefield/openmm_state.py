@@ -63,8 +63,8 @@ def masses_of(system: openmm.System) -> Tensor:
     light = np.flatnonzero(masses <= 0)
     if len(light):
         raise LabkitError(
-            f"particle {light[0]} has no mass, as have {len(light) - 1} others: OpenMM holds them, labkit cannot; "
-            "give them masses, and restraints where they shall stay"
+            f"particle {light[0]} has no mass, as have {len(light) - 1} others: OpenMM holds them so; give them "
+            "masses, and where they shall stay labkit.engine.hold(state, atoms)"
         )
     return torch.as_tensor(masses, dtype=config().dtype)
 

@@ -42,9 +42,9 @@ def to_openmm(
 ) -> openmm.System:
     """An OpenMM System of the same energies; `from_openmm` gives the force field back.
 
-    masses (n,) u; box (3, 3) Å, rows are lattice vectors, lower triangular; None for an open system;
-    constraints: (atoms (m, 2), distances (m,) Å). Raises LabkitError for a term that OpenMM lacks, for other counts and
-    for a box below twice a cutoff.
+    masses (n,) u, infinite for held atoms (zero in OpenMM); box (3, 3) Å, rows are lattice vectors, lower triangular;
+    None for an open system; constraints: (atoms (m, 2), distances (m,) Å). Raises LabkitError for a term that OpenMM
+    lacks, for other counts, for a constraint between a held and a free atom, and for a box below twice a cutoff.
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> system = to_openmm(ForceField({"bonds": HarmonicBonds([[0, 1]], k=40.0, r0=1.0)}, 2), masses=[1.0, 1.0])
@@ -59,8 +59,9 @@ def to_openmm(
         )
     mm = _openmm()
     system = mm.System()
-    for mass in numbers(masses):
-        system.addParticle(mass)
+    weights = numbers(masses)
+    for mass in weights:
+        system.addParticle(0.0 if mass == np.inf else mass)
     if system.getNumParticles() != forcefield.n_atoms:
         raise LabkitError(f"{system.getNumParticles()} masses for a force field of {forcefield.n_atoms} atoms")
     rows = None
@@ -69,6 +70,14 @@ def to_openmm(
         system.setDefaultPeriodicBoxVectors(*(mm.Vec3(*(row / NANOMETRE)) for row in rows))
     if constraints is not None:
         for (i, j), distance in zip(numbers(constraints[0]), numbers(constraints[1]), strict=True):
+            held = [atom for atom in (i, j) if weights[atom] == np.inf]
+            if len(held) == 1:
+                raise LabkitError(
+                    f"a constraint binds atoms {i} and {j}, of which {held[0]} is held: OpenMM has no such thing; "
+                    "leave it out and make the bond stiff, or hold both"
+                )
+            if held:
+                continue  # they stay where they are
             system.addConstraint(i, j, distance / NANOMETRE)
     pairs = {}
     for name, term in forcefield.terms.items():

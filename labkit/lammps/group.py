@@ -11,6 +11,7 @@ from ase.data import atomic_masses, atomic_numbers
 from torch import Tensor
 
 from labkit.base import State, System
+from labkit.engine.held import refuse_held
 from labkit.errors import LabkitError, suggest
 from labkit.lammps.units import Units
 
@@ -47,6 +48,11 @@ class Group:
             masses=torch.as_tensor(masses),
             index=torch.zeros(len(tags), dtype=torch.int64),
             pbc=torch.tensor([[bool(p) for p in lmp.extract_box()[5]]]),
+        )
+        refuse_held(
+            self.system,
+            f"group {name!r}",
+            "LAMMPS holds an atom by moving only the group of all others: give masses, and leave it out of the group",
         )
 
     def rows(self) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import Potential, State
+from labkit.engine.held import refuse_held
 from labkit.engine.motion import evaluated, per_system
 from labkit.engine.noise import DRIFT, THERMOSTAT, normal
 from labkit.errors import LabkitError, suggest
@@ -47,8 +48,8 @@ class Brownian:
     drift        False leaves k_B T ∇·M out. That is wrong wherever M depends on the position, and right for Oseen,
                  Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" then saves the time
 
-    The noise is a function of (seed, step) alone. Raises LabkitError for parameters that make no sense, a mobility of
-    other systems, and one that is not finite or not positive semi-definite.
+    The noise is a function of (seed, step) alone. Raises LabkitError for parameters that make no sense, held atoms, a
+    mobility of other systems, and one that is not finite or not positive semi-definite.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> fluid = RotnePragerYamakawa(radius=10.0, viscosity=5.5)
@@ -87,6 +88,11 @@ class Brownian:
 
     def init(self, state: State, potential: Potential) -> State:
         self.mobility.check(state.system, state.positions)
+        refuse_held(
+            state.system,
+            "Brownian",
+            "a mobility knows no masses and would move them: tie them by strong restraints, or use Langevin",
+        )
         return evaluated(state.replace(velocities=torch.zeros_like(state.velocities)), potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:

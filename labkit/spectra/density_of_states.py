@@ -44,7 +44,8 @@ def density_of_states(
     temperature  K of the k_BT. None: each trajectory's own kinetic temperature with 3N - `resting` degrees of freedom,
                  so that the integral is that number
     resting      degrees of freedom that do not move; None: 3 where the centres of mass rest, 0 where one moves, as a
-                 thermostat leaves it (`labkit.engine.without_com_motion` stops it), or in an outer field
+                 thermostat leaves it (`labkit.engine.without_com_motion` stops it), or in an outer field, or where
+                 atoms are held; N are the free ones
     options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
     Raises LabkitError for velocities that are missing, of another shape, zero or no number, for a batch of different
@@ -75,7 +76,16 @@ def density_of_states(
         raise LabkitError(
             f"system {other} of the batch is made of other atoms than system 0; give replicas of one system"
         )
-    masses = system.masses.cpu().numpy().astype(float)
+    held = system.held_counts.cpu().numpy()
+    if (held != held[0]).any():
+        other = int(np.argmax(held != held[0]))
+        raise LabkitError(
+            f"system {other} of the batch has {held[other]} held atoms, system 0 has {held[0]}; give replicas of one "
+            "system"
+        )
+    masses = system.free_masses.cpu().numpy().astype(float)
+    if resting is None and held[0]:
+        resting = 0  # momentum is not conserved
     if resting is None:
         resting = 3 if _rests(values, masses, index) else 0
     weighted = values * np.sqrt(KINETIC * masses)[:, None]
@@ -87,7 +97,7 @@ def density_of_states(
             raise LabkitError(
                 "no atom moves: all velocities are zero; begin with maxwell_boltzmann(state, temperature)"
             )
-        width = (area / (3 * made_of[0].sum() - resting))[:, None, None]
+        width = (area / (3 * (made_of[0].sum() - held[0]) - resting))[:, None, None]
     elif temperature > 0:
         width = KB * temperature
     else:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labkit.base import Potential, State, find_neighbours
 from labkit.engine import largest_force
+from labkit.engine.held import refuse_held
 from labkit.errors import LabkitError
 from labkit.polarizability import TensorModel
 from labkit.spectra.hessian import displaced, hessian
@@ -71,7 +72,7 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
     step  Å, displacement to either side; the error is of its second order
     fmax  eV/Å, above which the state is no minimum
 
-    Raises LabkitError for a batch of several systems, and for a state with larger forces.
+    Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces.
 
     >>> relaxed = lbfgs(state, potential, fmax=1e-4)  # doctest: +SKIP
     >>> normal_modes(relaxed, potential).frequency  # doctest: +SKIP
@@ -81,6 +82,9 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
             f"the batch holds {state.system.n_systems} systems; give normal_modes a state of one, as State.from_atoms("
             "state.to_atoms()[0])"
         )
+    refuse_held(
+        state.system, "normal_modes", "modes are those of all atoms: give masses to all, as State.from_atoms does"
+    )
     rest = state.replace(forces=potential.evaluate(state).forces)
     if (largest := float(largest_force(rest))) > fmax:
         raise LabkitError(

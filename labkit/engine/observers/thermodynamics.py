@@ -10,6 +10,7 @@ from torch import Tensor
 
 from labkit.base import Evaluation, State
 from labkit.engine.cell_rescaling import internal_pressure
+from labkit.engine.held import refuse_held
 from labkit.engine.kinetic import kinetic_energy, temperature_under
 from labkit.engine.observers.files import FileObserver, Growing
 from labkit.engine.run import Run
@@ -24,7 +25,8 @@ class Thermodynamics(FileObserver):
     the integrator has `conserved(state) -> (S,)`; with `pressure=True` pressure [GPa] and volume [Å^3], which costs
     one more evaluation a row unless a barostat left the stress in `aux`.
 
-    Raises LabkitError when the pressure is asked for and a system is not periodic, or the file cannot be written.
+    Raises LabkitError when the pressure is asked for and a system is not periodic or has held atoms, or the file cannot
+    be written.
 
     >>> log = Thermodynamics("run.csv", every=10)
     """
@@ -39,6 +41,8 @@ class Thermodynamics(FileObserver):
                 f"{self.path}: the pressure was asked for, but a system is not periodic in all directions; "
                 "ask pressure=False"
             )
+        if self.pressure:
+            refuse_held(run.state.system, str(self.path), "there is no pressure then: ask pressure=False")
         return self.files if self.files else [Growing(self.path)]
 
     def header(self) -> None:
