@@ -13,6 +13,7 @@ from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
+from labkit.forcefield.compiled_mesh import CompiledMesh
 from labkit.forcefield.compiled_own import own_kernels
 from labkit.forcefield.compiled_pairs import CompiledPairs
 from labkit.forcefield.term import Term
@@ -90,7 +91,8 @@ class ForceField(Potential):
             return None
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())
-            kernels = [*CompiledPairs.groups(terms), *own_kernels(terms), CompiledBonded(terms)]
+            pairs = [*CompiledPairs.groups(terms), *own_kernels(terms), *CompiledMesh.kernels(terms)]
+            kernels = [*pairs, CompiledBonded(terms)]
             done = {id(term) for kernel in kernels for term in kernel.terms}
             self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
         return self.__dict__["_kernels"]
