@@ -88,9 +88,7 @@ class CompiledMesh:
             energy, forces, virial,
         )  # fmt: skip
 
-    def _system(
-        self, mesh: Mesh, positions: np.ndarray, part: slice, forces: np.ndarray, virial: np.ndarray
-    ) -> float:
+    def _system(self, mesh: Mesh, positions: np.ndarray, part: slice, forces: np.ndarray, virial: np.ndarray) -> float:
         """Energy in eV of one system, in its cell."""
         from scipy.fft import irfftn, rfftn  # whose bits do not depend on where an array is in memory
 
