@@ -12,6 +12,7 @@ from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.forcefield.lennard_jones import LennardJones
 from labkit.forcefield.nbfix import Nbfix
 from labkit.forcefield.pair_term import PairTerm
+from labkit.forcefield.pme import Pme
 from labkit.forcefield.term import Term
 
 
@@ -98,7 +99,8 @@ class Rest(Potential):
     def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
         super().__init__()
         terms = list(terms)
-        self.pairs = [term for term in terms if id(term) in done and isinstance(term, PairTerm)]
+        # all of Pme is done: CompiledMesh adds what its near pairs leave out
+        self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not isinstance(t, Pme)]
         self.others = [term for term in terms if id(term) not in done]
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
         #: whether nothing of it depends on the positions

@@ -14,6 +14,7 @@ from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
 from labkit.forcefield.compiled_bonded import CompiledBonded
+from labkit.forcefield.compiled_mesh import CompiledMesh
 from labkit.forcefield.compiled_own import own_kernels
 from labkit.forcefield.compiled_pairs import CompiledPairs
 from labkit.forcefield.term import Term
@@ -106,7 +107,8 @@ class ForceField(Potential):
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())
             real = np.float32 if self.single_pairs else np.float64
-            kernels = [*CompiledPairs.groups(terms, real), *own_kernels(terms), CompiledBonded(terms)]
+            pairs = [*CompiledPairs.groups(terms, real), *own_kernels(terms), *CompiledMesh.kernels(terms)]
+            kernels = [*pairs, CompiledBonded(terms)]
             done = {id(term) for kernel in kernels for term in kernel.terms}
             self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
         return self.__dict__["_kernels"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.forcefield.pair_term import PairTerm
+from labkit.forcefield.splines import ORDERS
 from labkit.forcefield.term import separation
 from labkit.units import COULOMB
 
@@ -18,15 +19,15 @@ from labkit.units import COULOMB
 class Pme(PairTerm):
     """E = k_e [Σ q_i q_j erfc(αr)/r - Σ_excluded q_i q_j erf(αr)/r + reciprocal sum - Σ q_i² α/√π - π Q²/(2 V α²)].
 
-    The first sum is over pairs within the cutoff, the reciprocal one on a mesh (torch-pme: Lagrange interpolation, all
-    differentiable). A net charge Q has a uniform background of the opposite sign.
+    The first sum is over pairs within the cutoff, the reciprocal one on a mesh with B-splines (smooth PME; torch-pme
+    and autograd, or compiled). A net charge Q has a uniform background of the opposite sign.
 
     charges (n,) e; exclusions (e, 2), at their nearest image; cutoff Å
     tolerance  of the forces, relative: α = sqrt(-ln(2 tolerance))/cutoff and the mesh follow from it (Darden, York and
                Pedersen, J. Chem. Phys. 98, 10089, 1993; OpenMM's rule for α)
     alpha      1/Å, mesh_spacing Å, nodes (3 to 7 points of the mesh a direction): instead of what follows from it
 
-    Raises LabkitError for a system that is not periodic in all directions.
+    Raises LabkitError for a system that is not periodic in all directions, and for another number of nodes.
     """
 
     VALUES = ("charges",)
@@ -45,6 +46,8 @@ class Pme(PairTerm):
         super().__init__()
         alpha = math.sqrt(-math.log(2 * tolerance)) / cutoff if alpha is None else alpha
         nodes = nodes or (5 if tolerance > 1e-6 else 7)  # a finer mesh costs more than more points of it
+        if nodes not in ORDERS:
+            raise LabkitError(f"Pme: nodes is {nodes}, expected a whole number from {ORDERS[0]} to {ORDERS[-1]}")
         spacing = 3.0 * tolerance ** (1 / nodes) / alpha if mesh_spacing is None else mesh_spacing
         self._set(
             charges=charges, exclusions=exclusions, reach=cutoff, tolerance=tolerance, alpha=alpha,
@@ -60,8 +63,7 @@ class Pme(PairTerm):
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
         """What is not the sum over near pairs: reciprocal sum, self term, background, less the excluded pairs."""
-        if not bool(system.pbc.all()):
-            raise LabkitError("Pme: a system is not periodic in all directions; use Coulomb, or give it a cell")
+        self.check_periodic(system)
         i, j = self.exclusions.unbind(1)
         r = torch.linalg.vector_norm(separation(system, positions, cell, i, j, periodic=True), dim=1)
         total = -self._sum(system, i, self._products(i, j) * torch.erf(self.alpha * r) / r)
@@ -74,16 +76,19 @@ class Pme(PairTerm):
             parts.append((q * potential).sum())
         return COULOMB * (total + torch.stack(parts))
 
+    @staticmethod
+    def check_periodic(system: System) -> None:
+        if not bool(system.pbc.all()):
+            raise LabkitError("Pme: a system is not periodic in all directions; use Coulomb, or give it a cell")
+
     def _products(self, i: Tensor, j: Tensor) -> Tensor:
         return self.charges.index_select(0, i) * self.charges.index_select(0, j)
 
     def _calculator(self, like: Tensor) -> Any:
-        from torchpme import CoulombPotential, PMECalculator  # late: only PME needs it
+        from labkit.forcefield.torch_mesh import calculator  # late: only PME needs torch-pme
 
-        key = (like.dtype, like.device)
+        key = (like.dtype, like.device, self.alpha, self.mesh_spacing, self.nodes)
         kept = self.__dict__.get("_mesh")
         if kept is None or kept[0] != key:
-            potential = CoulombPotential(smearing=1 / (math.sqrt(2) * self.alpha)).to(like.device, like.dtype)
-            mesh = PMECalculator(potential, mesh_spacing=self.mesh_spacing, interpolation_nodes=self.nodes)
-            kept = self.__dict__["_mesh"] = (key, mesh.to(like.device, like.dtype))
+            kept = self.__dict__["_mesh"] = (key, calculator(*key[2:], like))
         return kept[1]
