@@ -16,7 +16,8 @@ from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Tor
 from labkit.units import COULOMB
 
 KINDS = (HarmonicBonds, UreyBradley, Pairs14, HarmonicAngles, Torsions, RyckaertBellemans, HarmonicImpropers)
-NONE = np.empty(0)
+NONE, TABLE = np.empty(0), np.empty((0, 1))
+HIGHEST = 12  # periodicity in a series of cosines
 
 
 class CompiledBonded:
@@ -47,10 +48,19 @@ def _kernel(term: Term) -> Callable[..., None]:
         return partial(bonded.angles, atoms, *values)
     if isinstance(term, Torsions):
         n, phase, k = values
-        if np.all((n == np.round(n)) & (n >= 0)):
-            whole, parts = n.astype(np.int64), (k * np.cos(phase), k * np.sin(phase))
-            return partial(bonded.torsions, bonded.COSINE, atoms, whole, *parts, k[:, None])
+        if np.isin(n, np.arange(HIGHEST + 1)).all():
+            return partial(bonded.torsions, bonded.COSINE, *_series(atoms, n.astype(int), phase, k), NONE, NONE, TABLE)
         return partial(bonded.torsions, bonded.COSINE, atoms, None, n, phase, k[:, None])
     if isinstance(term, RyckaertBellemans):
         return partial(bonded.torsions, bonded.RYCKAERT_BELLEMANS, atoms, None, NONE, NONE, values[0])
-    return partial(bonded.torsions, bonded.HARMONIC, atoms, None, *values, NONE[:, None])
+    return partial(bonded.torsions, bonded.HARMONIC, atoms, None, *values, TABLE)
+
+
+def _series(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
+    rows, which = np.unique(atoms, axis=0, return_inverse=True)
+    series = np.zeros((len(rows), n.max() + 1, 2))
+    np.add.at(series, (which.ravel(), 0, 0), k)
+    np.add.at(series, (which.ravel(), n, 0), k * np.cos(phase))
+    np.add.at(series, (which.ravel(), n, 1), k * np.sin(phase))
+    return rows, series

@@ -62,7 +62,7 @@ class CompiledMesh:
         if len(self._meshes) != system.n_systems:
             self._meshes = [None] * system.n_systems
         self._offsets, self._index, n = list(system.offsets), system.index.numpy(), system.n_atoms
-        self._charges = self.term.charges.detach().numpy() * COULOMB**0.5
+        self._charges = self.term.charges.detach().double().numpy() * COULOMB**0.5
         self._exclusions, self._table = self.term.exclusions.numpy(), pieces(self.term.nodes)
         self._first, shares = np.empty((n, 3), np.int64), np.empty((2, n, 3, self.term.nodes))
         self._shares, self._slopes = shares

@@ -14,7 +14,7 @@ from openmm import app, unit
 
 NM = unit.nanometer
 #: Both Ewald sums converged, so that two codes with different meshes agree.
-TOLERANCE = 2e-6
+TOLERANCE = 2e-7
 
 __all__ = ["ligand"]
 

@@ -80,8 +80,8 @@ def angles(atoms, k, theta0, r, index, energy, forces, virial):
 
 
 @njit(cache=True, nogil=True)
-def torsions(kind, atoms, n, p, q, c, r, index, energy, forces, virial):
-    """n of whole numbers: p = k cos γ, q = k sin γ, c[:, 0] = k. Where n is None, COSINE: p = n, q = γ, c[:, 0] = k;
+def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
+    """SERIES: Σ_n series[m, n, 0] cos nφ + series[m, n, 1] sin nφ, else None. COSINE: p = n, q = γ, c[:, 0] = k;
     RYCKAERT_BELLEMANS: c; HARMONIC: p = k, q = φ0.
 
     Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), without a singularity but at r = 0.
@@ -105,15 +105,17 @@ def torsions(kind, atoms, n, p, q, c, r, index, energy, forces, virial):
             hg += h[a] * g[a]
             fv += f[a] * v[a]
         length = math.sqrt(gg)
-        phi = math.atan2(-length * fv, uv) if n is None else 0.0
-        if n is not None:
+        across = -length * fv
+        phi = math.atan2(across, uv) if series is None else 0.0
+        if series is not None:
             # cos nφ + i sin nφ = (cos φ + i sin φ)^n: functions of the C library would take most of the time
-            across = -length * fv
             scale = 1.0 / math.sqrt(uv * uv + across * across)
             x, y, cosine, sine = uv * scale, across * scale, 1.0, 0.0
-            for _ in range(n[m]):
+            e = slope = 0.0
+            for o in range(series.shape[1]):
+                e += cosine * series[m, o, 0] + sine * series[m, o, 1]
+                slope += o * (cosine * series[m, o, 1] - sine * series[m, o, 0])
                 cosine, sine = cosine * x - sine * y, sine * x + cosine * y
-            e, slope = c[m, 0] + cosine * p[m] + sine * q[m], n[m] * (cosine * q[m] - sine * p[m])
         elif kind == COSINE:
             angle = p[m] * phi - q[m]
             e, slope = c[m, 0] * (1 + math.cos(angle)), -c[m, 0] * p[m] * math.sin(angle)
@@ -128,11 +130,12 @@ def torsions(kind, atoms, n, p, q, c, r, index, energy, forces, virial):
             off -= 2 * math.pi * np.round(off / (2 * math.pi))
             e, slope = 0.5 * p[m] * off * off, p[m] * off
         energy[s] += e
-        one, other = slope / uu, slope / vv
+        one, other, along = slope / uu, slope / vv, 1.0 / length
+        first, last = one * fg * along, other * hg * along
+        one, other = one * length, -other * length
         for a in range(3):
-            fi, fl = one * length * u[a], -other * length * v[a]
-            # what is shared by j and k
-            t = one * fg / length * u[a] - other * hg / length * v[a]
+            fi, fl = one * u[a], other * v[a]
+            t = first * u[a] - last * v[a]  # what is shared by j and k
             fj = -fi - t
             fk = -fl + t
             forces[i, a] += fi

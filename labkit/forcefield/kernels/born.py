@@ -2,8 +2,8 @@
 
 Three passes over the pairs of one system at a time: what each atom takes from the other's surroundings, with its
 derivative; the energy of the charges, with its derivative in the radii; the forces. What a pass knows of a pair is kept
-for the next in `kept`, three numbers a pair in rows of a multiple of LANES, and each pass is a loop without a branch
-that the compiler makes vector instructions of (see nonbonded.py). A slot that counts nothing is moved to FAR.
+for the next in `kept`, three numbers for each slot of each atom. The loops over slots are in born_rows.py. A slot that
+counts nothing is moved to FAR.
 """
 
 from __future__ import annotations
@@ -13,140 +13,10 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from labkit.forcefield.kernels.born_rows import FAR, charge_row, push_row, take_row
 from labkit.forcefield.kernels.slots import ROOM, fill, gather, hide, placed, push, push_own, scatter, shift_vectors
-from labkit.forcefield.kernels.vector_math import FAST, exp_minus, log_ratios
 
-X, Y, Z, RHO, SCALED, DEPTH, DISTANCE, DEPTH_J, DISTANCE_J, TAKEN = (np.uint64(k * ROOM) for k in range(10))
-CHARGE, SIZE, BY_SIZE, PULL = (np.uint64(k * ROOM) for k in range(4))
-CHAIN, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(3, 7))
-FAR = 1e6  # Å
-FAR2 = 1e11  # Å², beyond all but what is at FAR
 WORK_PER_THREAD = 3_000  # slots
-
-
-@njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
-def _limits(r, rho, s):
-    """Radii L and U between which a sphere s at distance r is seen, and what dI/dr has where it holds the centre.
-
-    The derivatives through U = r + s and L = r - s vanish, that through L = s - r does not.
-    """
-    apart = abs(r - s)
-    low = apart if apart > rho else rho
-    high = r + s if r + s > rho else low  # where ρ engulfs s, all parts cancel; s may be negative
-    return low, high, 1.0 if s - r > rho else 0.0
-
-
-@njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
-def _integral(r, inverse, s, l, u, log, held):
-    """What a sphere s at distance r takes from the surroundings of ρ, and its derivative in r; l = 1/L, u = 1/U."""
-    turn, part = s * inverse, 0.5 * inverse * log
-    squares = 0.25 * (u - l) * (u + l)
-    rest = turn * turn * squares
-    return 0.5 * (l - u + r * (squares - rest) + part), 0.5 * (squares + rest - inverse * part) + held * l * l
-
-
-@njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
-def _integrals(r, inverse, rho, s, other_rho, other_s):
-    """Both atoms' I and dI/dr of a pair."""
-    low, high, held = _limits(r, rho, other_s)
-    a, b, c = _limits(r, other_rho, s)
-    log, other_log = log_ratios(low, high, a, b)
-    one, two = low * high, a * b
-    over = 1.0 / (one * two)
-    one, two = over * two, over * one
-    i, slope_i = _integral(r, inverse, other_s, one * high, one * low, log, held)
-    j, slope_j = _integral(r, inverse, s, two * b, two * a, other_log, c)
-    return i, slope_i, j, slope_j
-
-
-@njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
-def _necks(r, depth_i, distance_i, depth_j, distance_j):
-    """Mongan's corrections for the neck between two spheres, of both, and their derivatives in r."""
-    x, y = r - distance_i, r - distance_j
-    x2, y2 = x * x, y * y
-    x4, y4 = x2 * x2, y2 * y2
-    one, two = 1.0 + x2 * (1.0 + 0.3 * x4), 1.0 + y2 * (1.0 + 0.3 * y4)
-    over = 1.0 / (one * two)
-    one, two = over * two, over * one
-    i, j = depth_i * one, depth_j * two
-    return i, -i * one * x * (2.0 + 1.8 * x4), j, -j * two * y * (2.0 + 1.8 * y4)
-
-
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
-def _take_row(m, x, y, z, rho, scaled, reach, cut2, b, kept, row, width):
-    """I of an atom from m slots, whose own are added to the buffer; (1/r) dI/dr of both and r² are kept."""
-    total = 0.0
-    for k in range(m):
-        p = np.uint64(k)
-        q = np.uint64(row) + p
-        dx, dy, dz = b[p] - x, b[p + Y] - y, b[p + Z] - z
-        r2 = dx * dx + dy * dy + dz * dz
-        inverse = 1.0 / math.sqrt(r2)
-        r = r2 * inverse
-        to_i, slope_i, to_j, slope_j = _integrals(r, inverse, rho, scaled, b[p + RHO], b[p + SCALED])
-        if reach is not None:
-            near = r < rho + b[p + RHO] + reach
-            i, di, j, dj = _necks(
-                r, b[p + DEPTH] if near else 0.0, b[p + DISTANCE], b[p + DEPTH_J] if near else 0.0, b[p + DISTANCE_J]
-            )
-            to_i, slope_i, to_j, slope_j = to_i + i, slope_i + di, to_j + j, slope_j + dj
-        if cut2 is not None:
-            counts = r2 < cut2
-            to_i, slope_i = to_i if counts else 0.0, slope_i if counts else 0.0
-            to_j, slope_j = to_j if counts else 0.0, slope_j if counts else 0.0
-        total += to_i
-        b[p + TAKEN] += to_j
-        kept[q] = slope_i * inverse
-        kept[q + np.uint64(width)] = slope_j * inverse
-        kept[q + np.uint64(2 * width)] = r2
-    return total
-
-
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
-def _charge_row(m, charge, size, solute, solvent, kappa, shifted, cut2, b, kept, row):
-    """Energy of an atom with m slots and its dE/dB, theirs added to the buffer; (1/r) dE/dr takes the place of r²."""
-    energy, pull, by_size = 0.0, 0.0, 1.0 / size
-    for k in range(m):
-        p = np.uint64(k)
-        q = np.uint64(row) + p
-        r2, other = kept[q], b[p + SIZE]
-        counts = r2 < (FAR2 if cut2 is None else cut2)
-        quarter = 0.25 * r2 * by_size * b[p + BY_SIZE]
-        near = exp_minus(quarter)
-        product = size * other
-        inverse = 1.0 / math.sqrt(r2 + product * near)
-        charges = charge * b[p + CHARGE] if counts else 0.0
-        tau, bent = solute - solvent, 0.0
-        if kappa is not None:
-            f = 1.0 / inverse
-            damp = solvent * exp_minus(kappa * f)
-            tau, bent = solute - damp, kappa * damp * (1.0 - f * shifted)
-        energy -= charges * tau * (inverse - shifted)
-        df = charges * (tau * inverse - bent) * inverse * inverse  # (dE/df)/f
-        across = 0.5 * df * near
-        pull += across * (other + quarter * other)
-        b[p + PULL] += across * (size + quarter * size)
-        kept[q] = df * (1.0 - 0.25 * near)
-    return energy, pull
-
-
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
-def _push_row(m, x, y, z, chain, b, kept, row, width):
-    """Force on an atom from m slots, whose own are added to the buffer."""
-    fx = fy = fz = 0.0
-    for k in range(m):
-        p = np.uint64(k)
-        q = np.uint64(row) + p
-        dx, dy, dz = b[p] - x, b[p + Y] - y, b[p + Z] - z
-        slope = kept[q + np.uint64(2 * width)] + chain * kept[q] + b[p + CHAIN] * kept[q + np.uint64(width)]
-        gx, gy, gz = slope * dx, slope * dy, slope * dz
-        fx += gx
-        fy += gy
-        fz += gz
-        b[p + FX] -= gx
-        b[p + FY] -= gy
-        b[p + FZ] -= gz
-    return fx, fy, fz
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -177,9 +47,9 @@ def _take(
                         b[p + 5 * ROOM], b[p + 6 * ROOM] = depth[kind, other], distance[kind, other]
                         b[p + 7 * ROOM], b[p + 8 * ROOM] = depth[other, kind], distance[other, kind]
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
-                integral[i] += _take_row(
-                    m, place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2], rho[i], scaled[i], reach,
-                    cut2, b, kept,
+                integral[i] += take_row(
+                    m, place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2], rho[i], scaled[i],
+                    reach, cut2, b, kept,
                     row[c] + 3 * width * (i - start[c]) + begin - first[c], width,
                 )  # fmt: skip
                 for k in range(hidden):
@@ -236,7 +106,7 @@ def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, 
                 b[p + 2 * ROOM], b[p + 3 * ROOM] = 1.0 / b[p + ROOM], 0.0
             for i in range(start[c], start[c + 1]):
                 place = row[c] + (3 * (i - start[c]) + 2) * width + begin - first[c]
-                e, own = _charge_row(m, charges[i], size[i], solute, solvent, kappa, shifted, cut2, b, kept, place)
+                e, own = charge_row(m, charges[i], size[i], solute, solvent, kappa, shifted, cut2, b, kept, place)
                 energy += e
                 pull[i] += own
             scatter(begin, m, slot, b[3 * ROOM :], pull)
@@ -261,7 +131,7 @@ def _push(low, high, place, cells, start, system, first, slot, moves, move, row,
             for i in range(start[c], start[c + 1]):
                 at = row[c] + 3 * width * (i - start[c]) + begin - first[c]
                 x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
-                force = _push_row(m, x, y, z, chain[i], b, kept, at, width)
+                force = push_row(m, x, y, z, chain[i], b, kept, at, width)
                 push_own(i, force, place, origin, forces, virial)
             push(begin, m, slot, 4, b, forces, virial)
 

@@ -39,7 +39,7 @@ EXP = tuple(1 / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(12))
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _exp_erfcx(x, b):
-    """exp(-x²) and erfcx(x), to 1e-14 where b is of float64: polynomials, as the library's functions stop the use of vectors."""
+    """exp(-x²) and erfcx(x), to 1e-14 where b is of float64; by polynomials, as the library's would stop vectors."""
     real = b.dtype.type
     y = min(x * x, real(40.0))
     small, scaled = real(0.0), real(0.0)
@@ -135,9 +135,10 @@ def _chunk(
                 if begin == first[c]:
                     b[i - one] = far  # no pair with itself, nor again with those before it
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, far, b, at, was)
+                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
                 e, force = _row(
-                    full, begin, real(place[0, i] - origin[0]), real(place[1, i] - origin[1]), real(place[2, i] - origin[2]),
-                    values[0, i], values[1, i], values[2, i], b, slot_values, cut2, lj, switch, width, k_rf, c_rf, alpha,
+                    full, begin, real(x), real(y), real(z), values[0, i], values[1, i], values[2, i], b, slot_values,
+                    cut2, lj, switch, width, k_rf, c_rf, alpha,
                 )  # fmt: skip
                 for k in range(hidden):
                     b[at[k]] = was[k]
@@ -194,8 +195,9 @@ def nonbonded(threads, positions, cells, clusters, values, slot_values, interact
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
     values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; slot_values: those of the slots, and 16 more as
-    vectors may be longer than what is left; interactions: cutoff², lj, switch, 1/width, k_rf,
-    c_rf, alpha. Pairs are computed in the precision of the values. The sums have one order for one number of threads, so that results are the same to the bit.
+    vectors may be longer than what is left; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. Pairs are
+    computed in the precision of the values. The sums have one order for one number of threads, so that results are
+    the same to the bit.
     """
     order, moved, start, system, first, *slots = clusters.arrays()
     n, systems = len(order), len(cells)
