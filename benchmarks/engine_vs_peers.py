@@ -1,7 +1,7 @@
 """Steps a second of the engine beside OpenMM (CPU platform) and TorchMD: the same systems, cutoff and threads.
 
 Flexible molecules, Langevin dynamics at 300 K with 0.5 fs, reaction field with a cutoff of 9 Å (7 Å for 97 waters: a
-small box). All compute pairs in single precision, as OpenMM's CPU platform and TorchMD do; `--double` has labkit in double.
+small box). All compute pairs in single precision, as OpenMM's CPU platform and TorchMD do; `--double`: not labkit.
 OpenMM runs with the threads of labkit (LABKIT_THREADS, 1) and with two, and replicas one after another: its best is the
 faster row. `--busy` keeps one core at work meanwhile: an idle virtual machine may be slow to wake OpenMM's threads.
 TorchMD is installed for this alone (python -m pip install torchmd==1.1.2 moleculekit parmed); where it is missing, or

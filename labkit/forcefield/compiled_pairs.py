@@ -16,7 +16,7 @@ from labkit.forcefield.term import Term
 from labkit.units import COULOMB
 
 #: Å that the list reaches beyond the cutoff: a wider one is made less often, and lets the kernel do more in vain
-SKIN = 0.8
+SKIN = 1.0
 LOST = 1e8  # Å
 
 
@@ -79,11 +79,10 @@ class CompiledPairs:
         if self._sorted is None:
             values = np.stack([by_rank(values, clusters.order) for values in self._values]).astype(self.real)
             slots = np.concatenate([values[:, clusters.slot], np.zeros((3, 16), values.dtype)], 1)
-            self._sorted = values, slots
+            far = [part if part is None or part is True else self.real(part) for part in self._interactions]
+            self._sorted = values, slots, tuple(far)
         energy, forces, virial = results
-        nonbonded(
-            config().threads, positions, cells, clusters, *self._sorted, self._interactions, forces, energy, virial
-        )
+        nonbonded(config().threads, positions, cells, clusters, *self._sorted, forces, energy, virial)
 
     def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
         from labkit.forcefield.kernels.clusters import exclusion_table, find_clusters
@@ -93,19 +92,26 @@ class CompiledPairs:
             self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
         reach = None if self.cutoff is None else self.cutoff + SKIN
         clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
-        far = float(max(np.abs(part).sum(1).max(initial=0) for part in (clusters.moves, clusters.moved)))
-        self._kept = (system, clusters, positions.copy(), cells.copy(), 3 * far)
+        self._kept = (system, clusters, positions.copy(), cells.copy())
         self._sorted = None
         self.builds += 1
 
     def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> bool:
         if self.cutoff is None:
             return False
-        from labkit.forcefield.kernels.nonbonded import largest_move
+        from labkit.forcefield.kernels.nonbonded import two_largest_moves
 
-        _, _, then, box, far = kept
-        stretched = 0.0 if (cells == box).all() else far * np.linalg.norm(cells - box, axis=(1, 2)).max()
-        return not 2 * largest_move(positions, then) + stretched <= SKIN  # so that NaN is outdated
+        system, _, then, box = kept
+        least = 1.0
+        if not (cells == box).all():
+            # with the strain M = box⁻¹ cells any image of a pair is r M, and what its atoms have moved beside that
+            if not (np.isfinite(cells).all() and (np.abs(np.linalg.det(box)) > 0).all()):
+                return True
+            strain = np.linalg.solve(box, cells)
+            least = np.linalg.svd(strain, compute_uv=False).min()
+            then = np.einsum("na,nab->nb", then, strain[system.index.numpy()])
+        room = least * (self.cutoff + SKIN) - self.cutoff
+        return not two_largest_moves(positions, then) <= room  # so that NaN is outdated
 
 
 def by_rank(values: np.ndarray, order: np.ndarray) -> np.ndarray:

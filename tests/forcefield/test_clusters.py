@@ -96,6 +96,26 @@ def test_the_list_is_kept_and_found_again_in_time(fluid) -> None:
     assert 2 <= group.builds < 40
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.4, 1.6), skewed=st.floats(-0.3, 0.3), affine=st.booleans())
+def test_a_list_is_right_in_any_other_cell(seed, scale, skewed, affine) -> None:
+    """Few atoms without a pair, then another cell, with atoms that move along or stay; and back."""
+    random = np.random.default_rng(seed)
+    cell = 14.0 * np.eye(3)
+    atoms = ase.Atoms("Ar3", random.uniform(0, 14, (3, 3)), cell=cell, pbc=True)
+    other = atoms.copy()
+    change = scale * np.eye(3)
+    change[0, 1] = skewed
+    other.set_cell(cell @ change, scale_atoms=affine)
+    forcefield = ForceField({"lj": LennardJones([3.2] * 3, [0.01] * 3, cutoff=5.03)}, 3)
+    for frame in (atoms, other, atoms, other):
+        fresh = ForceField({"lj": LennardJones([3.2] * 3, [0.01] * 3, cutoff=5.03)}, 3)
+        state = State.from_atoms(frame)
+        found, expected = forcefield.evaluate(state), fresh.evaluate(state)
+        torch.testing.assert_close(found.energy, expected.energy, rtol=1e-10, atol=1e-14)
+        torch.testing.assert_close(found.forces, expected.forces, rtol=1e-9, atol=1e-12)
+
+
 def test_more_threads_give_the_same(fluid, monkeypatch) -> None:
     forcefield, state = fluid
     import labkit.forcefield.kernels.nonbonded as kernels

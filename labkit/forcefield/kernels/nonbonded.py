@@ -151,15 +151,9 @@ def _chunk(
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _chunks(
-    edges, place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked,
-    far, cut2, lj, switch, width, k_rf, c_rf, alpha, forces, energy, virial,
-):  # fmt: skip
+def _chunks(edges, arguments, forces, energy, virial):
     for k in prange(len(edges) - 1):
-        _chunk(
-            edges[k], edges[k + 1], place, cells, values, slot_values, start, system, first, slot, moves, move,
-            masked_first, masked, far, cut2, lj, switch, width, k_rf, c_rf, alpha, forces[k], energy[k], virial[k],
-        )  # fmt: skip
+        _chunk(edges[k], edges[k + 1], *arguments, forces[k], energy[k], virial[k])
 
 
 @njit(cache=True, nogil=True)
@@ -177,18 +171,38 @@ def _add(order, sums, energies, virials, forces, energy, virial):
 
 
 @njit(cache=True, nogil=True)
-def largest_move(positions, then):
-    """The largest distance between two arrays of positions; NaN where one is."""
-    largest = 0.0
+def _all(edges, positions, cells, values, slot_values, lists, far, interactions, forces, energy, virial):
+    order, moved, start, system, first, slot, moves, move, masked_first, masked = lists
+    place = placed(positions, cells, order, moved, start, system, far)
+    threads, n, systems = len(edges) - 1, len(order), len(cells)
+    sums, energies = np.zeros((threads, 3, n + 1)), np.zeros((threads, systems))
+    virials = np.zeros((threads, systems, 3, 3))
+    arguments = (
+        place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked, far,
+        *interactions,
+    )  # fmt: skip
+    if threads == 1:
+        _chunk(0, len(system), *arguments, sums[0], energies[0], virials[0])
+    else:
+        _chunks(edges, arguments, sums, energies, virials)
+    _add(order, sums, energies, virials, forces, energy, virial)
+
+
+@njit(cache=True, nogil=True)
+def two_largest_moves(positions, then):
+    """Sum of the two largest distances between two arrays of positions; NaN where one is."""
+    largest = second = 0.0
     for i in range(len(positions)):
         square = 0.0
         for k in range(3):
             square += (positions[i, k] - then[i, k]) ** 2
-        if not square <= largest:  # not max(): it would lose a NaN
-            largest = square
-            if square != square:
-                break
-    return math.sqrt(largest)
+        if square != square:
+            return square
+        if square > second:
+            second = square
+            if second > largest:
+                largest, second = second, largest
+    return math.sqrt(largest) + math.sqrt(second)
 
 
 def nonbonded(threads, positions, cells, clusters, values, slot_values, interactions, forces, energy, virial):
@@ -199,22 +213,14 @@ def nonbonded(threads, positions, cells, clusters, values, slot_values, interact
     computed in the precision of the values. The sums have one order for one number of threads, so that results are
     the same to the bit.
     """
-    order, moved, start, system, first, *slots = clusters.arrays()
-    n, systems = len(order), len(cells)
+    first, clusters_of = clusters.first, len(clusters.system)
     threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
-    far = FAR[values.dtype.type]
-    place = placed(positions, cells, order, moved, start, system, far)
-    sums, energies, virials = (
-        np.zeros((threads, 3, n + 1)),
-        np.zeros((threads, systems)),
-        np.zeros((threads, systems, 3, 3)),
-    )
-    interactions = [part if part is None or part is True else values.dtype.type(part) for part in interactions]
-    arguments = (place, cells, values, slot_values, start, system, first, *slots, values.dtype.type(far), *interactions)
-    if threads == 1:
-        _chunk(0, len(system), *arguments, sums[0], energies[0], virials[0])
-    else:
+    edges = np.array([0, clusters_of])
+    if threads > 1:
         edges = np.searchsorted(first, np.linspace(0, first[-1], threads + 1)).astype(np.int64)
-        edges[0], edges[-1] = 0, len(system)
-        _chunks(edges, *arguments, sums, energies, virials)
-    _add(order, sums, energies, virials, forces, energy, virial)
+        edges[0], edges[-1] = 0, clusters_of
+    real = values.dtype.type
+    _all(
+        edges, positions, cells, values, slot_values, clusters.arrays(), real(FAR[real]), interactions, forces, energy,
+        virial,
+    )  # fmt: skip
