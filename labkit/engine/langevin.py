@@ -76,8 +76,10 @@ class Langevin:
 
         keep, width = (t.double().numpy() for t in self._weights(state, dt))
 
+        made = noise.generator(state, noise.THERMOSTAT)
+
         def thermostat(step: int, velocities: np.ndarray) -> None:
-            random = noise.normal(state, noise.THERMOSTAT, *velocities.shape, step=step)
+            random = noise.normal(state, noise.THERMOSTAT, *velocities.shape, step=step, made=made)
             mix(velocities, keep, width, random.double().numpy())
 
         return thermostat

@@ -13,10 +13,12 @@ _STREAMS = 8
 _MASK = 0xFFFFFFFF
 
 
-def generator(state: State, stream: int, step: int | None = None) -> torch.Generator:
+def generator(
+    state: State, stream: int, step: int | None = None, made: torch.Generator | None = None
+) -> torch.Generator:
     """A generator on the device of the state, seeded by (state.seed, step, stream); never torch's global one.
 
-    `step` is that of the state unless another is given.
+    `step` is that of the state unless another is given; `made` is seeded again instead of making another.
 
     >>> from ase.build import molecule
     >>> state = State.from_atoms(molecule("H2O"), seed=3)
@@ -24,15 +26,17 @@ def generator(state: State, stream: int, step: int | None = None) -> torch.Gener
     >>> bool(a == b)
     True
     """
-    made = torch.Generator(device=state.positions.device)
+    made = made or torch.Generator(device=state.positions.device)
     made.manual_seed(_seed(state.seed, state.step if step is None else step, stream))
     return made
 
 
-def normal(state: State, stream: int, *shape: int, step: int | None = None) -> Tensor:
+def normal(
+    state: State, stream: int, *shape: int, step: int | None = None, made: torch.Generator | None = None
+) -> Tensor:
     """Independent standard normal numbers of that shape, in the dtype and on the device of the positions."""
     like = state.positions
-    return torch.randn(*shape, generator=generator(state, stream, step), dtype=like.dtype, device=like.device)
+    return torch.randn(*shape, generator=generator(state, stream, step, made), dtype=like.dtype, device=like.device)
 
 
 def _seed(seed: int, step: int, stream: int) -> int:

@@ -22,7 +22,7 @@ from labkit.engine.unchanged import Unchanged
 from labkit.errors import LabkitError, Stopped
 
 #: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
-BLOCK = 20
+BLOCK = 100
 #: s between two calls of progress.update, and of progress.should_stop; and of steps in one go
 SHOWN, ASKED = 0.3, 0.05
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,7 @@ def log_weights(
 
     Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), by pymbar.
     """
+    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it tells at each import how it could be faster
     try:
         from pymbar import MBAR
     except ImportError as error:
@@ -51,7 +53,7 @@ def log_weights(
     free = MBAR(reduced, counts, solver_protocol="robust").f_k
     weights = np.empty(len(values))
     weights[order] = -np.logaddexp.reduce(
-        np.log(counts)[:, None] + free[:, None] - reduced, axis=0, where=counts[:, None] > 0
+        np.log(np.maximum(counts, 1))[:, None] + free[:, None] - reduced, axis=0, where=counts[:, None] > 0
     )
     return weights - np.logaddexp.reduce(weights)
 
