@@ -2,8 +2,8 @@
 
 100 TIP3P molecules, flexible (0.5 and 0.25 fs) and rigid (1 and 2 fs); reaction field and Lennard-Jones to 7 Å with a
 switch from 6 Å. Both start from one equilibrated state and use velocity Verlet (RATTLE) with float64: OpenMM on its
-Reference platform, by a CustomIntegrator, so that total energies are of one time. The slope is of a line through the
-means of blocks, its error from their scatter around it.
+Reference platform, by a CustomIntegrator, so that total energies are of one time; labkit also with pairs in float32. The
+slope is of a line through the means of blocks, its error from their scatter around it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from labkit.units import KB, KJ_PER_MOL
 
 KELVIN, EVERY, BLOCKS = 300.0, 5, 20
 CASES = ((False, 0.5), (False, 0.25), (True, 1.0), (True, 2.0))
+LABELS = {"labkit": "labkit", "labkit_single": "labkit, pairs in float32", "openmm": "OpenMM"}
 NM, PS = unit.nanometer, unit.nanometer / unit.picosecond
 
 
@@ -45,6 +46,8 @@ class Drift:
     length_ps: float
     labkit: float
     labkit_error: float
+    labkit_single: float
+    labkit_single_error: float
     openmm: float
     openmm_error: float
     unit: str = "kT/ns/dof"
@@ -91,8 +94,8 @@ def equilibrated(rigid: bool, molecules: int = 100, picoseconds: float = 10.0) -
     return Start(system, modeller.topology, np.array(now.getPositions().value_in_unit(NM)), velocities)
 
 
-def with_labkit(start: Start, dt: float, picoseconds: float) -> np.ndarray:
-    """Total energies, eV."""
+def with_labkit(start: Start, dt: float, picoseconds: float, dtype: torch.dtype = torch.float64) -> np.ndarray:
+    """Total energies, eV; dtype of the pairs."""
     taken = import_openmm(start.system)
     state = state_from_openmm(start.topology, start.positions, start.system)
     state = state.replace(velocities=torch.as_tensor(start.velocities * 1e-2))  # nm/ps to Å/fs
@@ -102,7 +105,8 @@ def with_labkit(start: Start, dt: float, picoseconds: float) -> np.ndarray:
         return now.aux["energy"] + kinetic_energy(now)
 
     record, integrator = Record(total, EVERY), VelocityVerlet(constraints if len(constraints) else None)
-    simulate(state, taken.forcefield, integrator, round(picoseconds * 1000 / dt), dt, observers=[record])
+    forcefield = taken.forcefield.pairs_in(dtype)
+    simulate(state, forcefield, integrator, round(picoseconds * 1000 / dt), dt, observers=[record])
     return record.values.flatten().numpy()
 
 
@@ -140,8 +144,11 @@ def slope(energies: np.ndarray, dt: float, free: int, blocks: int = BLOCKS) -> t
 def measured(rigid: bool, dt: float, picoseconds: float, molecules: int = 100) -> Drift:
     start = equilibrated(rigid, molecules)
     ours = slope(with_labkit(start, dt, picoseconds), dt, start.free)
+    single = slope(with_labkit(start, dt, picoseconds, torch.float32), dt, start.free)
     theirs = slope(with_openmm(start, dt, picoseconds), dt, start.free)
-    return Drift(f"{'rigid' if rigid else 'flexible'} water, {molecules} molecules", dt, picoseconds, *ours, *theirs)
+    return Drift(
+        f"{'rigid' if rigid else 'flexible'} water, {molecules} molecules", dt, picoseconds, *ours, *single, *theirs
+    )
 
 
 def figure(rows: Sequence[Drift], path: Path) -> None:
@@ -151,9 +158,9 @@ def figure(rows: Sequence[Drift], path: Path) -> None:
     drawn = Figure(figsize=(7, 3.5), layout="constrained")
     FigureCanvasAgg(drawn)
     axes, places = drawn.add_subplot(), np.arange(len(rows))
-    for shift, code, marker in ((-0.1, "labkit", "o"), (0.1, "openmm", "s")):
+    for shift, code, marker in ((-0.15, "labkit", "o"), (0.0, "labkit_single", "^"), (0.15, "openmm", "s")):
         values, errors = ([getattr(row, code + end) for row in rows] for end in ("", "_error"))
-        axes.errorbar(places + shift, values, errors, fmt=marker, capsize=3, label=code.replace("openmm", "OpenMM"))
+        axes.errorbar(places + shift, values, errors, fmt=marker, capsize=3, label=LABELS[code])
     axes.axhline(0, color="0.6", linewidth=1)
     axes.set_xticks(places, [f"{row.name.split(',')[0]}\n{row.timestep_fs:g} fs" for row in rows])
     axes.set_ylabel("slope of the total energy, kT/ns/dof")
@@ -183,8 +190,8 @@ def main() -> None:
     for rigid, dt in CASES:
         rows.append(measured(rigid, dt, options.ps or (100.0 if options.full else 10.0)))
         r = rows[-1]
-        ours, theirs = f"{r.labkit:.3g} ± {r.labkit_error:.2g}", f"{r.openmm:.3g} ± {r.openmm_error:.2g}"
-        print(f"{r.name}, {dt:g} fs: labkit {ours}, OpenMM {theirs} {r.unit}", flush=True)
+        slopes = {label: f"{getattr(r, c):.3g} ± {getattr(r, c + '_error'):.2g}" for c, label in LABELS.items()}
+        print(f"{r.name}, {dt:g} fs: " + "; ".join(f"{k} {v}" for k, v in slopes.items()) + f" {r.unit}", flush=True)
         write(rows, options)  # as they come
 
 
