@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labkit.base import Potential, State
+from labkit.base import Observer, Potential, State
 from labkit.datasets.ice import data_folder
 from labkit.engine import Langevin, ReplicaExchange, maxwell_boltzmann, simulate
 from labkit.files import atomic_path, atomic_write
@@ -107,7 +107,7 @@ def blocks_of(settings: Settings, folder: Path, replicas: int) -> int:
     return (len(read_frames(path)) // replicas - 1) * settings.frame // settings.block
 
 
-class RawForces:
+class RawForces(Observer):
     """Forces of all atoms, without the bias, kept in memory: what the map of forces is made from."""
 
     def __init__(self, every: int, umbrella: Umbrella) -> None:

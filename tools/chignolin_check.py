@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from chignolin import Settings, read_maps
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.engine import Langevin, hold, maxwell_boltzmann, simulate
 from labkit.engine.kinetic import temperature
 from labkit.folding import NativeContacts, Umbrella
@@ -28,7 +28,7 @@ from labkit.units import KB, KCAL_PER_MOL
 RUNS = 16
 
 
-class Averages:
+class Averages(Observer):
     """Mean of a function of state and evaluation for each replica, from step `skip` on."""
 
     def __init__(self, every: int, skip: int, of) -> None:

@@ -2,12 +2,13 @@
 
 from labkit.base.ase_potential import AsePotential
 from labkit.base.calculator import Calculator
+from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
 from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
+from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
-from labkit.base.protocols import Integrator, Observer
 from labkit.base.system import State, System, check_atoms
 
 __all__ = [

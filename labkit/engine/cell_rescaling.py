@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State, System
+from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.held import refuse_held
-from labkit.engine.kinetic import degrees_of_freedom
 from labkit.engine.langevin import Langevin
 from labkit.engine.motion import evaluated, per_atom, per_system
 from labkit.errors import LabkitError
@@ -19,7 +18,7 @@ from labkit.units import GPA, KB, KINETIC
 
 
 @dataclass(frozen=True, eq=False)
-class CellRescaling:
+class CellRescaling(Integrator):
     """Langevin dynamics (BAOAB) whose cell breathes, so that volumes have the distribution of NPT.
 
     With λ = sqrt(V), whose noise does not depend on the volume, every `every` steps
@@ -43,6 +42,8 @@ class CellRescaling:
 
     >>> ambient = CellRescaling(temperature=300.0, pressure=1e-4)
     """
+
+    cell_moves = True
 
     temperature: float | Tensor
     pressure: float | Tensor
@@ -88,9 +89,8 @@ class CellRescaling:
             state = self.step(state, potential, dt) if state.step < last else state
         return state
 
-    def degrees_of_freedom(self, system: System) -> Tensor:
-        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
-        return degrees_of_freedom(system, self.constraints)
+    def bath(self, state: State) -> Tensor:
+        return per_system(self.temperature, state, "temperature")
 
     @property
     def _langevin(self) -> Langevin:

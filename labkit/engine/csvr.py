@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State, System
+from labkit.base import Integrator, Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import degrees_of_freedom, kinetic_energy
@@ -19,7 +19,7 @@ from labkit.units import KB
 
 
 @dataclass(frozen=True, eq=False)
-class Csvr:
+class Csvr(Integrator):
     """A step of velocity Verlet, then all velocities of a system times α, so that K has its canonical distribution.
 
     α² = c + (1 - c) q (R² + G) + 2 R sqrt(c (1 - c) q),  q = k_B T/(2K),  c = exp(-dt/τ),
@@ -81,6 +81,9 @@ class Csvr:
     def degrees_of_freedom(self, system: System) -> Tensor:
         """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
         return degrees_of_freedom(system, self.constraints, self.com_removed)
+
+    def bath(self, state: State) -> Tensor:
+        return per_system(self.temperature, state, "temperature")
 
     def conserved(self, state: State) -> Tensor:
         """Total energy less the heat from the thermostat, (S,) eV; drifts only by the timestep's error."""

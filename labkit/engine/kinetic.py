@@ -47,9 +47,8 @@ def temperature(state: State, constraints: Constraints | None = None, com_remove
 
 
 def temperature_under(state: State, integrator: Integrator | None) -> Tensor:
-    """Kinetic temperatures (S,) K with the degrees of freedom that an integrator leaves; 3N where it does not say."""
-    known = getattr(integrator, "degrees_of_freedom", None)
-    free = known(state.system) if callable(known) else degrees_of_freedom(state.system)
+    """Kinetic temperatures (S,) K with the degrees of freedom that an integrator leaves; 3N without one."""
+    free = degrees_of_freedom(state.system) if integrator is None else integrator.degrees_of_freedom(state.system)
     return 2.0 * kinetic_energy(state) / (free.to(state.positions).clamp(min=1.0) * KB)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State, System
+from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
-from labkit.engine.kinetic import degrees_of_freedom, thermal_width
+from labkit.engine.kinetic import thermal_width
 from labkit.engine.many_steps import Thermostat, many_steps
 from labkit.engine.motion import drifted, evaluated, kicked, per_atom, per_system, started
 from labkit.errors import LabkitError
@@ -19,7 +19,7 @@ from labkit.units import KB, KINETIC
 
 
 @dataclass(frozen=True, eq=False)
-class Langevin:
+class Langevin(Integrator):
     """m dv = F dt - γ m v dt + sqrt(2 γ m k_B T) dW, each step kick, drift, friction and noise, drift, kick.
 
     The middle is exact: v <- c v + sqrt((1 - c²) k_B T/m) ξ with c = exp(-γ dt). Averages over positions of a harmonic
@@ -53,9 +53,8 @@ class Langevin:
         """Many steps, faster where the potential is compiled."""
         return many_steps(self, state, potential, dt, steps, self._mixing)
 
-    def degrees_of_freedom(self, system: System) -> Tensor:
-        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
-        return degrees_of_freedom(system, self.constraints)
+    def bath(self, state: State) -> Tensor:
+        return per_system(self.temperature, state, "temperature")
 
     def advanced(self, state: State, potential: Potential, dt: float, *, stress: bool = False) -> State:
         """A step, at whose end the stress is computed too where a barostat wants it."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from labkit.base import Integrator, Potential, State
+from labkit.base import Integrator, Potential, State, System
 from labkit.engine import noise
 from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import kinetic_energy
-from labkit.engine.motion import evaluated, per_atom, per_system
+from labkit.engine.motion import evaluated, per_atom
 from labkit.errors import LabkitError
 from labkit.units import KB
 
@@ -25,7 +24,7 @@ WALKERS, ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS = (
 
 
 @dataclass(frozen=True, eq=False)
-class ReplicaExchange:
+class ReplicaExchange(Integrator):
     """Dynamics at S temperatures in which neighbours i, j exchange configurations with the probability
 
     min(1, exp(β_i [U_i(x_i) - U_i(x_j)] + β_j [U_j(x_j) - U_j(x_i)])),  β = 1/k_B T,
@@ -70,10 +69,10 @@ class ReplicaExchange:
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
         """Many steps, faster where the potential is compiled."""
-        advance, last = getattr(self.integrator, "advance", None), state.step + steps
+        last = state.step + steps
         while state.step < last:
-            quiet = min(self.every - 1 - state.step % self.every, last - state.step) if advance else 0
-            state = advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
+            quiet = min(self.every - 1 - state.step % self.every, last - state.step)
+            state = self.integrator.advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
             state = self.step(state, potential, dt) if state.step < last else state
         return state
 
@@ -92,22 +91,27 @@ class ReplicaExchange:
         return torch.stack([walkers, attempts, accepted, state.aux[ROUND_TRIPS][walkers]], 1)
 
     @property
-    def degrees_of_freedom(self) -> Callable | None:
-        """The integrator's own, where it has them."""
-        return getattr(self.integrator, "degrees_of_freedom", None)
-
-    @property
-    def conserved(self) -> Callable | None:
-        """The integrator's own, where it has one; it goes with the configuration to its new place."""
-        return getattr(self.integrator, "conserved", None)
-
-    @property
     def constraints(self) -> Constraints | None:
-        """The integrator's own, where it has them."""
-        return getattr(self.integrator, "constraints", None)
+        """The integrator's own."""
+        return self.integrator.constraints
+
+    @property
+    def evaluations(self) -> int:
+        """The integrator's own."""
+        return self.integrator.evaluations
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        return self.integrator.degrees_of_freedom(system)
+
+    def bath(self, state: State) -> Tensor:
+        return self.integrator.bath(state)
+
+    def conserved(self, state: State) -> Tensor | None:
+        """The integrator's own; it goes with the configuration to its new place."""
+        return self.integrator.conserved(state)
 
     def _exchanged(self, state: State, potential: Potential, step: int) -> State:
-        temperatures = per_system(self.integrator.temperature, state, "temperature")
+        temperatures = self.integrator.bath(state)
         tried, trial = self._lower(state), None
         if self.hamiltonians:
             trial = self._permuted(state, self._source(tried), temperatures)
@@ -192,16 +196,17 @@ class ReplicaExchange:
 
     def _check(self, state: State, potential: Potential) -> None:
         kind, n = type(self.integrator).__name__, state.system.n_systems
-        if getattr(self.integrator, "temperature", None) is None:
+        bath = self.integrator.bath(state)
+        if bath is None:
             raise LabkitError(f"ReplicaExchange: {kind} has no temperature; use Langevin or Csvr with one a replica")
-        if hasattr(self.integrator, "pressure"):
+        if self.integrator.cell_moves:
             raise LabkitError(f"ReplicaExchange: {kind} has a pressure; expected dynamics of constant volume")
         if not (self.every >= 1 and self.ladders >= 1) or n % self.ladders or n < 2 * self.ladders:
             raise LabkitError(
                 f"ReplicaExchange: {n} systems, {self.ladders} ladders, every {self.every} steps; expected ladders of "
                 "one size, two replicas or more, and a whole number of steps from 1"
             )
-        temperatures = self._rows(per_system(self.integrator.temperature, state, "temperature"))
+        temperatures = self._rows(bath)
         if self.hamiltonians and not bool((temperatures > 0).all()):
             raise LabkitError(f"ReplicaExchange: temperatures {temperatures.tolist()} K; expected positive ones")
         if not self.hamiltonians and not bool((temperatures[:, 0] > 0).all() and (temperatures.diff(dim=1) > 0).all()):

@@ -6,9 +6,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from functools import partial
 from numbers import Real
-from typing import Any
 
 import torch
 
@@ -53,8 +51,8 @@ def simulate(
 
     >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
     """
-    _check(state, steps, dt, observers, checkpoint_every)
-    _check_paths([*(getattr(observer, "path", None) for observer in observers), checkpoint])
+    _check(state, integrator, steps, dt, observers, checkpoint_every)
+    _check_paths([*(observer.path for observer in observers), checkpoint])
     last = state.step + int(steps)
     store = None
     if checkpoint is not None:
@@ -68,7 +66,7 @@ def simulate(
             )
     finally:
         for observer in observers:
-            _tell(observer, "close")
+            observer.close()
 
 
 class _Loop:
@@ -89,8 +87,6 @@ class _Loop:
         self.health: Health | None = None
         self._shown = self._asked = -1e9
         self._pace = ASKED  # s a step: the first one is alone
-        # an integrator may make many steps at once: the same, faster
-        self._advance = getattr(integrator, "advance", None) or partial(_step_by_step, integrator)
         self.state, self.resumed = self._begin(state)
 
     def _begin(self, state: State) -> tuple[State, bool]:
@@ -105,7 +101,7 @@ class _Loop:
                 )
             run = Run(stored.state, self.potential, self.integrator, self.dt)
             for observer, position in zip(self.observers, stored.positions, strict=True):
-                _tell(observer, "rewind", position, run)
+                observer.rewind(position, run)
             self.health = Health(stored.state, self.dt)
             return stored.state, True
         # also where there are forces: they may be another potential's, or of positions that were changed since
@@ -120,7 +116,7 @@ class _Loop:
             )
         run = Run(state, self.potential, self.integrator, self.dt)
         for observer in self.observers:
-            _tell(observer, "start", run)
+            observer.start(run)
         return state, False
 
     def run(self, checkpoint_every: int) -> State:
@@ -160,7 +156,7 @@ class _Loop:
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
         try:
-            return self._advance(self.state, self.unchanged, self.dt, steps)
+            return self.integrator.advance(self.state, self.unchanged, self.dt, steps)
         except LabkitError as error:
             raise self._failure(good, _at(f"step {self.state.step + 1}", error), self.state.step + steps) from error
         finally:
@@ -177,7 +173,7 @@ class _Loop:
         self.unchanged.reset()
         try:
             while state.step < upto:
-                state = self._advance(state, self.unchanged, self.dt, 1)
+                state = self.integrator.advance(state, self.unchanged, self.dt, 1)
                 if not self.health.good(state):
                     text = f"step {state.step}: {self.health.complaint(state)}"
                     break
@@ -199,7 +195,7 @@ class _Loop:
     def _save(self) -> None:
         if self.store is None:
             return
-        self.store.write(self.state, [_tell(observer, "position") for observer in self.observers])
+        self.store.write(self.state, [observer.position() for observer in self.observers])
         self.unchanged.reset()
 
     def _stopping(self) -> bool:
@@ -223,13 +219,14 @@ class _Loop:
         )
 
 
-def _step_by_step(integrator: Integrator, state: State, potential: Potential, dt: float, steps: int) -> State:
-    for _ in range(steps):
-        state = integrator.step(state, potential, dt)
-    return state
-
-
-def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int) -> None:
+def _check(
+    state: State, integrator: Integrator, steps: int, dt: float, observers: Sequence[Observer], checkpoint_every: int
+) -> None:
+    if not isinstance(integrator, Integrator):
+        raise LabkitError(
+            f"the integrator is {integrator!r}; expected one such as Langevin(300.0), or of a class of your own that "
+            "inherits from labkit.base.Integrator"
+        )
     n, systems = state.system.n_atoms, state.system.n_systems
     for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):
         if (found := tuple(getattr(state, name).shape)) != expected:
@@ -241,12 +238,21 @@ def _check(state: State, steps: int, dt: float, observers: Sequence[Observer], c
     if int(checkpoint_every) != checkpoint_every or checkpoint_every < 1:
         raise LabkitError(f"checkpoint_every is {checkpoint_every!r}; expected a whole number of steps from 1")
     for observer in observers:
-        every = getattr(observer, "every", None)
-        if not callable(observer) or not isinstance(every, int) or every < 1:
-            raise LabkitError(
-                f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
-                f"number of steps from 1 as its `every`; found every = {every!r}"
-            )
+        check_observer(observer)
+
+
+def check_observer(observer: Observer) -> None:
+    """Raise LabkitError for what is no Observer, or asks for no number of steps."""
+    if not isinstance(observer, Observer):
+        raise LabkitError(
+            f"observer {type(observer).__name__}: expected something to call with (state, evaluation), of a class that "
+            "inherits from labkit.base.Observer"
+        )
+    if not isinstance(observer.every, int) or observer.every < 1:
+        raise LabkitError(
+            f"observer {type(observer).__name__}: expected a whole number of steps from 1 as its `every`; found "
+            f"every = {observer.every!r}"
+        )
 
 
 def _at(step: str, error: LabkitError) -> str:
@@ -261,9 +267,3 @@ def _check_paths(paths: Sequence[str | os.PathLike[str] | None]) -> None:
         if path in seen:
             raise LabkitError(f"{path}: is to be written by two of observers and checkpoint; give each its own file")
         seen.add(path)
-
-
-def _tell(observer: Any, what: str, *told: Any) -> Any:
-    """Call what an observer may have: start(run), position(), rewind(position, run), close()."""
-    method = getattr(observer, what, None)
-    return method(*told) if callable(method) else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from labkit.base import Potential, State, System
+from labkit.base import Integrator, Potential, State, System
 from labkit.engine.constraints import Constraints
 from labkit.engine.kinetic import degrees_of_freedom, kinetic_energy
 from labkit.engine.many_steps import many_steps
@@ -14,7 +14,7 @@ from labkit.engine.motion import drifted, evaluated, kicked, started
 
 
 @dataclass(frozen=True, eq=False)
-class VelocityVerlet:
+class VelocityVerlet(Integrator):
     """v += ½dt F/m, r += dt v, new F, v += ½dt F/m: time-reversible, the energy error grows as dt².
 
     com_removed  whether the centre of mass rests: only the number of degrees of freedom depends on it

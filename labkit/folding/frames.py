@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from labkit.base import Evaluation, State
+from labkit.base import Evaluation, Observer, State
 from labkit.engine import Run
 from labkit.engine.replica_exchange import WALKERS
 from labkit.errors import LabkitError
@@ -33,7 +33,7 @@ def record_type(ca: int, cacb: int) -> np.dtype:
     )  # fmt: skip
 
 
-class Frames:
+class Frames(Observer):
     """Append a record of each replica to a file every `every` steps.
 
     path      of the file, which a resumed run cuts back to the moment that it goes on from

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from labkit.base import NO_PROGRESS, Integrator, Observer, Potential, Progress, State, Sum
+from labkit.engine.simulate import check_observer
 from labkit.errors import LabkitError
 from labkit.lammps.fixes import Fixes
 from labkit.lammps.group import Group
@@ -80,7 +81,7 @@ class Host:
         displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's ID.
         """
         if evaluations is None:
-            evaluations = getattr(integrator, "evaluations", 1)
+            evaluations = integrator.evaluations
         if not isinstance(evaluations, int) or evaluations < 1:
             raise LabkitError(f"evaluations is {evaluations!r}; expected a whole number from 1")
         others = {hook.evaluations for hook in self.integrators()} - {evaluations}
@@ -102,12 +103,7 @@ class Host:
         that LAMMPS moves are those of the whole step of velocity Verlet (fix nve). A tensor that the observer keeps as
         `value` can be read in LAMMPS as f_NAME[1], f_NAME[2], ... Returns the fix's ID.
         """
-        every = getattr(observer, "every", None)
-        if not callable(observer) or not isinstance(every, int) or every < 1:
-            raise LabkitError(
-                f"observer {type(observer).__name__}: expected something to call with (state, evaluation) and a whole "
-                f"number of steps from 1 as its `every`; found every = {every!r}"
-            )
+        check_observer(observer)
         return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
 
     def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:

@@ -31,9 +31,8 @@ class ObserverHook(Hook):
     def call(self, step: int, external: np.ndarray) -> None:
         host, count = self.host, self.host.count(step)
         if not self._started:
-            self._started, start = True, getattr(self.what, "start", None)
-            if callable(start):
-                start(Run(self._state(step), host.everything(), None, host.dt))
+            self._started = True
+            self.what.start(Run(self._state(step), host.everything(), None, host.dt))
         due = host.whole(step) and count % self.what.every == 0
         host.tally(step + 1 if (count + 1) % self.what.every == 0 or host.evaluations > 1 else None)
         if not due or count == self._last:
@@ -42,9 +41,8 @@ class ObserverHook(Hook):
         energy = torch.tensor([host.energy(step)], dtype=torch.float64)
         state.aux["energy"] = energy
         self.what(state, Evaluation(energy=energy, forces=state.forces))
-        value = getattr(self.what, "value", None)
-        if isinstance(value, torch.Tensor):
-            numbers = value.reshape(-1).tolist()
+        if isinstance(self.what.value, torch.Tensor):
+            numbers = self.what.value.reshape(-1).tolist()
             host.lmp.fix_external_set_vector_length(self.name, len(numbers))
             for k, number in enumerate(numbers):
                 host.lmp.fix_external_set_vector(self.name, k + 1, number)
@@ -67,5 +65,4 @@ class ObserverHook(Hook):
         return state.replace(velocities=velocities)
 
     def end(self) -> None:
-        if callable(close := getattr(self.what, "close", None)):
-            close()
+        self.what.close()

@@ -9,7 +9,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Integrator, Potential, State
 from labkit.engine.held import refuse_held
 from labkit.engine.motion import evaluated, per_system
 from labkit.engine.noise import DRIFT, THERMOSTAT, normal
@@ -31,7 +31,7 @@ LOOK = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Brownian:
+class Brownian(Integrator):
     """dX = (M F + k_B T ∇·M) dt + g, <g gᵀ> = 2 k_B T M dt: no momenta; velocities are zero.
 
     mobility     M(X) [Å²/(eV fs)]

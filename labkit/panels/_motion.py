@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from ase import Atoms
 
-from labkit.base import Evaluation, Integrator, Potential, Progress, State
+from labkit.base import Evaluation, Integrator, Observer, Potential, Progress, State
 from labkit.engine import kinetic_energy, simulate
 from labkit.engine.kinetic import temperature_under
 from labkit.errors import LabkitError, Stopped
@@ -92,7 +92,7 @@ def move(
         count = max(1, min(4 * count, int(BLOCK / max(pace, 1e-9))))
 
 
-class _Watch:
+class _Watch(Observer):
     """Observer: a row, and now and then a frame, into the lists of a Motion."""
 
     def __init__(self, motion: Motion, setting: Setting) -> None:

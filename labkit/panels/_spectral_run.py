@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from labkit.base import Evaluation, Potential, Progress, State
+from labkit.base import Evaluation, Observer, Potential, Progress, State
 from labkit.engine import (
     Langevin,
     Run,
@@ -61,7 +61,7 @@ class Plan:
         )
 
 
-class Frames:
+class Frames(Observer):
     """Observer: some states on the way, and the potential energies (S,) eV of each."""
 
     def __init__(self, every: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.base import NeighbourList, State
+from labkit.base import NeighbourList, Observer, State
 from labkit.engine import Run
 from labkit.engine.kinetic import temperature_under
 from labkit.errors import LabkitError
@@ -20,7 +20,7 @@ from labkit.spectra.spectrum import Spectrum
 from labkit.spectra.track import Track, check_cell, predicted, predictors, volume
 
 
-class Response:
+class Response(Observer):
     """An observer for `simulate` that keeps what spectra are made of, for every system of the batch.
 
     Spectra may be asked for as soon as there are some samples, and again when the trajectory has grown. What was kept

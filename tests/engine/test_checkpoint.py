@@ -6,7 +6,7 @@ import pytest
 import torch
 from ase.build import bulk, molecule
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.engine import simulate
 from labkit.engine.fingerprint import describe, differences, fingerprint
 from labkit.engine.observers import ExtXyz, Thermodynamics
@@ -21,7 +21,7 @@ class Power(Exception):
     """The lights go out."""
 
 
-class Fails:
+class Fails(Observer):
     every = 1
 
     def __init__(self, at):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import labkit
-from labkit.base import Potential, State
+from labkit.base import Observer, Potential, State
 from labkit.engine import Constraints, Langevin, VelocityVerlet, kinetic_energy, maxwell_boltzmann, simulate
 from labkit.errors import Stopped
 from labkit.gap import Design, GapConfig, Soap
@@ -30,7 +30,7 @@ class StopAt:
         return self.left < 0
 
 
-class Break:
+class Break(Observer):
     """An observer that raises when it is first called after step 0."""
 
     every = 47

@@ -10,7 +10,7 @@ pytest.importorskip("numba")
 
 from forcefield import systems  # noqa: E402
 
-from labkit.base import State  # noqa: E402
+from labkit.base import Observer, State  # noqa: E402
 from labkit.engine import (  # noqa: E402
     CellRescaling,
     Constraints,
@@ -64,7 +64,7 @@ def test_a_run_has_the_same_bits_however_it_is_divided(dipeptide) -> None:
     forcefield, state = dipeptide
     move = Langevin(temperature=300.0, friction=0.01)
 
-    class Look:
+    class Look(Observer):
         def __init__(self, every: int) -> None:
             self.every = every
 
@@ -111,7 +111,7 @@ def test_an_observer_may_evaluate_the_potential_elsewhere(dipeptide) -> None:
     atoms.pbc = False
     open_ = State.from_atoms(atoms)
 
-    class Elsewhere:
+    class Elsewhere(Observer):
         every = 5
 
         def __call__(self, state, evaluation) -> None:

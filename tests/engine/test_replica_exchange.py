@@ -10,7 +10,7 @@ from ase import Atoms
 from scipy import integrate, stats
 from torch import Tensor
 
-from labkit.base import State
+from labkit.base import Integrator, Observer, State
 from labkit.engine import (
     CellRescaling,
     Csvr,
@@ -33,7 +33,7 @@ LADDER = geometric_ladder(200.0, 500.0, 4)
 
 
 @dataclass(frozen=True)
-class Still:
+class Still(Integrator):
     """Dynamics in which nothing moves, so that exchanges alone act."""
 
     temperature: Tensor = field(default_factory=lambda: LADDER)
@@ -262,7 +262,7 @@ class Power(Exception):
     """The lights go out."""
 
 
-class Fails:
+class Fails(Observer):
     every = 1
 
     def __init__(self, at):

@@ -10,14 +10,14 @@ import pytest
 import torch
 from ase.io import read
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.engine import Langevin, simulate
 from labkit.engine.observers import Dcd, ExtXyz, MeanSquareDisplacement, Record, Thermodynamics
 from labkit.errors import LabkitError, Stopped
 from tests.engine.toys import Ideal, LennardJones, Nothing, Thermal, Verlet, fluid
 
 
-class Seen:
+class Seen(Observer):
     """An observer without any of the optional methods."""
 
     def __init__(self, every):

@@ -9,7 +9,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
-from labkit.base import Potential, State
+from labkit.base import Integrator, Potential, State
 from labkit.units import FORCE_TO_ACCELERATION, KB
 
 
@@ -44,7 +44,7 @@ class Nothing(Ideal):
 
 
 @dataclass(frozen=True)
-class Verlet:
+class Verlet(Integrator):
     """Velocity Verlet."""
 
     def init(self, state, potential):

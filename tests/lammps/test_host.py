@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from labkit.base import Potential
+from labkit.base import Integrator, Observer, Potential
 from labkit.engine import Langevin, VelocityVerlet, simulate
 from labkit.engine.motion import evaluated
 from labkit.engine.observers import Record, Thermodynamics
@@ -120,7 +120,7 @@ def test_an_integrator_of_labkit_moves_atoms_of_lammps(integrator, steps):
 
 
 @dataclass(frozen=True, eq=False)
-class Heun:
+class Heun(Integrator):
     """Two evaluations a step: x += dt c (F(x) + F(x')) / 2, x' = x + dt c F(x)."""
 
     def init(self, state, potential):
@@ -150,7 +150,7 @@ def test_a_step_may_ask_for_forces_twice():
 
 
 @dataclass(frozen=True, eq=False)
-class Lift:
+class Lift(Integrator):
     """Moves along z, up in each second step, and asks for no forces."""
 
     def init(self, state, potential):
@@ -256,7 +256,7 @@ class Well(Potential):
 
 
 def test_an_observer_is_read_in_lammps_and_told_the_energy():
-    class Seen:
+    class Seen(Observer):
         every, value, energies = 5, None, []
 
         def __call__(self, state, evaluation):

@@ -8,7 +8,7 @@ import torch
 from polarizability.cells import fitted, ice
 from spectra.toys import Charges, Linear, charges, crystal, harmonic, start
 
-from labkit.base import Evaluation, Potential, State
+from labkit.base import Evaluation, Observer, Potential, State
 from labkit.engine import VelocityVerlet, simulate
 from labkit.errors import LabkitError
 from labkit.polarizability import TensorModel
@@ -25,7 +25,7 @@ class Free(Potential):
         return Evaluation(state.positions.new_zeros(state.system.n_systems), torch.zeros_like(state.positions))
 
 
-class Frames:
+class Frames(Observer):
     """Keeps the states."""
 
     every = 4

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
@@ -66,7 +66,7 @@ class Growing:
             ) from error
 
 
-class FileObserver:
+class FileObserver(Observer):
     """Base of observers that write one or more growing files: their life from a run's start to its end.
 
     A run that begins empties the files; one that goes on where this observer's last one ended (the same object, a

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
 _BLOCKS = 16
 
 
-class Lagged:
+class Lagged(Observer):
     """Base of observers of products of now and earlier: they keep a window of frames, however long the run is.
 
     A subclass says which per-atom quantity it follows, and how two of its values combine. Means are per system and

@@ -8,12 +8,12 @@ import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
-from labkit.base import State, find_neighbours
+from labkit.base import Observer, State, find_neighbours
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
 
-class RadialDistribution:
+class RadialDistribution(Observer):
     """g_ab(r) = ⟨V N_ab(r) / (N_a N_b 4 π r² dr)⟩: N_ab pairs between r and r + dr, all periodic images included.
 
     `r_max` [Å] may be larger than half the cell. Shells are counted exactly: 4π/3 ((r + dr)³ - r³).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +46,7 @@ class Thermodynamics(FileObserver):
 
     def header(self) -> None:
         names = ["step", "time_ps", "system", "potential_eV", "kinetic_eV", "total_eV", "temperature_K"]
-        names += ["conserved_eV"] if self._conserves else []
+        names += ["conserved_eV"] if self.run.integrator.conserved(self.run.state) is not None else []
         names += ["pressure_GPa", "volume_A3"] if self.pressure else []
         self.files[0].append((",".join(names) + "\n").encode())
 
@@ -61,9 +60,9 @@ class Thermodynamics(FileObserver):
     def _columns(self, state: State, evaluation: Evaluation) -> list[Tensor]:
         potential, kinetic = evaluation.energy, kinetic_energy(state)
         columns = [potential, kinetic, potential + kinetic, temperature_under(state, self.run.integrator)]
-        if self._conserves:
-            integrator: Any = self.run.integrator
-            columns.append(integrator.conserved(state))
+        conserved = self.run.integrator.conserved(state)
+        if conserved is not None:
+            columns.append(conserved)
         if self.pressure:
             stress = state.aux.get("stress")  # a barostat has computed it at these positions
             if stress is None:
@@ -73,9 +72,5 @@ class Thermodynamics(FileObserver):
 
     def _pressure(self, state: State, stress: Tensor) -> Tensor:
         """GPa; of the centres of what the integrator's constraints hold together, as a barostat has it."""
-        constraints = getattr(self.run.integrator, "constraints", None)
+        constraints = self.run.integrator.constraints
         return internal_pressure(state.replace(aux={**state.aux, "stress": stress}), constraints) / GPA
-
-    @property
-    def _conserves(self) -> bool:
-        return callable(getattr(self.run.integrator, "conserved", None))

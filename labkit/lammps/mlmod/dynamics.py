@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labkit.base import Potential, State
+from labkit.base import Integrator, Potential, State
 from labkit.engine.motion import evaluated
 from labkit.lammps.mlmod.blocks import Blocks, alike
 from labkit.lammps.mlmod.models import Model
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedMap:
+class LearnedMap(Integrator):
     """[X; V] <- dyn1(blocks), new forces, [X; V] <- dyn2(blocks); a model that mask_fix leaves out does nothing.
 
     Both are told the time at which the step ends, as MLMOD has it.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import Integrator, Potential, State
 from labkit.engine import noise
 from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
@@ -107,7 +107,7 @@ class WholeMobility:
 
 
 @dataclass(frozen=True, eq=False)
-class MobilityDynamics:
+class MobilityDynamics(Integrator):
     """X <- X + dt (M F + k_B T ∇·M) + (2 k_B T dt)^½ L ξ with L Lᵀ = M (Euler and Maruyama).
 
     That is the scheme for which the whole drift is added. Without `stochastic` there is neither noise nor drift.

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.base import State
+from labkit.base import Observer, State
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.lammps.mlmod.blocks import Blocks, per_system
 from labkit.lammps.mlmod.models import Model
 
 
-class Quantity:
+class Quantity(Observer):
     """model(blocks) of the whole system every `every` steps: an Observer.
 
     value   (S, r, c) of the last time; in LAMMPS f_NAME[1], f_NAME[2], ..., row after row

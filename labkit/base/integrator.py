@@ -1,0 +1,67 @@
+"""Integrator: a rule of motion; what the loop, exchanges and observers ask of one, with what most answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+from labkit.base.potential import Potential
+from labkit.base.system import State, System
+
+
+class Integrator(ABC):
+    """Base of rules of motion, frozen dataclasses of their parameters; learned dynamics are integrators too.
+
+    A subclass writes `init` and `step`. The rest has defaults:
+
+    constraints   what holds distances, or None
+    evaluations   how often a step asks for forces
+    cell_moves    whether the cell changes, as under a barostat
+
+    >>> from labkit.base import State
+    >>> class Drag(Integrator):
+    ...     \"\"\"dr/dt = μ F.\"\"\"
+    ...     def init(self, state, potential):
+    ...         return state.replace(forces=potential.evaluate(state).forces)
+    ...     def step(self, state, potential, dt):
+    ...         moved = state.replace(positions=state.positions + dt * state.forces, step=state.step + 1)
+    ...         found = potential.evaluate(moved)
+    ...         return moved.replace(forces=found.forces, aux={"energy": found.energy})
+    """
+
+    constraints: Any = None
+    evaluations: int = 1
+    cell_moves: bool = False
+
+    @abstractmethod
+    def init(self, state: State, potential: Potential) -> State:
+        """The state with forces, aux["energy"] (S,) eV and whatever the integrator keeps in `aux`."""
+
+    @abstractmethod
+    def step(self, state: State, potential: Potential, dt: float) -> State:
+        """The state `dt` fs later, with forces and aux["energy"]; noise depends on (state.seed, state.step) alone.
+
+        Forces are asked for with the step that their positions belong to, so that a potential can know the time; of
+        positions between two steps aux["time"] (1,) fs says it.
+        """
+
+    def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
+        """So many steps: an integrator that can make several at once writes this one, too."""
+        for _ in range(steps):
+            state = self.step(state, potential, dt)
+        return state
+
+    def degrees_of_freedom(self, system: System) -> Tensor:
+        """Those that the kinetic temperature is taken from, (S,): 3 for each atom not held, less constraints."""
+        found = 3.0 * (system.counts - system.held_counts).to(system.masses)
+        return found if self.constraints is None else found - self.constraints.count(system)
+
+    def bath(self, state: State) -> Tensor | None:
+        """The temperatures (S,) K that these dynamics keep, or None."""
+        return None
+
+    def conserved(self, state: State) -> Tensor | None:
+        """What drifts only by the error of the timestep, (S,) eV, or None."""
+        return None

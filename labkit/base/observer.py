@@ -1,0 +1,53 @@
+"""Observer: what watches a run, with what it may want to know of its beginning, its end and its interruptions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit.base.potential import Evaluation
+from labkit.base.system import State
+
+if TYPE_CHECKING:
+    from labkit.engine.run import Run
+
+
+class Observer(ABC):
+    """Base of what is called every `every` steps: a trajectory writer, thermodynamics, a learned quantity of interest.
+
+    A subclass writes `__call__`. The rest has defaults: nothing is done, nothing kept.
+
+    >>> class Count(Observer):
+    ...     seen = 0
+    ...     def __call__(self, state, evaluation):
+    ...         self.seen += 1
+    >>> Count().every
+    1
+    """
+
+    every: int = 1
+    #: of the file that it writes, if any: no two of a run may share one
+    path: Path | None = None
+    #: a tensor that LAMMPS can read, if there is one
+    value: Any = None
+
+    @abstractmethod
+    def __call__(self, state: State, evaluation: Evaluation) -> None:
+        """Look at a state, with energy and forces of its evaluation."""
+
+    def start(self, run: Run) -> None:
+        """A run begins."""
+        return None
+
+    def position(self) -> Any:
+        """What a checkpoint has to keep: plain values, or a dict of these and of tensors."""
+        return None
+
+    def rewind(self, position: Any, run: Run) -> None:
+        """A run goes on from a checkpoint, at which `position` was what is given."""
+        return None
+
+    def close(self) -> None:
+        """A run has ended, whatever the reason."""
+        return None
