@@ -38,6 +38,9 @@ class Still(Integrator):
 
     temperature: Tensor = field(default_factory=lambda: LADDER)
 
+    def bath(self, state):
+        return self.temperature
+
     def init(self, state, potential):
         known = potential.evaluate(state)
         return state.replace(forces=known.forces, aux={**state.aux, "energy": known.energy})

@@ -46,7 +46,7 @@ class Thermodynamics(FileObserver):
 
     def header(self) -> None:
         names = ["step", "time_ps", "system", "potential_eV", "kinetic_eV", "total_eV", "temperature_K"]
-        names += ["conserved_eV"] if self.run.integrator.conserved(self.run.state) is not None else []
+        names += ["conserved_eV"] if self._conserved(self.run.state) is not None else []
         names += ["pressure_GPa", "volume_A3"] if self.pressure else []
         self.files[0].append((",".join(names) + "\n").encode())
 
@@ -60,7 +60,7 @@ class Thermodynamics(FileObserver):
     def _columns(self, state: State, evaluation: Evaluation) -> list[Tensor]:
         potential, kinetic = evaluation.energy, kinetic_energy(state)
         columns = [potential, kinetic, potential + kinetic, temperature_under(state, self.run.integrator)]
-        conserved = self.run.integrator.conserved(state)
+        conserved = self._conserved(state)
         if conserved is not None:
             columns.append(conserved)
         if self.pressure:
@@ -72,5 +72,9 @@ class Thermodynamics(FileObserver):
 
     def _pressure(self, state: State, stress: Tensor) -> Tensor:
         """GPa; of the centres of what the integrator's constraints hold together, as a barostat has it."""
-        constraints = self.run.integrator.constraints
+        integrator = self.run.integrator  # none where LAMMPS moves the atoms
+        constraints = None if integrator is None else integrator.constraints
         return internal_pressure(state.replace(aux={**state.aux, "stress": stress}), constraints) / GPA
+
+    def _conserved(self, state: State) -> Tensor | None:
+        return None if self.run.integrator is None else self.run.integrator.conserved(state)
