@@ -111,6 +111,8 @@ def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Te
         return vectors
     boxes = cell.index_select(0, system.index[i])
     pbc = system.pbc[system.index[i]].to(vectors.dtype)
-    inverse = torch.linalg.pinv(cell.detach()).index_select(0, system.index[i])
+    # vectors of open directions, which have no meaning, must not decide which image is the nearest
+    periodic_part = torch.where(system.pbc[:, :, None], cell.detach(), 0.0)
+    inverse = torch.linalg.pinv(periodic_part).index_select(0, system.index[i])
     images = -torch.round((vectors.detach()[:, None] @ inverse).squeeze(1)) * pbc
     return vectors + (images[:, None] @ boxes).squeeze(1)
