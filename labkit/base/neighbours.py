@@ -69,16 +69,22 @@ def find_neighbours(system: System, positions: Tensor, cell: Tensor, cutoff: flo
     cells, periodic = _complete(cell.detach().to("cpu", torch.float64), system.pbc.cpu())
     parts = []
     for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
-        i, j, shift, d = search.compute(where[start:end].contiguous(), cells[s], periodic[s], "ijSd")
+        here, moved = _gathered(where[start:end], cells[s], periodic[s], cutoff)
+        i, j, shift, d = search.compute(here.contiguous(), cells[s], periodic[s], "ijSd")
         if len(d) and float(d.min()) < 1e-6:
             pair = int(d.argmin())
             raise LabkitError(f"frame {s}: atoms {int(i[pair])} and {int(j[pair])} are at the same place; move one")
+        if moved is not None:
+            shift = shift + moved[i] - moved[j]
         parts.append((i + start, j + start, shift, torch.full_like(i, s)))
     i, j, shift, index = (torch.cat(part) for part in zip(*parts, strict=True))
     numbers = system.numbers.cpu()
     order = torch.argsort(i * (int(numbers.max()) + 1) + numbers[j], stable=True)
     i, j, shift, index = (part[order].to(positions.device) for part in (i, j, shift, index))
     return Neighbours(i, j, shift.to(torch.int64), index)
+
+
+FAR = 1e4  # Å from the middle of a system
 
 
 class NeighbourList:
@@ -123,6 +129,26 @@ def _check_finite(system: System, positions: Tensor) -> None:
             f"frame {frame}, atom {atom - system.offsets[frame]}: position {positions[atom].tolist()} is not finite; "
             "in dynamics the timestep is too large or the potential has a hole"
         )
+
+
+def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
+    """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
+
+    vesin numbers boxes by integers: of an atom that has flown off they overflow, which ends the process. Atoms are
+    moved into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
+    """
+    if float((positions - positions.mean(0)).abs().max()) < FAR:
+        return positions, None
+    inverse = torch.linalg.inv(cell)
+    fractions = positions @ inverse
+    moved = torch.where(pbc, torch.floor(fractions), 0.0)
+    fractions = fractions - moved
+    for axis in torch.nonzero(~pbc).flatten().tolist():
+        widest = 2 * cutoff * float(inverse[:, axis].norm())  # two cutoffs from plane to plane
+        order = fractions[:, axis].argsort()
+        gaps = fractions[order, axis].diff(prepend=fractions[order[:1], axis]).clamp(max=widest)
+        fractions[order, axis] = gaps.cumsum(0)
+    return fractions @ cell, moved.to(torch.int64)
 
 
 def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:

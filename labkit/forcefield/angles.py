@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.degenerate import straight, without
 from labkit.forcefield.term import Term, separation
 
 
 class HarmonicAngles(Term):
     """E = ½ k (θ - θ0)², θ = ∠(i, j, k) at the middle atom j.
 
-    θ = atan2(|a × b|, a · b), which is precise also near 0 and π where arccos is not.
+    θ = atan2(|a × b|, a · b), which is precise also near 0 and π where arccos is not. A straight angle has no force: it
+    would have no direction.
 
     atoms (m, 3); k (m,) eV/rad² (twice AMBER's and CHARMM's); theta0 (m,) rad
 
@@ -33,5 +35,7 @@ class HarmonicAngles(Term):
         i, j, k = self.atoms.unbind(1)
         a = separation(system, positions, cell, j, i, self.periodic)
         b = separation(system, positions, cell, j, k, self.periodic)
-        across = torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=1)
-        return 0.5 * self.k * (torch.atan2(across, (a * b).sum(1)) - self.theta0) ** 2
+        normal, scale2 = torch.linalg.cross(a, b), (a.square().sum(1) * b.square().sum(1)).detach()
+        across = torch.where(straight(normal, scale2), 0.0, torch.linalg.vector_norm(normal, dim=1))
+        energies = 0.5 * self.k * (torch.atan2(across, (a * b).sum(1)) - self.theta0) ** 2
+        return without(energies, ~(scale2 > 0) & (self.k != 0))

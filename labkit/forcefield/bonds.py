@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.degenerate import without
 from labkit.forcefield.term import Term, separation
 
 
@@ -33,7 +34,8 @@ class HarmonicBonds(Term):
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
         i, j = self.atoms.unbind(1)
         r = torch.linalg.vector_norm(separation(system, positions, cell, i, j, self.periodic), dim=1)
-        return 0.5 * self.k * (r - self.r0) ** 2
+        # at one place a spring has no direction, unless it is at rest there
+        return without(0.5 * self.k * (r - self.r0) ** 2, (r == 0) & (self.k * self.r0 != 0))
 
 
 class UreyBradley(HarmonicBonds):

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from labkit.base import System
 from labkit.errors import LabkitError
+from labkit.forcefield.degenerate import without
 from labkit.forcefield.term import Term
-from labkit.forcefield.torsions import dihedral
+from labkit.forcefield.torsions import dihedral_or_none
 
 
 class Cmap(Term):
@@ -35,8 +36,12 @@ class Cmap(Term):
 
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
         first, second = self.atoms[:, :4].contiguous(), self.atoms[:, 4:].contiguous()
-        phi, psi = (dihedral(system, positions, cell, part, self.periodic) for part in (first, second))
-        return _interpolate(self.maps, _slopes(self.maps), self.which, phi, psi)
+        (phi, one), (psi, other) = (
+            dihedral_or_none(system, positions, cell, part, self.periodic) for part in (first, second)
+        )
+        energies = _interpolate(self.maps, _slopes(self.maps), self.which, phi, psi)
+        flat = (self.maps == self.maps[:, :1, :1]).flatten(1).all(1)  # the same for all angles
+        return without(energies, (one | other) & ~flat[self.which])
 
     @classmethod
     def batch(cls, terms: Sequence[Self], starts: Sequence[int]) -> Self:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
-from labkit.base.neighbours import find_neighbours
 from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.forcefield import compiled
@@ -17,6 +16,7 @@ from labkit.forcefield.compiled_bonded import CompiledBonded
 from labkit.forcefield.compiled_mesh import CompiledMesh
 from labkit.forcefield.compiled_own import own_kernels
 from labkit.forcefield.compiled_pairs import CompiledPairs
+from labkit.forcefield.degenerate import check_apart
 from labkit.forcefield.term import Term
 
 
@@ -87,14 +87,21 @@ class ForceField(Potential):
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
         wanted.pop("uncertainty", None)
-        try:
-            found = fast.evaluate(state, **wanted)
-        except ZeroDivisionError:  # of two atoms at the same place
-            check_apart(state)
-            raise
-        if not bool(torch.isfinite(found.energy).all()):
-            check_apart(state)
+        found = fast.evaluate(state, **wanted)
+        if not bool(torch.isfinite(found.energy.sum() + (0.0 if found.forces is None else found.forces.sum()))):
+            self._explain(state)
         return found
+
+    def _explain(self, state: State) -> None:
+        """Raise LabkitError, naming atoms, for what has no energy: two at one place, or a row of a term."""
+        system, positions, cell = state.system, state.positions, state.cell
+        if not bool(torch.isfinite(positions).all()):
+            return  # a run says in which step
+        check_apart(system, positions, cell)
+        with torch.no_grad():
+            for term in self.terms.values():
+                if "atoms" in term.INDICES:
+                    term.energy(system, positions, cell, Neighbours.none("cpu"))
 
     def compiled(self, state: State) -> compiled.Compiled | None:
         fast = self._fast(state)
@@ -139,9 +146,3 @@ class ForceField(Potential):
         """This force field for `times` replicas in one batch."""
         terms = {name: term.repeated(times, self.n_atoms) for name, term in self.terms.items()}
         return type(self)(terms, times * self.n_atoms, **self._pairs)
-
-
-def check_apart(state: State) -> None:
-    """Raise LabkitError, naming them, where two atoms are at the same place: no term has an energy there."""
-    if bool(torch.isfinite(state.positions).all()):
-        find_neighbours(state.system, state.positions, state.cell, 0.01)

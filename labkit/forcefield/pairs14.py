@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.degenerate import without
+from labkit.forcefield.kernels.limits import SAME2
 from labkit.forcefield.term import Term, separation
 from labkit.units import COULOMB
 
@@ -31,5 +33,8 @@ class Pairs14(Term):
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
         i, j = self.atoms.unbind(1)
         r2 = separation(system, positions, cell, i, j, self.periodic).square().sum(1)
+        same = ~(r2.detach() > SAME2)
+        r2 = torch.where(same, 1.0, r2)
         s6 = (self.sigma.square() / r2) ** 3
-        return 4 * self.epsilon * (s6.square() - s6) + COULOMB * self.charge_product * torch.rsqrt(r2)
+        energies = 4 * self.epsilon * (s6.square() - s6) + COULOMB * self.charge_product * torch.rsqrt(r2)
+        return without(energies, same & ((self.charge_product != 0) | (self.sigma * self.epsilon != 0)))

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 from labkit.base import Neighbours, Potential, System
 from labkit.config import config
 from labkit.errors import LabkitError
+from labkit.forcefield.degenerate import refuse
 
 
 class Term(Potential):
@@ -69,6 +70,8 @@ class Term(Potential):
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         energies = self.energies(system, positions, cell)
+        if energies.device.type == "cpu":  # a GPU is not waited for: a run looks at its energies now and then
+            refuse(self.kind.__name__, self.atoms, energies, system, positions, cell)
         return energies.new_zeros(system.n_systems).index_add(0, system.index[self.atoms[:, 0]], energies)
 
     @property
@@ -108,6 +111,8 @@ def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Te
         return vectors
     boxes = cell.index_select(0, system.index[i])
     pbc = system.pbc[system.index[i]].to(vectors.dtype)
-    inverse = torch.linalg.pinv(cell.detach()).index_select(0, system.index[i])
+    # vectors of open directions, which have no meaning, must not decide which image is the nearest
+    periodic_part = torch.where(system.pbc[:, :, None], cell.detach(), 0.0)
+    inverse = torch.linalg.pinv(periodic_part).index_select(0, system.index[i])
     images = -torch.round((vectors.detach()[:, None] @ inverse).squeeze(1)) * pbc
     return vectors + (images[:, None] @ boxes).squeeze(1)

@@ -8,18 +8,29 @@ import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.degenerate import straight, without
 from labkit.forcefield.term import Term, separation
 
 
 def dihedral(system: System, positions: Tensor, cell: Tensor, atoms: Tensor, periodic: bool = False) -> Tensor:
     """The angle φ in (-π, π] between the planes (i, j, k) and (j, k, l), 0 for cis; (m, 4) -> (m,) rad.
 
-    φ = atan2(|b2| b1 · (b2 × b3), (b1 × b2) · (b2 × b3)), b1 = r_j - r_i and so on (IUPAC's sign).
+    φ = atan2(|b2| b1 · (b2 × b3), (b1 × b2) · (b2 × b3)), b1 = r_j - r_i and so on (IUPAC's sign). 0 where three of the
+    atoms lie in a line.
     """
+    return dihedral_or_none(system, positions, cell, atoms, periodic)[0]
+
+
+def dihedral_or_none(
+    system: System, positions: Tensor, cell: Tensor, atoms: Tensor, periodic: bool = False
+) -> tuple[Tensor, Tensor]:
+    """φ (m,), and where there is none (m,), as three atoms lie in a line: φ is 0 there, without a gradient."""
     i, j, k, l = atoms.unbind(1)
     b1, b2, b3 = (separation(system, positions, cell, p, q, periodic) for p, q in ((i, j), (j, k), (k, l)))
     n1, n2 = torch.linalg.cross(b1, b2), torch.linalg.cross(b2, b3)
-    return torch.atan2(torch.linalg.vector_norm(b2, dim=1) * (b1 * n2).sum(1), (n1 * n2).sum(1))
+    none = straight(n1, (b1 * b2).sum(1).square()) | straight(n2, (b2 * b3).sum(1).square())
+    sine, cosine = torch.linalg.vector_norm(b2, dim=1) * (b1 * n2).sum(1), (n1 * n2).sum(1)
+    return torch.atan2(torch.where(none, 0.0, sine), torch.where(none, 1.0, cosine)), none
 
 
 class Torsions(Term):
@@ -39,8 +50,8 @@ class Torsions(Term):
         self._rows(4)
 
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        phi = dihedral(system, positions, cell, self.atoms, self.periodic)
-        return self.k * (1 + torch.cos(self.n * phi - self.phase))
+        phi, none = dihedral_or_none(system, positions, cell, self.atoms, self.periodic)
+        return without(self.k * (1 + torch.cos(self.n * phi - self.phase)), none & (self.k * self.n != 0))
 
 
 class RyckaertBellemans(Term):
@@ -57,11 +68,12 @@ class RyckaertBellemans(Term):
         self._rows(4)
 
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        x = -torch.cos(dihedral(system, positions, cell, self.atoms, self.periodic))
+        phi, none = dihedral_or_none(system, positions, cell, self.atoms, self.periodic)
+        x = torch.where(none, 0.0, -torch.cos(phi))
         total = torch.zeros_like(x)
         for c in self.c.unbind(1)[::-1]:  # Horner
             total = total * x + c
-        return total
+        return without(total, none & (self.c[:, 1:] != 0).any(1))
 
 
 class HarmonicImpropers(Term):
@@ -78,5 +90,7 @@ class HarmonicImpropers(Term):
         self._rows(4)
 
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        d = dihedral(system, positions, cell, self.atoms, self.periodic) - self.phi0
-        return 0.5 * self.k * (d - 2 * torch.pi * torch.round(d.detach() / (2 * torch.pi))) ** 2
+        phi, none = dihedral_or_none(system, positions, cell, self.atoms, self.periodic)
+        d = phi - self.phi0
+        energies = 0.5 * self.k * (d - 2 * torch.pi * torch.round(d.detach() / (2 * torch.pi))) ** 2
+        return without(energies, none & (self.k != 0))

@@ -1,6 +1,9 @@
 """Bonds, 1-4 pairs, angles and torsions, compiled: forces by their closed forms, added to what is there.
 
 `virial` is Σ f ⊗ (r - r_ref), as in the kernel of pairs. Each atom's sum has one order, on one thread.
+
+Where a geometry gives a term no energy or no force, both become NaN and the caller says which atoms they are
+(degenerate.py). Division is numpy's: Python's raises an error that names nothing, and its checks cost time.
 """
 
 from __future__ import annotations
@@ -10,10 +13,22 @@ import math
 import numpy as np
 from numba import njit
 
+from labkit.forcefield.kernels.limits import SAME2, straight2
+
 COSINE, RYCKAERT_BELLEMANS, HARMONIC = 0, 1, 2
+STRAIGHT2 = straight2(np.finfo(np.float64).eps)
 
 
 @njit(cache=True, nogil=True)
+def _undefined(row, s, energy, forces):
+    """A term without an energy: NaN for its system and its atoms, so that no sum hides it."""
+    energy[s] = np.nan
+    for k in range(len(row)):
+        for a in range(3):
+            forces[row[k], a] = np.nan
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def bonds(atoms, k, r0, r, index, energy, forces, virial):
     x = np.empty(3)
     for m in range(len(atoms)):
@@ -22,6 +37,10 @@ def bonds(atoms, k, r0, r, index, energy, forces, virial):
         for a in range(3):
             x[a] = r[j, a] - r[i, a]
         d = math.sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
+        if not d > 0.0:
+            if k[m] * r0[m] != 0.0 or d != d:  # else a spring at its rest, which pulls nowhere
+                _undefined(atoms[m], s, energy, forces)
+            continue
         stretch = d - r0[m]
         energy[s] += 0.5 * k[m] * stretch * stretch
         pull = -k[m] * stretch / d
@@ -32,7 +51,7 @@ def bonds(atoms, k, r0, r, index, energy, forces, virial):
                 virial[s, a, b] += pull * x[a] * x[b]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
     """`charge`: k_e q_i q_j."""
     x = np.empty(3)
@@ -41,7 +60,12 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
         s = index[i]
         for a in range(3):
             x[a] = r[j, a] - r[i, a]
-        inverse2 = 1.0 / (x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
+        square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
+        if not square > SAME2:
+            if charge[m] != 0.0 or sigma[m] * epsilon[m] != 0.0 or square != square:
+                _undefined(atoms[m], s, energy, forces)
+            continue
+        inverse2 = 1.0 / square
         s6 = (sigma[m] * sigma[m] * inverse2) ** 3
         near = charge[m] * math.sqrt(inverse2)
         energy[s] += 4.0 * epsilon[m] * (s6 * s6 - s6) + near
@@ -53,25 +77,40 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
                 virial[s, a, b] += push * x[a] * x[b]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def angles(atoms, k, theta0, r, index, energy, forces, virial):
-    x, y = np.empty(3), np.empty(3)
+    """dθ/dx = x × (x × y)/(x² |x × y|), x and y from the middle atom: precise also where the angle is nearly straight.
+
+    The force of an angle that is straight has no direction; it is zero, its mean over all of them.
+    """
+    x, y, n = np.empty(3), np.empty(3), np.empty(3)
     for m in range(len(atoms)):
         i, j, l = atoms[m]
         s = index[i]
-        xx = yy = xy = 0.0
+        xx = yy = xy = nn = 0.0
         for a in range(3):
             x[a], y[a] = r[i, a] - r[j, a], r[l, a] - r[j, a]
             xx += x[a] * x[a]
             yy += y[a] * y[a]
             xy += x[a] * y[a]
-        across = math.sqrt(max(xx * yy - xy * xy, 1e-30 * xx * yy))  # |x × y|; a straight angle has no direction
+        for a in range(3):
+            b, d = (a + 1) % 3, (a + 2) % 3
+            n[a] = x[b] * y[d] - x[d] * y[b]
+            nn += n[a] * n[a]
+        across = math.sqrt(nn)
         bend = math.atan2(across, xy) - theta0[m]
+        if not nn > STRAIGHT2 * xx * yy:
+            if xx * yy > 0.0 or k[m] == 0.0:
+                energy[s] += 0.5 * k[m] * bend * bend
+            else:
+                _undefined(atoms[m], s, energy, forces)
+            continue
         energy[s] += 0.5 * k[m] * bend * bend
         slope = k[m] * bend / across
+        one, other = -slope / xx, slope / yy
         for a in range(3):
-            # -dθ/dx = (y - x (x·y)/x²)/|x × y|
-            f, g = slope * (y[a] - x[a] * xy / xx), slope * (x[a] - y[a] * xy / yy)
+            b, d = (a + 1) % 3, (a + 2) % 3
+            f, g = one * (x[b] * n[d] - x[d] * n[b]), other * (y[b] * n[d] - y[d] * n[b])
             forces[i, a] += f
             forces[l, a] += g
             forces[j, a] -= f + g
@@ -79,12 +118,13 @@ def angles(atoms, k, theta0, r, index, energy, forces, virial):
                 virial[s, a, b] += f * x[b] + g * y[b]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
     """SERIES: Σ_n series[m, n, 0] cos nφ + series[m, n, 1] sin nφ, else None. COSINE: p = n, q = γ, c[:, 0] = k;
     RYCKAERT_BELLEMANS: c; HARMONIC: p = k, q = φ0.
 
-    Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), without a singularity but at r = 0.
+    Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), without a singularity but where three
+    atoms lie in a line: φ is not defined there, and of what is the same for all φ there is an energy and no force.
     """
     f, g, h, u, v = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for m in range(len(atoms)):
@@ -104,6 +144,12 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
             fg += f[a] * g[a]
             hg += h[a] * g[a]
             fv += f[a] * v[a]
+        if not (uu > STRAIGHT2 * fg * fg and vv > STRAIGHT2 * hg * hg):
+            if _same_for_all(kind, series, p, c, m):
+                energy[s] += _of_none(kind, series, p, q, c, m)
+            else:
+                _undefined(atoms[m], s, energy, forces)
+            continue
         length = math.sqrt(gg)
         across = -length * fv
         phi = math.atan2(across, uv) if series is None else 0.0
@@ -144,3 +190,30 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
             forces[l, a] += fl
             for b in range(3):
                 virial[s, a, b] += fi * f[b] - fk * g[b] + fl * (h[b] - g[b])
+
+
+@njit(cache=True, nogil=True)
+def _same_for_all(kind, series, p, c, m):
+    """Whether the energy of a row does not depend on φ."""
+    same = True
+    if series is not None:
+        for o in range(1, series.shape[1]):
+            same = same and series[m, o, 0] == 0.0 and series[m, o, 1] == 0.0
+    elif kind == COSINE:
+        same = c[m, 0] == 0.0 or p[m] == 0.0
+    elif kind == RYCKAERT_BELLEMANS:
+        for o in range(1, 6):
+            same = same and c[m, o] == 0.0
+    else:
+        same = p[m] == 0.0
+    return same
+
+
+@njit(cache=True, nogil=True)
+def _of_none(kind, series, p, q, c, m):
+    """That energy."""
+    if series is not None:
+        return series[m, 0, 0]
+    if kind == COSINE:
+        return c[m, 0] * (1.0 + math.cos(q[m]))
+    return c[m, 0] if kind == RYCKAERT_BELLEMANS else 0.0

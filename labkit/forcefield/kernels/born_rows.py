@@ -13,8 +13,8 @@ from labkit.forcefield.kernels.vector_math import FAST, exp_minus, log_ratios
 X, Y, Z, RHO, SCALED, DEPTH, DISTANCE, DEPTH_J, DISTANCE_J, TAKEN = (np.uint64(k * ROOM) for k in range(10))
 CHARGE, SIZE, BY_SIZE, PULL = (np.uint64(k * ROOM) for k in range(4))
 CHAIN, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(3, 7))
-FAR = 1e6  # Å
-FAR2 = 1e11  # Å², beyond all but what is at FAR
+FAR = 1e20  # Å: beyond any atom, and its twelfth power is finite
+FAR2 = 1e30  # Å², beyond all but what is at FAR
 
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")

@@ -19,6 +19,7 @@ from labkit.base import System
 
 SIZE = LANES = 8
 BIN = 4.0  # Å, of the bins in which neighbours are looked for
+MOST = 4096  # columns in a direction, so that those of all systems can be numbered whatever their size
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ def find_clusters(
     inverses = np.linalg.inv(boxes)
     heights = 1 / np.linalg.norm(inverses, axis=1)
     fractions = np.einsum("na,nab->nb", positions - origins[index], inverses[index])
-    moved = np.where(pbc[index], np.floor(fractions), 0.0).astype(np.int32)
+    moved = np.where(pbc[index], np.floor(fractions), 0.0).astype(np.int64)  # int32 would not hold all of thin cells
     fractions -= moved
     order, start = _sorted(index, fractions, heights, np.diff(offsets) / np.abs(np.linalg.det(boxes)))
     moved, fractions = moved[order], fractions[order]
@@ -99,9 +100,10 @@ def _sorted(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(order, start): atoms in columns of the cross-section of a cluster, along each column, and cut in clusters."""
     side = (SIZE / np.maximum(density, 1e-30)) ** (1 / 3)
-    columns = np.maximum(np.round(heights[:, :2] / side[:, None]), 1).astype(np.int64)[index]
+    across = np.clip(np.round(heights[:, :2] / side[:, None]), 1, MOST).astype(np.int64)
+    columns, before = across[index], np.cumsum(across.prod(1)) - across.prod(1)
     at = np.clip((fractions[:, :2] * columns).astype(np.int64), 0, columns - 1)
-    column = (index * (columns.max() ** 2 + 1)) + at[:, 0] * columns[:, 1] + at[:, 1]
+    column = before[index] + at[:, 0] * columns[:, 1] + at[:, 1]
     order = np.lexsort((fractions[:, 2], column))
     new = np.flatnonzero(np.diff(column[order], prepend=-1))
     sizes = np.diff(new, append=len(order))
@@ -140,7 +142,7 @@ def _everything(offsets, order, ex_first, ex_j):
         for low in range(offsets[s], offsets[s + 1], SIZE):
             total += _full(offsets[s + 1] - low)
             count += 1
-    moved = np.zeros((n, 3), np.int32)
+    moved = np.zeros((n, 3), np.int64)
     start, system, first = np.zeros(count + 1, np.int64), np.empty(count, np.int64), np.zeros(count + 1, np.int64)
     slot, moves, move = np.full(total, n, np.int32), np.zeros((1, 3), np.int64), np.zeros(total, np.int32)
     masked_first, masked = np.zeros(n + 1, np.int64), np.empty(len(ex_j), np.int32)
@@ -173,7 +175,7 @@ def _near(
     for r in range(n):
         rank[order[r]] = r
     first, masked_first = np.zeros(count + 1, np.int64), np.zeros(n + 1, np.int64)
-    slot, shift, special = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int16), np.empty(n, np.int64)
+    slot, shift, special = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int32), np.empty(n, np.int64)
     masked = np.empty(len(ex_j) + 64, np.int32)
     t, v, begin, end = np.empty(3, np.int64), np.empty(3), np.empty(3, np.int64), np.empty(3, np.int64)
     p = m = 0
@@ -253,16 +255,19 @@ def _near(
 @njit(cache=True, nogil=True)
 def _distinct(shift):
     """The different rows of (P, 3) whole numbers, and which of them each is."""
-    reach = 0
+    low, side, count = np.zeros(3, np.int64), np.ones(3, np.int64), 0
+    for k in range(3):
+        high = 0
+        for p in range(len(shift)):
+            low[k], high = min(low[k], shift[p, k]), max(high, shift[p, k])
+        side[k] = high - low[k] + 1
+    number, moves = np.full(side.prod(), -1, np.int32), np.empty((64, 3), np.int64)
+    move = np.empty(len(shift), np.int32)
     for p in range(len(shift)):
-        for k in range(3):
-            reach = max(reach, abs(shift[p, k]))
-    side = 2 * reach + 1
-    number, count = np.full(side * side * side, -1, np.int32), 0
-    moves, move = np.empty((side * side * side, 3), np.int64), np.empty(len(shift), np.int32)
-    for p in range(len(shift)):
-        code = ((shift[p, 0] + reach) * side + shift[p, 1] + reach) * side + shift[p, 2] + reach
+        code = ((shift[p, 0] - low[0]) * side[1] + shift[p, 1] - low[1]) * side[2] + shift[p, 2] - low[2]
         if number[code] < 0:
+            if count == len(moves):
+                moves = _grown_rows(moves, count + 1)
             number[code] = count
             for k in range(3):
                 moves[count, k] = shift[p, k]

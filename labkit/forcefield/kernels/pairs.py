@@ -14,12 +14,12 @@ def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, mov
     """
     n = len(order)
     counts, filled, v = np.zeros(n + 1, np.int64), np.zeros(n, np.int64), np.empty(3)
-    partner, cell_shift = np.empty(0, np.int32), np.empty((0, 3), np.int32)
+    partner, cell_shift = np.empty(0, np.int32), np.empty((0, 3), np.int64)
     hidden = np.zeros(8, np.bool_)
     for counting in (True, False):
         if not counting:
             counts = np.cumsum(counts)
-            partner, cell_shift = np.empty(counts[-1], np.int32), np.empty((counts[-1], 3), np.int32)
+            partner, cell_shift = np.empty(counts[-1], np.int32), np.empty((counts[-1], 3), np.int64)
             filled[:] = counts[:-1]
         for c in range(len(system)):
             one, own, h = start[c], start[c + 1] - start[c], cells[system[c]]
