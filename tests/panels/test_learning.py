@@ -104,7 +104,7 @@ def test_the_cache_takes_the_place_of_a_checkpoint(sets) -> None:
         assert len(panel.job.wait(60).seconds) in made
 
 
-def test_script_and_files(panel) -> None:
+def test_script_and_files(panel, sets, tmp_path, monkeypatch) -> None:
     panel.run()
     curve = panel.job.wait(60)
     files = panel.model.files()
@@ -112,7 +112,9 @@ def test_script_and_files(panel) -> None:
         "learning_curve.csv", "learning_curve.png", "gap_config.cfg"
     }  # fmt: skip
     assert "sizes=[5, 10, 20, 40], repeats=3" in panel.model.code()
-    compile(panel.model.code(), "script", "exec")
+    monkeypatch.chdir(tmp_path)
+    exec(panel.model.code(), dict(zip(("train", "valid"), sets, strict=True)))
+    assert (tmp_path / "learning_curve.csv").read_text() == curve.to_csv()
 
 
 @pytest.mark.parametrize(
