@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--csv", type=Path, help="write the rows here as a table")
     made.add_argument("--png", type=Path, help="write a figure of the ratios here")
     made.add_argument("--full", action="store_true", help="repeat what takes minutes, too, 5 times")
+    made.add_argument("--small", action="store_true", help="the smallest sizes, in seconds: only whether it runs")
     return made
 
 
@@ -92,11 +94,19 @@ def report(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
         arguments.json.write_text(json.dumps(records, indent=1) + "\n")
     if arguments.csv:
         with open(arguments.csv, "w", newline="") as file:
-            writer = csv.DictWriter(file, records[0])
+            writer = csv.DictWriter(file, [field.name for field in fields(Row)])
             writer.writeheader()
             writer.writerows(records)
-    if arguments.png:
+    if arguments.png and rows:
         figure(rows, arguments.png)
+
+
+def installed(peer: str, *modules: str) -> bool:
+    """Whether a peer is there; where it is not, that is said, and its rows are left out."""
+    absent = [name for name in modules if importlib.util.find_spec(name) is None]
+    if absent:
+        print(f"{peer} is not installed (no {', '.join(absent)}): nothing to compare with, its rows are left out")
+    return not absent
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -63,16 +64,17 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="4 sets a fault, shorter dynamics")
     options.add_argument("--sets", type=int, default=20, help="sets for each fault and chemistry")
     arguments = options.parse_args()
-    sets, steps = (4, 1500) if arguments.quick else (arguments.sets, 8000)
+    sets, steps = (4, 1500) if arguments.quick else (1 if arguments.small else arguments.sets, 8000)
     rows: list[Row] = []
-    for chemistry in chemistries(steps):
+    for chemistry in islice(chemistries(steps), 1 if arguments.small else None):  # the first needs no dynamics
         seconds: list[float] = []
         for name, plant in (*FAULTS.items(), *(EVERY_STEP.items() if chemistry.every_step else ())):
             rows.append(measure(chemistry, name, plant, sets, seconds))
             print(f"{rows[-1].name}: {rows[-1].labkit:g} of {sets}", flush=True)
         took = np.quantile(seconds, [0.25, 0.5, 0.75])
         rows.append(budget(f"{chemistry.name}: a report of 50 to 300 frames", took, 60.0, len(seconds)))
-    rows.append(large(chemistry.trajectories[0], 500 if arguments.quick else 3000))
+    many = 50 if arguments.small else 500 if arguments.quick else 3000
+    rows.append(large(chemistry.trajectories[0], many))
     report(rows, arguments)
 
 

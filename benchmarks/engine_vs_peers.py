@@ -81,7 +81,9 @@ def villin() -> app.Modeller:
     return modeller
 
 
-def systems(full: bool) -> list[Built]:
+def systems(full: bool, small: bool) -> list[Built]:
+    if small:
+        return [solvated("97 waters", app.Modeller(app.Topology(), [] * unit.nanometer), 7.0, numAdded=97)]
     empty = app.Modeller(app.Topology(), [] * unit.nanometer)
     alone = dipeptide()
     vacuum = app.ForceField(FILES[0]).createSystem(alone.topology)
@@ -165,7 +167,7 @@ def with_torchmd(built: Built) -> Callable[[int], None]:
     return lambda steps: integrator.step(niter=steps)
 
 
-def rows_of(built: Built, runs: int, dtype: torch.dtype) -> list[Row]:
+def rows_of(built: Built, runs: int, dtype: torch.dtype, length: float = SLICE) -> list[Row]:
     atoms = built.system.getNumParticles()
     name = f"{built.name}, {atoms:,} atoms" if built.replicas == 1 else f"{built.replicas:,} {built.name}"
     ours, rows = with_labkit(built, dtype), []
@@ -176,7 +178,7 @@ def rows_of(built: Built, runs: int, dtype: torch.dtype) -> list[Row]:
             continue
         try:
             theirs = make(built)
-            steps = _steps(ours), _steps(theirs)
+            steps = _steps(ours, length), _steps(theirs, length)
         except Exception as error:  # noqa: BLE001 - whatever a peer raises, the others are measured
             print(f"{name}: {peer} does not run it ({type(error).__name__}: {str(error)[:100]})", flush=True)
             continue
@@ -188,12 +190,12 @@ def rows_of(built: Built, runs: int, dtype: torch.dtype) -> list[Row]:
     return rows
 
 
-def _steps(run: Callable[[int], None]) -> int:
-    """Steps that take about a slice of time; the first ones also compile."""
+def _steps(run: Callable[[int], None], length: float) -> int:
+    """Steps that take about so many seconds; the first ones also compile."""
     run(2)
     began = time.perf_counter()
     run(2)
-    return int(np.clip(SLICE / ((time.perf_counter() - began) / 2), 2, 5000))
+    return int(np.clip(length / ((time.perf_counter() - began) / 2), 2, 5000))
 
 
 @contextmanager
@@ -234,8 +236,10 @@ def main() -> None:
         measure_memory(options.memory)
         return
     dtype, runs = torch.float64 if options.double else torch.float32, 5 if options.full else 3
+    length, runs = (0.1, 1) if options.small else (SLICE, runs)
     with beside_work() if options.busy else nullcontext():
-        rows = [row for built in systems(options.full) for row in rows_of(built, runs, dtype)]
+        found = systems(options.full, options.small)
+        rows = [row for built in found for row in rows_of(built, runs, dtype, length)]
     if options.full:
         for side in (2, 3, 4):
             atoms, size = memory(side)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from _bench import Row, alternate, compare, parser, report
+from _bench import Row, alternate, compare, installed, parser, report
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.md.verlet import VelocityVerlet
@@ -25,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of gap_fit and QUIP; torch's threads are 
 
 N8 = GapConfig(Soap(cutoff=4.0, n_max=8, l_max=6, zeta=4, n_sparse=1000), sigma_virial=None)
 N4 = GapConfig(Soap(cutoff=5.0, n_max=4, l_max=6, zeta=2, n_sparse=1000), sigma_virial=None)
+SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, zeta=4, n_sparse=25), sigma_virial=None)
 _FOLDER = tempfile.TemporaryDirectory()
 SIGMAS = [(energy, force) for energy in (2e-4, 5e-4, 1e-3, 2e-3, 5e-3) for force in (0.01, 0.02, 0.05, 0.1)]
 
@@ -36,6 +37,13 @@ def main() -> None:
     arguments = options.parse_args()
     train, valid = ice("train", n=50 if arguments.steps_only else arguments.frames), ice("valid")
     rows: list[Row] = []
+    if not installed("gap_fit", "quippy"):
+        report(rows, arguments)
+        return
+    if arguments.small:
+        _, _, rows = compare_fits(train[:8], valid[:4], 1, SMALL)
+        report(rows, arguments)
+        return
     if arguments.steps_only:
         ours, theirs = labkit_fit(train, N8, threads=1)[0], gap_fit(train, N8)[0]
     else:
@@ -47,21 +55,24 @@ def main() -> None:
     report(rows, arguments)
 
 
-def compare_fits(train: Dataset, valid: Dataset, runs: int) -> tuple[GapModel, QuipPotential, list[Row]]:
+def compare_fits(
+    train: Dataset, valid: Dataset, runs: int, config: GapConfig = N8
+) -> tuple[GapModel, QuipPotential, list[Row]]:
     """Accuracy, time of a fit, time of a sweep over sigmas; and a model of each."""
-    labkit_fit(train[:2], N8, 1)  # what is compiled or tabulated once a process stands apart
+    labkit_fit(train[:2], config, 1)  # what is compiled or tabulated once a process stands apart
     best = os.cpu_count() or 1
     times: dict[str, list[float]] = {"one": [], "best": [], "sweep": [], "peer": []}
     for _ in range(runs):
-        ours, took = labkit_fit(train, N8, 1)
+        ours, took = labkit_fit(train, config, 1)
         times["one"].append(took)
-        times["best"].append(labkit_fit(train, N8, best)[1])
-        times["sweep"].append(labkit_fit(train, N8, 1, SIGMAS)[1])
-        theirs, took = gap_fit(train, N8)
+        times["best"].append(labkit_fit(train, config, best)[1])
+        times["sweep"].append(labkit_fit(train, config, 1, SIGMAS)[1])
+        theirs, took = gap_fit(train, config)
         times["peer"].append(took)
     torch.set_num_threads(1)
     mine, peers = errors(ours, valid), errors(theirs, valid)
-    name = f"n8 l6 cutoff 4 zeta 4, {len(train)} frames"
+    soap = config.descriptors[0]
+    name = f"n{soap.n_max} l{soap.l_max} cutoff {soap.cutoff:g} zeta {soap.zeta}, {len(train)} frames"
     rows = []
     for quantity in ("energy", "forces"):
         both = [[frame.xs(quantity, level="quantity").iloc[0]["rmse"]] for frame in (mine, peers)]

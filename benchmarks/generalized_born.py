@@ -94,10 +94,10 @@ def rate(run: Callable[[int], None], steps: int) -> float:
     return steps / (time.perf_counter() - began)
 
 
-def steps_of(run: Callable[[int], None]) -> int:
-    """Steps of about a slice of time, after what compiles."""
+def steps_of(run: Callable[[int], None], length: float = SLICE) -> int:
+    """Steps of about so many seconds, after what compiles."""
     run(32)
-    return max(32, int(SLICE * rate(run, 64)))
+    return max(32, int(length * rate(run, 64)))
 
 
 def rate_there(folder: Path, side: str) -> float:
@@ -108,11 +108,11 @@ def rate_there(folder: Path, side: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def measure(runs: int, before: Path | None) -> list[Row]:
+def measure(runs: int, before: Path | None, length: float = SLICE) -> list[Row]:
     sides: dict[str, Callable[[int], None]] = {name: with_labkit(name) for name in SIDES}
     peers = dict.fromkeys(dict.fromkeys((THREADS, "1", "2")))
     sides |= {f"OpenMM CPU, {threads} thread{'s' * (threads != '1')}": with_openmm(threads) for threads in peers}
-    steps = {name: steps_of(run) for name, run in sides.items()}
+    steps = {name: steps_of(run, length) for name, run in sides.items()}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     earlier: dict[str, list[float]] = {name: [] for name in ("one", "replicas")}
     for _ in range(runs):
@@ -144,7 +144,8 @@ def main() -> None:
         run = with_labkit(options.rate)
         print(rate(run, steps_of(run)))
         return
-    report(measure(5 if options.full else 3, options.before), options)
+    runs, length = (1, 0.05) if options.small else (5 if options.full else 3, SLICE)
+    report(measure(runs, options.before, length), options)
 
 
 if __name__ == "__main__":

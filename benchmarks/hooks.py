@@ -25,7 +25,7 @@ PARTICLES, TIMED = 400, 4000
 FLUID = """units lj
 atom_modify map yes
 lattice fcc 0.8442
-region box block 0 10 0 10 0 10
+region box block 0 {side} 0 {side} 0 {side}
 create_box 1 box
 create_atoms 1 box
 mass 1 1.0
@@ -47,7 +47,7 @@ class PairNetwork(nn.Module):
         return self.last(torch.tanh(self.second(torch.tanh(self.first(x.T))))).T
 
 
-def pairs(folder: Path, runs: int) -> Row:
+def pairs(folder: Path, runs: int, particles: int, timed: int) -> Row:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(PairNetwork()), str(folder / "pair.pt"))
@@ -57,8 +57,8 @@ def pairs(folder: Path, runs: int) -> Row:
         "</model_data></MLMOD>"
     )
     model = Model(Parameters.read(file, {name: kind.keys for name, kind in KINDS.items()}), "M_ij_filename")
-    places = torch.rand(PARTICLES, 3, generator=torch.Generator().manual_seed(1)) * 50
-    i, j = torch.triu_indices(PARTICLES, PARTICLES, 1)
+    places = torch.rand(particles, 3, generator=torch.Generator().manual_seed(1)) * 50
+    i, j = torch.triu_indices(particles, particles, 1)
     rows = torch.cat([places[i], places[j]], 1)
     model(rows, 9)  # which way to call it, and TorchScript's own optimisation
     with torch.no_grad():
@@ -67,19 +67,19 @@ def pairs(folder: Path, runs: int) -> Row:
 
     def one_by_one() -> None:
         with torch.no_grad():
-            for row in rows[:TIMED]:
+            for row in rows[:timed]:
                 model.single(row, 9)
 
     ours, theirs = [], []
     for _ in range(runs):
         ours.append(seconds(lambda: model(rows, 9)))
-        theirs.append(seconds(one_by_one) * len(rows) / TIMED)
+        theirs.append(seconds(one_by_one) * len(rows) / timed)
     return compare(f"{len(rows)} pair blocks", "s", ours, theirs, "one call a pair", goal=100)
 
 
-def fluid(runs: int, steps: int) -> Row:
-    native = lammps(FLUID.format(pair="pair_style lj/cut 2.5\npair_coeff 1 1 1.0 1.0"))
-    hooked = lammps(FLUID.format(pair="pair_style zero 2.5\npair_coeff * *"))
+def fluid(runs: int, steps: int, side: int = 10) -> Row:
+    native = lammps(FLUID.format(side=side, pair="pair_style lj/cut 2.5\npair_coeff 1 1 1.0 1.0"))
+    hooked = lammps(FLUID.format(side=side, pair="pair_style zero 2.5\npair_coeff * *"))
     count = int(hooked.get_natoms())
     model = ForceField({"lj": LennardJones([1.0] * count, [1.0] * count, cutoff=2.5)}, count)
     model.skin = 0.3
@@ -98,9 +98,11 @@ def fluid(runs: int, steps: int) -> Row:
 
 def main() -> None:
     arguments = parser(__doc__).parse_args()
-    runs = 5
     with tempfile.TemporaryDirectory() as folder:
-        rows = [pairs(Path(folder), runs), fluid(runs, 50 if arguments.full else 20)]
+        if arguments.small:
+            rows = [pairs(Path(folder), 1, 20, 50), fluid(1, 5, side=4)]
+        else:
+            rows = [pairs(Path(folder), 5, PARTICLES, TIMED), fluid(5, 50 if arguments.full else 20)]
     report(rows, arguments)
 
 

@@ -109,7 +109,7 @@ def measured(runs: int) -> list[Row]:
 
 def main() -> None:
     options = parser(__doc__).parse_args()
-    report(measured(50 if options.full else 15), options)
+    report(measured(50 if options.full else 1 if options.small else 15), options)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _bench import compare, parser, report
+from _bench import compare, installed, parser, report
 from polarizability import SETTINGS, Peer
 
 from labkit.datasets import Dataset, ice
@@ -26,9 +26,15 @@ def main() -> None:
     options.add_argument("--curve", type=Path, help="write a figure of the curves here")
     arguments = options.parse_args()
     torch.set_num_threads(1)
+    if not installed("featomic", "featomic", "metatensor"):
+        report([], arguments)
+        return
     train, valid = (with_label(ice(name), "polarizability") for name in ("train", "valid"))
-    ours, noise = with_labkit(train, valid)
-    theirs = with_peer(train, valid, noise, list(ours.index))
+    features = 10 if arguments.small else FEATURES
+    if arguments.small:
+        train, valid = train[:12], valid[:4]
+    ours, noise = with_labkit(train, valid, features)
+    theirs = with_peer(train, valid, noise, list(ours.index), features)
     print("regularization", noise)
     print(ours[["xx", "xy", "yx", 0, 2]].round(4), f"RMSE in Å^3 of {len(valid)} validation frames", sep="\n")
     assert (ours["xy"] == ours["yx"]).all()
@@ -42,18 +48,20 @@ def main() -> None:
         draw(ours, theirs, np.asarray(valid.polarizability), arguments.curve)
 
 
-def with_labkit(train: Dataset, valid: Dataset) -> tuple[pd.DataFrame, dict[int, float]]:
-    design = TensorDesign.build(train + valid, n_features=FEATURES, **SETTINGS)
+def with_labkit(train: Dataset, valid: Dataset, features: int) -> tuple[pd.DataFrame, dict[int, float]]:
+    design = TensorDesign.build(train + valid, n_features=features, **SETTINGS)
     learn, unseen = range(len(train)), range(len(train), len(train) + len(valid))
     trajectories = [(k in learn, info["trajectory"]) for k, info in enumerate((train + valid).info)]
     noise = noise_map(design, train=learn, groups=trajectories).idxmin().to_dict()
     return learning_curve(design, noise, train=learn, test=unseen), noise
 
 
-def with_peer(train: Dataset, valid: Dataset, noise: dict[int, float], sizes: list[int]) -> pd.DataFrame:
+def with_peer(
+    train: Dataset, valid: Dataset, noise: dict[int, float], sizes: list[int], features: int
+) -> pd.DataFrame:
     labels, found = np.asarray(valid.polarizability), {}
     for size in sizes:
-        peer = Peer(train[:size], FEATURES)
+        peer = Peer(train[:size], features)
         peer.fit(noise)
         found[size] = errors(labels, peer.predict(valid.atoms))
     return pd.DataFrame(found).T

@@ -110,14 +110,17 @@ def main() -> None:
     arguments.add_argument("--ps", type=float, default=120.0, help="length of each run, 20 ps of which are left out")
     arguments.add_argument("--molecules", type=int, default=216)
     options = arguments.parse_args()
+    left_out, block = LEFT_OUT, BLOCK
+    if options.small:
+        options.ps, options.molecules, left_out, block = 0.6, 30, 0.2, 0.1
     with tempfile.TemporaryDirectory() as folder:
         place = options.log or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        theirs = blocks(with_openmm(options.molecules, options.ps, place))
+        theirs = blocks(with_openmm(options.molecules, options.ps, place), left_out, block)
         print("OpenMM:  {:.4f} ± {:.4f} g/cm^3".format(*mean_and_error(theirs)), flush=True)
-        ours = blocks(with_labkit(options.molecules, options.ps, place))
+        ours = blocks(with_labkit(options.molecules, options.ps, place), left_out, block)
         print("labkit:  {:.4f} ± {:.4f} g/cm^3".format(*mean_and_error(ours)), flush=True)
-    name = f"density of rigid TIP3P, {options.molecules} molecules, blocks of 10 ps"
+    name = f"density of rigid TIP3P, {options.molecules} molecules, blocks of {block:g} ps"
     report([compare(name, "g/cm^3", ours, theirs, "OpenMM CPU", better="more")], options)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -56,7 +59,55 @@ def test_what_a_benchmark_writes(bench, tmp_path, capsys):
     assert str(Path.home()) not in printed
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in FOLDER.glob("[!_]*.py")))
-def test_every_benchmark_takes_json(script):
-    assert "parser(" in (FOLDER / script).read_text()
-    compile((FOLDER / script).read_text(), script, "exec")
+#: Runs scripts one after another, which import and compile what they share once; a line of JSON for each
+DRIVER = """
+import contextlib, io, json, runpy, sys, time, traceback
+folder, options, *scripts = sys.argv[1:]
+sys.path.insert(0, folder)
+for script in scripts:
+    sys.argv, out, began = [f"{folder}/{script}.py", *options.format(script=script).split()], io.StringIO(), time.time()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            code = traceback.format_exc()
+    print(json.dumps([script, code, out.getvalue(), round(time.time() - began, 1)]), flush=True)
+"""
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+
+
+def run(options: str, folder: Path) -> dict[str, tuple[str, float]]:
+    """What each script prints with these options, and its seconds; they must end without an error."""
+    threads = {"OMP_NUM_THREADS": "1", "LABKIT_THREADS": "1"}
+    line = [sys.executable, "-c", DRIVER, str(FOLDER), options, *SCRIPTS]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, env={**os.environ, **threads}, timeout=280)
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert [script for script, *_ in found] == SCRIPTS and done.returncode == 0, done.stdout + done.stderr
+    assert not (failed := {script: (code, text) for script, code, text, _ in found if code}), failed
+    return {script: (text, seconds) for script, _, text, seconds in found}
+
+
+def test_every_benchmark_tells_its_options(tmp_path):
+    for script, (text, _) in run("--help", tmp_path).items():
+        assert text.startswith(f"usage: {script}.py")
+        assert all(option in text for option in ("--json", "--csv", "--png", "--full", "--small")), script
+
+
+def test_every_benchmark_runs_and_writes_its_rows(tmp_path):
+    """Each of the smallest size; one whose peer is not installed says so, and writes none."""
+    for script, (text, seconds) in run("--small --json {script}.json --csv {script}.csv", tmp_path).items():
+        print(f"{script}: {seconds:g} s")
+        rows = json.loads((tmp_path / f"{script}.json").read_text())
+        assert rows or "is not installed" in text, text
+        assert len((tmp_path / f"{script}.csv").read_text().splitlines()) == 1 + len(rows)
+        for row in rows:
+            numbers = {name: value for name, value in row.items() if isinstance(value, float | int)}
+            assert row["name"] and row["unit"] and np.isfinite(list(numbers.values())).all(), row
+            if script != "energy_drift":  # its rows are slopes with their errors
+                assert row.keys() == FIELDS | {"runs"} and row["peer_name"], row
+                assert {"labkit", "peer", "ratio", "ratio_q25", "ratio_q75"} <= numbers.keys(), row
+            else:
+                assert {"labkit", "labkit_error", "openmm", "openmm_error"} <= numbers.keys(), row

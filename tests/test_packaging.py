@@ -75,10 +75,9 @@ def test_what_is_tested_here_is_what_is_pinned(repository):
     """A test run says nothing about constraints.txt when it runs with other versions."""
     from importlib.metadata import version
 
-    for line in (repository / "constraints.txt").read_text().split():
-        name, pinned = line.split("==")
-        if name in ("torch", "numpy", "ase", "quippy-ase", "nglview", "jupyterlab", "ipykernel", "ipywidgets"):
-            assert Version(version(name)).public == pinned, f"{name}: run `make test` to install the pinned versions"
+    pins = dict(line.split("==") for line in (repository / "constraints.txt").read_text().split())
+    for name in ("torch", "numpy", "ase", "quippy-ase", "nglview", "jupyterlab", "ipykernel", "ipywidgets"):
+        assert Version(version(name)).public == pins[name], f"{name}: run `make test` to install the pinned versions"
 
 
 def test_repo2docker_takes_the_binder_folder(repository):

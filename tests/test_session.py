@@ -152,10 +152,10 @@ def test_no_file_and_a_folder(tmp_path, session):
 def test_a_cut_or_changed_zip(packed, tmp_path):
     whole = packed.read_bytes()
     packed.write_bytes(whole[: len(whole) // 2])
-    refused(packed, tmp_path, "damaged")
+    refused(packed, tmp_path, "is no zip file, or a damaged one.*nothing was imported")
     at = whole.index(b"runs/1.safetensors") + 60  # within the compressed bytes of this file
     packed.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
-    refused(packed, tmp_path, "damaged|size and sum")
+    refused(packed, tmp_path, "is no zip file, or a damaged one.*nothing was imported")
 
 
 def test_a_zip_of_another_tool(tmp_path, session):
@@ -171,7 +171,7 @@ UNSAFE = ["../evil", "runs/../../evil", "/etc/evil", "a\\..\\evil", "C:/evil", "
 @pytest.mark.parametrize("name", UNSAFE)
 def test_names_that_lead_elsewhere(name, packed, tmp_path):
     rewrite(packed, lambda files: files.update({name: b"evil"}))
-    refused(packed, tmp_path, "leads out of the folder|not what its")
+    refused(packed, tmp_path, re.escape(f"the name {name!r} is hidden or leads out of the folder"))
     assert not (tmp_path / "evil").exists() and not (tmp_path.parent / "evil").exists()
 
 

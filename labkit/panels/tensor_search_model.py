@@ -88,7 +88,8 @@ class TensorSearchModel(Model):
             f"    ({', '.join(AXES)}): dict({', '.join(f'{n}={n}' for n in AXES)}{fixed})",
             *lists,
         ]
-        lines += ["}", 'groups = [info["trajectory"] for info in frames.info]  # left out together']
+        infos = "frames.info" if isinstance(self.frames, Dataset) else "(atoms.info for atoms in frames)"
+        lines += ["}", f'groups = [info.get("trajectory", k) for k, info in enumerate({infos})]  # left out together']
         lines += ["table = search(frames, settings, groups=groups)  # client=distributed.Client(): on all cores"]
         lines += ['print(table.sort_values(("error", "all")))']
         return "\n".join(lines) + "\n"

@@ -32,7 +32,9 @@ def test_sets_are_complete(name, frames):
 
 def test_labels_are_those_in_the_file_as_ase_reads_it():
     ds = ice("valid")
-    for i, atoms in enumerate(iread(data_folder() / "ice" / FILES["valid"], ":", format="extxyz")):
+    frames = list(iread(data_folder() / "ice" / FILES["valid"], ":", format="extxyz"))
+    assert len(frames) == len(ds) > 0
+    for i, atoms in enumerate(frames):
         assert atoms.get_potential_energy() == ds.energy[i]
         assert np.array_equal(atoms.get_forces(), ds[i].forces)
         assert np.array_equal(atoms.get_stress(voigt=False), ds.stress[i])

@@ -38,7 +38,8 @@ def test_agrees_with_ase(tmp_path):
     frames = [copper(i) for i in range(3)]
     ase.io.write(tmp_path / "cu.xyz", frames)
     ds = load(tmp_path / "cu.xyz", **GIVEN, stress_key="stress")
-    for i, atoms in enumerate(ase.io.iread(tmp_path / "cu.xyz", ":")):
+    assert len(ds) == len(frames)
+    for i, atoms in enumerate(ase.io.read(tmp_path / "cu.xyz", ":")):
         assert ds.energy[i] == atoms.get_potential_energy()
         np.testing.assert_array_equal(ds[i].forces, atoms.get_forces())
         np.testing.assert_array_equal(ds.stress[i], atoms.get_stress(voigt=False))
@@ -104,7 +105,8 @@ def test_given_keys_need_no_message(tmp_path):
     (tmp_path / "a.xyz").write_text(plain())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load(tmp_path / "a.xyz", **GIVEN)
+        ds = load(tmp_path / "a.xyz", **GIVEN)
+    assert ds.energy[0] == -3.5 and ds.forces[0, 0] == 0.5
 
 
 def test_several_candidates_are_listed(tmp_path):

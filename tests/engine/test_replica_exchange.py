@@ -374,6 +374,6 @@ def test_bad_input() -> None:
         def energy(self, system, positions, cell, neighbours):
             return super().energy(system, positions, cell, neighbours) + torch.arange(4)
 
-    refused(
-        "0 eV as system 0 and 1 eV as system 1|as system 1; expected one potential", Langevin(LADDER), None, Unequal()
-    )
+    # wells of ½ k r², k = 1 eV/Å², and an atom at 0.01 Å
+    apart = "5e-05 eV as system 0 and 1.00005 eV as system 1; expected one potential"
+    refused(apart, Langevin(LADDER), None, Unequal())

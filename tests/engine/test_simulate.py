@@ -82,10 +82,16 @@ def test_a_state_of_another_size_is_refused(name):
         simulate(state.replace(**{name: getattr(state, name)[:-1]}), LennardJones(), Verlet(), 1, 2.0)
 
 
-@pytest.mark.parametrize("steps, dt", [(None, 1.0), ("10", 1.0), (10, "1"), (10, None), (2.5, 1.0), (10, np.nan)])
-def test_steps_and_timestep_are_numbers(steps, dt):
-    with pytest.raises(LabkitError, match="steps is|dt is"):
-        simulate(fluid(), Ideal(), Verlet(), steps, dt)
+@pytest.mark.parametrize("steps", [None, "10", 2.5, -1])
+def test_steps_are_a_whole_number(steps):
+    with pytest.raises(LabkitError, match=f"^steps is {steps!r}; expected a whole number from 0$"):
+        simulate(fluid(), Ideal(), Verlet(), steps, 1.0)
+
+
+@pytest.mark.parametrize("dt", ["1", None, np.nan, np.inf, 0.0])
+def test_a_timestep_is_a_number(dt):
+    with pytest.raises(LabkitError, match=f"^dt is {dt!r} fs; expected a timestep such as 0.5$"):
+        simulate(fluid(), Ideal(), Verlet(), 10, dt)
 
 
 def test_stop_keeps_what_was_done_and_goes_on(tmp_path):
@@ -139,14 +145,20 @@ def test_nan_is_found_at_its_step_system_and_atom(tmp_path):
         simulate(fluid(copies=2), Nothing(), Breaks(), 100, 1.0, checkpoint=tmp_path / "c", checkpoint_every=10)
     bad = fluid()
     bad = bad.replace(positions=bad.positions.index_fill(0, torch.tensor([2]), torch.nan))
-    with pytest.raises(LabkitError, match="step 0, before the first: .*atom 2|look at where the positions"):
+    with pytest.raises(LabkitError, match=r"^step 0, before the first: frame 0, atom 2: position \[nan, .* not finite"):
         simulate(bad, LennardJones(), Verlet(), 10, 1.0)
+    lost = fluid()  # of velocities, which no neighbour list looks at
+    lost = lost.replace(velocities=lost.velocities.index_fill(0, torch.tensor([2]), torch.nan))
+    with pytest.raises(LabkitError, match="^step 0, before the first: .*atom 2.*look at where the positions and vel"):
+        simulate(lost, LennardJones(), Verlet(), 10, 1.0)
 
 
 def test_a_hot_gas_and_a_long_timestep_are_in_order():
     cold = fluid()
-    simulate(cold, Nothing(), Verlet(), 10, 1000.0)
-    simulate(cold.replace(velocities=cold.velocities * 50), Nothing(), Verlet(), 10, 0.1)
+    for factor, dt in ((1, 1000.0), (50, 0.1)):
+        start = cold.replace(velocities=cold.velocities * factor)
+        end = simulate(start, Nothing(), Verlet(), 10, dt)
+        torch.testing.assert_close(end.positions, start.positions + 10 * dt * start.velocities)  # nothing pushes
 
 
 @pytest.mark.parametrize("writer", [ExtXyz, Dcd, Thermodynamics, lambda p, every: Record(lambda s: s.cell, every, p)])

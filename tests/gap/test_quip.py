@@ -160,7 +160,7 @@ def test_a_model_is_not_overwritten_unasked(made, train, tmp_path):
     with pytest.raises(LabkitError, match="there is a model already; .* overwrite=True"):
         fit(train, SMALL, folder)
     bad = SMALL.replace(other={"core_ip_args": "IP Nonsense"})
-    with pytest.raises(LabkitError):
+    with pytest.raises(LabkitError, match="gap_fit failed"):
         fit(train, bad, folder, overwrite=True)  # fails, and the old model stays
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
     new = fit(train[:4], SMALL, folder, overwrite=True)

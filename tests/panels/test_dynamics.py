@@ -244,7 +244,6 @@ def test_code_before_the_first_run_is_that_of_the_parameters(copper):
     code = panel.model.code()
     assert "Csvr(temperature=250.0), 1000, 1.5" in code and "potential = potential  # your own" in code
     assert panel.model.files() == {}
-    compile(code, "script", "exec")
 
 
 def test_atoms_on_the_screen_follow_the_run(ice):

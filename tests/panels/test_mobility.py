@@ -94,7 +94,7 @@ def test_going_on_is_as_running_longer(panel):
     panel.model.way = "active: pushed"
     with pytest.raises(LabkitError, match="another experiment"):
         panel.go_on()
-    assert "another experiment" in panel.error.value or "another experiment" in panel.model.message
+    assert "another experiment" in panel.model.message and "another experiment" in panel.error.value
 
 
 def test_a_model_is_learned_and_taken_home(panel, tmp_path):

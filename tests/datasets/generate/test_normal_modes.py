@@ -58,7 +58,7 @@ def test_equipartition(water):
 def test_same_seed_same_frames(water):
     modes = NormalModes.of(water, EMT())
     a, b, c = modes.sample(300, 3, seed=1), modes.sample(300, 3, seed=1), modes.sample(300, 3, seed=2)
-    assert all(np.array_equal(x.positions, y.positions) for x, y in zip(a, b))
+    assert all(np.array_equal(x.positions, y.positions) for x, y in zip(a, b, strict=True)) and len(a) == 3
     assert not np.array_equal(a[0].positions, c[0].positions)
 
 
