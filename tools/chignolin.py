@@ -4,7 +4,8 @@
     python tools/chignolin.py settle --out FOLDER --forcefield NAME   take one of them
     python tools/chignolin.py run --out FOLDER        umbrellas and unbiased runs, until all is there
     python tools/chignolin.py status --out FOLDER     nanoseconds, and the folding free energy of both series
-    python tools/chignolin.py pack --out FOLDER       complete blocks into data/chignolin/blocks
+    python tools/chignolin.py pack --out FOLDER       complete blocks, and what is needed to go on, into data/chignolin
+    python tools/chignolin.py unpack --out FOLDER     and back, on another machine
 
 Each piece is one batch under one checkpoint, made block by block in turn: `folded` and `extended`, 16 windows along the
 fraction of native CA contacts with exchange between them, that begin from the native structure and from a stretched
@@ -196,22 +197,52 @@ def status(options: argparse.Namespace) -> None:
 
 
 def pack(options: argparse.Namespace) -> None:
-    """Blocks of `--per` ns, each one file that is never changed again."""
-    settings = Settings.load(options.out / "settings.json")
-    folder = data_folder() / "chignolin" / "blocks"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Blocks of `--per` ns, each one file that is never changed again, and what is needed to go on elsewhere."""
+    settings, target = Settings.load(options.out / "settings.json"), data_folder() / "chignolin"
+    (target / "blocks").mkdir(parents=True, exist_ok=True)
+    (target / "resume").mkdir(exist_ok=True)
     per = round(options.per / settings.nanoseconds(1))
+    for name in ("settings.json", "maps.npz"):
+        atomic_write(target / name, (options.out / name).read_bytes())
     for name in PIECES:
-        path = options.out / name / "frames.bin"
-        frames = read_frames(path) if path.is_file() else ()
-        for number in range(int(frames["step"].max()) // per if len(frames) else 0):
-            target = folder / f"{name}_{number:03d}.npy.xz"
-            inside = (frames["step"] > number * per) & (frames["step"] <= (number + 1) * per)
-            if target.exists():
-                continue
-            with atomic_path(target) as temporary, lzma.open(temporary, "wb") as file:
-                np.save(file, frames[inside], allow_pickle=False)
-            print(target.name, flush=True)
+        if not (options.out / name / "checkpoint").is_file():
+            continue
+        checkpoint = (options.out / name / "checkpoint").read_bytes()  # before the frames, which may be further
+        frames = read_frames(options.out / name / "frames.bin")
+        whole = int(frames["step"].max()) // per
+        number = np.maximum(frames["step"] - 1, 0) // per
+        for block in range(whole):
+            path = target / "blocks" / f"{name}_{block:03d}.npy.xz"
+            if not path.exists():
+                _write(path, frames[number == block])
+                print(path.name, flush=True)
+        _write(target / "resume" / f"{name}.npy.xz", frames[number >= whole])
+        atomic_write(target / "resume" / f"{name}.checkpoint", checkpoint)
+
+
+def unpack(options: argparse.Namespace) -> None:
+    """Put what `pack` has kept into an empty FOLDER, where `run` goes on."""
+    source = data_folder() / "chignolin"
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in ("settings.json", "maps.npz"):
+        atomic_write(options.out / name, (source / name).read_bytes())
+    for name in PIECES:
+        checkpoint = source / "resume" / f"{name}.checkpoint"
+        if checkpoint.is_file() and not (options.out / name).exists():
+            (options.out / name).mkdir()
+            blocks = [*sorted((source / "blocks").glob(f"{name}_*.npy.xz")), source / "resume" / f"{name}.npy.xz"]
+            atomic_write(options.out / name / "frames.bin", b"".join(_read(path).tobytes() for path in blocks))
+            atomic_write(options.out / name / "checkpoint", checkpoint.read_bytes())
+
+
+def _write(path: Path, frames: np.ndarray) -> None:
+    with atomic_path(path) as temporary, lzma.open(temporary, "wb") as file:
+        np.save(file, frames, allow_pickle=False)
+
+
+def _read(path: Path) -> np.ndarray:
+    with lzma.open(path, "rb") as file:
+        return np.load(file, allow_pickle=False)
 
 
 def settle(options: argparse.Namespace) -> None:
@@ -223,15 +254,18 @@ def settle(options: argparse.Namespace) -> None:
         path.write_bytes(stored.read_bytes())
 
 
+COMMANDS = {"choose": choose, "settle": settle, "run": run, "status": status, "pack": pack, "unpack": unpack}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["choose", "settle", "run", "status", "pack"])
+    parser.add_argument("what", choices=[*COMMANDS])
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--forcefield", choices=[*FORCEFIELDS])
     parser.add_argument("--temperature", type=float, default=350.0, metavar="K")
     parser.add_argument("--per", type=float, default=1.0, metavar="NS", help="ns of a packed block (1)")
     options = parser.parse_args()
-    {"choose": choose, "settle": settle, "run": run, "status": status, "pack": pack}[options.what](options)
+    COMMANDS[options.what](options)
 
 
 if __name__ == "__main__":
