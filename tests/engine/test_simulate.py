@@ -199,6 +199,24 @@ def test_disk_full_on_the_way(tmp_path):
     assert [frame.info["step"] for frame in read(tmp_path / "run.extxyz", ":")] == list(range(41))
 
 
+def test_what_does_not_inherit_from_the_base_classes_is_refused() -> None:
+    """A class of the same methods would miss those that have defaults."""
+
+    class Alike:
+        every = 1
+
+        def init(self, state, potential): ...
+
+        def step(self, state, potential, dt): ...
+
+        def __call__(self, state, evaluation): ...
+
+    with pytest.raises(LabkitError, match="the integrator is .*Alike.* inherits from labkit.base.Integrator"):
+        simulate(fluid(), Ideal(), Alike(), 1, 1.0)
+    with pytest.raises(LabkitError, match="observer Alike: .* inherits from labkit.base.Observer"):
+        simulate(fluid(), Ideal(), Verlet(), 1, 1.0, observers=[Alike()])
+
+
 @pytest.mark.parametrize(
     "steps, dt, every", [(-1, 1.0, 10), (1.5, 1.0, 10), (5, 0.0, 10), (5, float("nan"), 10), (5, 1, 0)]
 )
