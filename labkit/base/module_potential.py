@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class ModulePotential(Potential):
             raise LabkitError(f"ModulePotential: {module!r} cannot be called; give a torch module or a function")
         self.module, self.unit, self.batched = module, float(unit), batched
 
-    def evaluate(self, state: State, *, stress: bool = False, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, stress: bool = False, **wanted: Any) -> Evaluation:
         if stress:
             raise LabkitError(
                 f"ModulePotential({self._name}): a function of positions alone has no stress, because it may hold "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ase
@@ -34,6 +35,19 @@ class Neighbours:
         """No pairs: for potentials that need none."""
         empty = torch.empty(0, dtype=torch.int64, device=device)
         return cls(empty, empty, empty.reshape(0, 3), empty)
+
+    @classmethod
+    def collate(cls, parts: Sequence[Neighbours], counts: Sequence[int]) -> Neighbours:
+        """Those of a batch from those of its systems, each alone with `counts` atoms."""
+        if len(parts) != len(counts):
+            raise LabkitError(f"Neighbours.collate: {len(parts)} lists for {len(counts)} systems; give one for each")
+        starts = [sum(counts[:s]) for s in range(len(counts))]
+        return cls(
+            torch.cat([part.i + start for part, start in zip(parts, starts, strict=True)]),
+            torch.cat([part.j + start for part, start in zip(parts, starts, strict=True)]),
+            torch.cat([part.shift for part in parts]),
+            torch.cat([torch.full_like(part.i, s) for s, part in enumerate(parts)]),
+        )
 
     def vectors(self, positions: Tensor, cell: Tensor) -> Tensor:
         """Vectors r_j + shift·cell - r_i, (P, 3) Å, differentiable in positions and cell."""

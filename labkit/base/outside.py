@@ -37,7 +37,9 @@ class Outside(Potential):
         per_atom: bool = False,
         uncertainty: bool = False,
         create_graph: bool = False,
+        neighbours: Neighbours | None = None,
     ) -> Evaluation:
+        """As any potential; what is outside finds neighbours itself."""
         if create_graph:
             raise LabkitError(
                 f"{self.name}: its forces are numbers from outside, through which no gradient can be followed "

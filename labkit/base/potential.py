@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -104,15 +104,20 @@ class Potential(nn.Module):
         per_atom: bool = False,
         uncertainty: bool = False,
         create_graph: bool = False,
+        neighbours: Neighbours | None = None,
     ) -> Evaluation:
-        """Compute what is asked for; with `create_graph` the result can be differentiated again."""
+        """Compute what is asked for; with `create_graph` the result can be differentiated again.
+
+        neighbours   all pairs within the cutoff at these positions, where they are known; else they are searched
+        """
         if uncertainty:
             raise LabkitError(
                 f"{type(self).__name__} has no uncertainty; use a GAP, or Committee([...]) of several models"
             )
         if stress and not bool(state.system.pbc.all()):
             raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
-        neighbours, system = self.neighbours(state), state.system
+        system = state.system
+        neighbours = self.neighbours(state) if neighbours is None else neighbours
         with torch.set_grad_enabled(create_graph or forces or stress):
             positions, cell = state.positions, state.cell
             if forces and not positions.requires_grad:
@@ -199,7 +204,7 @@ class Sum(Potential):
 
         return total
 
-    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: Any) -> Evaluation:
         """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
         doubtful = [uncertainty and _knows_doubt(p) for p in self.potentials]
         if uncertainty and not any(doubtful):
@@ -249,9 +254,15 @@ class Committee(Potential):
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).mean(0)
 
-    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
-        """Means of what is asked for; with `uncertainty` also the spreads of energy, forces and atomic energies."""
-        members = [p.evaluate(state, **wanted) for p in self.potentials]
+    def evaluate(
+        self, state: State, *, uncertainty: bool = False, neighbours: Neighbours | None = None, **wanted: bool
+    ) -> Evaluation:
+        """Means of what is asked for; with `uncertainty` also the spreads of energy, forces and atomic energies.
+
+        Neighbours are searched once for all members.
+        """
+        near = self.neighbours(state) if neighbours is None else neighbours
+        members = [p.evaluate(state, neighbours=near, **wanted) for p in self.potentials]
 
         def mean(name: str) -> Tensor | None:
             values = [getattr(m, name) for m in members]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class Rest(Potential):
             isinstance(term, LennardJones | Nbfix) or type(term).rest is PairTerm.rest for term in self.pairs
         )
 
-    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: Any) -> Evaluation:
         """Without autograd where nothing depends on the positions."""
         if stress or not self.still:
             return super().evaluate(state, stress=stress, forces=forces, **wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,13 +81,14 @@ class ForceField(Potential):
         return {"pair_dtype": torch.float32 if self.single_pairs else torch.float64}
 
     def evaluate(
-        self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: bool
+        self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: Any
     ) -> Evaluation:
         """As any potential; on the CPU terms go by compiled kernels, in double precision, unless a graph is wanted."""
         fast = None if create_graph or per_atom or wanted.get("uncertainty") else self._fast(state)
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
-        wanted.pop("uncertainty", None)
+        for name in ("uncertainty", "neighbours"):  # kernels have lists of their own
+            wanted.pop(name, None)
         found = fast.evaluate(state, **wanted)
         if not bool(torch.isfinite(found.energy.sum() + (0.0 if found.forces is None else found.forces.sum()))):
             self._explain(state)

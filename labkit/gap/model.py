@@ -95,7 +95,7 @@ class GapModel(Potential):
             self.__dict__["_prepared"] = kept
         return kept[1]
 
-    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: Any) -> Evaluation:
         """As Potential.evaluate; with `uncertainty` the standard deviations of the energies of systems and atoms."""
         result = super().evaluate(state, **wanted)
         if not uncertainty:

@@ -72,7 +72,7 @@ class QuipPotential(Potential):
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Any) -> Tensor:
         return _Quip.apply(self, system, positions, cell)
 
-    def evaluate(self, state: State, *, per_atom: bool = False, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, per_atom: bool = False, **wanted: Any) -> Evaluation:
         if wanted.get("create_graph"):
             raise LabkitError("QUIP gives no second derivatives; call evaluate without create_graph")
         result = super().evaluate(state, **wanted)

@@ -92,7 +92,7 @@ class _Remote(Potential):
         super().__init__()
         self.__dict__["turns"] = turns
 
-    def evaluate(self, state: State, *, stress: bool = False, **wanted: bool) -> Evaluation:
+    def evaluate(self, state: State, *, stress: bool = False, **wanted: Any) -> Evaluation:
         if stress:
             raise LabkitError(
                 "this integrator wants the stress; inside LAMMPS let LAMMPS change the box (fix press/...)"

@@ -106,6 +106,32 @@ def test_sum_and_committee() -> None:
     torch.testing.assert_close(with_doubt.uncertainty, energies[:2].std(0))
 
 
+def test_neighbours_may_be_given_and_a_committee_searches_once(monkeypatch) -> None:
+    from labkit.base import neighbours as module
+
+    searches, search = [], module.find_neighbours
+    monkeypatch.setattr(module, "find_neighbours", lambda *given: searches.append(given) or search(*given))
+    frames = crystals()
+    state = State.from_atoms(frames)
+    members = [Pair(0.1), Pair(0.2, cutoff=4.0), Pair(0.4)]
+    committee = Committee(members)
+    found = committee.evaluate(state, stress=True)
+    assert len(searches) == 1
+    alone = [State.from_atoms(frame) for frame in frames]
+    near = [search(s.system, s.positions, s.cell, committee.cutoff) for s in alone]
+    together = Neighbours.collate(near, state.system.counts.tolist())
+    for potential in (committee, members[1], members[0] + members[1]):
+        given, expected = (potential.evaluate(state, stress=True, neighbours=n) for n in (together, None))
+        for name in ("energy", "forces", "stress"):
+            torch.testing.assert_close(getattr(given, name), getattr(expected, name), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.energy, committee.evaluate(state, neighbours=together).energy)
+    searches.clear()
+    committee.evaluate(state, neighbours=together)
+    assert not searches
+    with pytest.raises(LabkitError, match="1 lists for 2 systems; give one for each"):
+        Neighbours.collate(near[:1], [2, 2])
+
+
 def test_clear_errors() -> None:
     state = State.from_atoms(molecule("H2O"))
     with pytest.raises(LabkitError, match="no uncertainty"):
