@@ -32,12 +32,13 @@ from labkit.forcefield import import_openmm, state_from_openmm
 THREADS = os.environ["LABKIT_THREADS"]
 KELVIN, FRICTION, STEP, REPLICAS = 350.0, 1e-3, 4.0, 16
 SLICE = 2.0  # s of each turn
+ITERATIONS = 200  # of the minimiser
 STRUCTURE = Path(__file__).resolve().parents[1] / "data" / "chignolin" / "cln025.pdb"
 SIDES = ("one", "replicas", "biased")
 
 
 @cache
-def built() -> tuple[openmm.System, app.Topology, np.ndarray]:
+def built(iterations: int) -> tuple[openmm.System, app.Topology, np.ndarray]:
     pdb = app.PDBFile(str(STRUCTURE))
     modeller = app.Modeller(pdb.topology, pdb.positions)
     forcefield = app.ForceField("amber14/protein.ff14SB.xml", "implicit/gbn2.xml")
@@ -45,14 +46,14 @@ def built() -> tuple[openmm.System, app.Topology, np.ndarray]:
     system = forcefield.createSystem(modeller.topology, constraints=app.HBonds, hydrogenMass=4 * unit.dalton)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
     context.setPositions(modeller.positions)
-    openmm.LocalEnergyMinimizer.minimize(context, maxIterations=200)
+    openmm.LocalEnergyMinimizer.minimize(context, maxIterations=iterations)
     positions = context.getState(getPositions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)
     return system, modeller.topology, np.array(positions)
 
 
-def with_labkit(side: str) -> Callable[[int], None]:
+def with_labkit(side: str, iterations: int = ITERATIONS) -> Callable[[int], None]:
     """Runs so many steps; a step of 16 replicas counts as 16."""
-    system, topology, positions = built()
+    system, topology, positions = built(iterations)
     imported, state = import_openmm(system), state_from_openmm(topology, positions, system)
     potential, rigid, count = imported.forcefield, Constraints(*imported.constraints), 1
     if side == "replicas":
@@ -74,8 +75,8 @@ def with_labkit(side: str) -> Callable[[int], None]:
     return run
 
 
-def with_openmm(threads: str) -> Callable[[int], None]:
-    system, _, positions = built()
+def with_openmm(threads: str, iterations: int = ITERATIONS) -> Callable[[int], None]:
+    system, _, positions = built(iterations)
     integrator = openmm.LangevinMiddleIntegrator(KELVIN, FRICTION * 1000, STEP / 1000)
     context = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("CPU"), {"Threads": threads})
     context.setPositions(positions)
@@ -108,10 +109,11 @@ def rate_there(folder: Path, side: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def measure(runs: int, before: Path | None, length: float = SLICE) -> list[Row]:
-    sides: dict[str, Callable[[int], None]] = {name: with_labkit(name) for name in SIDES}
+def measure(runs: int, before: Path | None, length: float = SLICE, iterations: int = ITERATIONS) -> list[Row]:
+    sides: dict[str, Callable[[int], None]] = {name: with_labkit(name, iterations) for name in SIDES}
     peers = dict.fromkeys(dict.fromkeys((THREADS, "1", "2")))
-    sides |= {f"OpenMM CPU, {threads} thread{'s' * (threads != '1')}": with_openmm(threads) for threads in peers}
+    for threads in peers:
+        sides[f"OpenMM CPU, {threads} thread{'s' * (threads != '1')}"] = with_openmm(threads, iterations)
     steps = {name: steps_of(run, length) for name, run in sides.items()}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     earlier: dict[str, list[float]] = {name: [] for name in ("one", "replicas")}
@@ -144,8 +146,10 @@ def main() -> None:
         run = with_labkit(options.rate)
         print(rate(run, steps_of(run)))
         return
-    runs, length = (1, 0.05) if options.small else (5 if options.full else 3, SLICE)
-    report(measure(runs, options.before, length), options)
+    if options.small:
+        report(measure(1, options.before, 0.05, 20), options)
+        return
+    report(measure(5 if options.full else 3, options.before), options)
 
 
 if __name__ == "__main__":

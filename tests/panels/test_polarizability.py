@@ -60,18 +60,21 @@ def test_every_move_is_the_fit_that_a_script_makes(panel, sets):
 
 
 def test_a_move_is_drawn_at_once_and_each_part_by_its_own_slider(panel):
-    model, waits = panel.model, []
+    model, waits, work = panel.model, [], []
     for noise in np.geomspace(1e-5, 1e-1, 9):
         panel.settle()
-        before, start = model.picture, time.perf_counter()
-        values = model.fit.values
+        before, start, busy, values = model.picture, time.perf_counter(), time.process_time(), model.fit.values
         model.noise_2 = float(noise)
         while model.picture is before and time.perf_counter() < start + 5:
             time.sleep(0.001)
         waits.append(time.perf_counter() - start)
+        work.append(time.process_time() - busy)
         change = model.fit.values - values
         assert np.abs(np.trace(change, axis1=1, axis2=2)).max() < 1e-9 < np.abs(change).max()
-    assert min(waits) < 0.3  # the others may have waited for the core
+    middle, most = np.median(waits), np.percentile(waits, 90)
+    print(f"a move took {1e3 * middle:.0f} ms, 9 of 10 at most {1e3 * most:.0f} ms")
+    # one in ten may also wait for its turn on the core, but may not take longer there
+    assert middle < 0.3 and np.percentile(work, 90) < 0.3 and most < 0.9
 
 
 def test_a_neighbour_is_shown_without_a_build_and_others_after_one(panel, monkeypatch):
