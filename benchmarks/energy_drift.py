@@ -2,7 +2,7 @@
 
 100 TIP3P molecules, flexible (0.5 and 0.25 fs) and rigid (1 and 2 fs); reaction field and Lennard-Jones to 7 Å with a
 switch from 6 Å. Both start from one equilibrated state and use velocity Verlet (RATTLE) with float64: OpenMM on its
-Reference platform, by a CustomIntegrator, so that total energies are of one time; labkit also with pairs in float32. The
+Reference platform, by a CustomIntegrator, so that total energies are of one time; labkit also with float32 pairs. The
 slope is of a line through the means of blocks, its error from their scatter around it.
 """
 

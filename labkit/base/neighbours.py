@@ -12,7 +12,6 @@ from vesin_torch import NeighborList
 from labkit.base.system import State, System
 from labkit.errors import LabkitError
 
-
 FAR = 1e4  # Å from the middle of a system, from where on atoms are gathered for the search
 
 
