@@ -13,6 +13,8 @@ from vesin_torch import NeighborList
 from labkit.base.system import State, System
 from labkit.errors import LabkitError
 
+FAR = 1e4  # Å from the middle of a system, from where on atoms are gathered for the search
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
@@ -98,9 +100,6 @@ def find_neighbours(system: System, positions: Tensor, cell: Tensor, cutoff: flo
     return Neighbours(i, j, shift.to(torch.int64), index)
 
 
-FAR = 1e4  # Å from the middle of a system
-
-
 class NeighbourList:
     """A list that is found again only when it may have changed.
 
@@ -148,8 +147,8 @@ def _check_finite(system: System, positions: Tensor) -> None:
 def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
     """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
 
-    vesin numbers boxes by integers: of an atom that has flown off they overflow, which ends the process. Atoms are
-    moved into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
+    vesin ends the process, by a division of integers, where an atom has flown off in an open direction. Atoms are moved
+    into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
     """
     if float((positions - positions.mean(0)).abs().max()) < FAR:
         return positions, None

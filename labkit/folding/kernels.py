@@ -23,7 +23,7 @@ def contacts(pairs, reach, steepness, beads, gradients):
             r = math.sqrt(square)
             step = 1.0 / (1.0 + math.exp(steepness * (r - reach[p])))
             values[s] += step / len(pairs)
-            slope = -steepness * step * (1.0 - step) / (len(pairs) * r)
+            slope = -steepness * step * (1.0 - step) / (len(pairs) * r) if r > 0.0 else 0.0  # no direction
             for k in range(3):
                 gradients[s, j, k] += slope * x[k]
                 gradients[s, i, k] -= slope * x[k]
@@ -46,6 +46,9 @@ def rmsd(reference, beads, gradients):
                 product[k, l] = 0.0
                 for i in range(m):
                     product[k, l] += gradients[s, i, k] * reference[i, l]
+        if not np.isfinite(product).all():  # of which there would be an error without the step of the run
+            values[s], gradients[s] = np.nan, np.nan
+            continue
         u, _, vt = np.linalg.svd(product)
         if np.linalg.det(u) * np.linalg.det(vt) < 0.0:
             for k in range(3):

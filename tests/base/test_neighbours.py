@@ -87,3 +87,20 @@ def test_a_new_cell_or_system_rebuilds() -> None:
     neighbours.reset()
     neighbours(State.from_atoms(SYSTEMS["rocksalt"]))
     assert neighbours.builds == 4
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_atoms_that_have_flown_off(seed: int) -> None:
+    """Far outside of a periodic cell, and far from the others in an open direction: the pairs of those who stayed."""
+    random = np.random.default_rng(seed)
+    pbc, axis = random.random(3) < 0.5, random.integers(3)
+    cell = 5 * np.eye(3) + random.normal(size=(3, 3))
+    near = random.uniform(0, 1, (8, 3)) @ cell
+    away = near + random.integers(-(10**6), 10**6, (8, 3)) * pbc @ cell
+    if not pbc[axis]:
+        near[5:] += 100.0 * cell[axis]
+        away[5:] += 3e7 * cell[axis]
+    states = [State.from_atoms(Atoms("H8", x, cell=cell, pbc=pbc)) for x in (near, away)]
+    found = [find_neighbours(s.system, s.positions, s.cell, 6.0137) for s in states]
+    lengths = [f.vectors(s.positions, s.cell).norm(dim=1).sort().values for f, s in zip(found, states, strict=True)]
+    torch.testing.assert_close(lengths[0], lengths[1], rtol=0, atol=1e-6)

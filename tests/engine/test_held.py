@@ -112,7 +112,6 @@ class Uncompiled(Sum):
         return None
 
 
-
 @pytest.mark.parametrize("path", ["compiled", "float32", "no compiled potential"])
 @pytest.mark.parametrize("constrained", [False, True])
 @pytest.mark.parametrize("integrator", [VelocityVerlet(), Langevin(400.0, 0.02), Csvr(400.0, time=50.0)])

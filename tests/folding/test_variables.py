@@ -87,3 +87,19 @@ def test_umbrellas_of_a_batch() -> None:
 def test_what_cannot_be_right_is_refused(make, words) -> None:
     with pytest.raises(LabkitError, match=words):
         make()
+
+
+def test_beads_at_one_place_and_beads_that_are_lost() -> None:
+    """No direction is no force; what is not finite stays so, that a run can say in which step that began."""
+    native = 4.0 * np.random.default_rng(0).normal(size=(6, 3))
+    contacts, apart = NativeContacts(native, separation=1, cutoff=30.0), Rmsd(native)
+    beads = np.stack([native, native])
+    beads[0, 1], beads[1, 2, 0] = beads[0, 0], np.nan
+    gradients = np.empty_like(beads)
+    moved = torch.tensor(beads[:1], requires_grad=True)
+    contacts(moved).sum().backward()
+    contacts.compute(beads, gradients)
+    np.testing.assert_allclose(gradients[:1], moved.grad.numpy(), atol=1e-14)
+    values = apart.compute(beads, gradients)
+    assert np.isfinite(values[0]) and np.isfinite(gradients[0]).all()
+    assert np.isnan(values[1]) and np.isnan(gradients[1]).all()

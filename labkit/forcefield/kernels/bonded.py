@@ -3,7 +3,7 @@
 `virial` is Σ f ⊗ (r - r_ref), as in the kernel of pairs. Each atom's sum has one order, on one thread.
 
 Where a geometry gives a term no energy or no force, both become NaN and the caller says which atoms they are
-(degenerate.py). Division is numpy's: Python's raises an error that names nothing, and its checks cost time.
+(degenerate.py). Division is numpy's, as in all kernels that divide: Python's raises an error that names nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +19,6 @@ COSINE, RYCKAERT_BELLEMANS, HARMONIC = 0, 1, 2
 STRAIGHT2 = straight2(np.finfo(np.float64).eps)
 
 
-@njit(cache=True, nogil=True)
-def _undefined(row, s, energy, forces):
-    """A term without an energy: NaN for its system and its atoms, so that no sum hides it."""
-    energy[s] = np.nan
-    for k in range(len(row)):
-        for a in range(3):
-            forces[row[k], a] = np.nan
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def bonds(atoms, k, r0, r, index, energy, forces, virial):
     x = np.empty(3)
@@ -38,9 +29,9 @@ def bonds(atoms, k, r0, r, index, energy, forces, virial):
             x[a] = r[j, a] - r[i, a]
         d = math.sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
         if not d > 0.0:
-            if k[m] * r0[m] != 0.0 or d != d:  # else a spring at its rest, which pulls nowhere
-                _undefined(atoms[m], s, energy, forces)
-            continue
+            if k[m] * r0[m] == 0.0:  # a spring at its rest, which pulls nowhere
+                continue
+            d = np.nan
         stretch = d - r0[m]
         energy[s] += 0.5 * k[m] * stretch * stretch
         pull = -k[m] * stretch / d
@@ -62,9 +53,9 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
             x[a] = r[j, a] - r[i, a]
         square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
         if not square > SAME2:
-            if charge[m] != 0.0 or sigma[m] * epsilon[m] != 0.0 or square != square:
-                _undefined(atoms[m], s, energy, forces)
-            continue
+            if charge[m] == 0.0 and sigma[m] * epsilon[m] == 0.0:
+                continue
+            square = np.nan
         inverse2 = 1.0 / square
         s6 = (sigma[m] * sigma[m] * inverse2) ** 3
         near = charge[m] * math.sqrt(inverse2)
@@ -99,15 +90,13 @@ def angles(atoms, k, theta0, r, index, energy, forces, virial):
             nn += n[a] * n[a]
         across = math.sqrt(nn)
         bend = math.atan2(across, xy) - theta0[m]
+        slope = k[m] * bend / (across * xx * yy)
         if not nn > STRAIGHT2 * xx * yy:
-            if xx * yy > 0.0 or k[m] == 0.0:
-                energy[s] += 0.5 * k[m] * bend * bend
-            else:
-                _undefined(atoms[m], s, energy, forces)
-            continue
+            slope = 0.0
+            if not (xx * yy > 0.0 or k[m] == 0.0):
+                bend = slope = np.nan
         energy[s] += 0.5 * k[m] * bend * bend
-        slope = k[m] * bend / across
-        one, other = -slope / xx, slope / yy
+        one, other = -slope * yy, slope * xx
         for a in range(3):
             b, d = (a + 1) % 3, (a + 2) % 3
             f, g = one * (x[b] * n[d] - x[d] * n[b]), other * (y[b] * n[d] - y[d] * n[b])
@@ -147,15 +136,15 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
         if not (uu > STRAIGHT2 * fg * fg and vv > STRAIGHT2 * hg * hg):
             if _same_for_all(kind, series, p, c, m):
                 energy[s] += _of_none(kind, series, p, q, c, m)
-            else:
-                _undefined(atoms[m], s, energy, forces)
-            continue
+                continue
+            gg = np.nan
         length = math.sqrt(gg)
         across = -length * fv
+        inverse = 1.0 / (uv * uv + across * across)  # 1/|u|²|v|²
         phi = math.atan2(across, uv) if series is None else 0.0
         if series is not None:
             # cos nφ + i sin nφ = (cos φ + i sin φ)^n: functions of the C library would take most of the time
-            scale = 1.0 / math.sqrt(uv * uv + across * across)
+            scale = math.sqrt(inverse)
             x, y, cosine, sine = uv * scale, across * scale, 1.0, 0.0
             e = slope = 0.0
             for o in range(series.shape[1]):
@@ -176,7 +165,7 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
             off -= 2 * math.pi * np.round(off / (2 * math.pi))
             e, slope = 0.5 * p[m] * off * off, p[m] * off
         energy[s] += e
-        one, other, along = slope / uu, slope / vv, 1.0 / length
+        one, other, along = slope * vv * inverse, slope * uu * inverse, 1.0 / length
         first, last = one * fg * along, other * hg * along
         one, other = one * length, -other * length
         for a in range(3):
