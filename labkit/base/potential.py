@@ -189,11 +189,10 @@ class Sum(Potential):
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).sum(0)
 
     def compiled(self, state: State) -> Compiled | None:
-        """All parts on arrays, by `evaluate` those that are not compiled, where at least one is."""
-        found = [p.compiled(state) for p in self.potentials]
-        if not any(found):
+        """All parts on arrays; None where one is not compiled, as what depends on the time must not be."""
+        parts = [p.compiled(state) for p in self.potentials]
+        if not all(parts):
             return None
-        parts = [f or _on_arrays(p, state) for f, p in zip(found, self.potentials, strict=True)]
 
         def total(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
             energy, part = parts[0](positions, forces), np.empty_like(forces)
@@ -225,15 +224,6 @@ class Sum(Potential):
             uncertainty_per_atom=spread("uncertainty_per_atom"),
             uncertainty_forces=spread("uncertainty_forces"),
         )
-
-
-def _on_arrays(potential: Potential, state: State) -> Compiled:
-    def compute(positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
-        found = potential.evaluate(state.replace(positions=torch.tensor(positions)))
-        forces[:] = found.forces.numpy()
-        return found.energy.numpy()
-
-    return compute
 
 
 class Committee(Potential):

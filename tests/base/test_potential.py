@@ -132,6 +132,18 @@ def test_neighbours_may_be_given_and_a_committee_searches_once(monkeypatch) -> N
         Neighbours.collate(near[:1], [2, 2])
 
 
+def test_a_sum_is_compiled_only_where_all_parts_are() -> None:
+    """A part that looks at the step would else see that of the first of many steps."""
+
+    class Compiles(Pair):
+        def compiled(self, state):
+            return lambda positions, forces: np.zeros(1)
+
+    state = State.from_atoms(molecule("H2O"))
+    assert (Compiles(0.1) + Pair(0.2)).compiled(state) is None
+    assert (Compiles(0.1) + Compiles(0.2)).compiled(state) is not None
+
+
 def test_clear_errors() -> None:
     state = State.from_atoms(molecule("H2O"))
     with pytest.raises(LabkitError, match="no uncertainty"):
