@@ -7,9 +7,11 @@ from labkit.base.module_potential import ModulePotential
 from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
 from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
+from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
-from labkit.base.system import State, System, check_atoms
+from labkit.base.state import State
+from labkit.base.system import System, check_atoms
 
 __all__ = [
     "NO_PROGRESS",
@@ -33,4 +35,5 @@ __all__ = [
     "TorchmdPotential",
     "check_atoms",
     "find_neighbours",
+    "seeds_for",
 ]

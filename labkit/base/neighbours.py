@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from vesin_torch import NeighborList
 
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 
 FAR = 1e4  # Å from the middle of a system, from where on atoms are gathered for the search

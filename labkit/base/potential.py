@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base.neighbours import NeighbourList, Neighbours
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:

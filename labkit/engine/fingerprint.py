@@ -23,7 +23,7 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
         "atoms": [int(n) for n in system.counts],
         "system": digest([system.numbers, system.masses, system.index, system.pbc]),
         "precision": str(state.positions.dtype),
-        "seed": state.seed,
+        "seed": describe(state.seed if len(state.seed) > 1 else int(state.seed)),
         "potential": _name(potential),
         "settings of the potential": _settings(potential),
         "parameters of the potential": _module(potential),

@@ -103,7 +103,7 @@ def _one(state: State, potential: Potential, dt: float, steps: int, watch: _Watc
 
 def total_per_atom(state: State) -> Tensor:
     """Potential and kinetic energy over the number of atoms, (S,) eV."""
-    return (state.aux["energy"] + kinetic_energy(state)) / state.system.counts
+    return (state.energy + kinetic_energy(state)) / state.system.counts
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ class Group:
         return rows
 
     def state(self, step: int, rows: np.ndarray, **more: Any) -> State:
-        """Positions, velocities and forces as LAMMPS has them at this moment, and the atoms' types in `aux`."""
+        """Positions, velocities and forces as LAMMPS has them at this moment, and the atoms' types in `atom_aux`."""
         units, cell = self.units, self.cell()
         x = self.numbers("x", rows) + self._images(rows) @ cell
         box = cell * np.array(self.lmp.extract_box()[5])[:, None]  # a direction that is open has no lattice vector
@@ -77,7 +77,7 @@ class Group:
             cell=torch.as_tensor(box * units.length)[None],
             velocities=torch.as_tensor(self.numbers("v", rows) * units.velocity),
             forces=torch.as_tensor(self.numbers("f", rows) * units.force),
-            aux={"type": torch.as_tensor(self.types)},
+            atom_aux={"type": torch.as_tensor(self.types)},
             step=step,
             **more,
         )

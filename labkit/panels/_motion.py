@@ -57,7 +57,7 @@ class Motion:
     @property
     def trajectory(self) -> list[Atoms]:
         """The frames kept, with velocities, energies and forces."""
-        return [state.to_atoms(state.aux["energy"])[0] for state in list(self.frames)]
+        return [state.to_atoms()[0] for state in list(self.frames)]
 
 
 def move(
@@ -97,16 +97,16 @@ class _Watch(Observer):
 
     def __init__(self, motion: Motion, setting: Setting) -> None:
         self.motion, self.setting, self.every = motion, setting, motion.every[0]
-        self.begun, self.last = motion.state.step, None
+        self.begun, self.last = motion.state.loop_step, None
 
     def __call__(self, state: State, known: Evaluation) -> None:
         self.last = state
         potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
-        passed = self.motion.time + (state.step - self.begun) * self.setting.dt
+        passed = self.motion.time + (state.loop_step - self.begun) * self.setting.dt
         temperature = float(temperature_under(state, self.setting.integrator)[0])
-        row = (state.step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
+        row = (state.loop_step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
         self.motion.rows.append((*row, float(state.volume()[0])))
-        if state.step % self.motion.every[1] == 0:
+        if state.loop_step % self.motion.every[1] == 0:
             self.motion.frames.append(state)
 
 
@@ -128,7 +128,7 @@ def _begun(setting: Setting, state: State, potential: Potential) -> State:
 
 
 def _went(motion: Motion, state: State, setting: Setting) -> Motion:
-    count = state.step - motion.state.step
+    count = state.loop_step - motion.state.loop_step
     legs, leg = motion.legs, (*setting.text, count)
     if legs and legs[-1][:2] == leg[:2]:
         legs, leg = legs[:-1], (*setting.text, legs[-1][2] + count)

@@ -70,7 +70,7 @@ class Frames(Observer):
         self.energies: list[torch.Tensor] = []
 
     def __call__(self, state: State, known: Evaluation) -> None:
-        self.states.append(state.replace(aux={}))
+        self.states.append(state.replace(aux={}, atom_aux={}))
         self.energies.append(known.energy.detach().cpu())
 
 
@@ -104,7 +104,7 @@ class Grown:
         if not len(below):
             return None
         sample, replica = below[0]
-        return int(replica), float(self.frames.states[sample].step * self.plan.dt * 1e-3)
+        return int(replica), float(self.frames.states[sample].loop_step * self.plan.dt * 1e-3)
 
     def write_frames(self, path: str | os.PathLike[str]) -> None:
         """Write the frames of all replicas as extended XYZ."""
@@ -153,7 +153,7 @@ class _Told:
     """The progress of a run that began at some step, with the run so far as the result."""
 
     def __init__(self, progress: Progress, grown: Grown, steps: int) -> None:
-        self.progress, self.grown, self.first, self.steps = progress, grown, grown.state.step, steps
+        self.progress, self.grown, self.first, self.steps = progress, grown, grown.state.loop_step, steps
         self.should_stop = progress.should_stop
 
     def update(self, step: int, total: int, **metrics: Any) -> None:

@@ -174,12 +174,20 @@ def test_round_trip_of_atoms() -> None:
 
 def test_states_in_one_batch() -> None:
     frames = [molecule("CH4"), *crystals(), molecule("H2O")]
-    pieces = [State.from_atoms(frames[:2], seed=7), State.from_atoms(frames[2]), State.from_atoms(frames[3:])]
+    pieces = [
+        State.from_atoms(frames[:2], seed=7),
+        State.from_atoms(frames[2], seed=8),
+        State.from_atoms(frames[3:], seed=9),
+    ]
     whole, batch = State.from_atoms(frames), State.batch(pieces)
     for name in ("positions", "velocities", "cell"):
         assert getattr(batch, name).equal(getattr(whole, name))
     for name in ("numbers", "masses", "index", "pbc"):
         assert getattr(batch.system, name).equal(getattr(whole.system, name))
-    assert batch.seed == 7 and batch.forces is None and not batch.aux
+    assert (
+        batch.seed.tolist() == torch.cat([piece.seed for piece in pieces]).tolist()
+        and batch.forces is None
+        and not batch.aux
+    )
     with pytest.raises(LabkitError, match="no states were given"):
         State.batch([])
