@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from ase.build import bulk, molecule
@@ -150,14 +151,14 @@ def test_descriptions_are_plain_and_comparable():
 
 def test_flipped_bits_and_the_old_format_are_refused(tmp_path):
     path = tmp_path / "c"
-    simulate(start(), LennardJones(), Thermal(), 5, 1.0, checkpoint=path)
+    simulate(fluid(), LennardJones(), Thermal(), 5, 1.0, checkpoint=path)
     whole = path.read_bytes()
     for place in np.random.default_rng(0).integers(len(whole) // 2, len(whole), 40):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(place) % 8
         path.write_bytes(damaged)
         with pytest.raises(LabkitError, match="is damaged|no checkpoint that can be read"):
-            simulate(start(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
+            simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
     path.write_bytes(whole.replace(b"labkit run 2", b"labkit run 1"))
     with pytest.raises(LabkitError, match="format is 'labkit run 1', expected 'labkit run 2'"):
-        simulate(start(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
+        simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
