@@ -41,7 +41,7 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
     """Write the model beside `path`, then rename."""
     tensors = dict(model.state_dict())
     prior = tensors.pop("prior", None)
-    if uncertainty and model.has_uncertainty:
+    if uncertainty and model.has_variance:
         tensors |= {"prior": prior, "factor": model.factor}
     header = {
         "format": _FORMAT,
