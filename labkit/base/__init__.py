@@ -4,12 +4,14 @@ from labkit.base.ase_potential import AsePotential
 from labkit.base.calculator import Calculator
 from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
-from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
+from labkit.base.neighbour_list import NeighbourList
+from labkit.base.neighbours import Neighbours
 from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
+from labkit.base.search import find_neighbours
 from labkit.base.state import State
 from labkit.base.system import System, check_atoms
 

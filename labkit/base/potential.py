@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labkit.base.neighbours import NeighbourList, Neighbours
+from labkit.base.neighbour_list import NeighbourList
+from labkit.base.neighbours import Neighbours
 from labkit.base.state import State
 from labkit.base.system import System
 from labkit.errors import LabkitError

@@ -111,7 +111,7 @@ def test_sum_and_committee() -> None:
 
 
 def test_neighbours_may_be_given_and_a_committee_searches_once(monkeypatch) -> None:
-    from labkit.base import neighbours as module
+    from labkit.base import neighbour_list as module
 
     searches, search = [], module.find_neighbours
     monkeypatch.setattr(module, "find_neighbours", lambda *given: searches.append(given) or search(*given))
