@@ -114,7 +114,9 @@ def test_neighbours_may_be_given_and_a_committee_searches_once(monkeypatch) -> N
     from labkit.base import neighbour_list as module
 
     searches, search = [], module.find_neighbours
-    monkeypatch.setattr(module, "find_neighbours", lambda *given: searches.append(given) or search(*given))
+    monkeypatch.setattr(
+        module, "find_neighbours", lambda *given, **more: searches.append(given) or search(*given, **more)
+    )
     frames = crystals()
     state = State.from_atoms(frames)
     members = [Pair(0.1), Pair(0.2, cutoff=4.0), Pair(0.4)]

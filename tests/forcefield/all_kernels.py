@@ -52,6 +52,7 @@ from labkit.forcefield.kernels.slots import ROOM
 random = np.random.default_rng(0)
 MODULES = (
     engine,
+    noise,
     folding,
     mobility,
     bonded,
