@@ -8,7 +8,7 @@ from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
 from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
-from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
+from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.base.system import State, System, check_atoms
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "ModulePotential",
     "NeighbourList",
     "Neighbours",
-    "NoProgress",
     "Observer",
     "Outside",
     "Potential",
