@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,27 +12,12 @@ import labkit
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, read_tensors, tensors_digest
-from labkit.gap.config import Distance2b, GapConfig, Soap
+from labkit.gap.config import GapConfig
 from labkit.gap.model import GapModel
 from labkit.gap.sparse import make_terms
 
 _FORMAT = "labkit GAP 1"
 _UNITS = "eV, Å"
-_KINDS = {Soap.name: Soap, Distance2b.name: Distance2b}
-
-
-def config_to_dict(config: GapConfig) -> dict[str, Any]:
-    """Settings as plain JSON values."""
-    plain = asdict(config)
-    plain["descriptors"] = [{"name": d.name, **asdict(d)} for d in config.descriptors]
-    return plain
-
-
-def config_from_dict(plain: dict[str, Any]) -> GapConfig:
-    """The inverse of `config_to_dict`; every value is checked again."""
-    known = {field.name for field in fields(GapConfig)}
-    terms = [_KINDS[d["name"]](**{k: v for k, v in d.items() if k != "name"}) for d in plain["descriptors"]]
-    return GapConfig(**{k: v for k, v in plain.items() if k in known and k != "descriptors"}, descriptors=tuple(terms))
 
 
 def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
@@ -47,7 +30,7 @@ def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = T
         "format": _FORMAT,
         "labkit": labkit.__version__,
         "units": _UNITS,
-        "config": json.dumps(config_to_dict(model.config)),
+        "config": json.dumps(model.config.to_dict()),
         "species": json.dumps(model.species),
         "e0": json.dumps(model.e0),
         "metadata": json.dumps(model.metadata),
@@ -61,7 +44,7 @@ def load(path: str | os.PathLike[str]) -> GapModel:
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "GAP", run_config().device)
     try:
-        config = config_from_dict(json.loads(header["config"]))
+        config = GapConfig.from_dict(json.loads(header["config"]))
         terms = make_terms(config, json.loads(header["species"]))
         e0, metadata = json.loads(header["e0"]), json.loads(header["metadata"])
         weights = tensors.pop("weights")
