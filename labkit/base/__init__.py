@@ -10,7 +10,7 @@ from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
-from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
+from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.base.search import find_neighbours
 from labkit.base.state import State
 from labkit.base.system import System, check_atoms
@@ -26,7 +26,6 @@ __all__ = [
     "ModulePotential",
     "NeighbourList",
     "Neighbours",
-    "NoProgress",
     "Observer",
     "Outside",
     "Potential",

@@ -1,80 +1,39 @@
-"""States from and to frames of ASE."""
+"""Frames in batches, and the species that a model knows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Sequence
 
 import ase
-import numpy as np
-import torch
-from ase.calculators.singlepoint import SinglePointCalculator
-from torch import Tensor
+from ase.data import chemical_symbols
 
-from labkit.base.system import System, check_atoms
-from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.units import ASE_TIME
-
-if TYPE_CHECKING:
-    from labkit.base.state import State
 
 
-def fields_of_frames(
-    frames: Sequence[ase.Atoms], dtype: torch.dtype | None, device: torch.device | str | None
-) -> dict[str, Any]:
-    """System, positions, cell and velocities of a State of these frames."""
-    if not frames:
-        raise LabkitError("no frames were given; expected one ase.Atoms or a sequence of at least one")
-    for number, frame in enumerate(frames):
-        check_atoms(frame, f"frame {number}")
-    dtype, device = dtype or config().dtype, device or config().device
-    counts = torch.tensor([len(frame) for frame in frames])
+def batches(sizes: Iterable[float], most: float) -> list[list[int]]:
+    """Indices in their order, in batches whose sizes add up to at most `most`; what is larger stands alone.
 
-    def tensor(arrays: list[np.ndarray]) -> Tensor:
-        return torch.as_tensor(np.concatenate(arrays), dtype=dtype, device=device)
-
-    system = System(
-        numbers=torch.as_tensor(np.concatenate([f.numbers for f in frames]), dtype=torch.int64, device=device),
-        masses=tensor([f.get_masses() for f in frames]),
-        index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
-        pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
-    )
-    velocities = tensor([f.get_velocities() / ASE_TIME for f in frames])
-    if system.any_held:  # ASE may have a momentum inf * 0 there
-        velocities = torch.where(system.held[:, None], 0.0, velocities)
-    return {
-        "system": system,
-        "positions": tensor([f.positions for f in frames]),
-        "cell": tensor([f.cell.array[None] for f in frames]),
-        "velocities": velocities,
-    }
+    >>> batches([3, 3, 9, 1, 1], most=6)
+    [[0, 1], [2], [3, 4]]
+    """
+    found: list[list[int]] = []
+    total = 0.0
+    for k, size in enumerate(sizes):
+        if not found or total + size > most:
+            found.append([])
+            total = 0.0
+        found[-1].append(k)
+        total += size
+    return found
 
 
-def frames_of_state(state: State) -> list[ase.Atoms]:
-    """Each system as ASE Atoms, with what is known of it."""
-    numbers, index = state.system.numbers.cpu().numpy(), state.system.index.cpu().numpy()
-    frames = []
-    for s in range(state.system.n_systems):
-        mine = index == s
-        frame = ase.Atoms(
-            numbers[mine],
-            positions=state.positions.detach().cpu().numpy()[mine],
-            cell=state.cell[s].detach().cpu().numpy(),
-            pbc=state.system.pbc[s].cpu().numpy(),
-            masses=state.system.masses.cpu().numpy()[mine],
-        )
-        velocities = state.velocities.detach().cpu().numpy()[mine] * ASE_TIME
-        if state.system.any_held:  # ASE stores momenta, and inf * 0 is no number
-            frame.set_momenta(state.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)
-        else:
-            frame.set_velocities(velocities)
-        results = {}
-        if state.energy is not None:
-            results["energy"] = float(state.energy[s])
-        if state.forces is not None:
-            results["forces"] = state.forces.detach().cpu().numpy()[mine]
-        if results:
-            frame.calc = SinglePointCalculator(frame, **results)
-        frames.append(frame)
-    return frames
+def check_species(frames: Sequence[ase.Atoms], known: Collection[int], name: str = "") -> None:
+    """Raise LabkitError, naming frame and atom, for a species that a model has not seen; `name` is that of the set."""
+    for k, frame in enumerate(frames):
+        for i, z in enumerate(frame.numbers):
+            if z not in known:
+                seen = ", ".join(chemical_symbols[s] for s in known)
+                raise LabkitError(
+                    f"{name}{', ' if name else ''}frame {k}, atom {i}: {chemical_symbols[z]} is unknown to this model, "
+                    f"which has seen {seen}; train with frames that contain {chemical_symbols[z]}"
+                )

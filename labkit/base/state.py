@@ -11,7 +11,7 @@ import ase
 import torch
 from torch import Tensor
 
-from labkit.base.frames import fields_of_frames, frames_of_state
+from labkit.base.ase_frames import fields_of_frames, frames_of_state
 from labkit.base.philox import seeds_for
 from labkit.base.selection import OF_ATOMS, OF_SYSTEMS, chosen, joined, merged
 from labkit.base.state_file import read_state, write_state

@@ -83,6 +83,7 @@ class _Loop:
     ) -> None:
         self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
         self.observers, self.progress, self.store = observers, progress, store
+        self.first = state.loop_step
         self.unchanged = Unchanged(potential)
         self.health: Health | None = None
         self._shown = self._asked = -1e9
@@ -231,8 +232,8 @@ class _Loop:
             return
         self._shown = now
         self.progress.update(
-            step,
-            self.last,
+            step - self.first,
+            self.last - self.first,
             time_ps=step * self.dt * 1e-3,
             energy=float(good.energy.mean()),
             temperature=float(temperature_under(good, self.integrator).mean()),

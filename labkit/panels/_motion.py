@@ -67,7 +67,7 @@ def move(
 
     Raises LabkitError, after a last Motion with what was good until then, when something explodes.
     """
-    done, count, before, asked = 0, 1, None, _Asked(progress)
+    done, count, before = 0, 1, None
     while done < steps:
         now = setting()
         state = motion.state
@@ -75,9 +75,9 @@ def move(
             state = _begun(now, state, potential)
         before, start = now, time.monotonic()
         count = min(count, steps - done)
-        watch = _Watch(motion, now)
+        watch, part = _Watch(motion, now), progress.part(done, steps, count)
         try:
-            state = simulate(state, potential, now.integrator, count, now.dt, observers=[watch], progress=asked)
+            state = simulate(state, potential, now.integrator, count, now.dt, observers=[watch], progress=part)
         except (Stopped, LabkitError) as error:
             last = error.partial if isinstance(error, Stopped) else watch.last
             yield motion if last is None else _went(motion, last, now)
@@ -86,7 +86,6 @@ def move(
             raise
         motion = _went(motion, state, now)
         done += count
-        progress.update(done, steps)
         yield motion
         pace = (time.monotonic() - start) / count
         count = max(1, min(4 * count, int(BLOCK / max(pace, 1e-9))))
@@ -108,16 +107,6 @@ class _Watch(Observer):
         self.motion.rows.append((*row, float(state.volume()[0])))
         if state.loop_step % self.motion.every[1] == 0:
             self.motion.frames.append(state)
-
-
-class _Asked:
-    """The progress of a block: only whether to stop; how far the run is, the blocks tell."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.should_stop = progress.should_stop
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        pass
 
 
 def _begun(setting: Setting, state: State, potential: Potential) -> State:
