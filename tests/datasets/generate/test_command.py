@@ -14,6 +14,7 @@ from labkit.cli import main
 from labkit.datasets import ice
 from labkit.datasets.generate import CalculatorOracle, Espresso, MissingProgram, check, command, recipes
 from labkit.errors import LabkitError
+from labkit.oracles import Label, Oracle
 
 try:
     Espresso().require()
@@ -71,11 +72,11 @@ def test_shipped_frames_are_spread_over_the_sets():
 def test_deviations_are_found_and_failed(tmp_path):
     """Labels of another method are far from PBE, and equal ones are not."""
 
-    class Shipped:
-        name = "shipped"
+    class Shipped(Oracle):
+        kind = name = "shipped"
 
-        def label(self, atoms, should_stop):
-            return next(self.frames.frames())
+        def compute(self, atoms, should_stop):
+            return Label(self.frames.labels(0))
 
     valid = ice("valid")
     frames = valid[np.flatnonzero(np.isnan(valid.polarizability[:, 0, 0]))[:2]]  # without responses

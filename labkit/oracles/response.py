@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from labkit.errors import LabkitError
+from labkit.oracles.errors import CalculationFailed
 
 NUMBER = r"(-?\d+\.\d+)"
 ROW = re.compile(rf"\(\s*{NUMBER}\s+{NUMBER}\s+{NUMBER}\s*\)")
@@ -35,5 +35,5 @@ def _rows(text: str, title: str, count: int) -> np.ndarray:
     start = text.find(title)
     rows = ROW.findall(text[start:]) if start >= 0 else []
     if len(rows) < count:
-        raise LabkitError(f"ph.x printed {len(rows)} of {count} rows of {title!r}; did it converge?")
+        raise CalculationFailed(f"ph.x printed {len(rows)} of {count} rows of {title!r}; did it converge?")
     return np.array(rows[:count], dtype=float)
