@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from labkit.oracles.oracle import Oracle
 
 
+CHEAP = 0.05  # s: a calculation that took less is not worth waiting for the disk
+
+
 class Claims:
     """The frames that one call computes now. A thread renews them; they end with the `with` block.
 
@@ -73,7 +76,7 @@ class Claims:
         """Store the label, if there is one, book the calculation and give up the claim, in one transaction."""
         started, host = time.time() - seconds, socket.gethostname()
         program = label.program if label else ""
-        with self.database.transaction() as connection:
+        with self.database.transaction(on_disk=seconds > CHEAP) as connection:
             if label is not None:
                 write_label(connection, structure, atoms, oracle, label)
             book(connection, structure, oracle.hash, outcome, seconds, oracle.cores, started, host, program, message)

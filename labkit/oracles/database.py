@@ -43,9 +43,10 @@ class Database:
             pass
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, on the disk when it ends; other writers wait."""
+    def transaction(self, *, on_disk: bool = False) -> Iterator[sqlite3.Connection]:
+        """All or nothing, also when the process is killed; with `on_disk`, also when the power fails. Others wait."""
         with self._turn() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -84,7 +85,6 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         _check(path, connection)
         _write_ahead(connection)
-        connection.execute("PRAGMA synchronous = FULL")  # a label costs more than a turn of the disk
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody else was first
             for statement in TABLES.split(";"):

@@ -63,7 +63,7 @@ class LabelStore:
     def put(self, atoms: Atoms, oracle: Oracle, label: Label) -> None:
         """Store a label that was computed elsewhere with exactly these settings; one that is there already stays."""
         label.attach(atoms)
-        with self._database.transaction() as connection:
+        with self._database.transaction(on_disk=True) as connection:
             write_label(connection, structure_hash(atoms), atoms, oracle, label)
 
     def frames(self, oracle: Oracle | str | None = None) -> Iterator[Atoms]:

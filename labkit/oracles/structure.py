@@ -84,8 +84,8 @@ def multiplicity(atoms: Atoms) -> int:
         found = 1 + electrons % 2
     if found < 1 or (electrons + found) % 2 == 0:
         raise LabkitError(
-            f"{electrons} electrons cannot have the multiplicity {found}; expected "
-            f"{'2, 4' if electrons % 2 else '1, 3'}, ...: set info['charge'] and info['multiplicity']"
+            f"{electrons} electrons cannot have the multiplicity {found}, which info or the initial magnetic moments "
+            f"give; expected {'2, 4' if electrons % 2 else '1, 3'}, ...: set info['charge'] and info['multiplicity']"
         )
     return found
 
