@@ -23,7 +23,7 @@ from labkit.oracles.label import Label
 from labkit.oracles.oracle import Oracle, never
 from labkit.oracles.program import require, run
 from labkit.oracles.pseudopotentials import pseudopotential
-from labkit.oracles.response import parse_response, response_input
+from labkit.oracles.response import parse_response, require_converged_response, response_input
 from labkit.oracles.structure import multiplicity, total_charge
 from labkit.units import BOHR, RYDBERG
 
@@ -134,7 +134,11 @@ class Espresso(Oracle):
 
     def _ph(self, atoms: Atoms, folder: Path, should_stop: Callable[[], bool]) -> dict[str, Any]:
         (folder / "ph.in").write_text(response_input(PREFIX, self.tr2_ph))
-        run([require("ph.x"), "-in", "ph.in"], folder, "ph.out", should_stop)
+        try:
+            run([require("ph.x"), "-in", "ph.in"], folder, "ph.out", should_stop)
+        except CalculationFailed:
+            require_converged_response((folder / "ph.out").read_text(errors="replace"))
+            raise
         dielectric, born = parse_response((folder / "ph.out").read_text(), len(atoms))
         polarizability = atoms.get_volume() * (dielectric - np.eye(3)) / (4 * np.pi)
         return {"dielectric": dielectric, "polarizability": polarizability, "born_charges": born}

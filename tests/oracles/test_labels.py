@@ -13,37 +13,44 @@ from ase.calculators.lj import LennardJones
 from labkit.datasets import Dataset
 from labkit.oracles import CalculationFailed, CalculatorOracle, Label, MissingProgram, PySCF, TBLite, Unconverged
 from labkit.oracles.convergence import require_converged
+from labkit.oracles.response import parse_response
 from labkit.units import BOHR, HARTREE
 
 OUTPUTS = Path(__file__).with_name("outputs")  # of pw.x 6.7, H2 in a cell of 4 Å, 20 Ry
 
 
 def output(name):
-    return (OUTPUTS / f"{name}.pwo").read_text()
+    return (OUTPUTS / name).read_text()
 
 
 def test_a_converged_run_of_pw():
-    require_converged(output("converged"))
+    require_converged(output("converged.pwo"))
 
 
 def test_an_unconverged_run_of_pw():
     """electron_maxstep = 3; pw.x ends with exit code 2, and says JOB DONE."""
-    assert "JOB DONE" in output("unconverged")
+    assert "JOB DONE" in output("unconverged.pwo")
     with pytest.raises(Unconverged, match="did not converge in 3 iterations"):
-        require_converged(output("unconverged"))
+        require_converged(output("unconverged.pwo"))
 
 
 def test_pw_says_converged_where_it_is_not():
     """scf_must_converge = .false.: exit code 0, "convergence has been achieved", energy, forces and stress follow."""
-    text = output("said_to_be_converged")
+    text = output("said_to_be_converged.pwo")
     assert "convergence has been achieved in   3 iterations" in text and "total   stress" in text
     with pytest.raises(Unconverged, match=r"ended at an accuracy of \S+ Ry, above conv_thr 1.0E-09 Ry"):
         require_converged(text)
 
 
+def test_an_unconverged_response():
+    """niter_ph = 2; ph.x ends with exit code 1 and says nothing about convergence."""
+    with pytest.raises(Unconverged, match="response to the electric field did not converge"):
+        parse_response(output("unconverged.pho"), 2)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.8])
 def test_a_run_of_pw_that_was_cut_off(share):
-    text = output("converged")
+    text = output("converged.pwo")
     with pytest.raises(CalculationFailed, match="ended before its SCF had converged"):
         require_converged(text[: int(share * text.index("convergence has been achieved"))])
 

@@ -44,6 +44,7 @@ class Counting(Oracle):
     fail: set = field(default_factory=set)
     hang: set = field(default_factory=set)
     calls: list = field(default_factory=list)
+    settings = {}
 
     def compute(self, atoms, should_stop):
         i = NUMBER[atoms.positions.tobytes()]
