@@ -29,7 +29,8 @@ class CalculatorOracle(Oracle):
     threads   that one calculation takes, for the books
 
     Energy, forces and, with three lattice vectors, stress are taken where the calculator has them. Raises Unconverged
-    for ASE's SCFError and where the calculator's attribute `converged` is False.
+    for ASE's SCFError, for any error whose name has "Convergence" in it, and where the calculator's attribute
+    `converged` is False, as Vasp's. Stop takes effect between frames.
 
     >>> from ase.build import molecule
     >>> from ase.calculators.emt import EMT
@@ -72,6 +73,10 @@ class CalculatorOracle(Oracle):
             raise Unconverged(f"{self.name}: {error or 'the SCF did not converge'}") from error
         except (ase_calculator.CalculatorError, NotImplementedError) as error:
             raise CalculationFailed(f"{self.name}: {error}") from error
+        except Exception as error:
+            if "Convergence" in type(error).__name__:  # GPAW's KohnShamConvergenceError, Psi4's SCFConvergenceError
+                raise Unconverged(f"{self.name}: {error}") from error
+            raise
         if getattr(calculator, "converged", None) is False:
             raise Unconverged(f"{self.name}: the calculator says that its SCF did not converge")
         return Label(values, _program(type(calculator).__module__.partition(".")[0]))

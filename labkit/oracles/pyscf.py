@@ -101,7 +101,7 @@ class PySCF(Oracle):
             else:
                 field = (dft.UKS if spin else dft.RKS)(molecule, xc=self.xc)
                 field.grids.level = self.grid_level
-                field._numint.libxc.parse_xc(self.xc)  # raises KeyError for an unknown functional
+                dft.libxc.parse_xc(self.xc)  # raises KeyError for an unknown functional
         except (KeyError, RuntimeError, ValueError) as error:
             raise CalculationFailed(f"PySCF: {self.xc}/{self.basis}: {error}") from error
         field.conv_tol, field.max_cycle, field.chkfile = self.conv_tol, self.max_cycle, None

@@ -1,7 +1,10 @@
 """Hashes: the same in every process and on every machine, and different for what labels depend on."""
 
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import LabkitError
-from labkit.oracles import CalculatorOracle, PySCF, TBLite, make_oracle, structure_hash
+from labkit.oracles import CalculatorOracle, Label, LabelStore, Oracle, PySCF, TBLite, make_oracle, structure_hash
+from labkit.oracles.oracle import never
 from labkit.oracles.rows import read_structure, structure_bytes
 from labkit.oracles.settings import canonical, settings_hash
 from labkit.oracles.structure import bare, multiplicity, total_charge
@@ -161,3 +165,14 @@ def test_oracles_by_name():
         make_oracle("tblite", acuracy=1)
     with pytest.raises(LabkitError, match="no method 'GFN2', expected one of .*did you mean 'GFN2-xTB'"):
         TBLite("GFN2")
+
+
+def test_another_kind_as_the_docs_write_it(repository, tmp_path):
+    (block,) = re.findall(r"```python\n(@dataclass.*?)```", (repository / "docs" / "oracles.md").read_text(), re.DOTALL)
+    space = {"dataclass": dataclass, "ClassVar": ClassVar, "Oracle": Oracle, "Label": Label, "never": never}
+    exec(block, space)
+    oracle = space["Harmonic"](2.0)
+    with LabelStore(tmp_path / "labels.sqlite") as store:
+        (labelled,) = oracle.label([Atoms("H", [[0.5, 0, 0]])], store)
+    assert labelled.get_potential_energy() == 0.25 and labelled.get_forces().tolist() == [[-1, 0, 0]]
+    assert oracle.hash != space["Harmonic"](3.0).hash

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import molecule
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import CalculationFailed as ASEFailed
+from ase.calculators.calculator import Calculator, SCFError, all_changes
 from ase.calculators.lj import LennardJones
 
 from labkit.datasets import Dataset
@@ -73,6 +74,28 @@ def test_a_calculator_that_knows_it_did_not_converge():
     assert CalculatorOracle("says", Says).compute(molecule("H2")).energy == 1.0
     with pytest.raises(Unconverged, match="the calculator says that its SCF did not converge"):
         CalculatorOracle("says", lambda: Says(converged=False)).compute(molecule("H2"))
+
+
+class KohnShamConvergenceError(Exception):
+    """As GPAW's, which is none of ASE's errors."""
+
+
+@pytest.mark.parametrize(
+    "raised, expected",
+    [
+        (KohnShamConvergenceError("did not converge"), Unconverged),
+        (SCFError("did not converge"), Unconverged),
+        (ASEFailed("exit 1"), CalculationFailed),
+        (ZeroDivisionError("a bug"), ZeroDivisionError),
+    ],
+)
+def test_errors_of_calculators(monkeypatch, raised, expected):
+    def calculate(self, *_):
+        raise raised
+
+    monkeypatch.setattr(Says, "calculate", calculate)
+    with pytest.raises(expected, match=str(raised)):
+        CalculatorOracle("says", Says).compute(molecule("H2"))
 
 
 @pytest.mark.parametrize("bad", [dict(energy=np.nan), dict(forces=np.inf), dict(forces=np.nan)])

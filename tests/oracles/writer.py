@@ -9,9 +9,14 @@ from oracles.counted import NUMBERS, Counted, coppers
 
 from labkit.oracles import LabelStore, structure_hash
 
-store, log, frames, pause, *hang = sys.argv[1:]
-oracle = Counted(Path(log), float(pause), hang=tuple(map(int, hang)))
-print("ready", flush=True)
-sys.stdin.readline()  # all processes begin together
-for atoms in oracle.label(coppers(int(frames)), LabelStore(store)):
-    print(NUMBERS[structure_hash(atoms)], repr(float(atoms.get_potential_energy())), flush=True)
+
+def main(store, log, frames, pause, *hang):
+    oracle = Counted(Path(log), float(pause), hang=tuple(map(int, hang)))
+    print("ready", flush=True)
+    sys.stdin.readline()  # all processes begin together
+    for atoms in oracle.label(coppers(int(frames)), LabelStore(store)):
+        print(NUMBERS[structure_hash(atoms)], repr(float(atoms.get_potential_energy())), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
