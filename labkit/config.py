@@ -39,7 +39,8 @@ class Config:
 
 @cache
 def config() -> Config:
-    """Read LABKIT_MODE (fast|full), LABKIT_DEVICE (cpu|cuda|...) and LABKIT_THREADS once, and set torch's threads.
+    """Read LABKIT_MODE (fast|full), LABKIT_DEVICE (cpu|cuda|...), LABKIT_DTYPE (float64|float32, of states made without
+    a dtype) and LABKIT_THREADS once, and set torch's threads.
 
     LABKIT_SESSION and LABKIT_CACHE name other folders than ~/.local/share/labkit and ~/.cache/labkit.
 
@@ -55,9 +56,13 @@ def config() -> Config:
         if not text.isdigit() or int(text) < 1:
             raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a whole number from 1, such as 2")
         torch.set_num_threads(int(text))
+    precision = os.environ.get("LABKIT_DTYPE", "float64")
+    if precision not in ("float64", "float32"):
+        close = suggest(precision, ["float64", "float32"])
+        raise LabkitError(f"LABKIT_DTYPE is {precision!r}, expected 'float64' or 'float32'{close}")
     session = _folder("LABKIT_SESSION", "XDG_DATA_HOME", ".local/share")
     cache_ = _folder("LABKIT_CACHE", "XDG_CACHE_HOME", ".cache")
-    return Config(mode, device, torch.float64, torch.get_num_threads(), session, cache_)
+    return Config(mode, device, getattr(torch, precision), torch.get_num_threads(), session, cache_)
 
 
 def _folder(own: str, general: str, usual: str) -> Path:

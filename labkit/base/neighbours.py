@@ -19,6 +19,8 @@ class Neighbours:
     shift  (P, 3) lattice vectors to add to j, as numbers of cells
     index  (P,)   the system a pair belongs to
 
+    dtype  of the vectors, where it is another than that of the positions: that of a model in single precision
+
     A list may hold pairs beyond the cutoff of a potential (the skin, a larger cutoff of another): `within` drops them.
     """
 
@@ -26,6 +28,7 @@ class Neighbours:
     j: Tensor
     shift: Tensor
     index: Tensor
+    dtype: torch.dtype | None = None
 
     @classmethod
     def none(cls, device: torch.device | str) -> Neighbours:
@@ -53,7 +56,8 @@ class Neighbours:
         else:
             image = (self.shift.to(cell.dtype)[:, None] @ cell.index_select(0, self.index)).squeeze(1)
         # index_select, not [...]: its gradient is an index_add, several times faster
-        return positions.index_select(0, self.j) - positions.index_select(0, self.i) + image
+        found = positions.index_select(0, self.j) - positions.index_select(0, self.i) + image
+        return found if self.dtype is None else found.to(self.dtype)
 
     def within(self, cutoff: float, positions: Tensor, cell: Tensor) -> tuple[Neighbours, Tensor]:
         """The pairs nearer than `cutoff` and their vectors."""
@@ -61,5 +65,6 @@ class Neighbours:
         near = torch.nonzero(vectors.detach().square().sum(1) < cutoff**2).squeeze(1)
         if len(near) == len(self.i):
             return self, vectors
-        pairs = Neighbours(*(part.index_select(0, near) for part in (self.i, self.j, self.shift, self.index)))
+        parts = (part.index_select(0, near) for part in (self.i, self.j, self.shift, self.index))
+        pairs = Neighbours(*parts, self.dtype)
         return pairs, vectors.index_select(0, near)

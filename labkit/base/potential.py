@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,9 +64,26 @@ class Potential(nn.Module):
     #: Å added to the cutoff when the neighbour list is built
     skin: float = 0.5
 
+    #: names of buffers that stay in double precision when the rest is cast to single: energies of lone atoms, scales
+    exact: tuple[str, ...] = ()
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """Of its parameters, or of its buffers where it has none; None for a potential without numbers.
+
+        A potential of single precision takes states of double precision: vectors of pairs are taken in double and
+        cast, energies of atoms are summed in double.
+        """
+        for values in (self.parameters(), (b for n, b in self.named_buffers() if n.split(".")[-1] not in self.exact)):
+            for value in values:
+                if value.is_floating_point():
+                    return value.dtype
+        return None
+
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         """Energies (S,) in eV; differentiable. `neighbours` may hold pairs beyond the cutoff."""
-        return system.sum_over_atoms(self.atomic_energies(system, positions, cell, neighbours))
+        atomic = self.atomic_energies(system, positions, cell, neighbours)
+        return system.sum_over_atoms(atomic.to(torch.promote_types(atomic.dtype, positions.dtype)))
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         """Energies (n,) in eV that sum to the system's, where the model has such a thing."""
@@ -113,6 +130,8 @@ class Potential(nn.Module):
             raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours
+        if self.dtype not in (None, state.positions.dtype):
+            neighbours = replace(neighbours, dtype=self.dtype)
         with torch.set_grad_enabled(create_graph or forces or stress):
             positions, cell = state.positions, state.cell
             if forces and not positions.requires_grad:
@@ -125,7 +144,7 @@ class Potential(nn.Module):
                 strained = cell @ deformation
             if per_atom:
                 atomic = self.atomic_energies(system, moved, strained, neighbours)
-                energy = system.sum_over_atoms(atomic)
+                energy = system.sum_over_atoms(atomic.to(torch.promote_types(atomic.dtype, positions.dtype)))
             else:
                 atomic, energy = None, self.energy(system, moved, strained, neighbours)
             wanted = [t for t in (positions if forces else None, strain) if t is not None]
@@ -135,6 +154,13 @@ class Potential(nn.Module):
         if not create_graph:
             energy, atomic = energy.detach(), None if atomic is None else atomic.detach()
         return Evaluation(energy, gradient, tension, atomic)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Potential:
+        exact = {name: getattr(self, name) for name in self.exact}
+        super()._apply(fn, recurse)
+        for name, value in exact.items():
+            setattr(self, name, value.to(fn(value).device))
+        return self
 
     @staticmethod
     def _gradients(energy: Tensor, wanted: list[Tensor], create_graph: bool) -> list[Tensor]:

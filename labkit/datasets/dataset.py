@@ -13,8 +13,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from labkit.base import State
 from labkit.base.progress import NO_PROGRESS, Progress
-from labkit.base.system import State
 from labkit.datasets.array_files import write_folder
 from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.collect import collect

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from labkit.engine.noise_kernels import thermalise
+
 
 @numba.njit(cache=True)
 def kick(v, f, weight, dt):
@@ -20,6 +22,15 @@ def drift(r, v, dt):
     for i in range(len(r)):
         for x in range(3):
             r[i, x] += dt * v[i, x]
+
+
+@numba.njit(cache=True)
+def before_forces(r, v, f, weight, dt, keep, width, offsets, stream, steps, seeds, after):
+    """The part of a BAOAB step before its forces: kick, drift, noise, drift."""
+    kick(v, f, weight, 0.5 * dt)
+    drift(r, v, 0.5 * dt)
+    thermalise(v, keep, width, offsets, stream, steps, seeds, after)
+    drift(r, v, 0.5 * dt)
 
 
 @numba.njit(cache=True, error_model="numpy")

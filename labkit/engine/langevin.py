@@ -71,15 +71,9 @@ class Langevin(Integrator):
         return state.replace(velocities=keep[:, None] * state.velocities + width[:, None] * random)
 
     def _mixing(self, state: State, dt: float) -> Thermostat:
-        from labkit.engine.noise_kernels import thermalise  # late: needs numba
-
         keep, width = (t.double().numpy() for t in self._weights(state, dt))
-        offsets, steps, seeds = np.array(state.system.offsets), state.step.numpy(), state.seed.numpy()
-
-        def thermostat(done: int, velocities: np.ndarray) -> None:
-            thermalise(velocities, keep, width, offsets, noise.THERMOSTAT, steps, seeds, done)
-
-        return thermostat
+        offsets = np.array(state.system.offsets)
+        return keep, width, offsets, noise.THERMOSTAT, state.step.numpy(), state.seed.numpy()
 
     def _weights(self, state: State, dt: float) -> tuple[Tensor, Tensor]:
         """How much of the velocity an atom keeps, and the width of what it gets [Å/fs], (n,) each."""

@@ -13,8 +13,9 @@ from labkit.config import compiler
 from labkit.engine.constraints import Constraints
 from labkit.units import FORCE_TO_ACCELERATION
 
-#: (steps made so far, velocities): changes the velocities in the middle of a step
-Thermostat = Callable[[int, np.ndarray], None]
+#: Of the noise in the middle of a step: what an atom keeps of its velocity, the width of what it gets (n,), offsets of
+#: the systems (S + 1,), stream, steps and seeds (S,).
+Thermostat = tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]
 
 
 def many_steps(
@@ -54,7 +55,8 @@ def _moved(
     A state of single precision is moved in double, and rounded after each step: so the bits do not depend on how many
     steps go at once.
     """
-    from labkit.engine.kernels import drift, kick  # late: needs numba
+    from labkit.engine.kernels import before_forces, drift, kick  # late: needs numba
+    from labkit.engine.noise_kernels import thermalise
 
     dtype = state.positions.dtype
     r, v, f = (t.detach().double().numpy().copy() for t in (state.positions, state.velocities, state.forces))
@@ -70,12 +72,15 @@ def _moved(
             rigid.drift(r, v, by, loop_step + done)
 
     for done in range(steps):
-        kick(v, f, weight, 0.5 * dt)
-        if mix is None:
+        if mix is not None and rigid is None:
+            before_forces(r, v, f, weight, dt, *mix, done)
+        elif mix is None:
+            kick(v, f, weight, 0.5 * dt)
             move(dt, done)
         else:
+            kick(v, f, weight, 0.5 * dt)
             move(0.5 * dt, done)
-            mix(done, v)
+            thermalise(v, *mix, done)
             move(0.5 * dt, done)
         energy = compute(r, f)
         kick(v, f, weight, 0.5 * dt)

@@ -53,6 +53,9 @@ class CompiledPairs:
         return [CompiledPairs(group, real) for group in found]
 
     def begin(self, state: State) -> None:
+        from labkit.forcefield.kernels.nonbonded import may_lack_pairs
+
+        self._may_lack_pairs = may_lack_pairs
         self.terms[0].check(state.system)
         if self._kept is None or self._kept[0] is not state.system:
             self._kept = None
@@ -67,7 +70,7 @@ class CompiledPairs:
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
         outdated = None if self._kept is None else self._outdated(self._kept, positions, cells)
-        if outdated is None or outdated.any():
+        if self._kept is None or (outdated is not None and outdated.any()):
             if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
                 energy += np.nan
                 return
@@ -113,13 +116,13 @@ class CompiledPairs:
         self._sorted = self._work = None
         self.builds += 1
 
-    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Whether the list of each system (S,) may lack a pair."""
-        if self.cutoff is None:
-            return np.zeros(len(cells), bool)
+    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
+        """Whether the list of each system (S,) may lack a pair; None where none does."""
+        system, _, then, box = kept
+        if self.cutoff is None or not self._may_lack_pairs(positions, then, cells, box, self._offsets, SKIN):
+            return None
         from labkit.forcefield.kernels.nonbonded import two_largest_moves
 
-        system, _, then, box = kept
         least, found = 1.0, np.empty(len(cells))
         if not (cells == box).all():
             # with the strain M = box⁻¹ cells any image of a pair is r M, and what its atoms have moved beside that

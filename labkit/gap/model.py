@@ -47,6 +47,7 @@ class GapModel(Potential):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self.exact = ("_lone",)
         self.config, self.terms, self.e0 = config, terms, dict(e0)
         self.cutoff = config.cutoff
         self.metadata = dict(metadata or {})

@@ -163,7 +163,9 @@ def dynamics_and_variables() -> None:
     rigid.project(x, v)
     engine.kick(v, x, ones, 0.1)
     engine.drift(x, v, 0.1)
-    noise.thermalise(v, ones, ones, np.array([0, len(v)]), 1, np.array([5]), np.array([7]), 2)
+    thermal = np.array([0, len(v)]), 1, np.array([5]), np.array([7])
+    engine.before_forces(x, v, x, ones, 0.1, ones, ones, *thermal, 2)
+    noise.thermalise(v, ones, ones, *thermal, 2)
     noise.fill_normals(np.array([0, 3, len(v)]), 1, np.array([5, 0]), np.array([7, 1]), np.empty((len(v), 9)))
     noise.words(0, 4, 1, 5, 7, np.empty((4, 4), np.uint64))
     for finite in (True, False):

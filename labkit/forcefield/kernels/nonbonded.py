@@ -192,6 +192,19 @@ def _all(work, positions, cells, values, slot_values, lists, far, interactions, 
 
 
 @njit(cache=True, nogil=True)
+def may_lack_pairs(positions, then, cells, box, offsets, skin):
+    """Whether any cell is another, or the two atoms of a system that have moved most have done so by more than that."""
+    for s in range(len(cells)):
+        for k in range(3):
+            for x in range(3):
+                if cells[s, k, x] != box[s, k, x]:
+                    return True
+    found = np.empty(len(cells))
+    two_largest_moves(positions, then, offsets, found)
+    return not (found <= skin).all()  # so that NaN may
+
+
+@njit(cache=True, nogil=True)
 def two_largest_moves(positions, then, offsets, found):
     """Sum of the two largest distances between two arrays of positions in each system (S,); NaN where one is."""
     for s in range(len(found)):
@@ -217,6 +230,8 @@ def work_of(threads, clusters):
     one for each part, is its own; several parts of one system may go to different threads.
     """
     first, system = clusters.first, clusters.system
+    if threads == 1:
+        return np.array([0, 1]), np.array([[0, len(system), 0]]), 1
     edges = np.flatnonzero(np.diff(system, prepend=-1, append=-1))
     parts = np.clip((first[edges[1:]] - first[edges[:-1]]) // WORK_PER_THREAD, 1, threads)
     if parts.max(initial=1) == 1:
