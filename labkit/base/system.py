@@ -14,6 +14,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_masses, chemical_symbols
 from torch import Tensor
 
+from labkit.base.ase_columns import read_bonds, read_types, type_names, write_columns
+from labkit.base.vocabulary import ELEMENTS, Vocabulary
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.units import ASE_TIME
@@ -23,18 +25,30 @@ from labkit.units import ASE_TIME
 class System:
     """What does not change during dynamics, for S systems with n atoms in all.
 
-    numbers (n,)   atomic numbers
+    numbers (n,)   atomic numbers; 0 for what is no element, such as a bead: its type says what it is
     masses  (n,)   u; infinite for atoms that are held, which never move (`labkit.engine.hold`)
     index   (n,)   which system an atom belongs to, ascending
     pbc     (S, 3) which directions repeat
-    topology       bonds and the like, or None
+    types   (n,)   numbers of the names in `vocabulary`: kinds of beads, or of atoms in a force field; the elements
+                   where none are given
+    bonds   (b, 2) bonded atoms, flat over the batch; None where they are not known
     """
 
     numbers: Tensor
     masses: Tensor
     index: Tensor
     pbc: Tensor
-    topology: Any = None
+    types: Tensor = None  # type: ignore[assignment]  # the elements, see __post_init__
+    vocabulary: Vocabulary = ELEMENTS
+    bonds: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.types is None:
+            if self.vocabulary != ELEMENTS:
+                raise LabkitError(f"a vocabulary ({self.vocabulary}) without types; give each atom's type")
+            object.__setattr__(self, "types", self.numbers)
+        if self.types.shape != self.numbers.shape:
+            raise LabkitError(f"{len(self.types)} types for {len(self.numbers)} atoms; give one for each")
 
     @property
     def n_atoms(self) -> int:
@@ -84,11 +98,44 @@ class System:
         for number, atoms in self.of_species.items():
             if number not in known:
                 seen = ", ".join(chemical_symbols[z] for z in known)
-                atom, frame = int(atoms[0]), int(self.index[atoms[0]])
+                if number == 0:
+                    raise LabkitError(
+                        f"{self.locate(atoms[0])}: type {self.type_name(atoms[0])} is no element; this model is one of "
+                        f"elements ({seen}): use a model of bead types"
+                    )
                 raise LabkitError(
-                    f"frame {frame}, atom {atom - self.offsets[frame]}: {chemical_symbols[number]} is unknown to this "
-                    f"model, which has seen {seen}; train with frames that contain {chemical_symbols[number]}"
+                    f"{self.locate(atoms[0])}: {chemical_symbols[number]} is unknown to this model, which has seen "
+                    f"{seen}; train with frames that contain {chemical_symbols[number]}"
                 )
+
+    @cached_property
+    def of_types(self) -> dict[str, Tensor]:
+        """Indices of the atoms of each type, by its name."""
+        return {self.vocabulary.names[t]: torch.nonzero(self.types == t).squeeze(1) for t in torch.unique(self.types)}
+
+    def types_in(self, vocabulary: Vocabulary) -> Tensor:
+        """Types (n,) as numbers of another vocabulary, such as that of a model.
+
+        Raises LabkitError, naming the first atom, for a type that is not in it.
+        """
+        if vocabulary == self.vocabulary:
+            return self.types
+        place = torch.zeros(len(self.vocabulary), dtype=torch.int64, device=self.types.device)
+        for name, atoms in self.of_types.items():
+            try:
+                place[self.vocabulary.index_of(name)] = vocabulary.index_of(name)
+            except LabkitError as error:
+                raise LabkitError(f"{self.locate(atoms[0])}: {error}") from None
+        return place[self.types]
+
+    def type_name(self, atom: int | Tensor) -> str:
+        """The name of an atom's type."""
+        return self.vocabulary.names[int(self.types[atom])]
+
+    def locate(self, atom: int | Tensor) -> str:
+        """An atom of the batch as messages name it: "frame 2, atom 5", both counted from 0."""
+        frame = int(self.index[atom])
+        return f"frame {frame}, atom {int(atom) - self.offsets[frame]}"
 
     def sum_over_atoms(self, values: Tensor) -> Tensor:
         """Sum (n, ...) over the atoms of each system, to (S, ...)."""
@@ -101,6 +148,31 @@ class System:
             masses=self.masses.to(device),
             index=self.index.to(device),
             pbc=self.pbc.to(device),
+            types=self.types.to(device),
+            bonds=None if self.bonds is None else self.bonds.to(device),
+        )
+
+    @classmethod
+    def batch(cls, systems: Sequence[System]) -> System:
+        """Several as one; bonds are known where they are of all, or where a system is one atom."""
+        systems = list(systems)
+        first, vocabulary = systems[0], Vocabulary.join([s.vocabulary for s in systems])
+
+        def joined(parts: Sequence[Tensor]) -> Tensor:
+            return torch.cat([part.to(parts[0]) for part in parts])
+
+        starts = np.cumsum([0, *(s.n_systems for s in systems)]).tolist()
+        atoms = np.cumsum([0, *(s.n_atoms for s in systems)]).tolist()
+        none = first.index.new_zeros(0, 2)
+        bonds = [none if s.bonds is None and s.n_atoms == s.n_systems else s.bonds for s in systems]
+        known = any(s.bonds is not None for s in systems) and all(b is not None for b in bonds)
+        return cls(
+            *(joined([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
+            index=joined([s.index + start for s, start in zip(systems, starts, strict=False)]),
+            pbc=joined([s.pbc for s in systems]),
+            types=joined([s.types_in(vocabulary) for s in systems]),
+            vocabulary=vocabulary,
+            bonds=joined([b + start for b, start in zip(bonds, atoms, strict=False)]) if known else None,
         )
 
 
@@ -142,7 +214,8 @@ class State:
         """Take one ASE Atoms or a sequence of them as one batch.
 
         Atoms of infinite mass are held, as in `to_atoms`; ASE's own constraints, such as FixAtoms, are not read: use
-        `labkit.engine.hold(state, fixed.index)`.
+        `labkit.engine.hold(state, fixed.index)`. The array "types" holds names of types; atoms that have them and
+        masses may be beads, of the atomic number 0. The array "bonded" (as `to_atoms` writes it) holds bonds.
 
         Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that
         is periodic along a lattice vector of length zero.
@@ -158,11 +231,15 @@ class State:
         def tensor(arrays: list[np.ndarray]) -> Tensor:
             return torch.as_tensor(np.concatenate(arrays), dtype=dtype, device=device)
 
+        (types, vocabulary), bonds = read_types(frames), read_bonds(frames)
         system = System(
             numbers=torch.as_tensor(np.concatenate([f.numbers for f in frames]), dtype=torch.int64, device=device),
             masses=tensor([f.get_masses() for f in frames]),
             index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
             pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
+            types=types.to(device),
+            vocabulary=vocabulary,
+            bonds=None if bonds is None else bonds.to(device),
         )
         velocities = tensor([f.get_velocities() / ASE_TIME for f in frames])
         if system.any_held:  # ASE may have a momentum inf * 0 there
@@ -179,7 +256,7 @@ class State:
     def batch(cls, states: Sequence[State]) -> State:
         """Several states, of the same or of different systems, as one batch in their order.
 
-        Step and seed are the first one's; forces, aux and topologies, which the batch has to find anew, are left out.
+        Step and seed are the first one's; forces and aux, which the batch has to find anew, are left out.
         Raises LabkitError where there is none.
 
         >>> from ase.build import molecule
@@ -190,17 +267,12 @@ class State:
         states = list(states)
         if not states:
             raise LabkitError("no states were given; expected a sequence of at least one")
-        first, systems = states[0], [state.system for state in states]
-        starts = np.cumsum([0, *(system.n_systems for system in systems)]).tolist()
+        first = states[0]
 
         def joined(parts: Sequence[Tensor]) -> Tensor:
             return torch.cat([part.to(parts[0]) for part in parts])
 
-        system = System(
-            *(joined([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
-            index=joined([s.index + start for s, start in zip(systems, starts, strict=False)]),
-            pbc=joined([s.pbc for s in systems]),
-        )
+        system = System.batch([state.system for state in states])
         moving = (joined([getattr(s, name) for s in states]) for name in ("positions", "cell", "velocities"))
         return cls(system, *moving, step=first.step, seed=first.seed)
 
@@ -211,6 +283,8 @@ class State:
         zero, and those are what mean forces are made of.
         """
         numbers, index = self.system.numbers.cpu().numpy(), self.system.index.cpu().numpy()
+        names = np.array(self.system.vocabulary.names, dtype=object)[self.system.types.cpu().numpy()]
+        bonds = None if self.system.bonds is None else self.system.bonds.cpu().numpy()
         frames = []
         for s in range(self.system.n_systems):
             mine = index == s
@@ -221,6 +295,8 @@ class State:
                 pbc=self.system.pbc[s].cpu().numpy(),
                 masses=self.system.masses.cpu().numpy()[mine],
             )
+            own = None if bonds is None else bonds[index[bonds[:, 0]] == s] - self.system.offsets[s]
+            write_columns(frame, names[mine].tolist(), own)
             velocities = self.velocities.detach().cpu().numpy()[mine] * ASE_TIME
             if self.system.any_held:  # ASE stores momenta, and inf * 0 is no number
                 frame.set_momenta(self.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)
@@ -258,11 +334,12 @@ class State:
 
 def check_atoms(atoms: ase.Atoms, where: str) -> None:
     """Raise LabkitError, naming `where` and the atom, for geometry that nothing can be computed from."""
-    unknown = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(atomic_masses)))
+    beads = type_names(atoms, where) is not None and atoms.has("masses")
+    unknown = np.flatnonzero((atoms.numbers < (0 if beads else 1)) | (atoms.numbers >= len(atomic_masses)))
     if len(unknown):
-        raise LabkitError(
-            f"{where}, atom {unknown[0]}: atomic number {atoms.numbers[unknown[0]]} is no element; expected 1 to 118"
-        )
+        number = atoms.numbers[unknown[0]]
+        bead = "; a bead needs its name in atoms.arrays['types'] and a mass" if number == 0 else ""
+        raise LabkitError(f"{where}, atom {unknown[0]}: atomic number {number} is no element; expected 1 to 118{bead}")
     lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(lost):
         position = atoms.positions[lost[0]]

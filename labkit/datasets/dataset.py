@@ -102,7 +102,7 @@ class Dataset:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 of structures and labels, in their order; names and info do not count."""
+        """sha256 of structures (with types and bonds) and labels, in their order; name and info do not count."""
         digest = hashlib.sha256()
         arrays = [self.counts, *(getattr(self, label.name) for label in LABELS)]
         for a in self.atoms:
@@ -110,6 +110,10 @@ class Dataset:
         for array in arrays:
             array = np.asarray(array, dtype="<f8") + 0.0  # + 0.0 makes -0.0 and 0.0 one number
             digest.update(np.where(np.isnan(array), np.nan, array).tobytes())
+        for a in self.atoms:  # of beads, whose numbers say nothing
+            for name in ("types", "bonded"):
+                if name in a.arrays:
+                    digest.update(f"{name} {' '.join(map(str, a.arrays[name].ravel().tolist()))}\n".encode())
         return digest.hexdigest()
 
     def __getitem__(self, which: int | slice | Sequence[int] | np.ndarray) -> Dataset:

@@ -1,0 +1,184 @@
+"""Types and bonds of a system: named, kept by batches, by ASE and by extended XYZ, never taken for elements."""
+
+import ase
+import numpy as np
+import pytest
+import torch
+from ase.build import molecule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labkit.base import ELEMENTS, State, System, Vocabulary, bonds_of
+from labkit.base.bonded import bonds_among, column, from_column
+from labkit.datasets import Dataset
+from labkit.datasets.reading import load
+from labkit.engine import hold
+from labkit.errors import LabkitError
+
+NAMES = ("CA", "CA:GLY", "CB:ALA", "CB:TYR", "W")
+
+
+def chain(names, bonds=None, seed=0) -> State:
+    """An open chain of beads, one bonded to the next."""
+    n, r = len(names), np.random.default_rng(seed)
+    vocabulary = Vocabulary(tuple(dict.fromkeys(names)))
+    system = System(
+        numbers=torch.zeros(n, dtype=torch.int64),
+        masses=torch.tensor([12.0 + 3 * (name != "CA") for name in names], dtype=torch.float64),
+        index=torch.zeros(n, dtype=torch.int64),
+        pbc=torch.zeros(1, 3, dtype=torch.bool),
+        types=torch.tensor([vocabulary.index_of(name) for name in names]),
+        vocabulary=vocabulary,
+        bonds=bonds_of([(i, i + 1) for i in range(n - 1)] if bonds is None else bonds, n),
+    )
+    places = torch.as_tensor(np.cumsum(r.normal(size=(n, 3)) + [3.0, 0, 0], 0))
+    return State(system, places, torch.zeros(1, 3, 3, dtype=torch.float64), torch.zeros_like(places))
+
+
+def told(system: System) -> list[str]:
+    return [system.type_name(k) for k in range(system.n_atoms)]
+
+
+def same(one: System, other: System) -> None:
+    assert told(one) == told(other)
+    assert one.bonds.tolist() == other.bonds.tolist()
+    for name in ("numbers", "masses", "index", "pbc"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_elements_are_types_where_none_are_given() -> None:
+    system = State.from_atoms([molecule("H2O"), molecule("CH4")]).system
+    assert system.vocabulary == ELEMENTS and torch.equal(system.types, system.numbers)
+    assert told(system)[:4] == ["O", "H", "H", "C"] and system.bonds is None
+    assert {name: len(atoms) for name, atoms in system.of_types.items()} == {"H": 6, "C": 1, "O": 1}
+
+
+def test_a_vocabulary_is_its_names() -> None:
+    assert Vocabulary(("A", "B")) == Vocabulary(("A", "B")) != Vocabulary(("B", "A"))
+    for names, words in (
+        (("A", "A"), "stands twice"),
+        (("A B",), "without spaces"),
+        (("",), "without"),
+        (("*",), r"\*"),
+    ):
+        with pytest.raises(LabkitError, match=words):
+            Vocabulary(names)
+    with pytest.raises(LabkitError, match="'CB:TYX' is unknown; did you mean 'CB:TYR'"):
+        Vocabulary(NAMES).index_of("CB:TYX")
+    with pytest.raises(LabkitError, match="vocabulary .* without types"):
+        System(torch.tensor([0]), torch.ones(1), torch.tensor([0]), torch.zeros(1, 3), vocabulary=Vocabulary(NAMES))
+    with pytest.raises(LabkitError, match="2 types for 1 atoms"):
+        System(torch.tensor([0]), torch.ones(1), torch.tensor([0]), torch.zeros(1, 3), torch.tensor([0, 1]))
+
+
+def test_types_in_another_vocabulary_are_named_where_they_are_unknown() -> None:
+    system = State.batch([chain(["CA", "CB:ALA"]), chain(["CB:TYR", "CA"])]).system
+    model = Vocabulary(("CB:TYR", "W", "CA", "CB:ALA"))
+    assert system.types_in(model).tolist() == [2, 3, 0, 2]
+    assert system.types_in(system.vocabulary) is system.types
+    with pytest.raises(LabkitError, match="frame 1, atom 0: type 'CB:TYR' is unknown; known: CA, CB:ALA"):
+        system.types_in(Vocabulary(("CA", "CB:ALA")))
+
+
+def test_a_model_of_elements_says_that_beads_are_none() -> None:
+    with pytest.raises(LabkitError, match="frame 0, atom 0: type CA is no element; .*elements \\(O\\)"):
+        chain(["CA", "CA"]).system.check_species([8])
+
+
+names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6)
+
+
+@given(st.lists(names, min_size=1, max_size=4), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_a_batch_and_ase_keep_types_and_bonds(parts: list[list[str]], with_water: bool) -> None:
+    states = [chain(part, seed=k) for k, part in enumerate(parts)]
+    batch = State.batch(states)
+    assert told(batch.system) == [name for part in parts for name in part]
+    starts = batch.system.offsets
+    expected = [[i + s, j + s] for state, s in zip(states, starts) for i, j in state.system.bonds.tolist()]
+    assert batch.system.bonds.tolist() == expected
+    same(batch.system, State.from_atoms(batch.to_atoms()).system)
+    same(State.batch([batch]).system, batch.system)
+    if with_water:  # whose bonds are not known
+        more = State.batch([batch, State.from_atoms(molecule("H2O"))])
+        assert told(more.system)[-3:] == ["O", "H", "H"] and more.system.bonds is None
+        assert told(State.from_atoms(more.to_atoms()).system) == told(more.system)
+
+
+def test_what_ase_repeats_and_joins_keeps_its_bonds() -> None:
+    atoms = chain(["CA", "CB:ALA", "CA:GLY"]).to_atoms()[0]
+    atoms.cell = [20.0, 20, 20]
+    twice = State.from_atoms(atoms.repeat((2, 1, 1))).system
+    assert twice.bonds.tolist() == [[0, 1], [1, 2], [3, 4], [4, 5]]
+    joined = State.from_atoms(chain(["CA", "W"]).to_atoms()[0] + atoms).system
+    assert joined.bonds.tolist() == [[0, 1], [2, 3], [3, 4]]
+    assert told(joined) == ["CA", "W", "CA", "CB:ALA", "CA:GLY"]
+    with pytest.raises(LabkitError, match="frame 0, atom 2: bonded to atom 1, which is not bonded to it"):
+        State.from_atoms(atoms[[0, 2, 1]])
+    atoms.arrays["bonded"][1] = "yes"
+    with pytest.raises(LabkitError, match="frame 0, atom 1: bonded is 'yes'"):
+        State.from_atoms(atoms)
+
+
+@given(st.integers(1, 8).flatmap(lambda n: st.tuples(
+    st.just(n), st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)).filter(lambda b: b[0] < b[1]))
+)))  # fmt: skip
+def test_the_column_of_bonds_is_the_bonds(given_bonds: tuple[int, set[tuple[int, int]]]) -> None:
+    n, bonds = given_bonds
+    rows = bonds_of(sorted(bonds), n) if bonds else torch.zeros(0, 2, dtype=torch.int64)
+    text = column(rows.numpy(), n)
+    assert from_column(text, "here").tolist() == sorted(map(list, bonds))
+    kept = torch.arange(0, n, 2)  # every second atom
+    among = {(i // 2, j // 2) for i, j in bonds if i % 2 == j % 2 == 0}
+    assert set(map(tuple, bonds_among(rows, kept, n).tolist())) == among
+
+
+def test_bonds_of_what_is_not_there_are_refused() -> None:
+    for row in ((0, 3), (1, 1), (-1, 0)):
+        with pytest.raises(LabkitError, match="two different atoms of 0 to 2"):
+            bonds_of([row], 3)
+
+
+def test_lone_atoms_have_no_bonds_and_do_not_hide_those_of_others() -> None:
+    ion = State.from_atoms(ase.Atoms("Na", [[0, 0, 0]]))
+    both = State.batch([ion, chain(["CA", "CA"])])
+    assert both.system.bonds.tolist() == [[1, 2]]
+    assert State.from_atoms(both.to_atoms()).system.bonds.tolist() == [[1, 2]]
+
+
+def test_beads_need_names_and_masses_at_the_border_of_ase() -> None:
+    bead = ase.Atoms("X2", positions=[[0, 0, 0], [0, 0, 3.8]])
+    with pytest.raises(LabkitError, match="atom 0: atomic number 0 is no element.*a bead needs its name"):
+        State.from_atoms(bead)
+    bead.set_array("types", np.array(["CA", "CB:ALA"]))
+    with pytest.raises(LabkitError, match="a mass"):
+        State.from_atoms(bead)
+    bead.set_masses([12.0, 15.0])
+    system = State.from_atoms(bead).system
+    assert told(system) == ["CA", "CB:ALA"] and system.numbers.tolist() == [0, 0]
+    bead.set_array("types", np.array([1, 2]), int)  # deletes nothing: LAMMPS's types are names as well
+    assert told(State.from_atoms(bead).system) == ["1", "2"]
+    bead.arrays["types"] = np.zeros((2, 3))
+    with pytest.raises(LabkitError, match="'types' is float64 of shape \\(2, 3\\)"):
+        State.from_atoms(bead)
+
+
+def test_extended_xyz_keeps_beads(tmp_path) -> None:
+    states = [chain(["CA", "CB:ALA", "CA"]), chain(["CB:TYR", "CA:GLY"])]
+    frames = [state.to_atoms(torch.tensor([1.5]))[0] for state in states]
+    Dataset.from_atoms(frames).write(tmp_path / "beads.xyz")
+    read = load(tmp_path / "beads.xyz", energy_key="energy", forces_key=False)
+    same(State.from_atoms(read.atoms).system, State.batch(states).system)
+    (tmp_path / "wrong.xyz").write_text("1\nProperties=species:S:1:pos:R:3 energy=1.0\nX 0 0 0\n")
+    with pytest.raises(LabkitError, match=r"atom 0 \(line 3\): unknown element X; .*types:S:1"):
+        load(tmp_path / "wrong.xyz")
+
+
+def test_a_set_of_other_beads_is_another_set() -> None:
+    frames = [chain(pair).to_atoms(torch.tensor([1.5]))[0] for pair in (["CA", "W"], ["CA", "CB:ALA"])]
+    assert len({Dataset.from_atoms([frame]).hash for frame in frames}) == 2
+
+
+def test_held_beads_stay_beads() -> None:
+    held = hold(chain(["CA", "CB:ALA", "CA"]), [1])
+    assert told(held.system) == ["CA", "CB:ALA", "CA"] and held.system.bonds.tolist() == [[0, 1], [1, 2]]
