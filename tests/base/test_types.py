@@ -14,25 +14,9 @@ from labkit.datasets import Dataset
 from labkit.datasets.reading import load
 from labkit.engine import hold
 from labkit.errors import LabkitError
+from tests.base.beads import chain
 
 NAMES = ("CA", "CA:GLY", "CB:ALA", "CB:TYR", "W")
-
-
-def chain(names, bonds=None, seed=0) -> State:
-    """An open chain of beads, one bonded to the next."""
-    n, r = len(names), np.random.default_rng(seed)
-    vocabulary = Vocabulary(tuple(dict.fromkeys(names)))
-    system = System(
-        numbers=torch.zeros(n, dtype=torch.int64),
-        masses=torch.tensor([12.0 + 3 * (name != "CA") for name in names], dtype=torch.float64),
-        index=torch.zeros(n, dtype=torch.int64),
-        pbc=torch.zeros(1, 3, dtype=torch.bool),
-        types=torch.tensor([vocabulary.index_of(name) for name in names]),
-        vocabulary=vocabulary,
-        bonds=bonds_of([(i, i + 1) for i in range(n - 1)] if bonds is None else bonds, n),
-    )
-    places = torch.as_tensor(np.cumsum(r.normal(size=(n, 3)) + [3.0, 0, 0], 0))
-    return State(system, places, torch.zeros(1, 3, 3, dtype=torch.float64), torch.zeros_like(places))
 
 
 def told(system: System) -> list[str]:
