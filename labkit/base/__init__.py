@@ -1,6 +1,7 @@
 """The nouns: systems and their states, potentials and what they say, integrators and observers."""
 
 from labkit.base.ase_potential import AsePotential
+from labkit.base.beads import beads
 from labkit.base.bonded import bonds_of
 from labkit.base.calculator import Calculator
 from labkit.base.integrator import Integrator
@@ -35,6 +36,7 @@ __all__ = [
     "System",
     "TorchmdPotential",
     "Vocabulary",
+    "beads",
     "bonds_of",
     "check_atoms",
     "find_neighbours",

@@ -23,20 +23,16 @@ class TypedForceField(Potential):
     What it is for one batch is an ordinary ForceField (`forcefield`) that shares these parameters, so that compiled
     kernels, stresses, `to_openmm` and the rest are the same; it is made once for a batch.
 
-    >>> from labkit.base import State, System, Vocabulary, bonds_of
+    >>> from labkit.base import State, beads
     >>> from labkit.forcefield import HarmonicBonds, RepulsionCG
     >>> prior = TypedForceField({
     ...     "bonds": TypedTerm(HarmonicBonds, {("CA", "CA"): {"k": 13.0, "r0": 3.8}}),
     ...     "repulsion": TypedTerm(RepulsionCG, {"CA": {"sigma": 4.0, "epsilon": 0.04}}),
     ... })
-    >>> def chain(n):
-    ...     system = System(torch.zeros(n, dtype=torch.int64), torch.full((n,), 12.0), torch.zeros(n, dtype=torch.int64),
-    ...         torch.zeros(1, 3, dtype=torch.bool), torch.zeros(n, dtype=torch.int64), Vocabulary(("CA",)),
-    ...         bonds_of([(i, i + 1) for i in range(n - 1)], n))
-    ...     places = 3.7 * torch.arange(n, dtype=torch.float64)[:, None] * torch.tensor([1.0, 0, 0])
-    ...     return State(system, places, torch.zeros(1, 3, 3), torch.zeros(n, 3))
-    >>> prior.evaluate(State.batch([chain(2), chain(5)])).energy.shape
-    torch.Size([2])
+    >>> two = beads([[0, 0, 0], [3.8, 0, 0]], ["CA"] * 2, 12.0, bonds=[[0, 1]])
+    >>> three = beads([[0, 0, 0], [3.8, 0, 0], [5.0, 3.6, 0]], ["CA"] * 3, 12.0, bonds=[[0, 1], [1, 2]])
+    >>> prior.evaluate(State.batch([two, three, two])).energy.shape
+    torch.Size([3])
     """
 
     def __init__(self, terms: Mapping[str, TypedTerm], *, pair_dtype: torch.dtype = torch.float64) -> None:

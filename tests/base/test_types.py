@@ -8,7 +8,7 @@ from ase.build import molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.base import ELEMENTS, State, System, Vocabulary, bonds_of
+from labkit.base import ELEMENTS, State, System, Vocabulary, beads, bonds_of
 from labkit.base.bonded import bonds_among, column, from_column
 from labkit.datasets import Dataset
 from labkit.datasets.reading import load
@@ -161,6 +161,16 @@ def test_extended_xyz_keeps_beads(tmp_path) -> None:
 def test_a_set_of_other_beads_is_another_set() -> None:
     frames = [chain(pair).to_atoms(torch.tensor([1.5]))[0] for pair in (["CA", "W"], ["CA", "CB:ALA"])]
     assert len({Dataset.from_atoms([frame]).hash for frame in frames}) == 2
+
+
+def test_beads_of_other_numbers_are_refused() -> None:
+    for masses, names, words in (
+        ([12.0], ["A"] * 2, "1 masses for 2 beads"),
+        ([12.0, 0.0], ["A"] * 2, "expected positive numbers"),
+        (12.0, ["A"], "1 types for 2 atoms"),
+    ):
+        with pytest.raises(LabkitError, match=words):
+            beads([[0, 0, 0], [0, 0, 3.8]], names, masses)
 
 
 def test_held_beads_stay_beads() -> None:
