@@ -129,7 +129,10 @@ class TypedTerm(nn.Module):
         """The row of the table for each row of atoms, and the atoms."""
         atoms = torch.as_tensor(self._atoms(system), dtype=torch.int64, device=system.index.device)
         atoms = atoms.reshape(-1, self.table.width)
-        kinds, which = torch.unique(system.types[atoms], dim=0, return_inverse=True)
+        present, place = torch.unique(system.types, return_inverse=True)
+        radix = len(present) ** torch.arange(self.table.width, device=place.device)  # one number for each row of types
+        kinds, which = torch.unique((place[atoms] * radix).sum(1), return_inverse=True)
+        kinds = present[kinds[:, None] // radix % len(present)]
         found = self._find(system, kinds, lambda k: atoms[torch.nonzero(which == k)[0, 0]])
         counts = torch.tensor([len(rows) for rows in found], dtype=torch.int64)
         table = torch.zeros(len(found), max(counts.tolist(), default=0), dtype=torch.int64)
