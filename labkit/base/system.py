@@ -116,17 +116,21 @@ class System:
     def types_in(self, vocabulary: Vocabulary) -> Tensor:
         """Types (n,) as numbers of another vocabulary, such as that of a model.
 
+        Where that one names elements alone, an atom is taken for its element, whatever its type in a force field.
         Raises LabkitError, naming the first atom, for a type that is not in it.
         """
         if vocabulary == self.vocabulary:
             return self.types
-        place = torch.zeros(len(self.vocabulary), dtype=torch.int64, device=self.types.device)
-        for name, atoms in self.of_types.items():
+        elements, size = all(name in ELEMENTS for name in vocabulary), len(self.vocabulary)
+        kinds, which = torch.unique(self.numbers * size + self.types, return_inverse=True)
+        place = []
+        for k, (number, kind) in enumerate(divmod(both, size) for both in kinds.tolist()):
+            name = ELEMENTS.names[number] if number and elements else self.vocabulary.names[kind]
             try:
-                place[self.vocabulary.index_of(name)] = vocabulary.index_of(name)
+                place.append(vocabulary.index_of(name))
             except LabkitError as error:
-                raise LabkitError(f"{self.locate(atoms[0])}: {error}") from None
-        return place[self.types]
+                raise LabkitError(f"{self.locate(torch.nonzero(which == k)[0, 0])}: {error}") from None
+        return torch.tensor(place, dtype=torch.int64, device=which.device)[which]
 
     def type_name(self, atom: int | Tensor) -> str:
         """The name of an atom's type."""

@@ -88,7 +88,9 @@ def _directed(bonds: Any) -> tuple[np.ndarray, np.ndarray]:
     """From and to of each bond in both directions, each once, ascending."""
     rows = np.asarray(list(bonds) if not isinstance(bonds, np.ndarray) else bonds, dtype=np.int64).reshape(-1, 2)
     size = int(rows.max(initial=0)) + 1
-    return np.divmod(np.unique(np.concatenate([rows @ [size, 1], rows @ [1, size]])), size)  # as unique rows, but faster
+    return np.divmod(
+        np.unique(np.concatenate([rows @ [size, 1], rows @ [1, size]])), size
+    )  # as unique rows, but faster
 
 
 def _each(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

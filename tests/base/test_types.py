@@ -64,6 +64,20 @@ def test_types_in_another_vocabulary_are_named_where_they_are_unknown() -> None:
         system.types_in(Vocabulary(("CA", "CB:ALA")))
 
 
+def test_a_model_of_elements_takes_atoms_of_any_type_for_their_elements() -> None:
+    water = molecule("H2O")
+    water.set_array("types", np.array(["OW", "HW", "HW"]))
+    system = State.from_atoms([water, molecule("H2")]).system
+    assert told(system) == ["OW", "HW", "HW", "H", "H"] and system.numbers.tolist() == [8, 1, 1, 1, 1]
+    assert system.types_in(Vocabulary(("H", "O"))).tolist() == [1, 0, 0, 0, 0]
+    assert system.types_in(Vocabulary(("HW", "OW", "H"))).tolist() == [1, 0, 0, 2, 2]
+    system.check_species([1, 8])
+    with pytest.raises(LabkitError, match="frame 0, atom 0: type 'O' is unknown"):
+        system.types_in(Vocabulary(("H", "C")))
+    tungsten = chain(["W", "W"]).system  # beads called as an element is
+    assert tungsten.types_in(Vocabulary(("H", "W"))).tolist() == [1, 1]
+
+
 def test_a_model_of_elements_says_that_beads_are_none() -> None:
     with pytest.raises(LabkitError, match="frame 0, atom 0: type CA is no element; .*elements \\(O\\)"):
         chain(["CA", "CA"]).system.check_species([8])
