@@ -26,11 +26,11 @@ def type_names(atoms: ase.Atoms, where: str) -> np.ndarray | None:
     return types.astype(str)
 
 
-def read_types(frames: Sequence[ase.Atoms]) -> tuple[Tensor, Vocabulary]:
-    """Types (n,) of all frames, and their vocabulary: the elements, where no frame has other types."""
+def read_types(frames: Sequence[ase.Atoms]) -> tuple[Tensor | None, Vocabulary]:
+    """Types (n,) of all frames, and their vocabulary: None and the elements, where no frame has types."""
     named = [type_names(frame, f"frame {k}") for k, frame in enumerate(frames)]
     if all(names is None for names in named):
-        return torch.as_tensor(np.concatenate([frame.numbers for frame in frames]), dtype=torch.int64), ELEMENTS
+        return None, ELEMENTS
     symbols = [frame.get_chemical_symbols() if names is None else names for frame, names in zip(frames, named)]
     names, types = np.unique(np.concatenate(symbols), return_inverse=True)
     return torch.as_tensor(types), Vocabulary(tuple(names.tolist()))

@@ -49,6 +49,8 @@ class System:
             object.__setattr__(self, "types", self.numbers)
         if self.types.shape != self.numbers.shape:
             raise LabkitError(f"{len(self.types)} types for {len(self.numbers)} atoms; give one for each")
+        if self.types is not self.numbers and self.vocabulary == ELEMENTS and not torch.equal(self.types, self.numbers):
+            raise LabkitError("types that are not the atomic numbers, without a vocabulary; give their names, too")
 
     @property
     def n_atoms(self) -> int:
@@ -152,7 +154,7 @@ class System:
             masses=self.masses.to(device),
             index=self.index.to(device),
             pbc=self.pbc.to(device),
-            types=self.types.to(device),
+            types=None if self.vocabulary == ELEMENTS else self.types.to(device),
             bonds=None if self.bonds is None else self.bonds.to(device),
         )
 
@@ -174,7 +176,7 @@ class System:
             *(joined([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
             index=joined([s.index + start for s, start in zip(systems, starts, strict=False)]),
             pbc=joined([s.pbc for s in systems]),
-            types=joined([s.types_in(vocabulary) for s in systems]),
+            types=None if vocabulary == ELEMENTS else joined([s.types_in(vocabulary) for s in systems]),
             vocabulary=vocabulary,
             bonds=joined([b + start for b, start in zip(bonds, atoms, strict=False)]) if known else None,
         )
@@ -241,7 +243,7 @@ class State:
             masses=tensor([f.get_masses() for f in frames]),
             index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
             pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
-            types=types.to(device),
+            types=None if types is None else types.to(device),
             vocabulary=vocabulary,
             bonds=None if bonds is None else bonds.to(device),
         )

@@ -14,6 +14,7 @@ from labkit.datasets import Dataset
 from labkit.datasets.reading import load
 from labkit.engine import hold
 from labkit.errors import LabkitError
+from labkit.forcefield import HarmonicBonds, TypedForceField, TypedTerm
 from tests.base.beads import chain
 
 NAMES = ("CA", "CA:GLY", "CB:ALA", "CB:TYR", "W")
@@ -51,6 +52,8 @@ def test_a_vocabulary_is_its_names() -> None:
         Vocabulary(NAMES).index_of("CB:TYX")
     with pytest.raises(LabkitError, match="vocabulary .* without types"):
         System(torch.tensor([0]), torch.ones(1), torch.tensor([0]), torch.zeros(1, 3), vocabulary=Vocabulary(NAMES))
+    with pytest.raises(LabkitError, match="not the atomic numbers, without a vocabulary"):
+        System(torch.tensor([0]), torch.ones(1), torch.tensor([0]), torch.zeros(1, 3), torch.tensor([1]))
     with pytest.raises(LabkitError, match="2 types for 1 atoms"):
         System(torch.tensor([0]), torch.ones(1), torch.tensor([0]), torch.zeros(1, 3), torch.tensor([0, 1]))
 
@@ -185,6 +188,23 @@ def test_beads_of_other_numbers_are_refused() -> None:
     ):
         with pytest.raises(LabkitError, match=words):
             beads([[0, 0, 0], [0, 0, 3.8]], names, masses)
+
+
+def test_an_ase_calculator_sees_that_beads_are_others() -> None:
+    """ASE compares atomic numbers, which are 0 for all beads."""
+    springs = {("A", "A"): {"k": 1.0, "r0": 1.0}, ("A", "B"): {"k": 5.0, "r0": 2.0}}
+    prior = TypedForceField({"bonds": TypedTerm(HarmonicBonds, springs)})
+    frames = [chain(names).to_atoms()[0] for names in ("AA", "AB", "AA")]
+    frames[2].arrays["bonded"][:] = "0"
+    expected = [float(prior.evaluate(State.from_atoms(frame)).energy[0]) for frame in frames]
+    assert len(set(expected)) == 3
+    shared = prior.calculator()
+    for frame in frames:  # at the same positions
+        frame.calc = shared
+    assert [frame.get_potential_energy() for frame in frames] == pytest.approx(expected)
+    frames[0].get_potential_energy()
+    frames[0].arrays["types"][1] = "B"
+    assert frames[0].get_potential_energy() == pytest.approx(expected[1])
 
 
 def test_held_beads_stay_beads() -> None:
