@@ -102,7 +102,7 @@ def with_labkit(start: Start, dt: float, picoseconds: float, dtype: torch.dtype 
     constraints = Constraints(taken.constraint_atoms, taken.constraint_distances)
 
     def total(now: State) -> torch.Tensor:
-        return now.aux["energy"] + kinetic_energy(now)
+        return now.energy + kinetic_energy(now)
 
     record, integrator = Record(total, EVERY), VelocityVerlet(constraints if len(constraints) else None)
     forcefield = taken.forcefield.pairs_in(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import labkit
 from labkit.errors import LabkitError
 
 try:
@@ -61,6 +63,26 @@ def atomic_tensors(path: str | os.PathLike[str], tensors: dict[str, Any], header
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, header)
         except SafetensorError as error:  # what the disk says comes as one, too
             raise OSError(str(error)) from error
+
+
+def write_model(path: str | os.PathLike[str], form: str, units: str, tensors: dict[str, Any], **header: Any) -> None:
+    """Write a model's tensors under a header with its format, labkit's version, units, `header` and digest, atomically.
+
+    What is no text in `header` is written as JSON; `read_tensors` is the inverse.
+    """
+    plain = {name: x if isinstance(x, str) else json.dumps(x) for name, x in header.items()}
+    plain = {"format": form, "labkit": labkit.__version__, "units": units, **plain}
+    plain["digest"] = tensors_digest(plain, tensors)
+    atomic_tensors(path, tensors, plain)
+
+
+@contextmanager
+def whole_header(path: Path) -> Iterator[None]:
+    """Within, what is missing or damaged in a model's header is a LabkitError that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error
 
 
 def tensors_digest(header: dict[str, str], tensors: dict[str, Any]) -> str:

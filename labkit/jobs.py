@@ -11,13 +11,14 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from labkit.base import Progress
 from labkit.errors import LabkitError, Stopped
 
 #: Seconds between two calls of the `on_change` callbacks of one job.
 NOTIFY_INTERVAL = 0.25
 
 
-class JobProgress:
+class JobProgress(Progress):
     """What a job gives to its function as `progress=`, and what a panel reads of it.
 
     step, total   how far the work is, or 0, 0 before its first report
@@ -25,14 +26,15 @@ class JobProgress:
     """
 
     def __init__(self, on_update: Callable[[dict[str, Any]], None]) -> None:
-        self.step = self.total = 0
+        self.step: float = 0
+        self.total: float = 0
         self.metrics: dict[str, Any] = {}
         self.told_to_stop = False
         self._on_update = on_update
         self._stop = threading.Event()
-        self._seen: deque[tuple[float, int]] = deque(maxlen=20)  # recent pace: blocks may grow dearer as work goes on
+        self._seen: deque[tuple[float, float]] = deque(maxlen=20)  # recent pace: blocks may grow dearer as work goes on
 
-    def update(self, step: int, total: int, **metrics: Any) -> None:
+    def update(self, step: float, total: float, **metrics: Any) -> None:
         """Called by the work, once a block."""
         if self._seen and step < self._seen[-1][1]:
             self._seen.clear()  # the next stage of the work counts from the beginning, at its own pace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
@@ -11,23 +12,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
+from labkit.base.settings import ModelSettings
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.gap import GapConfig, GapModel
+
+#: Settings that are read back as they were: kind, and where its class is.
+KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One fit.
 
-    settings  with the sigmas it was fitted with
-    errors    as of Design.errors
-    evidence  log marginal likelihood
+    settings  of a model of any kind, with the noise it was fitted with
+    errors    rmse and unit, by set ('train', 'valid') and quantity, as of Design.errors
+    evidence  log marginal likelihood, where the model has one
     seconds   what the fit took
     frames    training frames
     curves    what can be laid over that of other runs: name with units -> (x, y), as in
@@ -36,9 +40,9 @@ class Run:
     """
 
     name: str
-    settings: GapConfig
+    settings: ModelSettings
     errors: pd.DataFrame
-    evidence: float
+    evidence: float | None
     seconds: float
     frames: int
     curves: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -47,7 +51,8 @@ class Run:
     def to_json(self) -> str:
         rows = self.errors.reset_index().to_dict("records")
         curves = {name: [list(map(float, x)), list(map(float, y))] for name, (x, y) in self.curves.items()}
-        plain = {"settings": self.settings.text(), "errors": rows, "curves": curves}
+        settings = {"kind": self.settings.kind, "values": self.settings.to_dict()}
+        plain = {"settings": settings, "errors": rows, "curves": curves}
         plain |= {name: getattr(self, name) for name in ("name", "evidence", "seconds", "frames")}
         return json.dumps(plain)
 
@@ -55,8 +60,36 @@ class Run:
     def from_json(cls, text: str, key: str) -> Run:
         plain = json.loads(text)
         plain["errors"] = pd.DataFrame(plain["errors"]).set_index(["set", "quantity"])
-        plain["settings"] = GapConfig.parse(plain["settings"], key)
+        plain["settings"] = _settings(plain["settings"], key)
         return cls(**plain, key=key)
+
+    @property
+    def quantities(self) -> list[tuple[str, str]]:
+        """What has errors, with its unit: ("energy", "meV/atom")."""
+        found = ((quantity, row["unit"]) for (_, quantity), row in self.errors.iterrows())
+        return list(dict.fromkeys(found))
+
+    def rmse(self, which: str, quantity: str) -> float | None:
+        """Root mean square error of the 'train' or 'valid' frames, if there is one."""
+        known = (which, quantity) in self.errors.index
+        return float(self.errors.loc[(which, quantity), "rmse"]) if known else None
+
+
+@dataclass(frozen=True)
+class OtherSettings(ModelSettings):
+    """Settings as they were stored, of a model that labkit does not know."""
+
+    kind: str
+    values: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.values)
+
+
+class Saved(Protocol):
+    """A model that can be kept with its run."""
+
+    def save(self, path: Path) -> None: ...
 
 
 class Runs:
@@ -70,12 +103,17 @@ class Runs:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._known: dict[str, Run | None] = {}
+        self._known: dict[str, Run | str] = {}
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
 
-    def add(self, run: Run, model: GapModel | None = None) -> str:
+    def add(self, run: Run, model: Saved | None = None) -> str:
         """Keep a run, with the model if given, and return its key; raises LabkitError if it cannot be written."""
+        if not isinstance(run.settings, ModelSettings):
+            raise LabkitError(
+                f"run {run.name!r}: its settings are a {type(run.settings).__name__}; expected a frozen dataclass that "
+                "inherits from labkit.base.settings.ModelSettings and has a `kind`"
+            )
         key = f"{time.time_ns() // 1000:017d}-{secrets.token_hex(2)}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,12 +130,11 @@ class Runs:
 
     def all(self) -> list[Run]:
         """All runs that can be read; a damaged file is left where it is and left out."""
-        keys = sorted(path.stem for path in self.folder.glob("*.json"))
-        with self._lock:
-            for key in keys:
-                if key not in self._known:
-                    self._known[key] = self._read(key)
-            return [run for key in keys if (run := self._known[key]) is not None]
+        return [run for run in self._look().values() if isinstance(run, Run)]
+
+    def refused(self) -> dict[str, str]:
+        """Files that cannot be read, and why."""
+        return {f"{key}.json": run for key, run in self._look().items() if isinstance(run, str)}
 
     def remove(self, key: str) -> None:
         for path in (self.folder / f"{key}.json", self.model_file(key)):
@@ -117,24 +154,47 @@ class Runs:
         """Have `callback()` called, in whatever thread it happens, when a run is added or removed here."""
         self._callbacks.append(callback)
 
-    def _read(self, key: str) -> Run | None:
+    def _look(self) -> dict[str, Run | str]:
+        """What is in the folder, oldest first: each file is read once."""
+        keys = sorted(path.stem for path in self.folder.glob("*.json"))
+        with self._lock:
+            for key in keys:
+                if key not in self._known:
+                    self._known[key] = self._read(key)
+            return {key: self._known[key] for key in keys}
+
+    def _read(self, key: str) -> Run | str:
         try:
             return Run.from_json((self.folder / f"{key}.json").read_text(), key)
-        except (ValueError, KeyError, TypeError, OSError):  # LabkitError is a ValueError
-            return None
+        except (ValueError, KeyError, TypeError, OSError) as error:  # LabkitError is a ValueError
+            return str(error) if isinstance(error, (LabkitError, OSError)) else f"damaged ({error!r})"
+
+
+def differences(compared: Mapping[str, Run]) -> pd.DataFrame:
+    """The settings in which some runs differ, a row each; a column for each run, under the name given to it here."""
+    columns = {name: {"model": run.settings.kind, **run.settings.row()} for name, run in compared.items()}
+    table = pd.DataFrame(columns, dtype=object)
+    return table[[len(set(map(repr, row))) > 1 for row in table.to_numpy()]]
 
 
 def _row(run: Run) -> dict[str, Any]:
-    config = run.settings
-    row: dict[str, Any] = {"run": run.name, "frames": run.frames}
-    for term in config.descriptors:
-        for name in ("cutoff", "n_max", "l_max", "atom_sigma", "zeta", "n_sparse", "delta"):
-            if hasattr(term, name):
-                row[name if term.name == "soap" else f"{term.name} {name}"] = getattr(term, name)
-    row |= {name: getattr(config, name) for name in ("sigma_energy", "sigma_force", "sigma_virial")}
+    row: dict[str, Any] = {"run": run.name, "model": run.settings.kind, "frames": run.frames, **run.settings.row()}
     for (which, quantity), found in run.errors.iterrows():
         row[f"{which} {quantity} RMSE [{found['unit']}]"] = found["rmse"]
     return {**row, "log evidence": run.evidence, "seconds": run.seconds, "key": run.key}
+
+
+def _settings(stored: Any, where: str) -> ModelSettings:
+    """Settings from what a file holds: those of known models are checked again, others are kept as they are."""
+    if isinstance(stored, str):  # of version 0.1: gap_fit's own text
+        return _known_kind("gap").parse(stored, where)
+    kind, values = stored["kind"], stored["values"]
+    return _known_kind(kind).from_dict(values) if kind in KINDS else OtherSettings(kind, values)
+
+
+def _known_kind(kind: str) -> Any:
+    module, _, name = KINDS[kind].partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 @cache

@@ -89,7 +89,9 @@ def gap_and_replicas(_):
     train = labkit.datasets.ice("train", n=50)[:10]
     config = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
     state = State.from_atoms([train.atoms[0]] * 2, seed=1)
-    return {"gap": Design.build(train, config).solve(), "state": maxwell_boltzmann(state, 100.0)}
+    design = Design.build(train, config)
+    model = design.solve()
+    return {"gap": model, "model": model, "design": design, "state": maxwell_boltzmann(state, 100.0)}
 
 
 def colloids_in_water(_):
@@ -107,6 +109,7 @@ def colloids_in_water(_):
 OWN = {
     "ds = labkit.load": ([frames_with_tensors], set()),
     "state, imported = load": ([water], {"run.csv", "run.xtc", "run.checkpoint"}),
+    "committee = Committee": ([gap_and_replicas], set()),
     "frames = with_label": ([frames_with_tensors, gap_and_replicas], {"infrared.csv"}),
     "watched = Passive": ([colloids_in_water], {"fluid.safetensors"}),
 }

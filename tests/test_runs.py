@@ -2,13 +2,25 @@
 
 import json
 import threading
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from labkit.base.settings import ModelSettings
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
-from labkit.runs import Run, Runs
+from labkit.polarizability.settings import Settings
+from labkit.polarizability.target import Target
+from labkit.runs import Run, Runs, differences
+
+
+@dataclass(frozen=True)
+class Schedule:
+    rate: float = 1e-3
+    warm: bool = True
 
 
 def example(name: str = "a", **changes) -> Run:
@@ -76,4 +88,85 @@ def test_the_model_is_kept_on_request(tmp_path) -> None:
     key = store.add(example(), model)
     assert (GapModel.load(store.model_file(key)).weights == model.weights).all()
     store.remove(key)
+    assert list(tmp_path.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Net(ModelSettings):
+    """Of a model that labkit does not know."""
+
+    kind = "net"
+    layers: tuple[int, ...] = (16, 16)
+    cutoff: float = 4.0
+    activation: str = "silu"
+    schedule: Schedule = Schedule()
+
+
+def net(name: str = "net", **changes) -> Run:
+    index = pd.MultiIndex.from_tuples([("valid", "dipole")], names=["set", "quantity"])
+    errors = pd.DataFrame({"rmse": [0.25], "unit": "e Å"}, index=index)
+    return Run(name, Net(**changes), errors, None, 2.0, 5)
+
+
+def test_settings_of_any_model_are_stored_compared_and_shown(tmp_path) -> None:
+    store = Runs(tmp_path)
+    store.add(example("gap"))
+    store.add(net(cutoff=5.0))
+    store.add(net("shorter", cutoff=3.0))
+    gap, long, short = Runs(tmp_path).all()
+    assert gap.settings == example().settings and long.settings.kind == "net" and long.evidence is None
+    assert long.settings.row() == Net(cutoff=5.0).row()
+    assert Net(cutoff=5.0).row() == {
+        "layers": "16 16", "cutoff": 5.0, "activation": "silu", "schedule rate": 1e-3, "schedule warm": True
+    }  # fmt: skip
+    assert json.loads(long.settings.text())["schedule"] == {"rate": 1e-3, "warm": True}
+    table = store.table()
+    assert table["model"].tolist() == ["gap", "net", "net"] and table["cutoff"].tolist() == [3.7, 5.0, 3.0]
+    assert table["valid dipole RMSE [e Å]"].tolist()[1:] == [0.25, 0.25]
+    assert differences({"net": long, "shorter": short}).to_dict("index") == {"cutoff": {"net": 5.0, "shorter": 3.0}}
+
+
+def test_settings_of_tensors_come_back_as_they_are(tmp_path) -> None:
+    settings = Settings(Target("dipole", rank=1, unit="e Å"), (1, 8), n_sparse=50)
+    store = Runs(tmp_path)
+    store.add(replace(example("dipoles"), settings=settings))
+    (read,) = Runs(tmp_path).all()
+    assert read.settings == settings
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.builds(Net, st.lists(st.integers(1, 99)).map(tuple), FINITE, st.text()))
+def test_any_settings_come_back_from_json(settings) -> None:
+    run = replace(net(), settings=settings)
+    read = Run.from_json(run.to_json(), "key")
+    assert read.settings.row() == settings.row()
+    assert Net.from_dict(json.loads(settings.text())).layers == settings.layers
+
+
+def test_runs_of_earlier_versions_are_read(tmp_path) -> None:
+    """They held gap_fit's settings as text, and no name of a model."""
+    plain = json.loads(example().to_json())
+    plain["settings"] = example().settings.text()
+    (tmp_path / "1.json").write_text(json.dumps(plain))
+    (read,) = Runs(tmp_path).all()
+    assert read.settings == example().settings and read.evidence == -12.5
+
+
+def test_what_cannot_be_read_is_named(tmp_path) -> None:
+    store = Runs(tmp_path)
+    store.add(example("good"))
+    plain = json.loads(example().to_json())
+    plain["settings"]["values"]["sigma_energy"] = -1.0
+    (tmp_path / "1.json").write_text(json.dumps(plain))
+    (tmp_path / "2.json").write_text("{")
+    assert [run.name for run in store.all()] == ["good"]
+    refused = store.refused()
+    assert list(refused) == ["1.json", "2.json"] and "sigma_energy is -1.0" in refused["1.json"]
+
+
+def test_settings_without_a_kind_are_refused(tmp_path) -> None:
+    with pytest.raises(LabkitError, match="settings are a dict; expected .*ModelSettings"):
+        Runs(tmp_path).add(replace(example(), settings={"cutoff": 3.0}))
     assert list(tmp_path.iterdir()) == []

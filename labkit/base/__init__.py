@@ -6,12 +6,16 @@ from labkit.base.bonded import bonds_of
 from labkit.base.calculator import Calculator
 from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
-from labkit.base.neighbours import NeighbourList, Neighbours, find_neighbours
+from labkit.base.neighbour_list import NeighbourList
+from labkit.base.neighbours import Neighbours
 from labkit.base.observer import Observer
 from labkit.base.outside import Outside, TorchmdPotential
+from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
-from labkit.base.progress import NO_PROGRESS, NoProgress, Progress
-from labkit.base.system import State, System, check_atoms
+from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.base.search import find_neighbours
+from labkit.base.state import State
+from labkit.base.system import System, check_atoms
 from labkit.base.vocabulary import ELEMENTS, Vocabulary
 
 __all__ = [
@@ -26,7 +30,6 @@ __all__ = [
     "ModulePotential",
     "NeighbourList",
     "Neighbours",
-    "NoProgress",
     "Observer",
     "Outside",
     "Potential",
@@ -40,4 +43,5 @@ __all__ = [
     "bonds_of",
     "check_atoms",
     "find_neighbours",
+    "seeds_for",
 ]

@@ -11,7 +11,8 @@ from ase.calculators.abc import GetPropertiesMixin
 
 from labkit.base.outside import Outside
 from labkit.base.potential import Evaluation
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 
 

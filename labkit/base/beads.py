@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from labkit.base.bonded import bonds_of
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.base.vocabulary import Vocabulary
 from labkit.config import config
 from labkit.errors import LabkitError

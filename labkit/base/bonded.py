@@ -30,15 +30,16 @@ def bonds_of(atoms: Sequence[tuple[int, int]] | Tensor | np.ndarray, n_atoms: in
 
 
 def bonds_among(bonds: Tensor, atoms: Tensor, n_atoms: int) -> Tensor:
-    """The bonds between some of the atoms, (k,), as rows of these atoms.
+    """The bonds between some of the atoms, (k,), as rows of these atoms, ascending.
 
     >>> bonds_among(torch.tensor([[0, 1], [2, 3]]), torch.tensor([1, 2, 3]), n_atoms=4).tolist()
     [[1, 2]]
     """
     place = torch.full((n_atoms,), -1, device=bonds.device)
     place[atoms] = torch.arange(len(atoms), device=bonds.device)
-    moved = place[bonds]
-    return moved[(moved >= 0).all(1)]
+    moved = place[bonds].sort(1).values
+    moved = moved[moved[:, 0] >= 0]
+    return moved[torch.argsort(moved[:, 0] * len(atoms) + moved[:, 1])]
 
 
 def column(bonds: np.ndarray, n_atoms: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from ase.calculators.calculator import all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from labkit.base.potential import Potential
-from labkit.base.system import State
+from labkit.base.state import State
 
 COLUMNS = ("types", "bonded")
 

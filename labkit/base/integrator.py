@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from labkit.base.potential import Potential
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 
 
 class Integrator(ABC):
@@ -28,7 +29,7 @@ class Integrator(ABC):
     ...     def step(self, state, potential, dt):
     ...         moved = state.replace(positions=state.positions + dt * state.forces, step=state.step + 1)
     ...         found = potential.evaluate(moved)
-    ...         return moved.replace(forces=found.forces, aux={"energy": found.energy})
+    ...         return moved.replace(forces=found.forces, energy=found.energy)
     """
 
     constraints: Any = None
@@ -37,14 +38,14 @@ class Integrator(ABC):
 
     @abstractmethod
     def init(self, state: State, potential: Potential) -> State:
-        """The state with forces, aux["energy"] (S,) eV and whatever the integrator keeps in `aux`."""
+        """The state with forces, energy (S,) eV and whatever the integrator keeps in `aux`."""
 
     @abstractmethod
     def step(self, state: State, potential: Potential, dt: float) -> State:
-        """The state `dt` fs later, with forces and aux["energy"]; noise depends on (state.seed, state.step) alone.
+        """The state `dt` fs later, with forces, energy and step + 1; noise comes from `labkit.engine.noise` alone.
 
         Forces are asked for with the step that their positions belong to, so that a potential can know the time; of
-        positions between two steps aux["time"] (1,) fs says it.
+        positions between two steps aux["time"] (S,) fs says it.
         """
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:

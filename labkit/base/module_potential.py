@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from labkit.base.neighbours import Neighbours
 from labkit.base.potential import Evaluation, Potential
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 from labkit.units import EV
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.base.potential import Evaluation
-from labkit.base.system import State
+from labkit.base.state import State
 
 if TYPE_CHECKING:
     from labkit.engine.run import Run

@@ -10,7 +10,8 @@ from torch import Tensor
 from labkit.base.module_potential import by_system
 from labkit.base.neighbours import Neighbours
 from labkit.base.potential import Evaluation, Potential
-from labkit.base.system import State, System
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 from labkit.units import KCAL_PER_MOL
 
@@ -19,7 +20,7 @@ class Outside(Potential):
     """Base of potentials whose energies and forces torch cannot follow. A subclass writes `ask`.
 
     They run in dynamics, minimisers and sums. Raises LabkitError for what they do not have: gradients of forces
-    (create_graph), energies per atom, uncertainties.
+    (create_graph), energies per atom.
     """
 
     cutoff = 0.0
@@ -35,7 +36,6 @@ class Outside(Potential):
         forces: bool = True,
         stress: bool = False,
         per_atom: bool = False,
-        uncertainty: bool = False,
         create_graph: bool = False,
         neighbours: Neighbours | None = None,
     ) -> Evaluation:
@@ -45,8 +45,8 @@ class Outside(Potential):
                 f"{self.name}: its forces are numbers from outside, through which no gradient can be followed "
                 "(create_graph); run under torch.no_grad(), as simulate() does, or write it as a Potential"
             )
-        if per_atom or uncertainty:
-            raise LabkitError(f"{self.name}: has no {'energies per atom' if per_atom else 'uncertainty'}")
+        if per_atom:
+            raise LabkitError(f"{self.name}: has no energies per atom")
         if stress and not bool(state.system.pbc.all()):
             raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
         with torch.no_grad():

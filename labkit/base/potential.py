@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labkit.base.neighbours import NeighbourList, Neighbours
-from labkit.base.system import State, System
+from labkit.base.neighbour_list import NeighbourList
+from labkit.base.neighbours import Neighbours
+from labkit.base.state import State
+from labkit.base.system import System
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
@@ -20,24 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a potential says of a state; None for what was not asked for.
+    """The results of a potential at a state; None for what was not asked for.
 
-    energy                (S,)      eV
-    forces                (n, 3)    eV/Å
-    stress                (S, 3, 3) eV/Å^3, +(1/V) dE/dstrain (virial = -V stress)
-    per_atom              (n,)      eV, sums to the energy
-    uncertainty           (S,)      eV, standard deviation of the energy
-    uncertainty_per_atom  (n,)      eV, standard deviation of an atom's energy
-    uncertainty_forces    (n,)      eV/Å, spread of the force on an atom (committees)
+    energy    (S,)      eV
+    forces    (n, 3)    eV/Å
+    stress    (S, 3, 3) eV/Å^3, +(1/V) dE/dstrain (virial = -V stress)
+    per_atom  (n,)      eV, sums to the energy
+    members             of a Committee: the same of its M members, with M as the first dimension: energy (M, S), ...
+    parts               of a Sum: the evaluations of its potentials, in their order
     """
 
     energy: Tensor
     forces: Tensor | None = None
     stress: Tensor | None = None
     per_atom: Tensor | None = None
-    uncertainty: Tensor | None = None
-    uncertainty_per_atom: Tensor | None = None
-    uncertainty_forces: Tensor | None = None
+    members: Evaluation | None = None
+    parts: tuple[Evaluation, ...] = ()
 
 
 #: (positions (n, 3) Å, forces (n, 3) eV/Å to be written) -> energies (S,) eV
@@ -102,7 +102,6 @@ class Potential(nn.Module):
         forces: bool = True,
         stress: bool = False,
         per_atom: bool = False,
-        uncertainty: bool = False,
         create_graph: bool = False,
         neighbours: Neighbours | None = None,
     ) -> Evaluation:
@@ -110,10 +109,6 @@ class Potential(nn.Module):
 
         neighbours   all pairs within the cutoff at these positions, where they are known; else they are searched
         """
-        if uncertainty:
-            raise LabkitError(
-                f"{type(self).__name__} has no uncertainty; use a GAP, or Committee([...]) of several models"
-            )
         if stress and not bool(state.system.pbc.all()):
             raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
         system = state.system
@@ -174,7 +169,7 @@ def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
 
 
 class Sum(Potential):
-    """E = E_1 + E_2 + ...; variances add, as those of independent errors."""
+    """E = E_1 + E_2 + ...; its evaluation keeps those of its potentials as `parts`."""
 
     def __init__(self, potentials: Sequence[Potential]) -> None:
         super().__init__()
@@ -203,33 +198,23 @@ class Sum(Potential):
 
         return total
 
-    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: Any) -> Evaluation:
+    def evaluate(self, state: State, **wanted: Any) -> Evaluation:
         """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
-        doubtful = [uncertainty and _knows_doubt(p) for p in self.potentials]
-        if uncertainty and not any(doubtful):
-            return super().evaluate(state, uncertainty=True)
-        every = [p.evaluate(state, uncertainty=d, **wanted) for p, d in zip(self.potentials, doubtful, strict=True)]
-        doubts = [e for e, d in zip(every, doubtful, strict=True) if d]
-
-        def spread(name: str) -> Tensor | None:
-            squares = _total([None if (d := getattr(e, name)) is None else d**2 for e in doubts])
-            return None if squares is None else squares.sqrt()
-
+        parts = tuple(p.evaluate(state, **wanted) for p in self.potentials)
         return Evaluation(
-            energy=torch.stack([e.energy for e in every]).sum(0),
-            forces=_total([e.forces for e in every]),
-            stress=_total([e.stress for e in every]),
-            per_atom=_total([e.per_atom for e in every]),
-            uncertainty=spread("uncertainty"),
-            uncertainty_per_atom=spread("uncertainty_per_atom"),
-            uncertainty_forces=spread("uncertainty_forces"),
+            energy=torch.stack([e.energy for e in parts]).sum(0),
+            forces=_total([e.forces for e in parts]),
+            stress=_total([e.stress for e in parts]),
+            per_atom=_total([e.per_atom for e in parts]),
+            parts=parts,
         )
 
 
 class Committee(Potential):
-    """The mean of several models, and their spread (standard deviation, m - 1 in the denominator) as uncertainty."""
+    """The mean of M models; its evaluation keeps their results, whose spread labkit.active.CommitteeSpread computes.
 
-    has_uncertainty = True
+    Raises LabkitError for fewer than two models.
+    """
 
     def __init__(self, potentials: Sequence[Potential]) -> None:
         super().__init__()
@@ -244,37 +229,15 @@ class Committee(Potential):
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).mean(0)
 
-    def evaluate(
-        self, state: State, *, uncertainty: bool = False, neighbours: Neighbours | None = None, **wanted: bool
-    ) -> Evaluation:
-        """Means of what is asked for; with `uncertainty` also the spreads of energy, forces and atomic energies.
-
-        Neighbours are searched once for all members.
-        """
+    def evaluate(self, state: State, *, neighbours: Neighbours | None = None, **wanted: bool) -> Evaluation:
+        """Means of what is asked for, and that of each member; neighbours are searched once for all of them."""
         near = self.neighbours(state) if neighbours is None else neighbours
-        members = [p.evaluate(state, neighbours=near, **wanted) for p in self.potentials]
+        every = [p.evaluate(state, neighbours=near, **wanted) for p in self.potentials]
 
-        def mean(name: str) -> Tensor | None:
-            values = [getattr(m, name) for m in members]
-            return None if values[0] is None else torch.stack(values).mean(0)
+        def stacked(name: str) -> Tensor | None:
+            values = [getattr(e, name) for e in every]
+            return None if any(v is None for v in values) else torch.stack(values)
 
-        def std(name: str) -> Tensor | None:
-            values = [getattr(m, name) for m in members]
-            return None if values[0] is None else torch.stack(values).std(0)
-
-        spread = std("forces") if uncertainty else None
-        return Evaluation(
-            energy=torch.stack([m.energy for m in members]).mean(0),
-            forces=mean("forces"),
-            stress=mean("stress"),
-            per_atom=mean("per_atom"),
-            uncertainty=std("energy") if uncertainty else None,
-            uncertainty_per_atom=std("per_atom") if uncertainty else None,
-            uncertainty_forces=None if spread is None else spread.square().sum(1).sqrt(),
-        )
-
-
-def _knows_doubt(potential: Potential) -> bool:
-    if isinstance(potential, Sum):
-        return any(_knows_doubt(p) for p in potential.potentials)
-    return bool(getattr(potential, "has_uncertainty", False))
+        found = {name: stacked(name) for name in ("energy", "forces", "stress", "per_atom")}
+        means = {name: None if values is None else values.mean(0) for name, values in found.items()}
+        return Evaluation(**means, members=Evaluation(**found))

@@ -1,30 +1,60 @@
-"""How long work reports: a protocol that physics functions take and jobs implement."""
+"""Progress: what long work reports to, and asks whether to stop; physics functions take one and jobs implement it."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 
-class Progress(Protocol):
-    """What a long computation is given to report to.
+class Progress:
+    """Base class of what a long computation reports to; by itself it shows nothing and never stops.
 
-    `update` says how far it is (`step` of `total`, with numbers or objects worth showing); `should_stop` is asked
-    once a block, and a computation that hears True ends there, by raising `Stopped(partial=...)`.
+    `update` says how far the work is (`step` of `total`, with numbers or objects worth showing); `should_stop` is
+    asked once a block, and a computation that hears True ends there, by raising `Stopped(partial=...)`.
     """
 
-    def update(self, step: int, total: int, **metrics: Any) -> None: ...
-
-    def should_stop(self) -> bool: ...
-
-
-class NoProgress:
-    """The default: reports nothing, never stops."""
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        pass
+    def update(self, step: float, total: float, **metrics: Any) -> None:
+        """Called by the work, once a block."""
 
     def should_stop(self) -> bool:
+        """Whether the work is to end after this block."""
         return False
 
+    def part(self, k: float, n: float, size: float = 1, *, result: Callable[[], Any] | None = None) -> Progress:
+        """The progress of part k of n equal parts, or of `size` units that begin at unit k of n.
 
-NO_PROGRESS: Progress = NoProgress()
+        The part reports its own steps, from 0; they arrive here as units of the whole. A `result` that it reports is
+        that of the part and is left out; what is there of the whole is what `result()` gives, at each report.
+
+        >>> class Printed(Progress):
+        ...     def update(self, step, total, **metrics):
+        ...         print(f"{step / total:.0%}")
+        >>> second = Printed().part(1, 2)
+        >>> second.update(30, 100)
+        65%
+        """
+        return self if self is NO_PROGRESS else Part(self, k, n, size, result)
+
+
+@dataclass(frozen=True)
+class Part(Progress):
+    """The progress of `size` units of work, from unit `begin` of the `total` of a whole."""
+
+    whole: Progress
+    begin: float
+    total: float
+    size: float = 1
+    result: Callable[[], Any] | None = None
+
+    def update(self, step: float, total: float, **metrics: Any) -> None:
+        metrics.pop("result", None)
+        if self.result is not None:
+            metrics["result"] = self.result()
+        self.whole.update(self.begin + (step * self.size / total if total else 0), self.total, **metrics)
+
+    def should_stop(self) -> bool:
+        return self.whole.should_stop()
+
+
+NO_PROGRESS = Progress()

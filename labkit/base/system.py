@@ -1,24 +1,21 @@
-"""System and State: what stays and what moves, flat over a batch of systems."""
+"""System: what stays while atoms move, flat over a batch of systems."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import ase
 import numpy as np
 import torch
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_masses, chemical_symbols
 from torch import Tensor
 
-from labkit.base.ase_columns import read_bonds, read_types, type_names, write_columns
+from labkit.base.ase_columns import type_names
+from labkit.base.bonded import bonds_among
 from labkit.base.vocabulary import ELEMENTS, Vocabulary
-from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.units import ASE_TIME
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,15 +144,35 @@ class System:
         """Sum (n, ...) over the atoms of each system, to (S, ...)."""
         return values.new_zeros(self.n_systems, *values.shape[1:]).index_add(0, self.index, values)
 
-    def to(self, device: torch.device | str) -> System:
+    def atoms_of(self, systems: Tensor) -> Tensor:
+        """Indices of all atoms of these systems (k,), one system after the other."""
+        first, counts = torch.tensor(self.offsets[:-1])[systems], self.counts.cpu()[systems]
+        before = torch.cumsum(counts, 0) - counts
+        found = torch.repeat_interleave(first - before, counts) + torch.arange(int(counts.sum()))
+        return found.to(self.index.device)
+
+    def take(self, systems: Tensor) -> System:
+        """Only these systems (k,), numbered in the order in which they are given."""
+        atoms, index = self.atoms_of(systems), torch.arange(len(systems))
         return replace(
             self,
-            numbers=self.numbers.to(device),
-            masses=self.masses.to(device),
-            index=self.index.to(device),
-            pbc=self.pbc.to(device),
-            types=None if self.vocabulary == ELEMENTS else self.types.to(device),
-            bonds=None if self.bonds is None else self.bonds.to(device),
+            numbers=self.numbers[atoms],
+            masses=self.masses[atoms],
+            index=torch.repeat_interleave(index, self.counts.cpu()[systems]).to(self.index),
+            pbc=self.pbc[systems.to(self.pbc.device)],
+            types=None if self.vocabulary == ELEMENTS else self.types[atoms],
+            bonds=None if self.bonds is None else bonds_among(self.bonds, atoms, self.n_atoms),
+        )
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> System:
+        return replace(
+            self,
+            numbers=self.numbers.to(device=device),
+            masses=self.masses.to(device=device, dtype=dtype),
+            index=self.index.to(device=device),
+            pbc=self.pbc.to(device=device),
+            types=None if self.vocabulary == ELEMENTS else self.types.to(device=device),
+            bonds=None if self.bonds is None else self.bonds.to(device=device),
         )
 
     @classmethod
@@ -180,162 +197,6 @@ class System:
             vocabulary=vocabulary,
             bonds=joined([b + start for b, start in zip(bonds, atoms, strict=False)]) if known else None,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """What moves; a step of dynamics returns a new one.
-
-    positions  (n, 3)    Å
-    cell       (S, 3, 3) Å, rows are lattice vectors
-    velocities (n, 3)    Å/fs
-    forces     (n, 3)    eV/Å of the last evaluation, or None
-    aux                  a thermostat's or barostat's own variables
-    step, seed           noise is a function of these alone
-
-    >>> from ase.build import molecule
-    >>> state = State.from_atoms([molecule("H2O"), molecule("CH4")])
-    >>> state.system.n_systems, tuple(state.positions.shape)
-    (2, (8, 3))
-    """
-
-    system: System
-    positions: Tensor
-    cell: Tensor
-    velocities: Tensor
-    forces: Tensor | None = None
-    aux: dict[str, Tensor] = field(default_factory=dict)
-    step: int = 0
-    seed: int = 0
-
-    @classmethod
-    def from_atoms(
-        cls,
-        atoms: ase.Atoms | Sequence[ase.Atoms],
-        *,
-        seed: int = 0,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> State:
-        """Take one ASE Atoms or a sequence of them as one batch.
-
-        Atoms of infinite mass are held, as in `to_atoms`; ASE's own constraints, such as FixAtoms, are not read: use
-        `labkit.engine.hold(state, fixed.index)`. The array "types" holds names of types; atoms that have them and
-        masses may be beads, of the atomic number 0. The array "bonded" (as `to_atoms` writes it) holds bonds.
-
-        Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that
-        is periodic along a lattice vector of length zero.
-        """
-        frames = [atoms] if isinstance(atoms, ase.Atoms) else list(atoms)
-        if not frames:
-            raise LabkitError("no frames were given; expected one ase.Atoms or a sequence of at least one")
-        for number, frame in enumerate(frames):
-            check_atoms(frame, f"frame {number}")
-        dtype, device = dtype or config().dtype, device or config().device
-        counts = torch.tensor([len(frame) for frame in frames])
-
-        def tensor(arrays: list[np.ndarray]) -> Tensor:
-            return torch.as_tensor(np.concatenate(arrays), dtype=dtype, device=device)
-
-        (types, vocabulary), bonds = read_types(frames), read_bonds(frames)
-        system = System(
-            numbers=torch.as_tensor(np.concatenate([f.numbers for f in frames]), dtype=torch.int64, device=device),
-            masses=tensor([f.get_masses() for f in frames]),
-            index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
-            pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
-            types=None if types is None else types.to(device),
-            vocabulary=vocabulary,
-            bonds=None if bonds is None else bonds.to(device),
-        )
-        velocities = tensor([f.get_velocities() / ASE_TIME for f in frames])
-        if system.any_held:  # ASE may have a momentum inf * 0 there
-            velocities = torch.where(system.held[:, None], 0.0, velocities)
-        return cls(
-            system=system,
-            positions=tensor([f.positions for f in frames]),
-            cell=tensor([f.cell.array[None] for f in frames]),
-            velocities=velocities,
-            seed=seed,
-        )
-
-    @classmethod
-    def batch(cls, states: Sequence[State]) -> State:
-        """Several states, of the same or of different systems, as one batch in their order.
-
-        Step and seed are the first one's; forces and aux, which the batch has to find anew, are left out.
-        Raises LabkitError where there is none.
-
-        >>> from ase.build import molecule
-        >>> water = State.from_atoms(molecule("H2O"))
-        >>> State.batch([water] * 3).system.n_systems
-        3
-        """
-        states = list(states)
-        if not states:
-            raise LabkitError("no states were given; expected a sequence of at least one")
-        first = states[0]
-
-        def joined(parts: Sequence[Tensor]) -> Tensor:
-            return torch.cat([part.to(parts[0]) for part in parts])
-
-        system = System.batch([state.system for state in states])
-        moving = (joined([getattr(s, name) for s in states]) for name in ("positions", "cell", "velocities"))
-        return cls(system, *moving, step=first.step, seed=first.seed)
-
-    def to_atoms(self, energy: Tensor | None = None) -> list[ase.Atoms]:
-        """Give the batch back as ASE Atoms, with velocities and, where known, energies (S,) eV and forces.
-
-        Held atoms keep their infinite mass. They do not become FixAtoms, which would make ASE report their forces as
-        zero, and those are what mean forces are made of.
-        """
-        numbers, index = self.system.numbers.cpu().numpy(), self.system.index.cpu().numpy()
-        names = np.array(self.system.vocabulary.names, dtype=object)[self.system.types.cpu().numpy()]
-        bonds = None if self.system.bonds is None else self.system.bonds.cpu().numpy()
-        frames = []
-        for s in range(self.system.n_systems):
-            mine = index == s
-            frame = ase.Atoms(
-                numbers[mine],
-                positions=self.positions.detach().cpu().numpy()[mine],
-                cell=self.cell[s].detach().cpu().numpy(),
-                pbc=self.system.pbc[s].cpu().numpy(),
-                masses=self.system.masses.cpu().numpy()[mine],
-            )
-            own = None if bonds is None else bonds[index[bonds[:, 0]] == s] - self.system.offsets[s]
-            write_columns(frame, names[mine].tolist(), own)
-            velocities = self.velocities.detach().cpu().numpy()[mine] * ASE_TIME
-            if self.system.any_held:  # ASE stores momenta, and inf * 0 is no number
-                frame.set_momenta(self.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)
-            else:
-                frame.set_velocities(velocities)
-            results = {}
-            if energy is not None:
-                results["energy"] = float(energy[s])
-            if self.forces is not None:
-                results["forces"] = self.forces.detach().cpu().numpy()[mine]
-            if results:
-                frame.calc = SinglePointCalculator(frame, **results)
-            frames.append(frame)
-        return frames
-
-    def replace(self, **changes: Any) -> State:
-        """A copy with some fields exchanged."""
-        return replace(self, **changes)
-
-    def to(self, device: torch.device | str) -> State:
-        return replace(
-            self,
-            system=self.system.to(device),
-            positions=self.positions.to(device),
-            cell=self.cell.to(device),
-            velocities=self.velocities.to(device),
-            forces=None if self.forces is None else self.forces.to(device),
-            aux={key: value.to(device) for key, value in self.aux.items()},
-        )
-
-    def volume(self) -> Tensor:
-        """Volumes (S,) in Å^3; zero for an open system without a cell."""
-        return torch.abs(torch.linalg.det(self.cell))
 
 
 def check_atoms(atoms: ase.Atoms, where: str) -> None:

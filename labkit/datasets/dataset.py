@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,16 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.base.state import State
+from labkit.datasets.array_files import write_folder
+from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.collect import collect
-from labkit.datasets.labels import LABELS, Key
+from labkit.datasets.columns import Columns
+from labkit.datasets.digest import digest
+from labkit.datasets.labels import LABELS, Key, label_arrays
+from labkit.datasets.structures import AtomsList, Structures, atoms_of, joined, selected, take
 from labkit.datasets.writing import write_frames
+from labkit.errors import LabkitError, suggest
 
 if TYPE_CHECKING:
     from labkit.datasets.report import Report
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 class Dataset:
     """S frames with n atoms in all, and their labels, NaN where a frame has none.
 
-    atoms           S structures, without calculators
+    atoms           S structures, without calculators: a list, or arrays that make each when it is asked for
     energy          (S,)       eV
     forces          (n, 3)     eV/Å
     stress          (S, 3, 3)  eV/Å^3, +(1/V) dE/dstrain as in ASE
@@ -35,7 +41,8 @@ class Dataset:
     born_charges    (n, 3, 3)  e; row: direction of the field, column: direction of the force
     info            S dicts of everything else: trajectory, sample, ...
 
-    `ds[i]` with an int, slice, list or boolean array is a Dataset again; `a + b` joins two.
+    `ds[which]` with an int, slice, list or boolean array is a Dataset again, `ds.state(which)` a batch of states;
+    `a + b` joins two.
 
     >>> from labkit.datasets import ice
     >>> ds = ice("train", n=50)
@@ -43,14 +50,18 @@ class Dataset:
     ((50,), (600, 3), [1, 8])
     """
 
-    atoms: list[Atoms]
+    atoms: Structures
     energy: np.ndarray
     forces: np.ndarray
     stress: np.ndarray
     polarizability: np.ndarray
     born_charges: np.ndarray
-    info: list[dict[str, Any]]
+    info: Sequence[dict[str, Any]]
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.atoms, (AtomsList, ArrayStructures)):
+            object.__setattr__(self, "atoms", AtomsList(self.atoms))
 
     @classmethod
     def from_atoms(
@@ -79,6 +90,42 @@ class Dataset:
         found = collect(list(frames), asked, name or "frames")
         return cls(found.atoms, **found.labels, info=found.info, name=name)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        positions: np.ndarray,
+        numbers: Sequence[int] | np.ndarray,
+        *,
+        offsets: Sequence[int] | np.ndarray | None = None,
+        cell: Any = None,
+        pbc: Any = False,
+        arrays: Mapping[str, Any] | None = None,
+        info: Mapping[str, np.ndarray] | None = None,
+        name: str = "",
+        **labels: np.ndarray,
+    ) -> Dataset:
+        """Many frames without ASE Atoms: arrays of all of them, which may be mapped files and are not copied.
+
+        positions       (F, N, 3) Å, or (n, 3) with offsets (F + 1,): where each frame's atoms begin, the last's end
+        numbers         (N,), alike in all frames, or (n,)
+        cell, pbc       of each frame or of all
+        arrays          further values of atoms by name, as numbers are, which come along to ASE
+        labels, info    those of Dataset, missing ones are NaN; and further arrays with a row for each frame
+
+        Raises LabkitError, naming the array, frame and atom, for what does not fit or is not finite.
+
+        >>> positions = np.random.default_rng(0).normal(size=(1000, 2, 3))
+        >>> ds = Dataset.from_arrays(positions, [1, 1], energy=np.zeros(1000), name="pairs")
+        >>> ds, ds.state([0, 7]).system.n_atoms
+        (Dataset('pairs', 1000 frames, 2000 atoms), 4)
+        """
+        where = name or "arrays"
+        atoms = ArrayStructures.build(
+            positions, numbers, offsets=offsets, cell=cell, pbc=pbc, arrays=arrays, where=where
+        )
+        found = label_arrays(labels, len(atoms), len(atoms.positions), where)
+        return cls(atoms, **found, info=Columns(info or {}, len(atoms), where), name=name)
+
     def __len__(self) -> int:
         return len(self.atoms)
 
@@ -88,7 +135,7 @@ class Dataset:
     @cached_property
     def counts(self) -> np.ndarray:
         """Atoms of each frame, (S,)."""
-        return np.array([len(a) for a in self.atoms], dtype=int)
+        return self.atoms.counts
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -98,39 +145,47 @@ class Dataset:
     @cached_property
     def species(self) -> np.ndarray:
         """The atomic numbers that occur, ascending."""
-        return np.unique(np.concatenate([a.numbers for a in self.atoms] or [np.zeros(0, int)]))
+        return self.atoms.species
 
     @cached_property
     def hash(self) -> str:
-        """sha256 of structures (with types and bonds) and labels, in their order; name and info do not count."""
-        digest = hashlib.sha256()
-        arrays = [self.counts, *(getattr(self, label.name) for label in LABELS)]
-        for a in self.atoms:
-            arrays += [a.numbers, a.positions, a.cell.array, a.pbc]
-        for array in arrays:
-            array = np.asarray(array, dtype="<f8") + 0.0  # + 0.0 makes -0.0 and 0.0 one number
-            digest.update(np.where(np.isnan(array), np.nan, array).tobytes())
-        for a in self.atoms:  # of beads, whose numbers say nothing
-            for name in ("types", "bonded"):
-                if name in a.arrays:
-                    digest.update(f"{name} {' '.join(map(str, a.arrays[name].ravel().tolist()))}\n".encode())
-        return digest.hexdigest()
+        """sha256 of structures (with types and bonds) and labels, in their order; names and info do not count."""
+        return digest(self.atoms, [getattr(self, label.name) for label in LABELS])
 
     def __getitem__(self, which: int | slice | Sequence[int] | np.ndarray) -> Dataset:
-        rows = np.atleast_1d(_rows(which, len(self)))
-        spans = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in rows]
-        flat = np.concatenate([*spans, np.zeros(0, int)])
-        labels = {x.name: getattr(self, x.name)[flat if x.per_atom else rows] for x in LABELS}
-        atoms, info = [self.atoms[i] for i in rows], [self.info[i] for i in rows]
-        return Dataset(atoms, **labels, info=info, name=self.name)
+        rows = selected(which, len(self))
+        flat = atoms_of(rows, self.offsets)
+        labels = {x.name: take(getattr(self, x.name), flat if x.per_atom else rows) for x in LABELS}
+        info = self.info.pick(rows) if isinstance(self.info, Columns) else [self.info[i] for i in rows]
+        return Dataset(self.atoms.pick(rows), **labels, info=info, name=self.name)
 
     def __iter__(self) -> Iterator[Dataset]:
         return (self[i] for i in range(len(self)))
 
     def __add__(self, other: Dataset) -> Dataset:
-        labels = {x.name: np.concatenate([getattr(self, x.name), getattr(other, x.name)]) for x in LABELS}
+        labels = {x.name: joined(getattr(self, x.name), getattr(other, x.name)) for x in LABELS}
         name = self.name if self.name == other.name else f"{self.name} + {other.name}"
-        return Dataset(self.atoms + other.atoms, **labels, info=self.info + other.info, name=name)
+        arrays = isinstance(self.atoms, ArrayStructures) and isinstance(other.atoms, ArrayStructures)
+        atoms = self.atoms.joined(other.atoms) if arrays else [*self.atoms, *other.atoms]
+        info = self.info + other.info if isinstance(self.info, Columns) else [*self.info, *other.info]
+        return Dataset(atoms, **labels, info=info, name=name)
+
+    def state(self, which: int | slice | Sequence[int] | np.ndarray = slice(None), **options: Any) -> State:
+        """Some frames as one batch, in their order; `options` are dtype and device, as of State.from_atoms."""
+        return self.atoms.state(selected(which, len(self)), **options)
+
+    def label(self, name: str, which: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """One label of some frames, as rows beside `state(which)`: (S, ...), or of forces (n, 3) of their atoms.
+
+        >>> from labkit.datasets import ice
+        >>> ice("train", n=50).label("forces", [3, 1]).shape
+        (24, 3)
+        """
+        known = {label.name: label for label in LABELS}
+        if name not in known:
+            raise LabkitError(f"{name!r} is no label; expected one of {', '.join(known)}{suggest(name, known)}")
+        rows = selected(which, len(self))
+        return take(getattr(self, name), atoms_of(rows, self.offsets) if known[name].per_atom else rows)
 
     def labels(self, i: int) -> dict[str, np.ndarray]:
         """The labels that frame `i` has, by name."""
@@ -171,16 +226,10 @@ class Dataset:
 
         return examine(self, progress)
 
+    def write_arrays(self, folder: str | os.PathLike[str]) -> None:
+        """Write a new folder of .npy files, a file for each array, which `labkit.load` maps; for many frames."""
+        write_folder(folder, self.atoms, {x.name: getattr(self, x.name) for x in LABELS}, self.info)
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write extended XYZ with all digits, compressed if `path` ends in .xz, .gz or .bz2; whole or not at all."""
         write_frames(path, ((a, self.labels(i), self.info[i]) for i, a in enumerate(self.atoms)))
-
-
-def _rows(which: Any, n: int) -> Any:
-    try:
-        if isinstance(which, slice):
-            return np.arange(n)[which]
-        array = np.asarray(which)
-        return np.arange(n)[array if array.size or array.dtype == bool else array.astype(int)]
-    except IndexError as error:
-        raise IndexError(f"{which!r} does not select from {n} frames: {error}") from None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 
+from labkit.datasets.structures import missing
 from labkit.errors import LabkitError, suggest
 
 Key = str | Literal[False] | None
@@ -52,6 +53,32 @@ def candidates(label: Label, keys: Sequence[str]) -> list[str]:
     """
     pattern = re.compile(rf"(?:(?:{METHOD})_)?(?:{'|'.join(label.stems)})(?:_(?:{METHOD}))?", re.IGNORECASE)
     return [key for key in keys if pattern.fullmatch(key)]
+
+
+def label_arrays(given: Mapping[str, Any], frames: int, atoms: int, where: str) -> dict[str, np.ndarray]:
+    """All labels of many frames: those given, in their shapes, and NaN for the others; nothing is copied.
+
+    Raises LabkitError for an unknown name and for a shape that does not fit.
+    """
+    known = {label.name: label for label in LABELS}
+    for name in given:
+        if name not in known:
+            raise LabkitError(f"{where}: unknown label {name!r}; expected {', '.join(known)}{suggest(name, known)}")
+    found = {}
+    for label in LABELS:
+        shape = label.shape(atoms) if label.per_atom else (frames, *label.shape(0))
+        if given.get(label.name) is None:
+            found[label.name] = missing(shape)
+            continue
+        array = given[label.name]
+        array = array if isinstance(array, np.ndarray) else np.asarray(array, dtype=float)
+        by_frame = label.per_atom and frames > 0 and array.shape == (frames, atoms // frames, *shape[1:])
+        if array.dtype.kind != "f" or array.shape != shape and not by_frame:
+            raise LabkitError(
+                f"{where}: {label.name} holds {array.dtype} of the shape {array.shape}; expected floats {shape}"
+            )
+        found[label.name] = array.reshape(shape)
+    return found
 
 
 def values(atoms: Atoms) -> dict[str, Any]:

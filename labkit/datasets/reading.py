@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from ase import Atoms
 
+from labkit.datasets.array_files import read_folder, read_npz
 from labkit.datasets.collect import collect, report
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import CutFrame, chunks, parse
@@ -33,6 +35,9 @@ def load(
     is guessed and named in a DatasetWarning; False leaves a label out. A key with "virial" in its name becomes a
     stress, -virial / volume. Labels that a frame lacks are NaN.
 
+    A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
+    forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
+
     With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
 
     Raises LabkitError that names the file, the frame (counted from 0), the line, key or atom, and says what to do.
@@ -42,6 +47,10 @@ def load(
     >>> load("/tmp/labkit-doctest.xyz.gz", energy_key="energy", forces_key="forces", stress_key=False)
     Dataset('labkit-doctest', 50 frames, 600 atoms)
     """
+    path = Path(path)
+    if path.is_dir() or path.suffix == ".npz":
+        arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
+        return replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
     path = existing(path)
     asked = {
         "energy": energy_key,

@@ -75,18 +75,19 @@ class CellRescaling(Integrator):
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         breathe = (state.step + 1) % self.every == 0
-        moved = self._langevin.advanced(state, potential, dt, stress=breathe)
-        if not breathe:
+        moved = self._langevin.advanced(state, potential, dt, stress=bool(breathe.any()))
+        if not bool(breathe.any()):
             return moved
-        return evaluated(self._rescaled(moved, dt * self.every, state.step), potential, stress=True)
+        rescaled = State.where(breathe, self._rescaled(moved, dt * self.every, state.step), moved)
+        return evaluated(rescaled, potential, stress=True)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
         """Many steps, faster where the potential is compiled: all but those at whose end the cell changes."""
-        last = state.step + steps
-        while state.step < last:
-            quiet = min(self.every - 1 - state.step % self.every, last - state.step)
+        last = state.loop_step + steps
+        while (now := state.loop_step) < last:
+            quiet = min(self.every - 1 - int((state.step % self.every).max()), last - now)
             state = self._langevin.advance(state, potential, dt, quiet) if quiet else state
-            state = self.step(state, potential, dt) if state.step < last else state
+            state = self.step(state, potential, dt) if state.loop_step < last else state
         return state
 
     def bath(self, state: State) -> Tensor:
@@ -96,7 +97,7 @@ class CellRescaling(Integrator):
     def _langevin(self) -> Langevin:
         return Langevin(self.temperature, self.friction, self.constraints)
 
-    def _rescaled(self, state: State, dt: float, step: int) -> State:
+    def _rescaled(self, state: State, dt: float, step: Tensor) -> State:
         thermal = KB * per_system(self.temperature, state, "temperature")
         excess = GPA * per_system(self.pressure, state, "pressure")
         middles, momenta, _ = centres(state, self.constraints)
@@ -104,7 +105,7 @@ class CellRescaling(Integrator):
         excess = excess - internal_pressure(state, self.constraints) - thermal / (2 * volume)
         rate = self.compressibility / GPA / (2 * self.time)
         root = volume.sqrt()
-        kick = noise.normal(state, noise.BAROSTAT, *volume.shape, step=step)
+        kick = noise.normal_of_systems(state, noise.BAROSTAT, step=step)[:, 0]
         grown = (root - dt * rate * root * excess + (dt * rate * thermal).sqrt() * kick) / root
         factor = grown.square().pow(1 / 3)
         each = per_atom(factor, state)

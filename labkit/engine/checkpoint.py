@@ -14,13 +14,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from labkit.base import State
+from labkit.base.state import COUNTERS
 from labkit.engine.fingerprint import differences
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors
+from labkit.files import atomic_tensors, tensors_digest
 
-_FORMAT = "labkit run 1"
+_FORMAT = "labkit run 2"
 _UNITS = "eV, Å, fs, u, K, e"
-_STATE = ("positions", "velocities", "forces", "cell")
+_STATE = ("positions", "velocities", "forces", "cell", "energy", "step", "seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,8 @@ class Checkpoint:
     def write(self, state: State, positions: list[Any]) -> None:
         """Store a state and the observers' positions: plain values, or dicts of these and of tensors."""
         tensors: dict[str, Tensor] = {n: t for n in _STATE if (t := getattr(state, n)) is not None}
-        tensors |= {f"aux.{name}": value for name, value in state.aux.items()}
+        for scope in ("aux", "atom_aux"):
+            tensors |= {f"{scope}.{name}": value for name, value in getattr(state, scope).items()}
         plain = []
         for number, position in enumerate(positions):
             values = position if isinstance(position, dict) else {"": position}
@@ -56,14 +58,14 @@ class Checkpoint:
             "format": _FORMAT,
             "units": _UNITS,
             "run": self.mark,
-            "step": state.step,
-            "seed": state.seed,
+            "step": state.loop_step,
             "observers": self.watchers,
             "positions": plain,
         }
+        header["digest"] = tensors_digest({"labkit": json.dumps(header)}, tensors)
         # one entry: safetensors stores several in random order, and equal runs should have equal files
         atomic_tensors(self.path, tensors, {"labkit": json.dumps(header)})
-        self.last = state.step
+        self.last = state.loop_step
 
     def read(self, like: State) -> Stored | None:
         """The stored state on the device of `like`, or None where there is no checkpoint."""
@@ -81,10 +83,12 @@ class Checkpoint:
         for name in [n for n in tensors if n.startswith("observer.")]:
             _, number, key = name.split(".", 2)
             positions[int(number)][key] = tensors.pop(name)
-        aux = {n.removeprefix("aux."): tensors[n] for n in tensors if n.startswith("aux.")}
-        parts = {name: tensors.get(name) for name in _STATE}
+        parts: dict[str, Any] = {name: tensors.get(name) for name in _STATE}
+        for scope in ("aux", "atom_aux"):
+            parts[scope] = {n.removeprefix(f"{scope}."): t for n, t in tensors.items() if n.startswith(f"{scope}.")}
+        parts |= {name: tensors[name].cpu() for name in COUNTERS}
         self.last = header["step"]
-        return Stored(like.replace(**parts, aux=aux, step=self.last, seed=header["seed"]), positions)
+        return Stored(like.replace(**parts), positions)
 
     def clear(self, *, everything: bool) -> None:
         """Remove what a killed run left half-written and, with `everything`, the checkpoint itself."""
@@ -108,5 +112,11 @@ class Checkpoint:
             raise LabkitError(
                 f"{self.path}: format is {header.get('format')!r}, expected {_FORMAT!r}; it is no checkpoint of a run, "
                 "or one of another version of labkit: start anew with resume=False or another file"
+            )
+        digest = header.pop("digest", None)
+        if digest != tensors_digest({"labkit": json.dumps(header)}, tensors):
+            raise LabkitError(
+                f"{self.path}: is damaged: its numbers are not those that were written; give another file, or start "
+                "anew with resume=False"
             )
         return header, tensors

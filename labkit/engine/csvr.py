@@ -87,15 +87,14 @@ class Csvr(Integrator):
 
     def conserved(self, state: State) -> Tensor:
         """Total energy less the heat from the thermostat, (S,) eV; drifts only by the timestep's error."""
-        return state.aux["energy"] + kinetic_energy(state) - state.aux["heat"]
+        return state.energy + kinetic_energy(state) - state.aux["heat"]
 
-    def _rescaled(self, state: State, dt: float, step: int) -> State:
-        random = noise.generator(state, noise.THERMOSTAT, step)
+    def _rescaled(self, state: State, dt: float, step: Tensor) -> State:
         target = per_system(self.temperature, state, "temperature")
         free = self.degrees_of_freedom(state.system)
         kinetic = kinetic_energy(state)
-        kick = torch.empty_like(target).normal_(generator=random)
-        rest = 2.0 * torch._standard_gamma(0.5 * (free - 1.0), generator=random)
+        kick = noise.normal_of_systems(state, noise.RESCALING, step=step)[:, 0]
+        rest = noise.chi_square(state, free - 1.0, noise.THERMOSTAT, step=step)
         keep = math.exp(-dt / self.time)
         ratio = 0.5 * KB * target / kinetic * (1.0 - keep)
         square = keep + ratio * (kick**2 + rest) + 2.0 * kick * (keep * ratio).sqrt()
@@ -107,4 +106,4 @@ class Csvr(Integrator):
 
 def _heat(state: State) -> Tensor:
     """What the thermostat has given, none where the state comes from other dynamics."""
-    return state.aux.get("heat", torch.zeros_like(state.aux["energy"]))
+    return state.aux.get("heat", torch.zeros_like(state.energy))

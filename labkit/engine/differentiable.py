@@ -16,7 +16,7 @@ from labkit.engine.health import Health
 from labkit.errors import LabkitError
 
 Observe = Callable[[State], Tensor]
-_FIELDS = ("positions", "velocities", "cell", "forces")
+_FIELDS = ("positions", "velocities", "cell", "forces", "energy")
 
 
 def rollout(
@@ -57,17 +57,17 @@ def rollout(
     plain = size >= steps  # one graph, in which nothing can be missed
     if torch.is_grad_enabled() and not plain:
         plan.refuse_unseen(state)
-    health, last = Health(state, dt), state.step + steps
-    plan.origin = state.step
-    while state.step < last:
-        piece = _Segment(plan, state, min(size, last - state.step))
+    health, last = Health(state, dt), state.loop_step + steps
+    plan.origin = state.loop_step
+    while state.loop_step < last:
+        piece = _Segment(plan, state, min(size, last - state.loop_step))
         before, (state, found) = state, piece.advanced(plain)
         seen += found
         if not health.good(state):
             complaint = health.complaint(state)
             raise LabkitError(
-                f"between steps {before.step} and {state.step}: {complaint}; most often the timestep is too large "
-                f"(it is {dt:g} fs), or a parameter has left where it makes sense: take smaller steps in both"
+                f"between steps {before.loop_step} and {state.loop_step}: {complaint}; most often the timestep is too "
+                f"large (it is {dt:g} fs), or a parameter has left where it makes sense: take smaller steps in both"
             )
     return state, torch.stack(seen) if seen else None
 
@@ -90,7 +90,7 @@ class _Plan:
         leaves = [_cut(tensor) for tensor in own.given]
         with torch.enable_grad():
             after = self.integrator.step(own.state(leaves), self.potential, self.dt)
-            results = [getattr(after, name) for name in _FIELDS] + list(after.aux.values())
+            results = _values(after)
             results += [self.observe(after)] if self.observe is not None else []
         known = {id(tensor) for tensor in (*leaves, *self.followed)}
         past = {tensor.grad_fn for tensor in self.followed if tensor.grad_fn is not None}
@@ -116,17 +116,15 @@ class _Segment:
     plan: _Plan
     start: State
     steps: int
-    aux: list[str] = field(default_factory=list)  # names at the end
+    more: list[tuple[str, str]] = field(default_factory=list)  # scopes and names of aux at the end
 
     @property
     def given(self) -> list[Tensor]:
-        return [getattr(self.start, name) for name in _FIELDS] + list(self.start.aux.values())
+        return _values(self.start)
 
     def state(self, tensors: Sequence[Tensor]) -> State:
         """The state at the start, made of these tensors."""
-        kept = dict(zip(_FIELDS, tensors, strict=False))
-        aux = dict(zip(self.start.aux, tensors[len(_FIELDS) :], strict=False))
-        return self.start.replace(**kept, aux=aux)
+        return _replaced(self.start, tensors, _names(self.start))
 
     def advanced(self, plain: bool) -> tuple[State, list[Tensor]]:
         """The state at the end and what was observed, linked to the start by a graph or a node that computes anew."""
@@ -135,13 +133,8 @@ class _Segment:
             found = list(_Recomputed.apply(self, *tensors))
         else:
             found = self.run(self.given, follow=plain)
-        values = [found.pop(0) for _ in range(len(_FIELDS) + len(self.aux))]
-        end = self.start.replace(
-            **dict(zip(_FIELDS, values, strict=False)),
-            aux=dict(zip(self.aux, values[len(_FIELDS) :], strict=True)),
-            step=self.start.step + self.steps,
-        )
-        return end, found
+        values = [found.pop(0) for _ in range(len(_FIELDS) + len(self.more))]
+        return _replaced(self.start, values, self.more).replace(step=self.start.step + self.steps), found
 
     def run(self, tensors: Sequence[Tensor], *, follow: bool) -> list[Tensor]:
         """Results of the steps, in a graph from `tensors` or, each step, cut off from what was before."""
@@ -150,12 +143,11 @@ class _Segment:
         for _ in range(self.steps):
             state = plan.integrator.step(state, plan.potential, plan.dt)
             if not follow:
-                aux = {name: _cut(value) for name, value in state.aux.items()}
-                state = state.replace(**{name: _cut(getattr(state, name)) for name in _FIELDS}, aux=aux)
-            if plan.observe is not None and (state.step - plan.origin) % plan.every == 0:
+                state = _replaced(state, [_cut(tensor) for tensor in _values(state)], _names(state))
+            if plan.observe is not None and (state.loop_step - plan.origin) % plan.every == 0:
                 seen.append(_observed(plan.observe, state))
-        self.aux = list(state.aux)
-        return [getattr(state, name) for name in _FIELDS] + list(state.aux.values()) + seen
+        self.more = _names(state)
+        return _values(state) + seen
 
 
 class _Recomputed(torch.autograd.Function):
@@ -186,6 +178,25 @@ class _Recomputed(torch.autograd.Function):
         ends, slopes = zip(*ends, strict=True)
         found = iter(torch.autograd.grad(ends, wanted, slopes, allow_unused=True))
         return None, *(next(found) if tensor.requires_grad else None for tensor in inputs)
+
+
+def _names(state: State) -> list[tuple[str, str]]:
+    """Scope and name of all that aux holds."""
+    return [(scope, name) for scope in ("aux", "atom_aux") for name in getattr(state, scope)]
+
+
+def _values(state: State) -> list[Tensor]:
+    """What moves, in the order of `_FIELDS` and `_names`."""
+    more = [getattr(state, scope)[name] for scope, name in _names(state)]
+    return [getattr(state, name) for name in _FIELDS] + more
+
+
+def _replaced(state: State, values: Sequence[Tensor], more: Sequence[tuple[str, str]]) -> State:
+    """The state with these values, of which those after the fields have the names `more`."""
+    rows: dict[str, dict[str, Tensor]] = {"aux": {}, "atom_aux": {}}
+    for (scope, name), value in zip(more, values[len(_FIELDS) :], strict=False):
+        rows[scope][name] = value
+    return state.replace(**dict(zip(_FIELDS, values, strict=False)), **rows)
 
 
 def _cut(tensor: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
         "types": "elements" if system.vocabulary == ELEMENTS else describe(system.of_types),
         "bonds": None if system.bonds is None else digest([system.bonds]),
         "precision": str(state.positions.dtype),
-        "seed": state.seed,
+        "seed": describe(state.seed if len(state.seed) > 1 else int(state.seed)),
         "potential": _name(potential),
         "settings of the potential": _settings(potential),
         "parameters of the potential": _module(potential),

@@ -24,14 +24,14 @@ class Health:
     """
 
     def __init__(self, state: State, dt: float) -> None:
-        energy = state.aux.get("energy")
+        energy = state.energy
         self.dt = abs(float(dt))
         self._allowed = FALL * state.system.counts
         self._energy = None if energy is None else energy.detach().clone()
 
     def good(self, state: State) -> bool:
         """One number from the device, whatever the size of the batch."""
-        positions, energy, velocities = state.positions, state.aux.get("energy"), state.velocities
+        positions, energy, velocities = state.positions, state.energy, state.velocities
         fine = torch.isfinite(positions.sum() + velocities.sum()) & ~self._leaps(state).any()
         if energy is not None and self._energy is not None:
             fine = fine & ((energy - self._energy).abs() <= self._allowed).all()
@@ -46,7 +46,7 @@ class Health:
         if bool(leaps.any()):
             fastest = float(state.velocities.norm(dim=1).max())
             return f"{_atoms(state, leaps)}: moves by {fastest * self.dt:.3g} Å in one step"
-        energy = state.aux["energy"]
+        energy = state.energy
         wrong = torch.nonzero(~((energy - self._energy).abs() <= self._allowed)).flatten().tolist()
         values = ", ".join(f"{float(energy[s]):.6g} eV (at the start {float(self._energy[s]):.6g})" for s in wrong[:3])
         forces = state.forces

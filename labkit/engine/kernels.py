@@ -22,14 +22,6 @@ def drift(r, v, dt):
             r[i, x] += dt * v[i, x]
 
 
-@numba.njit(cache=True)
-def mix(v, keep, width, noise):
-    """v = keep v + width noise in place, with one number an atom."""
-    for i in range(len(v)):
-        for x in range(3):
-            v[i, x] = keep[i] * v[i, x] + width[i] * noise[i, x]
-
-
 @numba.njit(cache=True, error_model="numpy")
 def shake(first, second, sizes, inverse, target, reference, moved, tolerance, iterations, out, error):
     """Write `moved` (n, 3) on the constraints to `out`, a copy of it, and errors of |r|²/d² to `error` (C, k)."""

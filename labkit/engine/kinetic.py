@@ -55,7 +55,7 @@ def temperature_under(state: State, integrator: Integrator | None) -> Tensor:
 def thermal_velocities(state: State, temperatures: Tensor, stream: int) -> Tensor:
     """Velocities (n, 3) Å/fs with variance k_B T/m, from the noise of this step; temperatures (S,) K."""
     width = thermal_width(KB / KINETIC * per_atom(temperatures, state), state.system)
-    return width * noise.normal(state, stream, *state.positions.shape)
+    return width * noise.normal(state, stream)
 
 
 def thermal_width(energies: Tensor, system: System) -> Tensor:

@@ -67,19 +67,17 @@ class Langevin(Integrator):
 
     def _thermostat(self, state: State, dt: float) -> State:
         keep, width = self._weights(state, dt)
-        random = noise.normal(state, noise.THERMOSTAT, *state.positions.shape)
+        random = noise.normal(state, noise.THERMOSTAT)
         return state.replace(velocities=keep[:, None] * state.velocities + width[:, None] * random)
 
     def _mixing(self, state: State, dt: float) -> Thermostat:
-        from labkit.engine.kernels import mix  # late: needs numba
+        from labkit.engine.noise_kernels import thermalise  # late: needs numba
 
         keep, width = (t.double().numpy() for t in self._weights(state, dt))
+        offsets, steps, seeds = np.array(state.system.offsets), state.step.numpy(), state.seed.numpy()
 
-        made = noise.generator(state, noise.THERMOSTAT)
-
-        def thermostat(step: int, velocities: np.ndarray) -> None:
-            random = noise.normal(state, noise.THERMOSTAT, *velocities.shape, step=step, made=made)
-            mix(velocities, keep, width, random.double().numpy())
+        def thermostat(done: int, velocities: np.ndarray) -> None:
+            thermalise(velocities, keep, width, offsets, noise.THERMOSTAT, steps, seeds, done)
 
         return thermostat
 

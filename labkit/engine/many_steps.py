@@ -13,7 +13,7 @@ from labkit.config import compiler
 from labkit.engine.constraints import Constraints
 from labkit.units import FORCE_TO_ACCELERATION
 
-#: (step that is being made, velocities): changes the velocities in the middle of a step
+#: (steps made so far, velocities): changes the velocities in the middle of a step
 Thermostat = Callable[[int, np.ndarray], None]
 
 
@@ -58,25 +58,25 @@ def _moved(
 
     dtype = state.positions.dtype
     r, v, f = (t.detach().double().numpy().copy() for t in (state.positions, state.velocities, state.forces))
-    masses, energy = state.system.masses.double(), state.aux["energy"].numpy()
+    masses, energy, loop_step = state.system.masses.double(), state.energy.numpy(), state.loop_step
     weight = FORCE_TO_ACCELERATION / masses.numpy()
     binds = constraints is not None and len(constraints.moving(masses))
     rigid = constraints.on_arrays(masses) if binds else None
 
-    def move(by: float, step: int) -> None:
+    def move(by: float, done: int) -> None:
         if rigid is None:
             drift(r, v, by)
         else:
-            rigid.drift(r, v, by, step)
+            rigid.drift(r, v, by, loop_step + done)
 
-    for step in range(state.step, state.step + steps):
+    for done in range(steps):
         kick(v, f, weight, 0.5 * dt)
         if mix is None:
-            move(dt, step)
+            move(dt, done)
         else:
-            move(0.5 * dt, step)
-            mix(step, v)
-            move(0.5 * dt, step)
+            move(0.5 * dt, done)
+            mix(done, v)
+            move(0.5 * dt, done)
         energy = compute(r, f)
         kick(v, f, weight, 0.5 * dt)
         if rigid is not None:
@@ -84,7 +84,7 @@ def _moved(
         if dtype == torch.float32:
             for a in (r, v, f):
                 a[:] = a.astype(np.float32)
-    aux = {**state.aux, "energy": torch.from_numpy(energy).to(dtype)}
-    aux.pop("stress", None)  # one of earlier positions
-    positions, velocities, forces = (torch.from_numpy(a).to(dtype) for a in (r, v, f))
-    return state.replace(positions=positions, velocities=velocities, forces=forces, aux=aux, step=state.step + steps)
+    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # one of earlier positions
+    names = ("positions", "velocities", "forces", "energy")
+    fields = {name: torch.from_numpy(a).to(dtype) for name, a in zip(names, (r, v, f, energy), strict=True)}
+    return state.replace(**fields, aux=aux, step=state.step + steps)

@@ -119,7 +119,7 @@ def _minimised(
         state = evaluated(state.replace(positions=moved), potential)
     else:
         if rule.last is not None:  # the last trial may have gone uphill
-            worse = per_atom(state.aux["energy"] > rule.last[2], state)
+            worse = per_atom(state.energy > rule.last[2], state)
             state = evaluated(state.replace(positions=torch.where(worse, rule.last[0], state.positions)), potential)
     progress.update(steps, steps)
     return state
@@ -183,7 +183,7 @@ class _Lbfgs:
     last: tuple[Tensor, Tensor, Tensor] | None = None
 
     def propose(self, state: State, forces: Tensor) -> tuple[Tensor, Tensor]:
-        dot, energy = _dot(state), state.aux["energy"]
+        dot, energy = _dot(state), state.energy
         if self.last is None:
             self.limit = torch.full_like(energy, self.max_step)
             self.scale = torch.full_like(energy, 1.0 / 70.0)  # Å²/eV: a stiff bond, as ASE takes it

@@ -12,7 +12,7 @@ from labkit.units import FORCE_TO_ACCELERATION
 
 
 def evaluated(state: State, potential: Potential, *, stress: bool = False) -> State:
-    """The state with forces, aux["energy"] (S,) eV and, if asked for, aux["stress"] (S, 3, 3) eV/Å^3.
+    """The state with forces, energy (S,) eV and, if asked for, aux["stress"] (S, 3, 3) eV/Å^3.
 
     Keeps the graph where gradients are enabled and something in the state or the potential requires them; run under
     torch.no_grad() (as `simulate` does) to compute without.
@@ -22,11 +22,10 @@ def evaluated(state: State, potential: Potential, *, stress: bool = False) -> St
         or any(p.requires_grad for p in potential.parameters())
     )
     found = potential.evaluate(state, forces=True, stress=stress, create_graph=follow)
-    aux = {**state.aux, "energy": found.energy}
-    aux.pop("stress", None)  # one of earlier positions
+    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # one of earlier positions
     if stress:
         aux["stress"] = found.stress
-    return state.replace(forces=found.forces, aux=aux)
+    return state.replace(forces=found.forces, energy=found.energy, aux=aux)
 
 
 def started(state: State, potential: Potential, constraints: Constraints | None, *, stress: bool = False) -> State:
@@ -37,7 +36,7 @@ def started(state: State, potential: Potential, constraints: Constraints | None,
     if constraints is not None:
         constraints.check(system, state.positions)
         masses = state.system.masses
-        positions = constraints.positions(state.positions, state.positions, masses, state.step)
+        positions = constraints.positions(state.positions, state.positions, masses, state.loop_step)
         velocities = constraints.velocities(positions, state.velocities, masses)
         state = state.replace(positions=positions, velocities=velocities)
     return evaluated(state, potential, stress=stress)
@@ -61,7 +60,7 @@ def drifted(state: State, dt: float, constraints: Constraints | None) -> State:
     if constraints is None:
         return state.replace(positions=moved)
     masses = state.system.masses
-    positions = constraints.positions(state.positions, moved, masses, state.step)
+    positions = constraints.positions(state.positions, moved, masses, state.loop_step)
     return state.replace(positions=positions, velocities=state.velocities + (positions - moved) / dt)
 
 

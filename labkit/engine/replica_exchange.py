@@ -65,15 +65,15 @@ class ReplicaExchange(Integrator):
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         moved = self.integrator.step(self._begun(state, potential), potential, dt)
-        return moved if moved.step % self.every else self._exchanged(moved, potential, state.step)
+        return moved if moved.loop_step % self.every else self._exchanged(moved, potential, state)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
         """Many steps, faster where the potential is compiled."""
-        last = state.step + steps
-        while state.step < last:
-            quiet = min(self.every - 1 - state.step % self.every, last - state.step)
+        last = state.loop_step + steps
+        while (now := state.loop_step) < last:
+            quiet = min(self.every - 1 - now % self.every, last - now)
             state = self.integrator.advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
-            state = self.step(state, potential, dt) if state.step < last else state
+            state = self.step(state, potential, dt) if state.loop_step < last else state
         return state
 
     def acceptance(self, state: State) -> Tensor:
@@ -110,28 +110,28 @@ class ReplicaExchange(Integrator):
         """The integrator's own; it goes with the configuration to its new place."""
         return self.integrator.conserved(state)
 
-    def _exchanged(self, state: State, potential: Potential, step: int) -> State:
+    def _exchanged(self, state: State, potential: Potential, before: State) -> State:
         temperatures = self.integrator.bath(state)
         tried, trial = self._lower(state), None
         if self.hamiltonians:
             trial = self._permuted(state, self._source(tried), temperatures)
             trial = evaluated(trial, potential)
-            change = self._rows((state.aux["energy"] - trial.aux["energy"]) / (KB * temperatures))
+            change = self._rows((state.energy - trial.energy) / (KB * temperatures))
             exponent = change + change.roll(-1, 1)
         else:
-            beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.aux["energy"])
+            beta, energy = self._rows(1 / (KB * temperatures)), self._rows(state.energy)
             exponent = (beta - beta.roll(-1, 1)) * (energy - energy.roll(-1, 1))
-        random = noise.generator(state, noise.EXCHANGE, step)
-        swap = tried & (torch.empty_like(exponent).uniform_(generator=random).log() < exponent)
+        random = noise.uniform(before, noise.EXCHANGE, exponent.numel()).reshape(exponent.shape)
+        swap = tried & (random.log() < exponent)
         source = self._source(swap)
         after = self._permuted(state, source, temperatures)
         if trial is not None:  # where a configuration is new, so are its forces
             new = source != torch.arange(len(source), device=source.device)
-            aux = {**after.aux, "energy": torch.where(new, trial.aux["energy"], state.aux["energy"])}
+            energy, aux = torch.where(new, trial.energy, state.energy), dict(after.aux)
             if "heat" in aux:  # as is what another potential makes of the same configuration
-                aux["heat"] = aux["heat"] + aux["energy"] - state.aux["energy"][source]
+                aux["heat"] = aux["heat"] + energy - state.energy[source]
             forces = torch.where(new[state.system.index, None], trial.forces, state.forces)
-            after = after.replace(forces=forces, aux=aux)
+            after = after.replace(forces=forces, energy=energy, aux=aux)
         return self._counted(after, tried, swap)
 
     def _source(self, swap: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class ReplicaExchange(Integrator):
         """Which places are the lower ones of a pair at this step, (ladders, S/ladders)."""
         shape = self.ladders, state.system.n_systems // self.ladders
         place = torch.arange(shape[1], device=state.positions.device)
-        parity = state.step // self.every % 2
+        parity = state.loop_step // self.every % 2
         return ((place % 2 == parity) & (place + 1 < shape[1])).expand(shape)
 
     def _permuted(self, state: State, source: Tensor, temperatures: Tensor) -> State:
@@ -153,16 +153,16 @@ class ReplicaExchange(Integrator):
         first = system.counts.cumsum(0) - system.counts
         shift = (first[source] - first).index_select(0, system.index)
         atoms = torch.arange(system.n_atoms, device=shift.device) + shift
-        order = {system.n_systems: source, system.n_atoms: atoms}
         stay = (ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS)  # of places or walkers, not of configurations
-        moving = [name for name, value in state.aux.items() if name not in stay and value.ndim and len(value) in order]
-        aux = state.aux | {name: state.aux[name].index_select(0, order[len(state.aux[name])]) for name in moving}
+        aux = {k: v if k in stay else v.index_select(0, source) for k, v in state.aux.items()}
         scale = (temperatures / temperatures[source]).sqrt()
         after = state.replace(
             positions=state.positions.index_select(0, atoms),
             velocities=per_atom(scale, state) * state.velocities.index_select(0, atoms),
             forces=state.forces.index_select(0, atoms),
+            energy=state.energy.index_select(0, source),
             aux=aux,
+            atom_aux={k: v.index_select(0, atoms) for k, v in state.atom_aux.items()},
         )
         if "heat" in aux:  # the scaling, too, is heat that the thermostats have given
             aux["heat"] = aux["heat"] + kinetic_energy(after) - kinetic_energy(state)[source]

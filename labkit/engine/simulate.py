@@ -53,7 +53,7 @@ def simulate(
     """
     _check(state, integrator, steps, dt, observers, checkpoint_every)
     _check_paths([*(observer.path for observer in observers), checkpoint])
-    last = state.step + int(steps)
+    last = state.loop_step + int(steps)
     store = None
     if checkpoint is not None:
         names = [f"{type(o).__name__} every {o.every}" for o in observers]
@@ -83,6 +83,7 @@ class _Loop:
     ) -> None:
         self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
         self.observers, self.progress, self.store = observers, progress, store
+        self.first = state.loop_step
         self.unchanged = Unchanged(potential)
         self.health: Health | None = None
         self._shown = self._asked = -1e9
@@ -94,10 +95,10 @@ class _Loop:
         self.unchanged.reset()
         stored = None if self.store is None else self.store.read(state)
         if stored is not None:
-            if stored.state.step > self.last:
+            if stored.state.loop_step > self.last:
                 raise LabkitError(
-                    f"{self.store.path}: is at step {stored.state.step}, beyond step {self.last} where this run ends; "
-                    "ask for more steps, give each run its own checkpoint file, or start anew with resume=False"
+                    f"{self.store.path}: is at step {stored.state.loop_step}, beyond step {self.last} where this run "
+                    "ends; ask for more steps, give each run its own checkpoint file, or start anew with resume=False"
                 )
             run = Run(stored.state, self.potential, self.integrator, self.dt)
             for observer, position in zip(self.observers, stored.positions, strict=True):
@@ -108,11 +109,12 @@ class _Loop:
         try:
             state = self.integrator.init(state, self.potential)
         except LabkitError as error:
-            raise LabkitError(_at(f"step {state.step}, before the first", error)) from error
+            raise LabkitError(_at(f"step {state.loop_step}, before the first", error)) from error
+        self._check_results(state, "init")
         self.health = Health(state, self.dt)
         if not self.health.good(state):
             raise LabkitError(
-                f"step {state.step}, before the first: {self.health.complaint(state)}; {self.health.advice(state)}"
+                f"step {state.loop_step}, before the first: {self.health.complaint(state)}; {self.health.advice(state)}"
             )
         run = Run(state, self.potential, self.integrator, self.dt)
         for observer in self.observers:
@@ -121,17 +123,17 @@ class _Loop:
 
     def run(self, checkpoint_every: int) -> State:
         if not self.resumed:
-            if self.state.step == 0:
+            if self.state.loop_step == 0:
                 self._observe()
             self._save()
-        good, checked = self.state, self.state.step
-        while self.state.step < self.last:
+        good, checked = self.state, self.state.loop_step
+        while self.state.loop_step < self.last:
             if self._stopping():
                 self._verify(good)
                 self._save()
-                raise Stopped(f"stopped at step {self.state.step} of {self.last}", partial=self.state)
+                raise Stopped(f"stopped at step {self.state.loop_step} of {self.last}", partial=self.state)
             self.state = self._advanced(good, self._until(checked, checkpoint_every))
-            step = self.state.step
+            step = self.state.loop_step
             due = any(step % o.every == 0 for o in self.observers)
             saving = self.store is not None and step % checkpoint_every == 0
             if due or saving or step == self.last or step - checked >= BLOCK:
@@ -142,13 +144,13 @@ class _Loop:
             if saving and step != self.last:
                 self._save()
             self._show(good)
-        if self.store is not None and self.store.last != self.state.step:
+        if self.store is not None and self.store.last != self.state.loop_step:
             self._save()
         return self.state
 
     def _until(self, checked: int, checkpoint_every: int) -> int:
         """How many steps to make in one go: not beyond what comes next, and no longer than Stop may wait."""
-        step = self.state.step
+        step = self.state.loop_step
         every = [o.every for o in self.observers] + ([checkpoint_every] if self.store is not None else [])
         soonest = min([self.last, checked + BLOCK, *(step - step % k + k for k in every)]) - step
         return max(1, min(soonest, int(ASKED / self._pace)))
@@ -156,29 +158,48 @@ class _Loop:
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
         try:
-            return self.integrator.advance(self.state, self.unchanged, self.dt, steps)
+            state = self.integrator.advance(self.state, self.unchanged, self.dt, steps)
+            self._check_results(state, "step", self.state.loop_step + steps)
+            return state
         except LabkitError as error:
-            raise self._failure(good, _at(f"step {self.state.step + 1}", error), self.state.step + steps) from error
+            raise self._failure(
+                good, _at(f"step {self.state.loop_step + 1}", error), self.state.loop_step + steps
+            ) from error
         finally:
             self._pace = (time.perf_counter() - began) / steps
 
+    def _check_results(self, state: State, method: str, expected: int | None = None) -> None:
+        """Raise LabkitError where the integrator leaves out what its states must have."""
+        name = f"{type(self.integrator).__name__}.{method}"
+        missing = [field for field in ("forces", "energy") if getattr(state, field) is None]
+        if missing:
+            raise LabkitError(
+                f"{name} gives a state without {missing[0]}; expected state.replace(forces=found.forces, "
+                "energy=found.energy) with what potential.evaluate has found"
+            )
+        if expected is not None and state.loop_step != expected:
+            raise LabkitError(
+                f"{name} gives a state of step {state.loop_step}, expected {expected}: each step has to give "
+                "state.replace(step=state.step + 1), or all steps see the same noise"
+            )
+
     def _verify(self, good: State) -> None:
         if not self.health.good(self.state):
-            where = f"between steps {good.step} and {self.state.step}: {self.health.complaint(self.state)}"
+            where = f"between steps {good.loop_step} and {self.state.loop_step}: {self.health.complaint(self.state)}"
             raise self._failure(good, where)
 
     def _failure(self, good: State, otherwise: str, upto: int = 0) -> LabkitError:
         """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
-        text, state, upto = otherwise, good, upto or self.state.step
+        text, state, upto = otherwise, good, upto or self.state.loop_step
         self.unchanged.reset()
         try:
-            while state.step < upto:
+            while state.loop_step < upto:
                 state = self.integrator.advance(state, self.unchanged, self.dt, 1)
                 if not self.health.good(state):
-                    text = f"step {state.step}: {self.health.complaint(state)}"
+                    text = f"step {state.loop_step}: {self.health.complaint(state)}"
                     break
         except LabkitError as error:
-            text = _at(f"step {state.step + 1}", error)
+            text = _at(f"step {state.loop_step + 1}", error)
         store = self.store
         kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
         return LabkitError(
@@ -187,7 +208,7 @@ class _Loop:
         )
 
     def _observe(self) -> None:
-        step, known = self.state.step, Evaluation(energy=self.state.aux["energy"], forces=self.state.forces)
+        step, known = self.state.loop_step, Evaluation(energy=self.state.energy, forces=self.state.forces)
         for observer in self.observers:
             if step % observer.every == 0:
                 observer(self.state, known)
@@ -206,15 +227,15 @@ class _Loop:
 
     def _show(self, good: State) -> None:
         """Numbers of the last state that was looked at: never of one that may have exploded."""
-        step = self.state.step
+        step = self.state.loop_step
         if self.progress is NO_PROGRESS or ((now := time.monotonic()) - self._shown < SHOWN and step < self.last):
             return
         self._shown = now
         self.progress.update(
-            step,
-            self.last,
+            step - self.first,
+            self.last - self.first,
             time_ps=step * self.dt * 1e-3,
-            energy=float(good.aux["energy"].mean()),
+            energy=float(good.energy.mean()),
             temperature=float(temperature_under(good, self.integrator).mean()),
         )
 

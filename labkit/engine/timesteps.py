@@ -78,23 +78,24 @@ def energy_errors(
     steps = [round(time / dt) for dt in timesteps]
     found = EnergyErrors()
     for number, dt in enumerate(timesteps):
-        watch = _Watch(progress, sum(steps[:number]), sum(steps), found)
-        curve, error = _one(state, potential, dt, steps[number], watch)
+        part = progress.part(sum(steps[:number]), sum(steps), steps[number], result=lambda found=found: found)
+        try:
+            curve, error = _one(state, potential, dt, steps[number], part)
+        except Stopped as stop:
+            raise Stopped(str(stop), partial=found) from stop
         found = EnergyErrors({**found.curves, dt: curve}, {**found.errors, dt: error})
     progress.update(sum(steps), sum(steps), result=found)
     return found
 
 
-def _one(state: State, potential: Potential, dt: float, steps: int, watch: _Watch) -> tuple[tuple, float]:
+def _one(state: State, potential: Potential, dt: float, steps: int, progress: Progress) -> tuple[tuple, float]:
     begun = state.replace(step=0)
     record = Record(total_per_atom, every=max(1, round(LOOK / dt)))
     exploded = False
     try:
-        simulate(begun, potential, VelocityVerlet(), steps, dt, observers=[record], progress=watch)
+        simulate(begun, potential, VelocityVerlet(), steps, dt, observers=[record], progress=progress)
     except LabkitError:  # the start was looked at before: what fails on the way has blown up
         exploded = True
-    except Stopped as stop:
-        raise Stopped(str(stop), partial=watch.found) from stop
     energy = 1000 * (record.values - record.values[0]).squeeze(2).numpy()
     exploded = exploded or bool((np.abs(energy) > 1000 * LOST).any())
     error = float("nan") if exploded else float(np.sqrt(energy.var(0).mean()))
@@ -103,20 +104,4 @@ def _one(state: State, potential: Potential, dt: float, steps: int, watch: _Watc
 
 def total_per_atom(state: State) -> Tensor:
     """Potential and kinetic energy over the number of atoms, (S,) eV."""
-    return (state.aux["energy"] + kinetic_energy(state)) / state.system.counts
-
-
-@dataclass(frozen=True, eq=False)
-class _Watch:
-    """The progress of one run as that of all."""
-
-    progress: Progress
-    before: int
-    total: int
-    found: EnergyErrors
-
-    def update(self, step: int, total: int, **metrics: object) -> None:
-        self.progress.update(self.before + step, self.total, result=self.found)
-
-    def should_stop(self) -> bool:
-        return self.progress.should_stop()
+    return (state.energy + kinetic_energy(state)) / state.system.counts

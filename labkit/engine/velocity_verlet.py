@@ -46,4 +46,4 @@ class VelocityVerlet(Integrator):
 
     def conserved(self, state: State) -> Tensor:
         """Total energy, (S,) eV."""
-        return state.aux["energy"] + kinetic_energy(state)
+        return state.energy + kinetic_energy(state)

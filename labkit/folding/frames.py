@@ -60,7 +60,7 @@ class Frames(Observer):
         positions = positions - positions[:, : len(self.maps[0])].mean(1, keepdim=True)
         mapped = [torch.einsum("mn,sna->sma", m, forces.view(replicas, -1, 3)) for m in self.maps]
         records = np.zeros(replicas, self.type)
-        records["step"], records["place"], records["energy"] = state.step, np.arange(replicas), energy.numpy()
+        records["step"], records["place"], records["energy"] = state.loop_step, np.arange(replicas), energy.numpy()
         records["walker"] = state.aux[WALKERS].numpy() if WALKERS in state.aux else np.arange(replicas)
         for name, values in zip(("beads", "ca_forces", "cacb_forces"), (positions, *mapped), strict=True):
             whole = np.round(values.numpy() / SCALE)

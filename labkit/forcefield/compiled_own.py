@@ -41,10 +41,10 @@ class CompiledBorn(CompiledPairs):
         self._cut2 = cut2
         self._sorted = None
 
-    def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
+    def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
         from labkit.forcefield.kernels.born import rows_of
 
-        super()._find(positions, cells)
+        super()._find(positions, cells, which)
         clusters = self._kept[1]
         self._edges = np.searchsorted(clusters.system, np.arange(len(cells) + 1))
         self._rows = rows_of(clusters.start, clusters.system, clusters.first)
@@ -71,10 +71,10 @@ class CompiledNbfix(CompiledPairs):
         far = (np.inf if part is None else float(part) for part in (term.switch, term.reach))
         self._values = term.kinds.numpy(), *tables, *far
 
-    def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
+    def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
         from labkit.forcefield.kernels.pairs import single_pairs
 
-        super()._find(positions, cells)
+        super()._find(positions, cells, which)
         reach2 = np.inf if self.cutoff is None else (self.cutoff + SKIN) ** 2
         self._pairs = self._system.index.numpy(), *single_pairs(positions, cells, reach2, *self._kept[1].arrays())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from labkit.base import State
 from labkit.config import config
@@ -23,8 +24,8 @@ LOST = 1e8  # Å
 class CompiledPairs:
     """One Lennard-Jones term, one electrostatic term, or both in one pass.
 
-    The list of pairs reaches SKIN beyond the cutoff, and is found again when atoms, or the cell, may have moved a pair
-    from outside to within it. `real`: the precision of a pair; sums are of float64.
+    The list of pairs reaches SKIN beyond the cutoff, and that of a system is found again when its atoms, or its cell,
+    may have moved a pair from outside to within it. `real`: the precision of a pair; sums are of float64.
     """
 
     _kinds: np.ndarray | None = None  # (n,), of atoms that are better neighbours in a list of all pairs
@@ -65,15 +66,16 @@ class CompiledPairs:
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
-        if self._kept is None or self._outdated(self._kept, positions, cells):
+        outdated = None if self._kept is None else self._outdated(self._kept, positions, cells)
+        if outdated is None or outdated.any():
             if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
                 energy += np.nan
                 return
-            self._find(positions, cells)
+            self._find(positions, cells, outdated)
         self._add(positions, cells, energy, forces, virial)
 
     def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
-        from labkit.forcefield.kernels.nonbonded import nonbonded
+        from labkit.forcefield.kernels.nonbonded import nonbonded, work_of
 
         clusters = self._kept[1]
         if self._sorted is None:
@@ -81,37 +83,54 @@ class CompiledPairs:
             slots = np.concatenate([values[:, clusters.slot], np.zeros((3, 16), values.dtype)], 1)
             far = [part if part is None or part is True else self.real(part) for part in self._interactions]
             self._sorted = values, slots, tuple(far)
+        if self._work is None or self._work[0] != config().threads:
+            self._work = config().threads, work_of(config().threads, clusters)
         energy, forces, virial = results
-        nonbonded(config().threads, positions, cells, clusters, *self._sorted, forces, energy, virial)
+        nonbonded(self._work[1], positions, cells, clusters, *self._sorted, forces, energy, virial)
 
-    def _find(self, positions: np.ndarray, cells: np.ndarray) -> None:
-        from labkit.forcefield.kernels.clusters import exclusion_table, find_clusters
+    def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
+        """Find the lists of those systems (S,), or of all."""
+        from labkit.forcefield.kernels.clusters import exclusion_table, find_clusters, table_of
+        from labkit.forcefield.kernels.merging import exchanged
 
         system = self._system
         if "_table" not in self.__dict__:
             self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
+            self._offsets = np.array(system.offsets)
         reach = None if self.cutoff is None else self.cutoff + SKIN
-        clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
-        self._kept = (system, clusters, positions.copy(), cells.copy())
-        self._sorted = None
+        if which is None or which.all():
+            clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
+            self._kept = (system, clusters, positions.copy(), cells.copy())
+        else:
+            _, clusters, then, box = self._kept
+            chosen = np.flatnonzero(which)
+            atoms = system.atoms_of(torch.from_numpy(chosen)).numpy()
+            kinds = None if self._kinds is None else self._kinds[atoms]
+            part, table = system.take(torch.from_numpy(chosen)), table_of(*self._table, atoms)
+            found = find_clusters(part, positions[atoms], cells[chosen], reach, table, kinds)
+            then[atoms], box[chosen] = positions[atoms], cells[chosen]
+            self._kept = (system, exchanged(clusters, found, chosen, atoms), then, box)
+        self._sorted = self._work = None
         self.builds += 1
 
-    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> bool:
+    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Whether the list of each system (S,) may lack a pair."""
         if self.cutoff is None:
-            return False
+            return np.zeros(len(cells), bool)
         from labkit.forcefield.kernels.nonbonded import two_largest_moves
 
         system, _, then, box = kept
-        least = 1.0
+        least, found = 1.0, np.empty(len(cells))
         if not (cells == box).all():
             # with the strain M = box⁻¹ cells any image of a pair is r M, and what its atoms have moved beside that
-            if not (np.isfinite(cells).all() and (np.abs(np.linalg.det(box)) > 0).all()):
-                return True
-            strain = np.linalg.solve(box, cells)
-            least = np.linalg.svd(strain, compute_uv=False).min()
+            usable = np.isfinite(cells).all((1, 2)) & (np.abs(np.linalg.det(box)) > 0) | (cells == box).all((1, 2))
+            strain = np.broadcast_to(np.eye(3), cells.shape).copy()
+            other = usable & (cells != box).any((1, 2))
+            strain[other] = np.linalg.solve(box[other], cells[other])
+            least = np.where(usable, np.linalg.svd(strain, compute_uv=False).min(1), 0.0)
             then = np.einsum("na,nab->nb", then, strain[system.index.numpy()])
-        room = least * (self.cutoff + SKIN) - self.cutoff
-        return not two_largest_moves(positions, then) <= room  # so that NaN is outdated
+        two_largest_moves(positions, then, self._offsets, found)
+        return ~(found <= least * (self.cutoff + SKIN) - self.cutoff)  # so that NaN is outdated
 
 
 def by_rank(values: np.ndarray, order: np.ndarray) -> np.ndarray:

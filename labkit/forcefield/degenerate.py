@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labkit.base import System
-from labkit.base.neighbours import find_neighbours
+from labkit.base import System, find_neighbours
 from labkit.errors import LabkitError
 from labkit.forcefield.kernels.limits import straight2
 

@@ -84,11 +84,10 @@ class ForceField(Potential):
         self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: Any
     ) -> Evaluation:
         """As any potential; on the CPU terms go by compiled kernels, in double precision, unless a graph is wanted."""
-        fast = None if create_graph or per_atom or wanted.get("uncertainty") else self._fast(state)
+        fast = None if create_graph or per_atom else self._fast(state)
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
-        for name in ("uncertainty", "neighbours"):  # kernels have lists of their own
-            wanted.pop(name, None)
+        wanted.pop("neighbours", None)  # kernels have lists of their own
         found = fast.evaluate(state, **wanted)
         if not bool(torch.isfinite(found.energy.sum() + (0.0 if found.forces is None else found.forces.sum()))):
             self._explain(state)

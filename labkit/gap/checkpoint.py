@@ -90,9 +90,7 @@ class Checkpoint:
 
 def fingerprint(design: Design) -> str:
     """What rows depend on: all settings but the sizes of the sigmas, and the data."""
-    from labkit.gap.model_file import config_to_dict
-
-    settings = config_to_dict(design.config)
+    settings = design.config.to_dict()
     used = [settings.pop(key) is not None for key in ("sigma_force", "sigma_virial")]
     settings.pop("sigma_energy")
     valid = None if design.valid is None else design.valid.hash

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from ase.data import atomic_numbers
 
+from labkit.base.settings import ModelSettings
 from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import FIT_KEYS
 from labkit.gap.terms import Distance2b, SettingError, Soap, checked_other, number
 
 __all__ = ["Distance2b", "GapConfig", "Soap"]
 
+TERMS = {term.name: term for term in (Soap, Distance2b)}
+SIGMAS = ("sigma_energy", "sigma_force", "sigma_virial")
+
 
 @dataclass(frozen=True)
-class GapConfig:
+class GapConfig(ModelSettings):
     """Settings of a GAP fit, with the meaning that gap_fit gives them; its own file is read and written.
 
     descriptors    Soap and Distance2b terms, whose energies add
@@ -58,6 +62,8 @@ class GapConfig:
     gp_file: str = "gap.xml"
     other: Mapping[str, str] = field(default_factory=dict)
 
+    kind: ClassVar[str] = "gap"
+    file_name: ClassVar[str] = "gap_config.cfg"
     gap_fit_names: ClassVar[tuple[str, ...]] = (
         *("gap", "default_sigma", "rnd_seed", "energy_parameter_name", "force_parameter_name"),
         *("virial_parameter_name", "stress_parameter_name", "parameter_name_prefix"),
@@ -112,6 +118,32 @@ class GapConfig:
         if unknown:
             raise LabkitError(f"GapConfig has no setting {unknown[0]!r}{suggest(unknown[0], known)}")
         return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings as plain JSON values."""
+        return asdict(self) | {"descriptors": [{"name": d.name, **asdict(d)} for d in self.descriptors]}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> GapConfig:
+        """The inverse of `to_dict`; every value is checked again."""
+        known = {f.name for f in fields(cls)}
+        terms = [TERMS[d["name"]](**{k: v for k, v in d.items() if k != "name"}) for d in plain["descriptors"]]
+        return cls(**{k: v for k, v in plain.items() if k in known} | {"descriptors": tuple(terms)})
+
+    def row(self) -> dict[str, Any]:
+        """The columns of a table: of SOAP by their names, of other terms with the term's before it."""
+        row: dict[str, Any] = {}
+        for term in self.descriptors:
+            for name in ("cutoff", "n_max", "l_max", "atom_sigma", "zeta", "n_sparse", "delta"):
+                if hasattr(term, name):
+                    row[name if term.name == "soap" else f"{term.name} {name}"] = getattr(term, name)
+        return row | {name: getattr(self, name) for name in SIGMAS}
+
+    def summary(self) -> str:
+        """A few words, for one cell of a table: SOAP, and the sigmas of energies and forces."""
+        soaps = " + ".join(f"n{d.n_max} l{d.l_max} {d.cutoff:g} Å" for d in self.descriptors if d.name == "soap")
+        sigmas = " ".join(f"{x:.0e}" for x in (self.sigma_energy, self.sigma_force) if x is not None)
+        return f"{soaps}, σ {sigmas}" if soaps else f"σ {sigmas}"
 
     @classmethod
     def parse(cls, text: str, source: str = "gap_fit settings") -> GapConfig:

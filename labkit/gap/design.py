@@ -16,6 +16,7 @@ from torch import Tensor
 
 import labkit
 from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
+from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
 from labkit.datasets import Dataset
 from labkit.datasets.overlap import overlap_note
@@ -27,8 +28,10 @@ from labkit.gap.metrics import labelled, table
 from labkit.gap.model import GapModel
 from labkit.gap.row_store import RowStore
 from labkit.gap.rows import Rows
-from labkit.gap.sparse import batches, check_species, choose_points, make_terms
+from labkit.gap.sparse import choose_points, make_terms
 from labkit.regression import BlockLeastSquares
+
+BATCH = 72  # atoms that are described together
 
 
 class Design:
@@ -219,8 +222,8 @@ class Design:
 
     def _plan(self) -> list[tuple[str, list[int]]]:
         """Batches of both sets in turn, so that both errors are seen to grow together."""
-        train = [("train", b) for b in batches(self.train.atoms)]
-        valid = [] if self.valid is None else [("valid", b) for b in batches(self.valid.atoms)]
+        train = [("train", b) for b in batches(self.train.counts, BATCH)]
+        valid = [] if self.valid is None else [("valid", b) for b in batches(self.valid.counts, BATCH)]
         keyed = [((k + 0.5) / len(part), part[k]) for part in (train, valid) for k in range(len(part))]
         return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import Potential, State
+from labkit.base.frames import batches, check_species
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
-from labkit.gap.sparse import batches, check_species
 from labkit.units import GPA, MEV
 
 #: what stands in the tables: quantity -> (unit, how many of them make one eV, eV/Å or eV/Å^3)
@@ -41,7 +41,7 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
     whole = np.array([frame.pbc.all() for frame in atoms])
     for periodic in (True, False):
         mine = np.flatnonzero(whole == periodic)
-        for batch in batches([atoms[k] for k in mine], 480):
+        for batch in batches(frames.counts[mine], 480):
             chosen = mine[batch]
             result = model.evaluate(State.from_atoms([atoms[k] for k in chosen]), stress=periodic)
             out["energy"][chosen] = result.energy.cpu().numpy()

@@ -10,14 +10,14 @@ import torch
 from ase.data import atomic_numbers
 from torch import Tensor, nn
 
-from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.base import Neighbours, Potential, State, System
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
 from labkit.regression import Solution
 
 
 class GapModel(Potential):
-    """E = Σ_i e0(z_i) + Σ_m c_m k(·, m), and how sure it is.
+    """E = Σ_i e0(z_i) + Σ_m c_m k(·, m), with the variance of that prediction.
 
     The predictive variance is that of the sparse Gaussian process,
     var = k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k, with K = PᵀP the covariance of the sparse points and A = UᵀU the inverse posterior
@@ -27,12 +27,12 @@ class GapModel(Potential):
     weights    (M,) c
     e0         eV of a lone atom, by symbol
     config     the settings, with the sigmas it was fitted with
-    prior      P (M, M), upper triangular; None: no uncertainty
+    prior      P (M, M), upper triangular; None: no variance
     factor     U (M, M), upper triangular, or the Solution that can make it
     metadata   log_evidence, hash of the training data, version
 
     >>> model = GapModel.load("gap.safetensors")  # doctest: +SKIP
-    >>> model.evaluate(state, uncertainty=True).uncertainty  # doctest: +SKIP
+    >>> model.evaluate(state).forces  # doctest: +SKIP
     """
 
     def __init__(
@@ -59,8 +59,13 @@ class GapModel(Potential):
         self.register_buffer("_lone", lone.to(weights.device), persistent=False)
 
     @property
-    def has_uncertainty(self) -> bool:
+    def has_variance(self) -> bool:
         return self._factor is not None
+
+    def check_variance(self) -> None:
+        """Raise LabkitError where the model was saved without its covariance."""
+        if not self.has_variance:
+            raise LabkitError("this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)")
 
     @property
     def factor(self) -> Tensor | None:
@@ -95,22 +100,24 @@ class GapModel(Potential):
             self.__dict__["_prepared"] = kept
         return kept[1]
 
-    def evaluate(self, state: State, *, uncertainty: bool = False, **wanted: Any) -> Evaluation:
-        """As Potential.evaluate; with `uncertainty` the standard deviations of the energies of systems and atoms."""
-        result = super().evaluate(state, **wanted)
-        if not uncertainty:
-            return result
-        if not self.has_uncertainty:
-            raise LabkitError("this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)")
-        with torch.no_grad():
-            atoms, atom_rows, systems, rows = self.covariances(state)
-            of_atoms, of_systems = self.posterior_variance(atoms, atom_rows), self.posterior_variance(systems, rows)
-        fields = {**vars(result), "uncertainty": of_systems.sqrt(), "uncertainty_per_atom": of_atoms.sqrt()}
-        return Evaluation(**fields)
+    def variance(self, state: State) -> tuple[Tensor, Tensor]:
+        """Predictive variances of the energies of atoms (n,) and of systems (S,), eV²; in the dtype of the state.
+
+        Differentiable where positions or cell require gradients. Raises LabkitError where the model was saved without
+        its covariance.
+        """
+        self.check_variance()
+        dtype = self.weights.dtype
+        cast = state.replace(positions=state.positions.to(dtype), cell=state.cell.to(dtype))
+        of_atoms, atom_rows, of_systems, rows = self.covariances(cast)
+        pairs = ((of_atoms, atom_rows), (of_systems, rows))
+        atoms, systems = (self.posterior_variance(*pair).to(state.positions.dtype) for pair in pairs)
+        return atoms, systems
 
     def covariances(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Prior variance (n,) and covariances with the sparse points (n, M) of atoms; both of systems (S,), (S, M)."""
         system, neighbours = state.system, self.neighbours(state)
+        system.check_species(self.species)
         rows, of_atoms, of_systems = [], 0.0, 0.0
         for term in self.terms:
             block, features = term.atomic_rows(system, state.positions, state.cell, neighbours)
@@ -122,8 +129,11 @@ class GapModel(Potential):
 
     def posterior_variance(self, prior_variance: Tensor, rows: Tensor) -> Tensor:
         """k** - |P⁻ᵀk|² + |U⁻ᵀk|²; what rounding makes negative is zero."""
-        known = torch.linalg.solve_triangular(self.prior.mT, rows.mT, upper=False).square().sum(0)
-        fitted = torch.linalg.solve_triangular(self.factor.mT, rows.mT, upper=False).square().sum(0)
+        # in double precision, whatever the model's: the first two terms nearly cancel
+        prior, factor = (triangle.to(rows.device, torch.float64) for triangle in (self.prior, self.factor))
+        k = rows.to(torch.float64).mT
+        known = torch.linalg.solve_triangular(prior.mT, k, upper=False).square().sum(0)
+        fitted = torch.linalg.solve_triangular(factor.mT, k, upper=False).square().sum(0)
         return ((prior_variance - known).clamp(min=0.0) + fitted).to(rows.dtype)
 
     def lone_energies(self, system: System) -> Tensor:

@@ -4,69 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
-import labkit
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, read_tensors, tensors_digest
-from labkit.gap.config import Distance2b, GapConfig, Soap
+from labkit.files import read_tensors, whole_header, write_model
+from labkit.gap.config import GapConfig
 from labkit.gap.model import GapModel
 from labkit.gap.sparse import make_terms
 
 _FORMAT = "labkit GAP 1"
 _UNITS = "eV, Å"
-_KINDS = {Soap.name: Soap, Distance2b.name: Distance2b}
-
-
-def config_to_dict(config: GapConfig) -> dict[str, Any]:
-    """Settings as plain JSON values."""
-    plain = asdict(config)
-    plain["descriptors"] = [{"name": d.name, **asdict(d)} for d in config.descriptors]
-    return plain
-
-
-def config_from_dict(plain: dict[str, Any]) -> GapConfig:
-    """The inverse of `config_to_dict`; every value is checked again."""
-    known = {field.name for field in fields(GapConfig)}
-    terms = [_KINDS[d["name"]](**{k: v for k, v in d.items() if k != "name"}) for d in plain["descriptors"]]
-    return GapConfig(**{k: v for k, v in plain.items() if k in known and k != "descriptors"}, descriptors=tuple(terms))
 
 
 def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
     """Write the model beside `path`, then rename."""
     tensors = dict(model.state_dict())
     prior = tensors.pop("prior", None)
-    if uncertainty and model.has_uncertainty:
+    if uncertainty and model.has_variance:
         tensors |= {"prior": prior, "factor": model.factor}
-    header = {
-        "format": _FORMAT,
-        "labkit": labkit.__version__,
-        "units": _UNITS,
-        "config": json.dumps(config_to_dict(model.config)),
-        "species": json.dumps(model.species),
-        "e0": json.dumps(model.e0),
-        "metadata": json.dumps(model.metadata),
-    }
-    header["digest"] = tensors_digest(header, tensors)
-    atomic_tensors(path, tensors, header)
+    settings = {"config": model.config.to_dict(), "species": model.species, "e0": model.e0, "metadata": model.metadata}
+    write_model(path, _FORMAT, _UNITS, tensors, **settings)
 
 
 def load(path: str | os.PathLike[str]) -> GapModel:
     """Read a model; its tensors must fit its own settings."""
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "GAP", run_config().device)
-    try:
-        config = config_from_dict(json.loads(header["config"]))
+    with whole_header(path):
+        config = GapConfig.from_dict(json.loads(header["config"]))
         terms = make_terms(config, json.loads(header["species"]))
         e0, metadata = json.loads(header["e0"]), json.loads(header["metadata"])
         weights = tensors.pop("weights")
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error
     prior, factor = tensors.pop("prior", None), tensors.pop("factor", None)
     _fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
     columns = sum(term.columns for term in terms)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
+from labkit.base.frames import batches
 from labkit.errors import LabkitError, Stopped, suggest
 from labkit.gap.config import GapConfig, Soap
 from labkit.gap.pair_term import PairTerm
@@ -30,19 +31,6 @@ def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
     return nn.ModuleList(SoapTerm(d, kinds) if isinstance(d, Soap) else PairTerm(d, kinds) for d in config.descriptors)
 
 
-def check_species(frames: Sequence[ase.Atoms], known: Sequence[int], name: str) -> None:
-    """Raise LabkitError, naming frame and atom, for a species that the training frames did not have."""
-    for number, frame in enumerate(frames):
-        for atom, z in enumerate(frame.numbers):
-            if z not in known:
-                symbols = ase.data.chemical_symbols
-                seen = ", ".join(symbols[k] for k in known)
-                raise LabkitError(
-                    f"{name}, frame {number}, atom {atom}: {symbols[z]} is unknown to this model, "
-                    f"which has seen {seen}; train with frames that contain {symbols[z]}"
-                )
-
-
 def choose_points(
     terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig, progress: Progress = NO_PROGRESS
 ) -> list[str]:
@@ -62,19 +50,6 @@ def choose_points(
     return notes
 
 
-def batches(frames: Sequence[ase.Atoms], atoms: int = 72) -> list[list[int]]:
-    """Indices of frames in batches of about so many atoms (at least one frame each)."""
-    out: list[list[int]] = []
-    size = atoms
-    for number, frame in enumerate(frames):
-        if size + len(frame) > atoms:
-            out.append([])
-            size = 0
-        out[-1].append(number)
-        size += len(frame)
-    return out
-
-
 def _choose_environments(
     term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str], progress: Progress
 ) -> None:
@@ -85,7 +60,7 @@ def _choose_environments(
             f"{', '.join(METHODS)}{suggest(soap.sparse_method, METHODS)}"
         )
     seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
-    for batch in batches(frames, 480):
+    for batch in batches(map(len, frames), 480):
         if progress.should_stop():
             raise Stopped("stopped while choosing sparse points")
         state = State.from_atoms([frames[k] for k in batch])
@@ -134,7 +109,7 @@ def _unseen_pairs(term: PairTerm) -> list[str]:
 
 def _choose_distances(term: PairTerm, frames: Sequence[ase.Atoms]) -> None:
     ends = dict.fromkeys(term.pairs, (torch.inf, 0.0))
-    for batch in batches(frames, 480):
+    for batch in batches(map(len, frames), 480):
         state = State.from_atoms([frames[k] for k in batch])
         near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
         vectors = near.vectors(state.positions, state.cell)

@@ -60,8 +60,8 @@ class IntegratorHook(Hook):
 
     def _start(self, now: State, known: Evaluation) -> Finished:
         """Begin where the atoms are, whose forces are known."""
-        kept = {} if self.state is None else self.state.aux
-        self._turns = Turns(self.what, now.replace(aux={**kept, **now.aux}), self.host.dt)
+        kept = {} if self.state is None else {"aux": self.state.aux, "energy": self.state.energy}
+        self._turns = Turns(self.what, now.replace(**kept), self.host.dt)
         said = self._turns.go()
         while isinstance(said, Wanted):
             if not torch.equal(said.state.positions, now.positions):

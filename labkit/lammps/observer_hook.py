@@ -39,7 +39,7 @@ class ObserverHook(Hook):
             return
         self._last, state = count, self._state(step)
         energy = torch.tensor([host.energy(step)], dtype=torch.float64)
-        state.aux["energy"] = energy
+        state = state.replace(energy=energy)
         self.what(state, Evaluation(energy=energy, forces=state.forces))
         if isinstance(self.what.value, torch.Tensor):
             numbers = self.what.value.reshape(-1).tolist()

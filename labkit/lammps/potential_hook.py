@@ -30,8 +30,8 @@ class PotentialHook(Hook):
         state = self.group.state(host.count(step), rows)
         # what else acts on these atoms, and the time (of two evaluations a step one is in its middle), for models that
         # are given them
-        time = (state.step + (step - host.first) % host.evaluations / host.evaluations) * host.dt
-        state.aux.update(acting=state.forces, time=torch.tensor([time], dtype=torch.float64))
+        time = (state.loop_step + (step - host.first) % host.evaluations / host.evaluations) * host.dt
+        state.atom_aux["acting"], state.aux["time"] = state.forces, torch.tensor([time], dtype=torch.float64)
         periodic = state.system.pbc[0]
         wanted = self.virial and bool(periodic.all())
         found = self.what.evaluate(state, forces=True, stress=wanted)

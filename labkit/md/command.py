@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         with bar.interruptible():
             if settings.minimize and not options.resume:
                 state = lbfgs(state, prepared.potential, steps=settings.minimize, progress=bar).replace(
-                    forces=None, aux={}
+                    forces=None, energy=None, aux={}
                 )
             state = maxwell_boltzmann(state, settings.temperature)
             simulate(

@@ -98,18 +98,18 @@ class Brownian(Integrator):
     def step(self, state: State, potential: Potential, dt: float) -> State:
         self.mobility.check(state.system, state.positions)
         thermal = KB * per_system(self.temperature, state, "temperature")[:, None, None]
-        random = normal(state, THERMOSTAT, *state.positions.shape)
+        random = normal(state, THERMOSTAT)
         move = self._midpoint if self.scheme == "midpoint" else self._euler
         moved = move(state, potential, dt, thermal, random)
         return evaluated(state.replace(positions=moved, step=state.step + 1), potential)
 
     def _euler(self, state: State, potential: Potential, dt: float, thermal: Tensor, random: Tensor) -> Tensor:
-        turns = normal(state, DRIFT, *random.shape) if self.drift and self.divergence == "random" else random
+        turns = normal(state, DRIFT) if self.drift and self.divergence == "random" else random
         moved = state.positions
         for group in groups(state.system):
             x, f, w, turn = (group.dense(t) for t in (state.positions, state.forces, random, turns))
             cell, kt = state.cell[group.systems], thermal[group.systems]
-            product, noise, _ = self._roots(x, w, cell, state.step, both=False)
+            product, noise, _ = self._roots(x, w, cell, state.step[group.systems.cpu()], both=False)
             velocity = product(f)
             if self.drift and self.divergence == "random":
                 velocity = velocity + kt * random_divergence(self.mobility, x, turn, self.delta, cell)
@@ -123,11 +123,11 @@ class Brownian(Integrator):
         for group in groups(state.system):
             x, f, w = (group.dense(t) for t in (state.positions, state.forces, random))
             cell, width = state.cell[group.systems], (2 * thermal[group.systems] / dt).sqrt()
-            product, noise, force = self._roots(x, w, cell, state.step, both=self.drift)
+            product, noise, force = self._roots(x, w, cell, state.step[group.systems.cpu()], both=self.drift)
             half = group.put(half, x + 0.5 * dt * (product(f) + width * noise))
             whole = group.put(whole, width * noise)
             kicks = group.put(kicks, width * force)
-        between = state.positions.new_tensor([(state.step + 0.5) * dt])
+        between = ((state.step + 0.5) * dt).to(state.positions)
         middle = evaluated(state.replace(positions=half, aux={**state.aux, "time": between}), potential)
         self.mobility.check(state.system, half)
         moved = state.positions
@@ -140,7 +140,7 @@ class Brownian(Integrator):
         return moved
 
     def _roots(
-        self, x: Tensor, w: Tensor, cell: Tensor, step: int, *, both: bool
+        self, x: Tensor, w: Tensor, cell: Tensor, step: Tensor, *, both: bool
     ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
         """M as a function of forces; B w with B Bᵀ = M; and, where `both`, B⁻ᵀ w, else zero."""
         none = torch.zeros_like(w)
@@ -154,7 +154,7 @@ class Brownian(Integrator):
             return self.mobility.product(x, f.view_as(x), cell).view_as(f)
 
         powers = (0.5, -0.5) if both else (0.5,)
-        least = 0 if step % LOOK else certain(w[0].numel())
+        least = torch.where(step % LOOK == 0, certain(w[0].numel()), 0)
         found, _ = lanczos(product, w.flatten(1), x, self.tolerance, powers, least)
         return product, found[0].view_as(w), found[1].view_as(w) if both else none
 

@@ -23,12 +23,13 @@ def lanczos(
     positions: Tensor,
     tolerance: float,
     powers: Sequence[float] = (0.5,),
-    least: int = 0,
+    least: int | Tensor = 0,
 ) -> tuple[list[Tensor], int]:
     """M^p z (S, d) for each power p, as 1/2 or -1/2, and the number of products: y_m = |z| V_m T_m^p e_1.
 
-    V_m is the orthonormal basis of z, M z, M² z, ... and T_m = V_mᵀ M V_m, tridiagonal. Memory grows as m d. Ends when
-    each y_m differs from y_(m-1) by less than `tolerance`, relative, in every system, after `least` products.
+    V_m is the orthonormal basis of z, M z, M² z, ... and T_m = V_mᵀ M V_m, tridiagonal. Memory grows as m d. Ends for a
+    system when each y_m differs from y_(m-1) by less than `tolerance`, relative, after `least` products, one number or
+    (S,): what a system gets does not depend on how many the others need.
 
     Chow and Saad, SIAM J. Sci. Comput. 36, A588 (2014). Raises LabkitError, with the particles at `positions`
     (S, n, 3), when M is not finite or has an eigenvalue below zero, and when `MOST` products are not enough. Such an
@@ -44,6 +45,8 @@ def lanczos(
     basis = (z / size[:, None])[:, None]
     diagonal, beside = [], []
     last: Tensor | None = None
+    done, answer = torch.zeros(len(z), dtype=torch.bool, device=z.device), z.new_zeros(len(powers), *z.shape)
+    enough = torch.as_tensor(least, device=z.device).clamp(max=MOST)
     for count in range(1, MOST + 1):
         v = basis[:, -1]
         w = apply(v)
@@ -56,7 +59,7 @@ def lanczos(
         lowest, highest, doubt = values[:, 0], values[:, -1], length * vectors[:, -1, 0].abs()
         whole = count == z.shape[1]
         negative = lowest < -ROUNDING[z.dtype] * highest.abs()
-        known = negative & ((MARGIN * doubt < lowest.abs()) | (count == MOST) | whole)
+        known = ~done & negative & ((MARGIN * doubt < lowest.abs()) | (count == MOST) | whole)
         if bool(known.any()):
             s = int(known.nonzero()[0])
             mode = vectors[s, :, 0] @ basis[s]
@@ -65,18 +68,21 @@ def lanczos(
         if last is not None or whole:
             change = found if last is None else torch.cat([found[..., :-1] - last, found[..., -1:]], -1)
             error = change.norm(dim=-1) / found.norm(dim=-1)
-            settled = count >= min(least, MOST) and not bool(negative.any())
-            if whole or (settled and bool((error < tolerance).all())):
-                return list(torch.einsum("psk,skd->psd", found, basis)), count
+            ready = (count >= enough) & ~negative & (error < tolerance).all(0) | whole
+            new = torch.nonzero(ready & ~done).flatten()
+            answer[:, new] = torch.einsum("psk,skd->psd", found[:, new], basis[new])
+            done = done | ready
+            if bool(done.all()):
+                return list(answer), count
         last = found
         # a system whose space is exhausted goes on with zeros, which change nothing
         ended = length <= 1e-13 * diagonal[0].abs()
         beside.append(torch.where(ended, 0.0, length))
         basis = torch.cat([basis, torch.where(ended, 0.0, 1 / length)[:, None, None] * w[:, None]], 1)
     raise LabkitError(
-        f"noise by Lanczos: after {MOST} products the result still changes by {float(error.max()):.2g}, more than the "
-        f"tolerance {tolerance:g}; particles may overlap almost entirely: keep them apart, allow a larger tolerance, "
-        "or use noise='cholesky'"
+        f"noise by Lanczos: after {MOST} products the result still changes by {float(error[:, ~done].max()):.2g}, more "
+        f"than the tolerance {tolerance:g}; particles may overlap almost entirely: keep them apart, allow a larger "
+        "tolerance, or use noise='cholesky'"
     )
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-import labkit
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, read_tensors, tensors_digest
+from labkit.files import read_tensors, write_model
 from labkit.mobility.learned import MODELS, Mobility, model_of
 
 _FORMAT = "labkit mobility 1"
@@ -26,17 +25,8 @@ def save_mobility(model: Mobility, path: str | os.PathLike[str], metadata: Mappi
     kinds = {kind for kind, made in MODELS.items() if type(model) is made}
     if not kinds:
         raise LabkitError(f"{type(model).__name__} is no learned mobility; only {list(MODELS)} models have weights")
-    header = {
-        "format": _FORMAT,
-        "labkit": labkit.__version__,
-        "units": "Å²/(eV fs); Å",
-        "kind": kinds.pop(),
-        "settings": json.dumps(model.settings),
-        "metadata": json.dumps(dict(metadata or {})),
-    }
-    tensors = model.state_dict()
-    header["digest"] = tensors_digest(header, tensors)
-    atomic_tensors(path, tensors, header)
+    header = {"kind": kinds.pop(), "settings": model.settings, "metadata": dict(metadata or {})}
+    write_model(path, _FORMAT, "Å²/(eV fs); Å", model.state_dict(), **header)
 
 
 def load_mobility(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Mobility:

@@ -93,19 +93,5 @@ def _learn(found: Findings, lag: float, before: int, progress: Progress) -> Find
     model = PairModel(own=float(overall(data).value[0]), scale=found.tweezers.nearest)
     by = "force matching" if isinstance(data, Active) else "displacements"
     with suppress(Stopped):  # it is as good as it got then
-        train(model, data, by=by, steps=STEPS, progress=_After(progress, before))
+        train(model, data, by=by, steps=STEPS, progress=progress.part(before, before + STEPS, STEPS))
     return replace(found, learned=model, learned_at=lag)
-
-
-@dataclass(frozen=True)
-class _After:
-    """The progress of training, which comes after `before` steps of something else."""
-
-    progress: Progress
-    before: int
-
-    def update(self, step: int, total: int, **metrics: object) -> None:
-        self.progress.update(self.before + step, self.before + total)
-
-    def should_stop(self) -> bool:
-        return self.progress.should_stop()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+from labkit.base import Progress
 from labkit.errors import LabkitError, Stopped
 from labkit.jobs import Job
 
 
-class Latest:
+class Latest(Progress):
     """Call `work()` in a job after the last `ask()`, when `delay` seconds have brought no other.
 
     A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Work that
@@ -37,9 +37,6 @@ class Latest:
             if not self.busy:
                 self.busy = True
                 self.job = Job(self._follow, name=self._name).start()
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        """Nobody looks."""
 
     def should_stop(self) -> bool:
         return self._asked.is_set()

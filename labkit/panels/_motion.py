@@ -57,7 +57,7 @@ class Motion:
     @property
     def trajectory(self) -> list[Atoms]:
         """The frames kept, with velocities, energies and forces."""
-        return [state.to_atoms(state.aux["energy"])[0] for state in list(self.frames)]
+        return [state.to_atoms()[0] for state in list(self.frames)]
 
 
 def move(
@@ -67,7 +67,7 @@ def move(
 
     Raises LabkitError, after a last Motion with what was good until then, when something explodes.
     """
-    done, count, before, asked = 0, 1, None, _Asked(progress)
+    done, count, before = 0, 1, None
     while done < steps:
         now = setting()
         state = motion.state
@@ -75,9 +75,9 @@ def move(
             state = _begun(now, state, potential)
         before, start = now, time.monotonic()
         count = min(count, steps - done)
-        watch = _Watch(motion, now)
+        watch, part = _Watch(motion, now), progress.part(done, steps, count)
         try:
-            state = simulate(state, potential, now.integrator, count, now.dt, observers=[watch], progress=asked)
+            state = simulate(state, potential, now.integrator, count, now.dt, observers=[watch], progress=part)
         except (Stopped, LabkitError) as error:
             last = error.partial if isinstance(error, Stopped) else watch.last
             yield motion if last is None else _went(motion, last, now)
@@ -86,7 +86,6 @@ def move(
             raise
         motion = _went(motion, state, now)
         done += count
-        progress.update(done, steps)
         yield motion
         pace = (time.monotonic() - start) / count
         count = max(1, min(4 * count, int(BLOCK / max(pace, 1e-9))))
@@ -97,27 +96,17 @@ class _Watch(Observer):
 
     def __init__(self, motion: Motion, setting: Setting) -> None:
         self.motion, self.setting, self.every = motion, setting, motion.every[0]
-        self.begun, self.last = motion.state.step, None
+        self.begun, self.last = motion.state.loop_step, None
 
     def __call__(self, state: State, known: Evaluation) -> None:
         self.last = state
         potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
-        passed = self.motion.time + (state.step - self.begun) * self.setting.dt
+        passed = self.motion.time + (state.loop_step - self.begun) * self.setting.dt
         temperature = float(temperature_under(state, self.setting.integrator)[0])
-        row = (state.step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
+        row = (state.loop_step, passed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
         self.motion.rows.append((*row, float(state.volume()[0])))
-        if state.step % self.motion.every[1] == 0:
+        if state.loop_step % self.motion.every[1] == 0:
             self.motion.frames.append(state)
-
-
-class _Asked:
-    """The progress of a block: only whether to stop; how far the run is, the blocks tell."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.should_stop = progress.should_stop
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        pass
 
 
 def _begun(setting: Setting, state: State, potential: Potential) -> State:
@@ -128,7 +117,7 @@ def _begun(setting: Setting, state: State, potential: Potential) -> State:
 
 
 def _went(motion: Motion, state: State, setting: Setting) -> Motion:
-    count = state.step - motion.state.step
+    count = state.loop_step - motion.state.loop_step
     legs, leg = motion.legs, (*setting.text, count)
     if legs and legs[-1][:2] == leg[:2]:
         legs, leg = legs[:-1], (*setting.text, legs[-1][2] + count)

@@ -24,7 +24,7 @@ def spectra_script(model: SpectraModel) -> str:
     """Python that runs the replicas of the last run, or those of the present parameters where there is none."""
     begun = model.results
     plan = begun.plan if begun is not None else model.plan()
-    steps = begun.state.step if begun is not None else model.steps()
+    steps = begun.state.loop_step if begun is not None else model.steps()
     kinds = sorted({type(m).__name__ for m in (plan.polarizability, plan.born_charges)})
     gap = isinstance(plan.potential, GapModel)
     lines = ["# the last run" if begun is not None else "# what Run does", "import ase.io", ""]

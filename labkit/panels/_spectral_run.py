@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ class Frames(Observer):
         self.energies: list[torch.Tensor] = []
 
     def __call__(self, state: State, known: Evaluation) -> None:
-        self.states.append(state.replace(aux={}))
+        self.states.append(state.replace(aux={}, atom_aux={}))
         self.energies.append(known.energy.detach().cpu())
 
 
@@ -104,7 +103,7 @@ class Grown:
         if not len(below):
             return None
         sample, replica = below[0]
-        return int(replica), float(self.frames.states[sample].step * self.plan.dt * 1e-3)
+        return int(replica), float(self.frames.states[sample].loop_step * self.plan.dt * 1e-3)
 
     def write_frames(self, path: str | os.PathLike[str]) -> None:
         """Write the frames of all replicas as extended XYZ."""
@@ -120,12 +119,14 @@ def grow(begun: Grown | Plan, steps: int, *, progress: Progress) -> Grown:
 
     Raises LabkitError when something explodes: what was good until then is in the Grown reported last.
     """
-    grown = _begin(begun, progress) if isinstance(begun, Plan) else begun
-    told = _Told(progress, grown, steps)
+    before = begun.equilibration if isinstance(begun, Plan) else 0
+    total = before + steps
+    grown = _begin(begun, progress.part(0, total, before)) if isinstance(begun, Plan) else begun
+    part = progress.part(before, total, steps, result=lambda: replace(grown))  # a new one, so that it is shown
     try:
         state = simulate(
             grown.state, grown.plan.potential, VelocityVerlet(), steps, grown.plan.dt,
-            observers=[grown.response, grown.frames], progress=told,
+            observers=[grown.response, grown.frames], progress=part,
         )  # fmt: skip
     except Stopped as stop:
         state = stop.partial
@@ -134,10 +135,10 @@ def grow(begun: Grown | Plan, steps: int, *, progress: Progress) -> Grown:
 
 def _begin(plan: Plan, progress: Progress) -> Grown:
     """Harmonic modes, and replicas that a thermostat has mixed; their step is 0 again."""
-    modes, lowest = _harmonic(plan, progress) if plan.minimum is not None else (None, None)
+    modes, lowest = _harmonic(plan, progress.part(0, 2)) if plan.minimum is not None else (None, None)
     state = maxwell_boltzmann(State.from_atoms(list(plan.starts), seed=plan.seed), plan.temperature)
     bath = Langevin(plan.temperature, FRICTION)
-    state = simulate(state, plan.potential, bath, plan.equilibration, plan.dt, progress=progress)
+    state = simulate(state, plan.potential, bath, plan.equilibration, plan.dt, progress=progress.part(1, 2))
     state = without_com_motion(state).replace(step=0)  # the thermostat has pushed it
     return Grown(plan, state, plan.response(), Frames(plan.every * plan.keep), modes, lowest)
 
@@ -147,14 +148,3 @@ def _harmonic(plan: Plan, progress: Progress) -> tuple[Intensities, float]:
     found = normal_modes(still, plan.potential)
     models = {"polarizability": plan.polarizability, "born_charges": plan.born_charges}
     return found.intensities(**models), float(plan.potential.evaluate(still).energy[0])
-
-
-class _Told:
-    """The progress of a run that began at some step, with the run so far as the result."""
-
-    def __init__(self, progress: Progress, grown: Grown, steps: int) -> None:
-        self.progress, self.grown, self.first, self.steps = progress, grown, grown.state.step, steps
-        self.should_stop = progress.should_stop
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        self.progress.update(step - self.first, self.steps, result=replace(self.grown))

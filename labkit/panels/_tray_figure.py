@@ -13,25 +13,27 @@ COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4
 
 
 def overlay(pinned: list[tuple[str, Run]], curve: str) -> Figure:
-    """RMSE of the pinned runs, each a dot on training and a ring on validation frames; beside it the chosen curve."""
+    """RMSE of two quantities, each run a dot on training and a ring on validation frames; and the chosen curve."""
     figure = new_figure(8.6, 3.4)
-    axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.9))
-    for ax, quantity, unit in zip(axes, ("energy", "forces"), ("meV/atom", "meV/Å"), strict=False):
-        _errors(ax, pinned, quantity, unit)
-    _curves(axes[2], pinned, curve)
+    quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
+    *beside, last = figure.subplots(
+        1, len(quantities) + 1, width_ratios=(*(1 for _ in quantities), 1.9), squeeze=False
+    )[0]
+    for ax, (quantity, unit) in zip(beside, quantities, strict=True):
+        _errors(ax, pinned, quantity, unit, first=ax is beside[0])
+    _curves(last, pinned, curve)
     return figure
 
 
-def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str) -> None:
-    dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if quantity == "energy" else "")
+def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str, first: bool) -> None:
+    dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if first else "")
     for row, (_, run) in enumerate(pinned):
         colour = COLOURS[row % len(COLOURS)]
         for which, fill in (("train", colour), ("valid", "white")):
-            if (which, quantity) in run.errors.index:
-                value = run.errors.loc[(which, quantity), "rmse"]
+            if (value := run.rmse(which, quantity)) is not None:
                 axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
     axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, 1.08 * axes.get_xlim()[1]))
-    axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if quantity == "energy" else [])
+    axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if first else [])
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 

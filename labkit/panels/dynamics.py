@@ -31,7 +31,7 @@ class DynamicsPanel(Panel):
     >>> panel = DynamicsPanel(model, train.atoms[0])
     >>> panel.model.steps = 20
     >>> job = panel.run()
-    >>> panel.job.wait(30).state.step
+    >>> panel.job.wait(30).state.loop_step
     20
     """
 
@@ -94,4 +94,4 @@ class DynamicsPanel(Panel):
     def _show_last(self) -> None:
         state = self.model.results.state
         self._shown = time.monotonic()
-        self.structure.model.append(state.to_atoms(state.aux.get("energy"))[0])
+        self.structure.model.append(state.to_atoms()[0])

@@ -171,5 +171,5 @@ def extxyz(frames: list[State]) -> bytes:
         for state in list(frames):
             if writer.run is None:
                 writer.start(Run(state, None, None, 1.0))
-            writer(state, Evaluation(energy=state.aux["energy"], forces=state.forces))
+            writer(state, Evaluation(energy=state.energy, forces=state.forces))
         return path.read_bytes() if frames else b""

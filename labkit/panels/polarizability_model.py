@@ -7,7 +7,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,14 +152,14 @@ class PolarizabilityModel(Anew):
                 if key in self._scenes:
                     self._scenes.move_to_end(key)
         for k, settings in enumerate([here, *others]):
-            share = Share(progress, k, 1 + len(others))
+            part = progress.part(k, 1 + len(others))
             try:
-                scene = self._scene(settings, share)
+                scene = self._scene(settings, part)
             except LabkitError:
                 if settings is here:
                     raise
                 continue  # it is told when one goes there
-            share.update(1, 1)
+            part.update(1, 1)
             first = scene if settings is here else first
             self.ready = self._ready_words()
             yield first
@@ -217,18 +216,3 @@ class PolarizabilityModel(Anew):
         self._shown, self.fit = scene, fit
         self.picture = self._figure.picture(scene, fit)
         self.table, self.note = table_of(fit, scene), "\n".join(scene.design.notes)
-
-
-@dataclass(frozen=True)
-class Share:
-    """The part `k` of `count` of a longer piece of work, as a Progress."""
-
-    whole: Progress
-    k: int
-    count: int
-
-    def update(self, step: int, total: int, **metrics: Any) -> None:
-        self.whole.update(round(100 * (self.k + step / max(total, 1))), 100 * self.count, **metrics)
-
-    def should_stop(self) -> bool:
-        return self.whole.should_stop()

@@ -51,7 +51,7 @@ class RecoverModel(Model):
         super().__init__()
         if "electrostatics" not in getattr(forcefield, "terms", {}):
             raise LabkitError("the force field has no term electrostatics; take that of labkit.forcefield.brine")
-        self.start, self.truth = start.replace(forces=None, aux={}), dict(CHARGES)
+        self.start, self.truth = start.replace(forces=None, energy=None, aux={}), dict(CHARGES)
         self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
 
     def make_job(self) -> Job:

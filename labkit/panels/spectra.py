@@ -39,7 +39,7 @@ class SpectraPanel(Panel):
     >>> charges = TensorDesign.build(labelled, "born_charges", n_sparse=10, **small).committee(1e-4)
     >>> panel = SpectraPanel(gap, train.atoms, alpha, charges, replicas=2, picoseconds=0.12, equilibration=0.0)
     >>> job = panel.run()
-    >>> panel.job.wait(60).state.step, sorted(panel.spectra)[:3]
+    >>> panel.job.wait(60).state.loop_step, sorted(panel.spectra)[:3]
     (240, ['density_of_states', 'density_of_states_H', 'density_of_states_O'])
     """
 

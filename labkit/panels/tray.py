@@ -11,15 +11,14 @@ from labkit.panels._style import CSS
 from labkit.panels.tray_model import TrayModel
 from labkit.runs import Run, Runs
 
-HEAD = ("", "run", "frames", "soap", "sigma E, F", "E [meV/atom]", "F [meV/Å]", "evidence", "time")
 SHOWN = 12  # newest runs in sight; all are in the CSV
 
 
 class RunTray(widgets.VBox):
     """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
 
-    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and gap_fit's
-    settings and the models of the pinned ones.
+    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and the
+    settings and models of the pinned ones.
 
     >>> import tempfile
     >>> from labkit.runs import Runs
@@ -33,6 +32,7 @@ class RunTray(widgets.VBox):
         head = widgets.HTML(CSS + _html.head("Run tray", hint))
         self.table = widgets.VBox()
         self.older = widgets.HTML()
+        self.differences = widgets.HTML()
         self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
         self.choice = widgets.Dropdown(description="overlay", layout=widgets.Layout(width="420px", display="none"))
         self.refresh_button = _button("Refresh", "refresh", "Look for runs of other notebooks")
@@ -41,6 +41,7 @@ class RunTray(widgets.VBox):
         self.clear_button.on_click(lambda _: self.model.clear())
         self.download = Unfolding("Download", "download", lambda: _html.links(self.model.files()))
         traitlets.dlink((self.model, "picture"), (self.image, "value"))
+        traitlets.dlink((self.model, "differences"), (self.differences, "value"))
         traitlets.dlink((self.model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
         traitlets.dlink((self.model, "curves"), (self.choice, "options"))
         traitlets.dlink((self.model, "curves"), (self.choice.layout, "display"), lambda all: "flex" if all else "none")
@@ -50,39 +51,47 @@ class RunTray(widgets.VBox):
         self._fill()
         buttons = widgets.HBox([self.refresh_button, self.clear_button, self.download])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "flex-start"
-        card = widgets.VBox([head, self.table, self.older, buttons, self.choice, self.image])
+        card = widgets.VBox([head, self.table, self.older, buttons, self.choice, self.image, self.differences])
         card.add_class("labkit-card")
         super().__init__([card])
         self.add_class("labkit")
 
     def _fill(self) -> None:
         rows = self.model.rows()
-        head = [widgets.HTML(_html.row(HEAD, "labkit-run labkit-unit"))] if rows else []
-        self.table.children = head + [self._row(label, run) for label, run in reversed(rows[-SHOWN:])]
-        older = f"{len(rows) - SHOWN} older ones are in the CSV." if len(rows) > SHOWN else ""
-        self.older.value = _html.hint(older if rows else "No fit yet: press Run in a panel.")
+        errors = rows[-1][1].quantities[:2] if rows else []
+        head = [widgets.HTML(_html.row(heads(errors), "labkit-run labkit-unit"))] if rows else []
+        self.table.children = head + [self._row(label, run, errors) for label, run in reversed(rows[-SHOWN:])]
+        words = [f"{len(rows) - SHOWN} older ones are in the CSV."] if len(rows) > SHOWN else []
+        words += [f"{file} cannot be read: {why}." for file, why in self.model.store.refused().items()]
+        self.older.value = _html.hint(" ".join(words) if rows or words else "No fit yet: press Run in a panel.")
 
-    def _row(self, label: str, run: Run) -> widgets.Widget:
+    def _row(self, label: str, run: Run, errors: list[tuple[str, str]]) -> widgets.Widget:
         pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
         pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
         pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
         pin.add_class("labkit-pin")
-        text = widgets.HTML(_html.row([label, run.name, *describe(run)], "labkit-run"))
+        text = widgets.HTML(_html.row([label, run.name, *describe(run, errors)], "labkit-run"))
         text.layout.flex = "1 1 auto"
         return widgets.HBox([pin, text], layout=widgets.Layout(align_items="center", height="26px"))
 
 
-def describe(run: Run) -> list[str]:
-    """The cells of HEAD after number and name."""
-    config, errors = run.settings, run.errors
-    soaps = [f"n{d.n_max} l{d.l_max} {d.cutoff:g} Å" for d in config.descriptors if d.name == "soap"]
-    sigmas = " ".join(f"{x:.0e}" for x in (config.sigma_energy, config.sigma_force) if x is not None)
-    rmse = [
-        " / ".join(f"{errors.loc[(s, q), 'rmse']:.3g}" for s in ("train", "valid") if (s, q) in errors.index)
-        for q in ("energy", "forces")
-    ]
+def heads(errors: list[tuple[str, str]]) -> list[str]:
+    """What stands above the cells of a run."""
+    names = [f"{quantity} [{unit}]" for quantity, unit in errors]
+    return ["", "run", "frames", "model", "settings", *(names + ["", ""])[:2], "evidence", "time"]
+
+
+def describe(run: Run, errors: list[tuple[str, str]]) -> list[str]:
+    """The cells after number and name; an error that the head does not name is named here."""
+    rmse = []
+    for quantity, unit in run.quantities[:2]:
+        both = [x for x in (run.rmse("train", quantity), run.rmse("valid", quantity)) if x is not None]
+        text = " / ".join(f"{x:.3g}" for x in both)
+        rmse.append(text if (quantity, unit) == (errors + [None, None])[len(rmse)] else f"{quantity} {text} {unit}")
+    evidence = "" if run.evidence is None else f"{run.evidence:.0f}"
     time = f"{run.seconds:.1f} s" if run.seconds >= 1 else f"{1e3 * run.seconds:.0f} ms"
-    return [str(run.frames), " + ".join(soaps), sigmas, *rmse, f"{run.evidence:.0f}", time]
+    settings = run.settings
+    return [str(run.frames), settings.kind, settings.summary(), *(rmse + ["", ""])[:2], evidence, time]
 
 
 def _button(name: str, icon: str, tooltip: str) -> widgets.Button:

@@ -9,11 +9,13 @@ from ase import Atoms
 from torch import Tensor, nn
 
 from labkit.base import NO_PROGRESS, Neighbours, Progress, State, System, find_neighbours
+from labkit.base.frames import batches
 from labkit.descriptors import DensityExpansion, LambdaSoap, select_features
 from labkit.errors import LabkitError, Stopped
-from labkit.polarizability.environments import Environments, arrange, batches
+from labkit.polarizability.environments import Environments, arrange
 from labkit.polarizability.settings import Settings
 
+BATCH = 144  # atoms: larger tensors leave the caches and are slower
 _SAMPLE = 128  # environments among which features are chosen
 
 
@@ -98,7 +100,7 @@ class TensorDescriptor(nn.Module):
         self, frames: Sequence[Atoms], progress: Progress = NO_PROGRESS, doing: str = "predicting"
     ) -> Iterator[tuple[list[Atoms], State, dict[int, Tensor]]]:
         """Frames, their state and features {λ: (n, 2λ+1, F)}, without gradients, batch by batch."""
-        work = batches(frames)
+        work = batches(map(len, frames), BATCH)
         for step, batch in enumerate(work):
             if progress.should_stop():
                 raise Stopped(f"stopped while {doing}")

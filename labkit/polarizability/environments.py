@@ -7,13 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from ase import Atoms
-from ase.data import chemical_symbols
 from torch import Tensor
 
-from labkit.errors import LabkitError
 from labkit.polarizability.target import Target
-
-BATCH = 144  # atoms: larger tensors leave the caches and are slower
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,28 +63,3 @@ def arrange(features: dict[int, Tensor], frames: Sequence[Atoms], target: Target
     if target.of == "mean":
         weight = weight / counts.to(device)[frame]
     return Environments(numbers, frame, group, weight, features)
-
-
-def batches(frames: Sequence[Atoms], atoms: int = BATCH) -> list[list[int]]:
-    """Indices of frames in batches of at most so many atoms (but at least one frame)."""
-    out: list[list[int]] = []
-    size = atoms
-    for number, frame in enumerate(frames):
-        if size + len(frame) > atoms:
-            out.append([])
-            size = 0
-        out[-1].append(number)
-        size += len(frame)
-    return out
-
-
-def check_species(frames: Sequence[Atoms], species: Sequence[int]) -> None:
-    """Raise LabkitError, naming frame and atom, for a species that the model has not seen."""
-    for k, atoms in enumerate(frames):
-        for i, z in enumerate(atoms.numbers):
-            if z not in species:
-                seen = ", ".join(chemical_symbols[s] for s in species)
-                raise LabkitError(
-                    f"frame {k}, atom {i}: {chemical_symbols[z]} is unknown to this model, which has seen {seen}; "
-                    f"train with frames that contain {chemical_symbols[z]}"
-                )

@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-import labkit
-from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, read_tensors, tensors_digest
+from labkit.files import read_tensors, whole_header, write_model
 from labkit.polarizability.committee import TensorCommittee
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments
@@ -34,7 +32,7 @@ def save_model(model: TensorModel, path: str | os.PathLike[str], *, spread: bool
         few = slice(None) if spread else slice(0)
         tensors |= {f"basis.{degree}": posterior.basis[:, few], f"total.{degree}": posterior.total[few]}
     numbers = {str(d): [p.size, p.log_evidence] for d, p in model.posterior.items()}
-    _save(model, path, _MODEL, tensors, posterior=json.dumps(numbers))
+    _save(model, path, _MODEL, tensors, posterior=numbers)
 
 
 def load_model(path: str | os.PathLike[str], device: torch.device) -> TensorModel:
@@ -66,21 +64,13 @@ def load_committee(path: str | os.PathLike[str], device: torch.device) -> Tensor
     return _load(path, device, _COMMITTEE, "tensor committee", made)
 
 
-def _save(made: TensorModule, path: str | os.PathLike[str], form: str, tensors: dict[str, Tensor], **more: str) -> None:
+def _save(made: TensorModule, path: str | os.PathLike[str], form: str, tensors: dict[str, Tensor], **more: Any) -> None:
     points = made.points
     tensors = {"mean": made.mean, "numbers": points.numbers, "group": points.group, "weight": points.weight} | tensors
     for degree, p in points.features.items():
         tensors |= {f"points.{degree}": p, f"features.{degree}": made.descriptor.features[degree]}
-    header = {
-        "format": form,
-        "labkit": labkit.__version__,
-        "units": f"{made.target.unit}; Å",
-        "settings": json.dumps(made.settings.to_dict()),
-        "metadata": json.dumps(made.metadata),
-        **more,
-    }
-    header["digest"] = tensors_digest(header, tensors)
-    atomic_tensors(path, tensors, header)
+    settings, metadata = made.settings.to_dict(), made.metadata
+    write_model(path, form, f"{made.target.unit}; Å", tensors, settings=settings, metadata=metadata, **more)
 
 
 def _load(
@@ -88,7 +78,7 @@ def _load(
 ) -> Made:
     path = Path(path)
     header, tensors = read_tensors(path, form, what, device)
-    try:
+    with whole_header(path):
         settings = Settings.from_dict(json.loads(header["settings"]))
         features = {d: tensors[f"features.{d}"].tolist() for d in settings.degrees}
         descriptor = TensorDescriptor(settings, features).to(device)
@@ -100,5 +90,3 @@ def _load(
             {d: tensors[f"points.{d}"] for d in settings.degrees},
         )
         return make(header, tensors, (descriptor, points), list(settings.target.parts))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error

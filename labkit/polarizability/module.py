@@ -9,9 +9,10 @@ from typing import Any
 from ase import Atoms
 from torch import Tensor, nn
 
+from labkit.base.frames import check_species
 from labkit.polarizability.contraction import Contraction
 from labkit.polarizability.descriptor import TensorDescriptor
-from labkit.polarizability.environments import Environments, check_species
+from labkit.polarizability.environments import Environments
 from labkit.polarizability.labels import Frames, is_periodic, structures
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import Target

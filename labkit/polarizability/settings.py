@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from labkit.base.settings import ModelSettings
 from labkit.errors import LabkitError, suggest
 from labkit.polarizability.target import Target
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(ModelSettings):
     """All that a model is made with, but its data.
 
     species            atomic numbers
@@ -23,6 +24,7 @@ class Settings:
     sparse_method      'fps', 'cur_points' or 'random'
     """
 
+    kind: ClassVar[str] = "tensor"
     target: Target
     species: tuple[int, ...]
     n_max: int = 8
@@ -55,9 +57,6 @@ class Settings:
     def degrees(self) -> tuple[int, ...]:
         """λ of all descriptors: those of the target, and 0 for the kernel's nonlinearity."""
         return tuple(sorted({0, *self.target.parts}))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Settings:

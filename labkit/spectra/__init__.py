@@ -14,7 +14,7 @@ The whole chain: a potential and a model of polarizabilities, a few replicas, an
 >>> frames = with_label(train, "polarizability")
 >>> alpha = TensorDesign.build(frames, n_max=3, l_max=2, n_features=20).solve({0: 1e-6, 2: 1e-4})
 >>> minimum = lbfgs(State.from_atoms(labkit.datasets.ice("minimum").atoms[0]), gap, fmax=1e-3)
->>> replicas = maxwell_boltzmann(State.batch([minimum] * 3), 50.0, seed=1)
+>>> replicas = maxwell_boltzmann(State.batch([minimum] * 3, seed=1), 50.0)
 >>> response = Response(polarizability=alpha, velocities=True, every=4)
 >>> _ = simulate(replicas, gap, VelocityVerlet(), steps=120, dt=0.5, observers=[response])
 >>> line = response.raman(resolution=1000.0).parallel  # 60 fs show no more; ask for 20 of some ps

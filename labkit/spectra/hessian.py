@@ -25,6 +25,6 @@ def displaced(state: State, shifts: Tensor) -> list[State]:
     many = max(1, _ATOMS // state.system.n_atoms)
     parts = []
     for some in shifts.split(many):
-        batch = State.batch([state] * len(some))
+        batch = State.batch([state] * len(some), equal_seeds=True)
         parts.append(batch.replace(positions=batch.positions + some.flatten(0, 1)))
     return parts

@@ -61,7 +61,7 @@ class Response(Observer):
         """A new run begins anew, unless it goes on where the last one ended."""
         goes_on = (
             self._steps
-            and 0 <= run.state.step - self._steps[-1] < self.every
+            and 0 <= run.state.loop_step - self._steps[-1] < self.every
             and run.dt == self._dt
             and torch.equal(run.state.system.numbers, self.run.state.system.numbers)
         )
@@ -72,13 +72,13 @@ class Response(Observer):
     def __call__(self, state: State, evaluation: Any) -> None:
         if self.run is None:
             raise LabkitError("Response: was called outside of a run; give it to simulate(observers=...)")
-        check_cell(state, self.run.state, f"step {state.step}")
+        check_cell(state, self.run.state, f"step {state.loop_step}")
         near = None if self._neighbours is None else self._neighbours(state)
         found = predicted(state, self._models, near)
         for name, values in found.items():
             if not bool(torch.isfinite(values).all()):
                 raise LabkitError(
-                    f"step {state.step}: the {name} predicted are no numbers; is the structure still one that the "
+                    f"step {state.loop_step}: the {name} predicted are no numbers; is the structure still one that the "
                     "model has seen?"
                 )
         found["temperature"] = temperature_under(state, self.run.integrator).detach().to("cpu", torch.float64)
@@ -86,7 +86,7 @@ class Response(Observer):
             found["velocities"] = state.velocities.detach().to("cpu", torch.float64)
         for name, values in found.items():
             self._kept.setdefault(name, []).append(values)
-        self._steps.append(state.step)
+        self._steps.append(state.loop_step)
 
     @property
     def steps(self) -> Tensor:

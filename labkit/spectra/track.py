@@ -92,7 +92,9 @@ def along(
             raise LabkitError(f"frame {k}: has no velocities, which spectra need; store them with the positions")
     models = predictors(polarizability, born_charges)
     many = max(1, _ATOMS // first.system.n_atoms)
-    found = [predicted(State.batch(states[k : k + many]), models) for k in range(0, len(states), many)]
+    found = [
+        predicted(State.batch(states[k : k + many], equal_seeds=True), models) for k in range(0, len(states), many)
+    ]
     series = {}
     for name in models:
         flat = torch.cat([part[name] for part in found], 1)

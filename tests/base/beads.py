@@ -15,3 +15,8 @@ def chain(names: Sequence[str], bonds: Sequence[tuple[int, int]] | None = None, 
     places = np.cumsum(r.normal(size=(n, 3)) + [3.0, 0, 0], 0)
     masses = [12.0 + 3 * (name != "CA") for name in names]
     return beads(places, names, masses, [(i, i + 1) for i in range(n - 1)] if bonds is None else bonds)
+
+
+def together(states: Sequence[State]) -> State:
+    """All of them as a batch, with seeds of their own."""
+    return State.batch(states, seed=1)

@@ -97,20 +97,26 @@ def test_sum_and_committee() -> None:
     parts = [p.evaluate(state, stress=True) for p in (a, b, c)]
     torch.testing.assert_close(total.forces, sum(p.forces for p in parts))
     torch.testing.assert_close(total.stress, sum(p.stress for p in parts))
-    committee = Committee([a, b, c]).evaluate(state, per_atom=True, uncertainty=True)
-    energies = torch.stack([p.energy for p in parts])
-    torch.testing.assert_close(committee.energy, energies.mean(0))
-    torch.testing.assert_close(committee.uncertainty, energies.std(0))
-    assert committee.uncertainty_per_atom.shape == (state.system.n_atoms,)
-    with_doubt = (Committee([a, b]) + c).evaluate(state, uncertainty=True)
-    torch.testing.assert_close(with_doubt.uncertainty, energies[:2].std(0))
+    for kept, part in zip(total.parts, parts, strict=True):
+        torch.testing.assert_close(kept.energy, part.energy)
+        torch.testing.assert_close(kept.forces, part.forces)
+    committee = Committee([a, b, c]).evaluate(state, stress=True, per_atom=True)
+    parts = [p.evaluate(state, stress=True, per_atom=True) for p in (a, b, c)]
+    for name in ("energy", "forces", "stress", "per_atom"):
+        members = torch.stack([getattr(p, name) for p in parts])
+        torch.testing.assert_close(getattr(committee.members, name), members)
+        torch.testing.assert_close(getattr(committee, name), members.mean(0))
+    energies_alone = Committee([a, b, c]).evaluate(state, forces=False).members
+    assert energies_alone.energy.shape == (3, 3) and energies_alone.forces is None
 
 
 def test_neighbours_may_be_given_and_a_committee_searches_once(monkeypatch) -> None:
-    from labkit.base import neighbours as module
+    from labkit.base import neighbour_list as module
 
     searches, search = [], module.find_neighbours
-    monkeypatch.setattr(module, "find_neighbours", lambda *given: searches.append(given) or search(*given))
+    monkeypatch.setattr(
+        module, "find_neighbours", lambda *given, **more: searches.append(given) or search(*given, **more)
+    )
     frames = crystals()
     state = State.from_atoms(frames)
     members = [Pair(0.1), Pair(0.2, cutoff=4.0), Pair(0.4)]
@@ -146,8 +152,6 @@ def test_a_sum_is_compiled_only_where_all_parts_are() -> None:
 
 def test_clear_errors() -> None:
     state = State.from_atoms(molecule("H2O"))
-    with pytest.raises(LabkitError, match="no uncertainty"):
-        Pair().evaluate(state, uncertainty=True)
     with pytest.raises(LabkitError, match="not periodic"):
         Pair().evaluate(state, stress=True)
     with pytest.raises(LabkitError, match="at least 2"):
@@ -174,12 +178,20 @@ def test_round_trip_of_atoms() -> None:
 
 def test_states_in_one_batch() -> None:
     frames = [molecule("CH4"), *crystals(), molecule("H2O")]
-    pieces = [State.from_atoms(frames[:2], seed=7), State.from_atoms(frames[2]), State.from_atoms(frames[3:])]
+    pieces = [
+        State.from_atoms(frames[:2], seed=7),
+        State.from_atoms(frames[2], seed=8),
+        State.from_atoms(frames[3:], seed=9),
+    ]
     whole, batch = State.from_atoms(frames), State.batch(pieces)
     for name in ("positions", "velocities", "cell"):
         assert getattr(batch, name).equal(getattr(whole, name))
     for name in ("numbers", "masses", "index", "pbc"):
         assert getattr(batch.system, name).equal(getattr(whole.system, name))
-    assert batch.seed == 7 and batch.forces is None and not batch.aux
+    assert (
+        batch.seed.tolist() == torch.cat([piece.seed for piece in pieces]).tolist()
+        and batch.forces is None
+        and not batch.aux
+    )
     with pytest.raises(LabkitError, match="no states were given"):
         State.batch([])

@@ -15,7 +15,7 @@ from labkit.datasets.reading import load
 from labkit.engine import hold
 from labkit.errors import LabkitError
 from labkit.forcefield import HarmonicBonds, TypedForceField, TypedTerm
-from tests.base.beads import chain
+from tests.base.beads import chain, together
 
 NAMES = ("CA", "CA:GLY", "CB:ALA", "CB:TYR", "W")
 
@@ -59,7 +59,7 @@ def test_a_vocabulary_is_its_names() -> None:
 
 
 def test_types_in_another_vocabulary_are_named_where_they_are_unknown() -> None:
-    system = State.batch([chain(["CA", "CB:ALA"]), chain(["CB:TYR", "CA"])]).system
+    system = together([chain(["CA", "CB:ALA"]), chain(["CB:TYR", "CA"])]).system
     model = Vocabulary(("CB:TYR", "W", "CA", "CB:ALA"))
     assert system.types_in(model).tolist() == [2, 3, 0, 2]
     assert system.types_in(system.vocabulary) is system.types
@@ -93,15 +93,15 @@ names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6)
 @settings(max_examples=40, deadline=None)
 def test_a_batch_and_ase_keep_types_and_bonds(parts: list[list[str]], with_water: bool) -> None:
     states = [chain(part, seed=k) for k, part in enumerate(parts)]
-    batch = State.batch(states)
+    batch = together(states)
     assert told(batch.system) == [name for part in parts for name in part]
     starts = batch.system.offsets
     expected = [[i + s, j + s] for state, s in zip(states, starts) for i, j in state.system.bonds.tolist()]
     assert batch.system.bonds.tolist() == expected
     same(batch.system, State.from_atoms(batch.to_atoms()).system)
-    same(State.batch([batch]).system, batch.system)
+    same(together([batch]).system, batch.system)
     if with_water:  # whose bonds are not known
-        more = State.batch([batch, State.from_atoms(molecule("H2O"))])
+        more = together([batch, State.from_atoms(molecule("H2O"))])
         assert told(more.system)[-3:] == ["O", "H", "H"] and more.system.bonds is None
         assert told(State.from_atoms(more.to_atoms()).system) == told(more.system)
 
@@ -142,7 +142,7 @@ def test_bonds_of_what_is_not_there_are_refused() -> None:
 
 def test_lone_atoms_have_no_bonds_and_do_not_hide_those_of_others() -> None:
     ion = State.from_atoms(ase.Atoms("Na", [[0, 0, 0]]))
-    both = State.batch([ion, chain(["CA", "CA"])])
+    both = together([ion, chain(["CA", "CA"])])
     assert both.system.bonds.tolist() == [[1, 2]]
     assert State.from_atoms(both.to_atoms()).system.bonds.tolist() == [[1, 2]]
 
@@ -166,17 +166,17 @@ def test_beads_need_names_and_masses_at_the_border_of_ase() -> None:
 
 def test_extended_xyz_keeps_beads(tmp_path) -> None:
     states = [chain(["CA", "CB:ALA", "CA"]), chain(["CB:TYR", "CA:GLY"])]
-    frames = [state.to_atoms(torch.tensor([1.5]))[0] for state in states]
+    frames = [state.replace(energy=torch.tensor([1.5])).to_atoms()[0] for state in states]
     Dataset.from_atoms(frames).write(tmp_path / "beads.xyz")
     read = load(tmp_path / "beads.xyz", energy_key="energy", forces_key=False)
-    same(State.from_atoms(read.atoms).system, State.batch(states).system)
+    same(State.from_atoms(read.atoms).system, together(states).system)
     (tmp_path / "wrong.xyz").write_text("1\nProperties=species:S:1:pos:R:3 energy=1.0\nX 0 0 0\n")
     with pytest.raises(LabkitError, match=r"atom 0 \(line 3\): unknown element X; .*types:S:1"):
         load(tmp_path / "wrong.xyz")
 
 
 def test_a_set_of_other_beads_is_another_set() -> None:
-    frames = [chain(pair).to_atoms(torch.tensor([1.5]))[0] for pair in (["CA", "W"], ["CA", "CB:ALA"])]
+    frames = [chain(pair).replace(energy=torch.tensor([1.5])).to_atoms()[0] for pair in (["CA", "W"], ["CA", "CB:ALA"])]
     assert len({Dataset.from_atoms([frame]).hash for frame in frames}) == 2
 
 
@@ -210,3 +210,43 @@ def test_an_ase_calculator_sees_that_beads_are_others() -> None:
 def test_held_beads_stay_beads() -> None:
     held = hold(chain(["CA", "CB:ALA", "CA"]), [1])
     assert told(held.system) == ["CA", "CB:ALA", "CA"] and held.system.bonds.tolist() == [[0, 1], [1, 2]]
+
+
+@given(st.lists(names, min_size=2, max_size=4), st.data())
+@settings(max_examples=30, deadline=None)
+def test_systems_taken_out_of_a_batch_keep_types_and_bonds(parts: list[list[str]], data: st.DataObject) -> None:
+    batch = together([chain(part, seed=k) for k, part in enumerate(parts)])
+    which = data.draw(st.permutations(range(len(parts))))[: data.draw(st.integers(1, len(parts)))]
+    same(batch[which].system, together([chain(parts[k], seed=k) for k in which]).system)
+
+
+def test_a_state_in_a_file_keeps_types_and_bonds(tmp_path) -> None:
+    for state in (together([chain(["CA", "W"]), chain(["CB:TYR"])]), State.from_atoms(molecule("H2O"))):
+        state.save(tmp_path / "state.safetensors")
+        read = State.load(tmp_path / "state.safetensors").system
+        assert told(read) == told(state.system) and read.vocabulary == state.system.vocabulary
+        assert (read.bonds is None) == (state.system.bonds is None)
+    with pytest.raises(LabkitError, match="different systems"):
+        State.where(torch.tensor([True]), chain(["CA", "W"]), chain(["CA", "CB:TYR"]))
+
+
+def test_frames_as_arrays_are_beads_too() -> None:
+    one = [chain(["CA", "CB:ALA", "CA"], seed=k) for k in range(3)]
+    frames = [state.replace(energy=torch.tensor([1.5])).to_atoms()[0] for state in one]
+    other = chain(["CB:TYR", "CA:GLY"]).replace(energy=torch.tensor([0.5])).to_atoms()[0]
+    alike = {name: frames[0].arrays[name] for name in ("types", "bonded", "masses")}
+    mixed = {name: np.concatenate([f.arrays[name] for f in (*frames, other)]) for name in alike}
+    places = np.stack([frame.positions for frame in frames])
+    shared = Dataset.from_arrays(places, [0, 0, 0], arrays=alike, energy=np.full(3, 1.5))
+    flat = Dataset.from_arrays(
+        np.concatenate([*places, other.positions]), np.zeros(11, int), offsets=[0, 3, 6, 9, 11], arrays=mixed,
+        energy=np.array([1.5, 1.5, 1.5, 0.5]),
+    )  # fmt: skip
+    same(shared.state(range(3)).system, together(one).system)
+    same(flat.state([3, 1]).system, together([State.from_atoms(other), one[1]]).system)
+    assert shared.hash == Dataset.from_atoms(frames).hash == flat[:3].hash
+    assert flat.hash == Dataset.from_atoms([*frames, other]).hash
+    renamed = {**alike, "types": np.array(["CA", "CB:TYR", "CA"])}
+    assert Dataset.from_arrays(places, [0, 0, 0], arrays=renamed, energy=np.full(3, 1.5)).hash != shared.hash
+    with pytest.raises(LabkitError, match="frame 0, atom 0: atomic number 0 is no element.*types and masses"):
+        Dataset.from_arrays(places, [0, 0, 0], arrays={"types": alike["types"]})

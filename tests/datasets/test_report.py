@@ -11,7 +11,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import labkit
-from labkit.base.progress import NoProgress
+from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.datasets.report.basis import Basis
 from labkit.datasets.report.finding import listed
@@ -223,7 +223,7 @@ def test_a_report_is_text_html_json_and_csv(ice, tmp_path):
 
 
 def test_progress_is_told_and_stop_is_heard(ice):
-    class Stop(NoProgress):
+    class Stop(Progress):
         seen = 0
 
         def update(self, step, total, **metrics):

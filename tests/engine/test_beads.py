@@ -12,13 +12,13 @@ from labkit.engine.fingerprint import differences, fingerprint
 from labkit.engine.observers import ExtXyz, Hdf5
 from labkit.errors import LabkitError
 from labkit.forcefield import HarmonicBonds, TypedForceField, TypedTerm
-from tests.base.beads import chain
+from tests.base.beads import chain, together
 
 SPRINGS = TypedForceField({"bonds": TypedTerm(HarmonicBonds, {("*", "*"): {"k": 5.0, "r0": 3.6}})})
 
 
 def two_chains() -> State:
-    return State.batch([chain(["CA", "CB:TYR", "CA"]), chain(["CA:GLY", "CA"], seed=1)])
+    return together([chain(["CA", "CB:TYR", "CA"]), chain(["CA:GLY", "CA"], seed=1)])
 
 
 def test_trajectories_keep_the_names_of_beads(tmp_path) -> None:
@@ -72,7 +72,7 @@ def test_other_beads_are_another_run() -> None:
 
 
 def test_replicas_of_other_beads_are_not_exchanged() -> None:
-    ladder = State.batch([chain(["CA", "CB:TYR"]), chain(["CB:TYR", "CA"])])
+    ladder = together([chain(["CA", "CB:TYR"]), chain(["CB:TYR", "CA"])])
     ladder = ladder.replace(system=type(ladder.system)(
         ladder.system.numbers, torch.full_like(ladder.system.masses, 12.0), ladder.system.index, ladder.system.pbc,
         ladder.system.types, ladder.system.vocabulary, ladder.system.bonds,

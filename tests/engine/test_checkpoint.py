@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from ase.build import bulk, molecule
@@ -28,7 +29,7 @@ class Fails(Observer):
         self.at = at
 
     def __call__(self, state, evaluation):
-        if state.step == self.at:
+        if state.loop_step == self.at:
             raise Power
 
 
@@ -44,7 +45,7 @@ def test_an_exception_and_a_resumed_run_give_the_same_bits(at, tmp_path):
     with pytest.raises(Power):
         go(tmp_path / "cut", at)
     end, again = go(tmp_path / "cut", -1)
-    assert end.step == 60 and end.positions.equal(whole.positions) and end.velocities.equal(whole.velocities)
+    assert end.loop_step == 60 and end.positions.equal(whole.positions) and end.velocities.equal(whole.velocities)
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes(), path.name
     assert again[4].values.equal(seen[4].values) and again[4].steps.tolist() == [0, 11, 22, 33, 44, 55]
@@ -110,14 +111,14 @@ def test_damage_other_formats_and_the_end(made):
     go = lambda steps=10, **more: simulate(fluid(), LennardJones(), Thermal(), steps, 5.0, checkpoint=made, **more)  # noqa: E731
     with pytest.raises(LabkitError, match="at step 10, beyond step 5 where this run ends"):
         go(5)
-    assert go(15).step == 15 and go(5, resume=False).step == 5 and go(6).step == 6
+    assert go(15).loop_step == 15 and go(5, resume=False).loop_step == 5 and go(6).loop_step == 6
     made.write_bytes(made.read_bytes()[:200])
     with pytest.raises(LabkitError, match="no checkpoint that can be read"):
         go()
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, made)
-    with pytest.raises(LabkitError, match="format is None, expected 'labkit run 1'"):
+    with pytest.raises(LabkitError, match="format is None, expected 'labkit run 2'"):
         go()
 
 
@@ -146,3 +147,18 @@ def test_descriptions_are_plain_and_comparable():
     assert describe(Thermal()) == describe(Thermal()) and describe(torch.arange(100)) != describe(torch.ones(100))
     assert differences(describe(Thermal()), describe(Thermal(friction=0.5))) == ["friction 0.01, this run has 0.5"]
     assert describe(torch.nn.Linear(2, 2)) != describe(torch.nn.Linear(2, 2))
+
+
+def test_flipped_bits_and_the_old_format_are_refused(tmp_path):
+    path = tmp_path / "c"
+    simulate(fluid(), LennardJones(), Thermal(), 5, 1.0, checkpoint=path)
+    whole = path.read_bytes()
+    for place in np.random.default_rng(0).integers(len(whole) // 2, len(whole), 40):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(place) % 8
+        path.write_bytes(damaged)
+        with pytest.raises(LabkitError, match="is damaged|no checkpoint that can be read"):
+            simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
+    path.write_bytes(whole.replace(b"labkit run 2", b"labkit run 1"))
+    with pytest.raises(LabkitError, match="format is 'labkit run 1', expected 'labkit run 2'"):
+        simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)

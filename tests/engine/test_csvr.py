@@ -46,7 +46,7 @@ def test_canonical_energies_in_wells() -> None:
     state = integrator.init(state, potential)
     for _ in range(300):
         state = integrator.step(state, potential, 4.0)
-    assert float(state.aux["energy"].mean() / (KB * 300.0)) == pytest.approx(3.0, rel=0.06)
+    assert float(state.energy.mean() / (KB * 300.0)) == pytest.approx(3.0, rel=0.06)
     assert stats.kstest((kinetic_energy(state) / (KB * 300.0)).numpy(), stats.gamma(3).cdf).pvalue > 1e-3
 
 

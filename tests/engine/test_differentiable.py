@@ -37,12 +37,12 @@ def loss(rule, state, potential, steps=30, **how):
         rule,
         steps,
         4.0,
-        observe=lambda s: s.aux["energy"].square() + s.positions[0, 0],
+        observe=lambda s: s.energy.square() + s.positions[0, 0],
         every=4,
         **how,
     )
     scale = weights(*end.positions.shape)
-    return (scale * (end.positions + 10 * end.velocities)).sum() + 10 * seen.sum() + end.aux["energy"].sum()
+    return (scale * (end.positions + 10 * end.velocities)).sum() + 10 * seen.sum() + end.energy.sum()
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -89,9 +89,9 @@ def test_against_the_plain_graph(name) -> None:
     for step in range(1, 31):
         moving = RULES[name].step(moving, potential, 4.0)
         if step % 4 == 0:
-            total = total + 10 * (moving.aux["energy"].square() + moving.positions[0, 0]).sum()
+            total = total + 10 * (moving.energy.square() + moving.positions[0, 0]).sum()
     scale = weights(*moving.positions.shape)
-    total = total + (scale * (moving.positions + 10 * moving.velocities)).sum() + moving.aux["energy"].sum()
+    total = total + (scale * (moving.positions + 10 * moving.velocities)).sum() + moving.energy.sum()
     plain = torch.autograd.grad(total, [*leaves, potential.epsilon])
     for gradients in found:
         for one, exact in zip(gradients, plain, strict=True):
@@ -159,7 +159,7 @@ def test_memory_of_a_long_run() -> None:
 def test_observations() -> None:
     state, potential = argon()
     end, seen = rollout(state, potential, VelocityVerlet(), 10, 1.0, observe=lambda s: s.positions[:2], every=3)
-    assert seen.shape == (3, 2, 3) and end.step == 10 and not seen.requires_grad
+    assert seen.shape == (3, 2, 3) and end.loop_step == 10 and not seen.requires_grad
     nothing, none = rollout(state, potential, VelocityVerlet(), 0, 1.0)
     assert none is None and torch.equal(nothing.positions, state.positions)
 

@@ -62,7 +62,7 @@ def data(states, which, integrator, ensemble, **system):
     n_atoms = int(states[0].system.counts[0])
     free = float(integrator.degrees_of_freedom(states[0].system)[0])
     conserves = 3 if isinstance(integrator, Csvr) else 0
-    potential, kinetic = pick(lambda s: s.aux["energy"]), pick(kinetic_energy)
+    potential, kinetic = pick(lambda s: s.energy), pick(kinetic_energy)
     return validation.data.SimulationData(
         units=UNITS,
         system=validation.data.SystemData(

@@ -39,7 +39,7 @@ class Break(Observer):
         self.tired = tired
 
     def __call__(self, state: State, evaluation: object) -> None:
-        if state.step and not self.tired:
+        if state.loop_step and not self.tired:
             raise RuntimeError("broken off")
 
 
@@ -65,7 +65,7 @@ def test_water_conserves_its_energy(water, rigid) -> None:
     energies, now = [], move.init(start, forcefield)
     for _ in range(400):
         now = move.step(now, forcefield, 0.5 if not rigid else 1.0)
-        energies.append(float(now.aux["energy"][0] + kinetic_energy(now)[0]))
+        energies.append(float(now.energy[0] + kinetic_energy(now)[0]))
     half = torch.tensor(energies).reshape(2, -1).mean(1)
     # the pair potential is cut off without a switch: what crosses the cutoff costs some energy
     assert abs(float(half[1] - half[0])) < 0.01 * 900 * KB * 300 / 2
@@ -83,7 +83,7 @@ def test_a_run_stopped_at_a_checkpoint_goes_on_to_the_bit(water, tmp_path) -> No
     with pytest.raises(Stopped) as stop:
         simulate(state, forcefield, integrator, 120, 0.5, progress=StopAt(0), checkpoint=tmp_path / "c")
     on = simulate(state, forcefield, integrator, 120, 0.5, checkpoint=tmp_path / "c")
-    assert stop.value.partial.step < 120 + state.step and on.step == whole.step
+    assert stop.value.partial.loop_step < 120 + state.loop_step and on.loop_step == whole.loop_step
 
 
 def test_gradients_of_charges_pass_through_ten_steps() -> None:
@@ -120,7 +120,7 @@ def test_a_gap_runs_in_the_engine() -> None:
     start = maxwell_boltzmann(two, torch.tensor([100.0, 200.0]))
     move = VelocityVerlet()
     now = move.init(start, model)
-    first = now.aux["energy"] + kinetic_energy(now)
+    first = now.energy + kinetic_energy(now)
     now = simulate(now, model, move, 100, 0.5)
-    assert (now.aux["energy"] + kinetic_energy(now) - first).abs().max() < 0.005
+    assert (now.energy + kinetic_energy(now) - first).abs().max() < 0.005
     assert not torch.equal(now.positions[:12], now.positions[12:])

@@ -37,7 +37,7 @@ def test_ten_steps(name) -> None:
         state = rule.init(start.replace(positions=positions, velocities=velocities), potential)
         for _ in range(10):
             state = rule.step(state, potential, 1.0)
-        return (weights * (state.positions + 10 * state.velocities)).sum() + state.aux["energy"].sum()
+        return (weights * (state.positions + 10 * state.velocities)).sum() + state.energy.sum()
 
     inputs = [start.positions.clone(), start.velocities.clone(), torch.tensor(0.3, dtype=torch.float64)]
     leaves = [t.clone().requires_grad_() for t in inputs]

@@ -52,10 +52,10 @@ def test_they_are_the_single_steps(dipeptide, integrator, constrained) -> None:
         for _ in range(10):
             one = move.step(one, forcefield, 1.0)
         many = move.advance(state, forcefield, 1.0, 10)
-    assert many.step == one.step
+    assert many.loop_step == one.loop_step
     for name in ("positions", "velocities", "forces"):
         torch.testing.assert_close(getattr(many, name), getattr(one, name), rtol=1e-8, atol=1e-8)
-    torch.testing.assert_close(many.aux["energy"], one.aux["energy"], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(many.energy, one.energy, rtol=1e-10, atol=1e-10)
     assert not torch.equal(many.positions, state.positions)
     assert all(torch.equal(getattr(state, name), value) for name, value in before.items())  # nothing in place
 
@@ -72,7 +72,7 @@ def test_a_run_has_the_same_bits_however_it_is_divided(dipeptide) -> None:
 
     ends = [simulate(state, forcefield, move, 60, 0.5, observers=looks) for looks in ([], [Look(7)], [Look(1)])]
     assert torch.equal(ends[0].positions, ends[1].positions) and torch.equal(ends[0].positions, ends[2].positions)
-    assert torch.equal(ends[0].aux["energy"], ends[2].aux["energy"])
+    assert torch.equal(ends[0].energy, ends[2].energy)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_built_on_them_has_the_same_numbers(dipeptide, move) -> None:
         many = move.advance(move.advance(many, forcefield, 0.5, 6), forcefield, 0.5, 3)
     torch.testing.assert_close(many.positions, one.positions, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(many.cell, one.cell, rtol=1e-9, atol=1e-9)
-    assert many.step == one.step and many.aux.keys() == one.aux.keys()
+    assert many.loop_step == one.loop_step and many.aux.keys() == one.aux.keys()
 
 
 def test_gradients_take_single_steps(dipeptide) -> None:
@@ -119,4 +119,4 @@ def test_an_observer_may_evaluate_the_potential_elsewhere(dipeptide) -> None:
 
     ends = [simulate(state, forcefield, VelocityVerlet(), 30, 0.5, observers=looks) for looks in ([], [Elsewhere()])]
     torch.testing.assert_close(ends[0].positions, ends[1].positions, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(ends[0].aux["energy"], ends[1].aux["energy"], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ends[0].energy, ends[1].energy, rtol=1e-9, atol=1e-9)

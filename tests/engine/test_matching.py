@@ -122,7 +122,7 @@ def test_shared_parameters_stay_on_the_compiled_path_and_go_to_openmm() -> None:
     assert torch.allclose(after.energy, before.energy, rtol=1e-12) and torch.allclose(after.forces, before.forces)
     forcefield.reset()
     assert {term.kind for term in forcefield.compiled(state).rest.pairs} == {LennardJones, Coulomb}
-    pair = State.batch([state, state])
+    pair = State.batch([state, state], seed=1)
     assert torch.allclose(forcefield.repeat(2).evaluate(pair).energy, before.energy.expand(2), rtol=1e-12)
     openmm = pytest.importorskip("openmm")
     box = torch.diag(torch.full((3,), 60.0, dtype=torch.float64))

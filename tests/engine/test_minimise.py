@@ -31,7 +31,7 @@ def test_dimer_and_tetrahedron(minimise) -> None:
     potential = Pair(EPSILON, SIGMA, cutoff=50.0)
     end = minimise(State.from_atoms([dimer, tetrahedron]), potential, fmax=1e-6)
     assert bool((largest_force(end) <= 1e-6).all())
-    np.testing.assert_allclose(end.aux["energy"] / EPSILON, [-1, -6], rtol=1e-5)
+    np.testing.assert_allclose(end.energy / EPSILON, [-1, -6], rtol=1e-5)
     assert float((end.positions[1] - end.positions[0]).norm()) == pytest.approx(2 ** (1 / 6) * SIGMA, rel=1e-5)
 
 
@@ -41,7 +41,7 @@ def test_against_ase(minimise) -> None:
     potential = Pair(EPSILON, SIGMA, cutoff=50.0)
     end = minimise(State.from_atoms(frames), potential, fmax=1e-4)
     assert bool((largest_force(end) <= 1e-4).all())
-    for frame, mine in zip(end.to_atoms(), end.aux["energy"], strict=True):
+    for frame, mine in zip(end.to_atoms(), end.energy, strict=True):
         # ASE started from our end stays there; so it is a minimum of the same function
         frame.calc = potential.calculator()
         BFGS(frame, logfile=None).run(fmax=1e-5, steps=200)
@@ -84,7 +84,7 @@ def test_converged_systems_stay_put(minimise) -> None:
 def test_overlapping_atoms_come_apart(minimise) -> None:
     frame = Atoms("Ar3", [[0, 0, 0], [0.9, 0, 0], [3.5, 0.3, 0]])
     end = minimise(State.from_atoms(frame), Pair(EPSILON, SIGMA, cutoff=50.0), fmax=1e-5, steps=3000)
-    assert float(end.aux["energy"]) == pytest.approx(-3 * EPSILON, rel=1e-4)
+    assert float(end.energy) == pytest.approx(-3 * EPSILON, rel=1e-4)
 
 
 @pytest.mark.parametrize("minimise", METHODS)
@@ -99,13 +99,13 @@ def test_constraints(minimise) -> None:
     lengths = (end.positions[b] - end.positions[a]).norm(dim=1)
     torch.testing.assert_close(lengths, constraints.distances, atol=1e-8, rtol=0)
     other = (lbfgs if minimise is fire else fire)(state, pulls, fmax=1e-5, constraints=constraints, steps=2000)
-    assert float(end.aux["energy"]) == pytest.approx(float(other.aux["energy"]), abs=1e-7)
+    assert float(end.energy) == pytest.approx(float(other.energy), abs=1e-7)
 
 
 def test_never_ends_uphill() -> None:
     frame = Atoms("Ar3", [[0, 0, 0], [2.9, 0, 0], [3.5, 2.3, 0]])
     state, potential = State.from_atoms(frame), Pair(EPSILON, SIGMA, cutoff=50.0)
-    ends = [float(lbfgs(state, potential, fmax=1e-6, steps=n, max_step=2.0).aux["energy"]) for n in range(1, 15)]
+    ends = [float(lbfgs(state, potential, fmax=1e-6, steps=n, max_step=2.0).energy) for n in range(1, 15)]
     assert all(later <= earlier + 1e-9 for earlier, later in zip(ends, ends[1:], strict=False))
 
 

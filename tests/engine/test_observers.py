@@ -56,7 +56,7 @@ def test_extxyz_is_read_by_ase_bit_for_bit(tmp_path):
     end = simulate(mix, LennardJones(), Verlet(), 4, 0.1, observers=[writer])
     frames = read(tmp_path / "run.extxyz", ":")
     assert [(f.info["step"], f.info["system"]) for f in frames] == [(t, s) for t in (0, 2, 4) for s in (0, 1)]
-    for frame, atoms in zip(frames[-2:], end.to_atoms(end.aux["energy"]), strict=True):
+    for frame, atoms in zip(frames[-2:], end.to_atoms(), strict=True):
         assert np.array_equal(frame.positions, atoms.positions) and np.array_equal(frame.numbers, atoms.numbers)
         assert np.array_equal(frame.pbc, atoms.pbc) and np.allclose(frame.cell, atoms.cell, atol=1e-14)
         assert np.array_equal(frame.get_forces(), atoms.get_forces())

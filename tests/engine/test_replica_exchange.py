@@ -43,7 +43,7 @@ class Still(Integrator):
 
     def init(self, state, potential):
         known = potential.evaluate(state)
-        return state.replace(forces=known.forces, aux={**state.aux, "energy": known.energy})
+        return state.replace(forces=known.forces, energy=known.energy)
 
     def step(self, state, potential, dt):
         return state.replace(step=state.step + 1)
@@ -65,7 +65,7 @@ def canonical(ladders: int, k: float = 1.0) -> State:
 def p_values(state: State) -> list[float]:
     """Of potential and kinetic energies at each temperature against the gamma distribution of 6/2."""
     found = []
-    for energies in (state.aux["energy"], kinetic_energy(state)):
+    for energies in (state.energy, kinetic_energy(state)):
         reduced = energies.view(-1, len(LADDER)) / (KB * LADDER)
         found += [stats.kstest(column.numpy(), stats.gamma(3).cdf).pvalue for column in reduced.T]
     return found
@@ -81,7 +81,7 @@ def test_exchanges_alone_keep_canonical_distributions() -> None:
     assert bool(((exchange.acceptance(now) > 0.3) & (exchange.acceptance(now) < 1)).any(0).all())
     unscaled = now.replace(velocities=state.velocities.view(-1, 2, 3)[now.aux[WALKERS]].view(-1, 3))
     assert max(p_values(unscaled)[4:]) < 1e-3
-    torch.testing.assert_close(now.aux["energy"], Wells().evaluate(now).energy)
+    torch.testing.assert_close(now.energy, Wells().evaluate(now).energy)
     torch.testing.assert_close(now.forces, Wells().evaluate(now).forces)
 
 
@@ -102,7 +102,7 @@ def test_permutations_have_their_weights_and_transitions_balance() -> None:
         now = exchange.step(now, Wells(), 1.0)
         which = np.array([orders[tuple(row)] for row in (now.aux[WALKERS].view(-1, 3) % 3).tolist()])
         if step >= 20:
-            np.add.at(counts[now.step % 2], (last, which), 1)
+            np.add.at(counts[now.loop_step % 2], (last, which), 1)
             seen[step - 20] = which
         last = which
     beta = 1 / (KB * temperatures)
@@ -173,7 +173,7 @@ def test_exchanges_of_hamiltonians_keep_canonical_distributions(temperatures) ->
 
     now = moved(hamiltonians=True)
     assert worst(now) > 1e-3
-    torch.testing.assert_close(now.aux["energy"], springs.evaluate(now).energy)
+    torch.testing.assert_close(now.energy, springs.evaluate(now).energy)
     torch.testing.assert_close(now.forces, springs.evaluate(now).forces)
     swapped = now.replace(positions=now.positions.view(-1, 4, 2, 3).flip(1).reshape(-1, 3))
     assert worst(swapped) < 1e-3
@@ -272,7 +272,7 @@ class Fails(Observer):
         self.at = at
 
     def __call__(self, state, evaluation):
-        if state.step == self.at:
+        if state.loop_step == self.at:
             raise Power
 
 
@@ -342,7 +342,7 @@ def test_many_steps_at_once_are_the_same_as_one_by_one() -> None:
         single = exchange.step(single, forcefield, 2.0)
     with torch.no_grad():
         several = exchange.advance(state, forcefield, 2.0, 40)
-    assert several.step == 40 and several.aux.keys() == single.aux.keys()
+    assert several.loop_step == 40 and several.aux.keys() == single.aux.keys()
     for name, value in single.aux.items():
         torch.testing.assert_close(several.aux[name], value)
     torch.testing.assert_close(several.positions, single.positions)

@@ -24,7 +24,7 @@ class Seen(Observer):
         self.every, self.steps, self.energies = every, [], []
 
     def __call__(self, state, evaluation):
-        self.steps.append(state.step)
+        self.steps.append(state.loop_step)
         self.energies.append(evaluation.energy.clone())
         assert evaluation.forces is state.forces
 
@@ -43,13 +43,13 @@ class Watch:
 def test_observers_are_called_at_their_multiples_and_at_step_0():
     five, seven, watch = Seen(5), Seen(7), Watch()
     end = simulate(fluid(), LennardJones(), Verlet(), 20, 2.0, observers=[five, seven], progress=watch)
-    assert end.step == 20 and five.steps == [0, 5, 10, 15, 20] and seven.steps == [0, 7, 14]
-    assert torch.equal(five.energies[-1], end.aux["energy"])
+    assert end.loop_step == 20 and five.steps == [0, 5, 10, 15, 20] and seven.steps == [0, 7, 14]
+    assert torch.equal(five.energies[-1], end.energy)
     step, total, metrics = watch.shown[-1]
     assert (step, total) == (20, 20) and metrics["time_ps"] == pytest.approx(0.04)
     assert set(metrics) == {"time_ps", "energy", "temperature"} and 10 < metrics["temperature"] < 200
     again = simulate(end, LennardJones(), Verlet(), 5, 2.0, observers=[five])
-    assert again.step == 25 and five.steps[-1] == 25 and five.steps.count(20) == 1
+    assert again.loop_step == 25 and five.steps[-1] == 25 and five.steps.count(20) == 1
 
 
 def test_two_runs_are_one_long_one_and_energy_is_conserved(tmp_path):
@@ -98,10 +98,10 @@ def test_stop_keeps_what_was_done_and_goes_on(tmp_path):
     path = tmp_path / "c"
     with pytest.raises(Stopped) as caught:
         simulate(fluid(), LennardJones(), Thermal(), 50, 5.0, progress=Watch(stop_at=0), checkpoint=path)
-    assert caught.value.partial.step < 50
+    assert caught.value.partial.loop_step < 50
     end = simulate(fluid(), LennardJones(), Thermal(), 50, 5.0, checkpoint=path)
     whole = simulate(fluid(), LennardJones(), Thermal(), 50, 5.0)
-    assert end.step == 50 and torch.allclose(end.positions, whole.positions, atol=1e-9)
+    assert end.loop_step == 50 and torch.allclose(end.positions, whole.positions, atol=1e-9)
     assert simulate(fluid(), LennardJones(), Thermal(), 50, 5.0, checkpoint=path).positions.equal(end.positions)
 
 
@@ -130,7 +130,7 @@ class Breaks(Verlet):
 
     def step(self, state, potential, dt):
         state = super().step(state, potential, dt)
-        if state.step != self.at:
+        if state.loop_step != self.at:
             return state
         positions = state.positions.clone()
         positions[35] = torch.nan
@@ -195,7 +195,7 @@ def test_disk_full_on_the_way(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, before)
-    assert go().step == 40
+    assert go().loop_step == 40
     assert [frame.info["step"] for frame in read(tmp_path / "run.extxyz", ":")] == list(range(41))
 
 

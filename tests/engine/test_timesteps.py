@@ -8,8 +8,8 @@ import pytest
 import torch
 from ase import Atoms
 
-from labkit.base import State
-from labkit.engine import VelocityVerlet
+from labkit.base import Progress, State
+from labkit.engine import VelocityVerlet, simulate
 from labkit.engine.throughput import throughput
 from labkit.engine.timesteps import energy_errors
 from labkit.errors import LabkitError, Stopped
@@ -62,7 +62,7 @@ def test_order_of_a_potential_whose_forces_are_wrong(state):
 
 
 def test_stop_keeps_what_there_is(state):
-    class Progress:
+    class Watched(Progress):
         found = None
 
         def update(self, step, total, result=None, **metrics):
@@ -73,8 +73,31 @@ def test_stop_keeps_what_there_is(state):
             return self.found is not None and len(self.found.errors) == 1
 
     with pytest.raises(Stopped) as stop:
-        energy_errors(state, SPRING, [1.0, 0.5, 0.001], time=100.0, progress=Progress())
+        energy_errors(state, SPRING, [1.0, 0.5, 0.001], time=100.0, progress=Watched())
     assert list(stop.value.partial.errors)[0] == 1.0
+
+
+def test_progress_counts_the_steps_of_all_runs(state):
+    class Watched(Progress):
+        seen = []
+
+        def update(self, step, total, result=None, **metrics):
+            self.seen.append((step, total, len(result.errors)))
+
+    energy_errors(state, SPRING, [1.0, 0.5], time=100.0, progress=Watched())
+    assert (100, 300, 0) in Watched.seen and (300, 300, 1) in Watched.seen and Watched.seen[-1] == (300, 300, 2)
+
+
+def test_a_run_that_goes_on_reports_its_own_steps(state):
+    class Watched(Progress):
+        seen = []
+
+        def update(self, step, total, **metrics):
+            self.seen.append((step, total))
+
+    state = simulate(state, SPRING, VelocityVerlet(), 30, 0.5)
+    simulate(state, SPRING, VelocityVerlet(), 20, 0.5, progress=Watched())
+    assert Watched.seen[-1] == (20, 20) and all(0 <= step <= 20 == total for step, total in Watched.seen)
 
 
 @pytest.mark.parametrize("timesteps", [[], [0.5, -1.0], [200.0]])

@@ -55,9 +55,9 @@ def test_argon_keeps_its_energy_beside_another_system() -> None:
     both = maxwell_boltzmann(State.from_atoms([argon, cluster], seed=4), torch.tensor([40.0, 10.0]))
     states = run(both, Pair(sigma=3.4, cutoff=5.2), 4.0, 100)
     total = torch.stack([VelocityVerlet().conserved(s) for s in states])
-    kinetic = total - torch.stack([s.aux["energy"] for s in states])
+    kinetic = total - torch.stack([s.energy for s in states])
     assert bool(((total - total[0]).abs().amax(0) < 0.02 * kinetic.amax(0)).all())
-    assert states[-1].step == 100
+    assert states[-1].loop_step == 100
 
     alone = both.replace(system=State.from_atoms(argon).system, cell=both.cell[:1])
     alone = alone.replace(positions=both.positions[:32], velocities=both.velocities[:32])

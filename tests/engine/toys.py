@@ -49,7 +49,7 @@ class Verlet(Integrator):
 
     def init(self, state, potential):
         known = potential.evaluate(state)
-        return state.replace(forces=known.forces, aux={**state.aux, "energy": known.energy})
+        return state.replace(forces=known.forces, energy=known.energy)
 
     def step(self, state, potential, dt):
         rate = FORCE_TO_ACCELERATION / state.system.masses[:, None]
@@ -59,7 +59,7 @@ class Verlet(Integrator):
         return moved.replace(
             velocities=half + 0.5 * dt * rate * known.forces,
             forces=known.forces,
-            aux={**state.aux, "energy": known.energy},
+            energy=known.energy,
             step=state.step + 1,
         )
 
@@ -73,7 +73,7 @@ class Thermal(Verlet):
 
     def step(self, state, potential, dt):
         state = super().step(state, potential, dt)
-        generator = torch.Generator().manual_seed(state.seed * 1_000_003 + state.step)
+        generator = torch.Generator().manual_seed(int(state.seed[0]) * 1_000_003 + state.loop_step)
         noise = torch.randn(state.positions.shape, generator=generator, dtype=state.positions.dtype)
         keep = float(np.exp(-self.friction * dt))
         width = (KB * self.temperature * FORCE_TO_ACCELERATION / state.system.masses[:, None]).sqrt()
@@ -87,7 +87,7 @@ class Brownian(Verlet):
     diffusion: float = 0.01
 
     def step(self, state, potential, dt):
-        generator = torch.Generator().manual_seed(state.seed * 1_000_003 + state.step)
+        generator = torch.Generator().manual_seed(int(state.seed[0]) * 1_000_003 + state.loop_step)
         noise = torch.randn(state.positions.shape, generator=generator, dtype=state.positions.dtype)
         return state.replace(
             positions=state.positions + (2.0 * self.diffusion * dt) ** 0.5 * noise, step=state.step + 1

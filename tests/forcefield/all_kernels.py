@@ -15,6 +15,7 @@ import torch
 from numba.core.registry import CPUDispatcher
 
 import labkit.engine.kernels as engine
+import labkit.engine.noise_kernels as noise
 import labkit.folding.kernels as folding
 import labkit.mobility.kernels as mobility
 from labkit.base import State, System
@@ -51,6 +52,7 @@ from labkit.forcefield.kernels.slots import ROOM
 random = np.random.default_rng(0)
 MODULES = (
     engine,
+    noise,
     folding,
     mobility,
     bonded,
@@ -161,7 +163,9 @@ def dynamics_and_variables() -> None:
     rigid.project(x, v)
     engine.kick(v, x, ones, 0.1)
     engine.drift(x, v, 0.1)
-    engine.mix(v, ones, ones, x)
+    noise.thermalise(v, ones, ones, np.array([0, len(v)]), 1, np.array([5]), np.array([7]), 2)
+    noise.fill_normals(np.array([0, 3, len(v)]), 1, np.array([5, 0]), np.array([7, 1]), np.empty((len(v), 9)))
+    noise.words(0, 4, 1, 5, 7, np.empty((4, 4), np.uint64))
     for finite in (True, False):
         mobility.products(random.normal(size=(2, 5, 3)), random.normal(size=(2, 5, 3)), np.ones(5), 1.0, finite)
     beads = random.normal(size=(3, 12, 3)) * 4

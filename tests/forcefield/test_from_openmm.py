@@ -48,7 +48,7 @@ def test_from_a_system_to_dynamics_of_rigid_water():
                                                                  nonbondedCutoff=0.6)  # fmt: skip
     taken, state = import_openmm(system), state_from_openmm(topology, positions, system)
     rigid = Constraints(*taken.constraints)
-    pair = State.batch([state, state])
+    pair = State.batch([state, state], seed=1)
     warm = CellRescaling(torch.tensor([280.0, 320.0]), 1e-4, constraints=rigid.repeat(2, 300))
     end = simulate(
         maxwell_boltzmann(pair, 300.0, constraints=warm.constraints), taken.forcefield.repeat(2), warm, 20, 2.0

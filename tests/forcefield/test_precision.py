@@ -48,7 +48,7 @@ def test_energy_is_conserved_as_in_double_precision() -> None:
         now, totals = VelocityVerlet().init(state, forcefield), []
         for _ in range(25):
             now = simulate(now, forcefield, VelocityVerlet(), 20, 0.5)
-            totals.append(float(now.aux["energy"] + kinetic_energy(now)))
+            totals.append(float(now.energy + kinetic_energy(now)))
         moves.append(np.array(totals) - totals[0])
     spread = moves[0].std()
     assert moves[1].std() < 1.2 * spread and np.abs(moves[1] - moves[0]).max() < 0.5 * spread

@@ -35,7 +35,7 @@ from labkit.forcefield import (
 from labkit.forcefield.topology import angles_of, dihedrals_of, near_pairs_of, neighbours_of
 from labkit.forcefield.uncompiled import Uncompiled
 from labkit.units import KJ_PER_MOL
-from tests.base.beads import chain
+from tests.base.beads import chain, together
 
 # CA and CB beads of a chain, a side chain on each residue but glycine
 CHIGNOLIN = ["CA", "CB:TYR", "CA", "CB:TYR", "CA", "CB:ASP", "CA:GLY", "CA", "CB:THR"]
@@ -135,7 +135,7 @@ def by_hand(state: State) -> ForceField:
 
 def test_one_prior_is_the_force_fields_of_all_molecules_of_a_batch() -> None:
     states, forcefield = molecules(), prior()
-    batch = State.batch(states)
+    batch = together(states)
     expected = ForceField.batch([by_hand(state) for state in states])
     for name, potential in (("compiled", forcefield), ("autograd", Uncompiled(forcefield))):
         found, other = potential.evaluate(batch), expected.evaluate(batch)
@@ -150,7 +150,7 @@ def test_one_prior_is_the_force_fields_of_all_molecules_of_a_batch() -> None:
 def test_replicas_need_no_repeat() -> None:
     state, forcefield = molecules()[0], prior()
     moved = [state.replace(positions=state.positions * scale) for scale in (1.0, 0.97, 1.02)]
-    three, repeated = State.batch(moved), by_hand(state).repeat(3)
+    three, repeated = together(moved), by_hand(state).repeat(3)
     found, expected = forcefield.evaluate(three), repeated.evaluate(three)
     torch.testing.assert_close(found.energy, expected.energy, rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(found.forces, expected.forces, rtol=1e-11, atol=1e-12)
@@ -192,7 +192,7 @@ def openmm_system(state: State) -> openmm.System:
 
 def test_openmm_agrees() -> None:
     states = molecules()
-    batch = State.batch(states)
+    batch = together(states)
     found = prior().evaluate(batch)
     for k, state in enumerate(states):
         energy, forces = energies_and_forces(openmm_system(state), state.positions.numpy() / 10)
@@ -210,7 +210,7 @@ def test_it_is_written_for_openmm_as_any_force_field() -> None:
 
 
 def test_forces_are_derivatives() -> None:
-    state, forcefield = State.batch(molecules()), prior()
+    state, forcefield = together(molecules()), prior()
     found = forcefield.evaluate(state).forces
     for atom, axis in ((0, 0), (3, 1), (7, 2), (10, 0), (13, 1), (20, 2)):
         shift = torch.zeros_like(state.positions)
@@ -229,7 +229,7 @@ def test_order_of_beads_and_of_molecules_is_of_no_account(order: list[int], mole
     mixed = chain([CHIGNOLIN[k] for k in order], [(place[i], place[j]) for i, j in CHIGNOLIN_BONDS])
     mixed = mixed.replace(positions=whole.positions[order])
     states = [molecules()[2], mixed, molecules()[1]]
-    found = forcefield.evaluate(State.batch([states[k] for k in molecules_order]))
+    found = forcefield.evaluate(together([states[k] for k in molecules_order]))
     here = molecules_order.index(1)
     expected = forcefield.evaluate(whole)
     assert float(found.energy[here]) == pytest.approx(float(expected.energy[0]), rel=1e-11)
@@ -238,7 +238,7 @@ def test_order_of_beads_and_of_molecules_is_of_no_account(order: list[int], mole
 
 
 def test_parameters_have_gradients_of_energies_and_of_forces() -> None:
-    batch, forcefield = State.batch(molecules()), prior()
+    batch, forcefield = together(molecules()), prior()
     target = torch.randn(batch.positions.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     wanted = {
         f"{name}.{parameter}": values
@@ -266,7 +266,7 @@ def test_parameters_have_gradients_of_energies_and_of_forces() -> None:
 
 
 def test_changed_parameters_are_used_at_once_also_by_kernels() -> None:
-    batch, forcefield = State.batch(molecules()), prior()
+    batch, forcefield = together(molecules()), prior()
     before = forcefield.evaluate(batch).energy
     with torch.no_grad():
         for values in forcefield.terms["bonds"].values.values():
@@ -277,7 +277,7 @@ def test_changed_parameters_are_used_at_once_also_by_kernels() -> None:
 
 
 def test_it_runs_in_dynamics_compiled_and_in_a_sum() -> None:
-    batch, forcefield = State.batch(molecules()), prior()
+    batch, forcefield = together(molecules()), prior()
     assert TypedForceField({"bonds": forcefield.terms["bonds"]}).compiled(batch) is not None
     ends = [simulate(batch, p, VelocityVerlet(), 50, 1.0).positions for p in (forcefield, Uncompiled(forcefield))]
     torch.testing.assert_close(*ends, rtol=0, atol=1e-9)
@@ -288,7 +288,7 @@ def test_it_runs_in_dynamics_compiled_and_in_a_sum() -> None:
 
 
 def test_single_precision_and_fresh_batches_after_a_move() -> None:
-    batch, forcefield = State.batch(molecules()), prior()
+    batch, forcefield = together(molecules()), prior()
     exact = forcefield.evaluate(batch).energy
     forcefield.to(torch.float32)
     assert forcefield.terms["bonds"].values["k"].dtype == torch.float32
@@ -307,7 +307,7 @@ PAIRS = {
 def test_pairs_of_types(cutoff: float | None) -> None:
     states = molecules()
     batch, forcefield = (
-        State.batch(states),
+        together(states),
         TypedForceField({"pairs": TypedTerm(Nbfix, PAIRS, exclude=1, cutoff=cutoff)}),
     )
     found = forcefield.evaluate(batch)
@@ -348,7 +348,7 @@ def test_periodic_cells_and_cutoffs() -> None:
 
 
 def test_single_beads_and_rows_of_ones_own() -> None:
-    batch = State.batch(molecules())
+    batch = together(molecules())
     wall = TypedTerm(FlatBottom, {"CA": {"k": 1.0, "centres": [0.0, 0, 0], "radius": 4.0}, "*": None})
     ends = TypedTerm(
         HarmonicBonds, {("*", "*"): {"k": 1.0, "r0": 5.0}},
@@ -388,7 +388,7 @@ entries = st.dictionaries(
 @settings(max_examples=60, deadline=None)
 def test_the_entry_with_the_fewest_stars_counts_or_it_is_said(parts: list[list[str]], table: dict) -> None:
     states = [chain(part, seed=k) for k, part in enumerate(parts)]
-    batch = State.batch(states)
+    batch = together(states)
     kinds = [batch.system.type_name(k) for k in range(batch.system.n_atoms)]
     given_table = {key: {"k": k, "theta0": 1.0} for key, k in table.items()}
     expected, wrong = [], []
@@ -428,7 +428,7 @@ ONE = {("A", "A"): {"k": 1.0, "r0": 1.0}}
         (lambda: TypedForceField({}), "without terms"),
         (lambda: TypedForceField({"b": HarmonicBonds([[0, 1]], 1.0, 1.0)}), "expected a TypedTerm"),
         (
-            lambda: TypedTerm(HarmonicBonds, ONE).term(State.batch([chain("AA"), chain("AB")]).system),
+            lambda: TypedTerm(HarmonicBonds, ONE).term(together([chain("AA"), chain("AB")]).system),
             r"HarmonicBonds, frame 1, atoms 0, 1: no entry for the types \(A, B\); 'B' is in none",
         ),
         (

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ase import Atoms
 
-from labkit.base import NoProgress, State, find_neighbours
+from labkit.base import Progress, State, find_neighbours
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import Design, Distance2b, GapConfig, Soap, errors
@@ -134,7 +134,7 @@ def test_evidence_prefers_the_noise_that_was_added(train: Dataset) -> None:
     assert grid[int(np.argmax(evidence))] == 0.2
 
 
-class StopAfter(NoProgress):
+class StopAfter(Progress):
     def __init__(self, steps: int) -> None:
         self.left = steps
 

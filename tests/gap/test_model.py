@@ -1,4 +1,4 @@
-"""GAP models: derivatives, invariance, the full variance, files."""
+"""GAP models: derivatives, invariance, files."""
 
 import gc
 import subprocess
@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.spatial.transform import Rotation
 
-from labkit.base import State, find_neighbours
+from labkit.base import State
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Design, Distance2b, GapConfig, GapModel, Soap
@@ -33,20 +33,15 @@ def test_calculator_against_finite_differences(model: GapModel, valid: Dataset) 
 
 def test_energy_is_invariant_and_extensive(model: GapModel, valid: Dataset) -> None:
     atoms = valid.atoms[1]
-    energy, variance = (
-        getattr(model.evaluate(State.from_atoms(atoms), uncertainty=True), k) for k in ("energy", "uncertainty")
-    )
+    energy = model.evaluate(State.from_atoms(atoms)).energy
     turn = Rotation.random(random_state=3).as_matrix()
     turned = atoms.copy()
     turned.set_cell(atoms.cell.array @ turn.T)
     turned.positions = atoms.positions @ turn.T - 3.0
     double = atoms * (1, 1, 2)
-    again = model.evaluate(State.from_atoms([turned, double, atoms[::-1]]), uncertainty=True)
+    again = model.evaluate(State.from_atoms([turned, double, atoms[::-1]]))
     shifted = torch.stack([energy[0], 2 * energy[0], energy[0]])
     torch.testing.assert_close(again.energy, shifted, atol=1e-6, rtol=0)
-    torch.testing.assert_close(
-        again.uncertainty, torch.stack([variance[0], 2 * variance[0], variance[0]]), rtol=1e-3, atol=1e-6
-    )
 
 
 def test_forces_are_the_same_in_a_supercell(model: GapModel, valid: Dataset) -> None:
@@ -56,61 +51,21 @@ def test_forces_are_the_same_in_a_supercell(model: GapModel, valid: Dataset) -> 
     torch.testing.assert_close(large[:12], small, atol=1e-8, rtol=0)
 
 
-def test_variance_against_a_dense_gaussian_process(train: Dataset, valid: Dataset) -> None:
-    """With every environment a sparse point and energies alone, the sparse GP is the full GP."""
-    frames = train[:5]
-    config = GapConfig(
-        Soap(cutoff=3.0, n_max=4, l_max=3, zeta=3, n_sparse=1000),
-        sigma_force=None,
-        sigma_virial=None,
-        sparse_jitter=1e-11,
-    )
-    design = Design.build(frames, config)
-    model = design.solve(sigma_energy=0.01)
-    found = model.evaluate(State.from_atoms(valid.atoms), uncertainty=True)
-    both = State.from_atoms(frames.atoms + valid.atoms)
-    near = find_neighbours(both.system, both.positions, both.cell, 3.0)
-    power = design.terms[0].descriptor(both.system, both.positions, both.cell, near)
-    same = both.system.numbers[:, None] == both.system.numbers
-    local = (power @ power.T) ** 3 * same
-    total = both.system.sum_over_atoms(both.system.sum_over_atoms(local).T)
-    a, b = slice(0, 5), slice(5, 11)
-    noise = 0.01**2 * 12 * torch.eye(5, dtype=torch.float64)
-    gain = torch.linalg.solve(total[a, a] + noise, total[a, b])
-    lone = np.array([sum(design.e0[s] for s in atoms.get_chemical_symbols()) for atoms in frames.atoms])
-    mean = gain.T @ torch.as_tensor(frames.energy - lone)
-    torch.testing.assert_close(found.energy, mean + lone[0], atol=1e-4, rtol=0)
-    variance = torch.diagonal(total[b, b] - total[b, a] @ gain)
-    torch.testing.assert_close(found.uncertainty**2, variance, rtol=1e-3, atol=1e-6)
-    cross = both.system.sum_over_atoms(local).T  # (n, S)
-    test_atoms = slice(60, 132)
-    gain = torch.linalg.solve(total[a, a] + noise, cross[test_atoms, a].T)
-    per_atom = 1.0 - (cross[test_atoms, a].T * gain).sum(0)
-    torch.testing.assert_close(found.uncertainty_per_atom**2, per_atom, rtol=1e-3, atol=1e-6)
-
-
-def test_uncertainty_grows_away_from_the_data(model: GapModel, valid: Dataset) -> None:
-    atoms = valid.atoms[0]
-    broken = atoms.copy()
-    broken.positions[1] = broken.positions[0] + [0.0, 0.0, 2.0]
-    sure, unsure = model.evaluate(State.from_atoms([atoms, broken]), uncertainty=True).uncertainty
-    assert unsure > 3 * sure
-
-
 def test_saved_and_loaded_is_the_same(model: GapModel, valid: Dataset, tmp_path) -> None:
     path = tmp_path / "gap.safetensors"
     model.save(path)
     back = GapModel.load(path)
     state = State.from_atoms(valid.atoms)
-    before = model.evaluate(state, stress=True, uncertainty=True)
-    after = back.evaluate(state, stress=True, uncertainty=True)
-    for name in ("energy", "forces", "stress", "uncertainty", "uncertainty_per_atom"):
+    before, after = (m.evaluate(state, stress=True) for m in (model, back))
+    for name in ("energy", "forces", "stress"):
         assert torch.equal(getattr(before, name), getattr(after, name)), name
+    for one, other in zip(model.variance(state), back.variance(state), strict=True):
+        assert torch.equal(one, other)
     assert back.config == model.config and back.e0 == model.e0 and back.metadata == model.metadata
     model.save(tmp_path / "small.safetensors", uncertainty=False)
     assert (tmp_path / "small.safetensors").stat().st_size < path.stat().st_size
     with pytest.raises(LabkitError, match="without its covariance"):
-        GapModel.load(tmp_path / "small.safetensors").evaluate(state, uncertainty=True)
+        GapModel.load(tmp_path / "small.safetensors").variance(state)
 
 
 def test_bad_files_in_words(model: GapModel, tmp_path) -> None:

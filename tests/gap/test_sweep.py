@@ -97,7 +97,7 @@ def test_dynamics_keeps_its_temperature_and_knows_where_it_has_data() -> None:
     assert path["energy"].loc[250:].mean() == pytest.approx(harmonic, rel=0.35)
     again = dynamics(model, start, temperature=100, steps=20)
     assert np.allclose(again, path.iloc[:4], atol=1e-9)
-    known = model.evaluate(State.from_atoms([start]), uncertainty=True).uncertainty_per_atom.max()
+    known = model.variance(State.from_atoms([start]))[0].max().sqrt()
     assert path["spread"].iloc[0] == pytest.approx(float(known), rel=0.5)
     with pytest.raises(LabkitError, match="expected positive"):
         dynamics(model, start, steps=0)

@@ -158,7 +158,7 @@ class Lift(Integrator):
         return state
 
     def step(self, state, potential, dt):
-        moved = state.positions + torch.tensor([0.0, 0.0, 0.01]) * (state.step % 2)
+        moved = state.positions + torch.tensor([0.0, 0.0, 0.01]) * (state.loop_step % 2)
         return state.replace(positions=moved, step=state.step + 1)
 
 
@@ -200,7 +200,7 @@ def test_two_evaluations_go_on_as_in_one_run():
             told.append(seen.steps.tolist())
     assert float((ends[0].positions - places).abs().max()) > 1
     assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-10
-    assert told == [list(range(11))] * 2 and ends[0].step == ends[1].step == 10
+    assert told == [list(range(11))] * 2 and ends[0].loop_step == ends[1].loop_step == 10
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_an_error_at_the_first_evaluation_and_in_an_integrator():
     @dataclass(frozen=True, eq=False)
     class Stuck(VelocityVerlet):
         def step(self, state, potential, dt):
-            if state.step == 2:
+            if state.loop_step == 2:
                 raise ZeroDivisionError("1/0")
             return super().step(state, potential, dt)
 
@@ -444,7 +444,7 @@ class Pressed(VelocityVerlet):
     """Somebody presses Ctrl-C while the step from 3 to 4 begins."""
 
     def step(self, state, potential, dt):
-        if state.step == 3 and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        if state.loop_step == 3 and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             os.kill(os.getpid(), signal.SIGINT)
         return super().step(state, potential, dt)
 
@@ -543,7 +543,7 @@ def test_a_restart_file_goes_on_with_the_same_noise(tmp_path):
         host.integrator(walk, seed=4)
         host.run(20)
         ends.append(host.state())
-    assert ends[0].step == ends[1].step == 40
+    assert ends[0].loop_step == ends[1].loop_step == 40
     assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-9
 
 

@@ -245,7 +245,7 @@ def test_noise_has_the_covariance_of_the_mobility(tmp_path):
         tmp_path, "dX_MF_Q1_ML1_N2N", M_filename=exported.Wall(0.5, 0.1, 1.2), **{**WARM, "flag_thm_drift": 0}
     )
     hook, start = load(path, units="real"), State.from_atoms(Atoms("Ar4", PLACES))
-    many = State.batch([start] * 10_000)
+    many = State.batch([start] * 10_000, seed=1)
     random = hook.step(many.replace(forces=torch.zeros_like(many.positions)), Nothing(), 0.5)
     moved = (random.positions - many.positions).reshape(10_000, -1)
     found = moved.T @ moved / len(moved)
@@ -272,7 +272,7 @@ def test_a_bead_in_a_trap_follows_boltzmann_with_the_drift_and_not_without(kind,
     width = (0.1 / 1.0) ** 0.5  # k = 1 and KBT = 0.1, kcal/mol and Å
     start = torch.randn(5_000, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * width
     lone = State.from_atoms(Atoms("Ar", [[0, 0, 0]]), seed=7)
-    state = State.batch([lone] * 5_000).replace(positions=start)
+    state = State.batch([lone] * 5_000, seed=1).replace(positions=start)
     end = simulate(state, Trap(), load(path, units="real"), 60, 0.02)
     p = stats.kstest(end.positions[:, 2].numpy() / width, "norm").pvalue
     assert p > 0.01 if drift else p < 1e-6

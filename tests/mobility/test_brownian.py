@@ -34,18 +34,22 @@ SCHEMES = {
 }
 
 
-def in_trap(choices: dict, *, drift: bool, steps: int = 60, n: int = 10_000) -> np.ndarray:
+def in_trap(choices: dict, *, drift: bool, finer: int = 1, n: int = 10_000) -> np.ndarray:
     """x of n independent beads in units of the trap's width; the mobility changes ninefold across it."""
     start = WIDTH * torch.randn(n, 1, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     integrator = Brownian(Corrugated(FREE, 1.5 / WIDTH), T, drift=drift, **choices)
-    state = run(integrator, replicas(start, seed=3), Trap(K), 0.02 / (FREE * K), steps)
+    state = run(integrator, replicas(start, seed=3), Trap(K), 0.02 / finer / (FREE * K), 60 * finer)
     return (state.positions[:, 0] / WIDTH).numpy()
 
 
 @pytest.mark.parametrize("choices", SCHEMES.values(), ids=SCHEMES)
 def test_boltzmann_with_the_drift_and_not_without(choices: dict) -> None:
-    """10,000 independent beads under a mobility that depends strongly on the place; one sample each."""
-    assert stats.kstest(in_trap(choices, drift=True), "norm").pvalue > 0.01
+    """10,000 independent beads under a mobility that depends strongly on the place; one sample each.
+
+    Euler's schemes have an error of the order of the timestep, which so many beads would show at the midpoint's.
+    """
+    finer = 1 if choices["scheme"] == "midpoint" else 4
+    assert stats.kstest(in_trap(choices, drift=True, finer=finer), "norm").pvalue > 0.01
     assert stats.kstest(in_trap(choices, drift=False), "norm").pvalue < 1e-6
 
 

@@ -127,7 +127,7 @@ def test_error_bars_grow_where_no_data_are() -> None:
 
 def test_a_curve_that_noise_drives_to_its_bound_has_error_bars_that_know() -> None:
     """At contact M_ij is almost M_ii, where tanh is flat: by its slope alone the truth would be 7 errors away."""
-    found = learned(watched(2500, seed=28), by="displacements", steps=4, width=16)
+    found = learned(watched(2500, seed=21), by="displacements", steps=4, width=16)
     assert float(found.value[0, 1]) > 0.9 * FREE
     assert float(deviations([found]).abs().max()) < 4
 

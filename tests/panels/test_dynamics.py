@@ -65,7 +65,7 @@ def run(panel, **settings):
 def test_a_run_is_that_of_simulate(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     motion = run(panel, steps=150, dt=1.0)
-    record = Record(lambda state: state.aux["energy"], every=1)
+    record = Record(lambda state: state.energy, every=1)
     state = maxwell_boltzmann(State.from_atoms(copper, seed=1), 300.0)
     state = simulate(state, Springs(copper), VelocityVerlet(), 150, 1.0, observers=[record])
     torch.testing.assert_close(motion.state.positions, state.positions, rtol=0, atol=1e-12)
@@ -100,10 +100,10 @@ def test_the_temperature_may_be_turned_while_it_runs(copper):
     for name, value in {"ensemble": "NVT, Langevin", "friction": 0.05, "steps": 20_000, "dt": 2.0}.items():
         setattr(panel.model, name, value)
     panel.run()
-    until(lambda: panel.model.results is not None and panel.model.results.state.step > 50)
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 50)
     panel.model.temperature = 900.0
-    turned = panel.model.results.state.step
-    until(lambda: panel.model.results.state.step > turned + 500)
+    turned = panel.model.results.state.loop_step
+    until(lambda: panel.model.results.state.loop_step > turned + 500)
     panel.stop()
     panel.job.wait(5)
     log = panel.log
@@ -113,7 +113,7 @@ def test_the_temperature_may_be_turned_while_it_runs(copper):
     assert [leg[0] for leg in panel.model.results.legs] == [
         "Langevin(temperature=300.0, friction=0.05)", "Langevin(temperature=900.0, friction=0.05)",
     ]  # fmt: skip
-    assert panel.model.status == "stopped" and log.index[-1] == panel.model.results.state.step
+    assert panel.model.status == "stopped" and log.index[-1] == panel.model.results.state.loop_step
 
 
 def test_stop_ends_a_slow_run_within_a_step(copper):
@@ -125,10 +125,10 @@ def test_stop_ends_a_slow_run_within_a_step(copper):
     assert panel.model.status == "stopping"
     until(lambda: panel.job.status == "stopped", 0.5)
     panel.job.wait(5)
-    step = panel.model.results.state.step
+    step = panel.model.results.state.loop_step
     panel.model.steps = 3
     panel.go_on()
-    assert panel.job.wait(5).state.step == step + 3
+    assert panel.job.wait(5).state.loop_step == step + 3
 
 
 @pytest.mark.parametrize("ensemble", ["NVT, Langevin", "NVT, CSVR"])
@@ -197,7 +197,7 @@ def test_nonsense_set_while_it_runs_is_said(copper):
     panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
     panel.model.ensemble, panel.model.steps = "NVT, Langevin", 2000
     panel.run()
-    until(lambda: panel.model.results is not None and panel.model.results.state.step > 5)
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 5)
     panel.model.friction = -1.0
     with pytest.raises(LabkitError, match="friction is"):
         panel.job.wait(5)

@@ -71,7 +71,7 @@ def test_spectra_are_those_of_a_response(panel, models):
     response = Response(polarizability=alpha, born_charges=charges, velocities=True, every=8)
     state = maxwell_boltzmann(State.from_atoms(frames * 3, seed=1), 300.0)
     simulate(state, springs, VelocityVerlet(), 240, 0.5, observers=[response])
-    assert found.state.step == 240 and panel.model.status == "done" and panel.model.fraction == 1.0
+    assert found.state.loop_step == 240 and panel.model.status == "done" and panel.model.fraction == 1.0
     expected = {"infrared": response.infrared(resolution=400.0), "density_of_states": None}
     expected["density_of_states"] = response.density_of_states(resolution=400.0).total
     expected["raman_anisotropic"] = response.raman(resolution=400.0).anisotropic
@@ -92,7 +92,7 @@ def test_the_centre_of_mass_rests_after_the_thermostat(panel):
     momenta = system.masses[:, None] * panel.track.velocities[0]
     moving = torch.zeros(3, 3, dtype=momenta.dtype).index_add(0, system.index, momenta)
     assert float(moving.abs().max()) < 1e-9 * float(momenta.abs().max())
-    assert panel.model.results.state.step == 240
+    assert panel.model.results.state.loop_step == 240
 
 
 def test_continue_follows_the_same_replicas(panel, models):
@@ -166,12 +166,12 @@ def test_stop_keeps_what_there_is(panel):
     until(lambda: panel.error.value == "")
     panel.stop()
     until(lambda: panel.job.status == "stopped", 5.0)
-    reached = panel.job.wait(5).state.step
+    reached = panel.job.wait(5).state.loop_step
     assert 184 <= reached < 40_000 and panel.model.status == "stopped"
     assert len(panel.track.current[0]) == reached // 8 + 1 and panel.spectra["infrared"].intensity.max() > 0
     panel.model.picoseconds = 0.004
     panel.go_on()
-    assert panel.job.wait(20).state.step == reached + 8
+    assert panel.job.wait(20).state.loop_step == reached + 8
 
 
 def test_shown_code_does_the_same(panel, tmp_path, monkeypatch):

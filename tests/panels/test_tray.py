@@ -10,6 +10,8 @@ from PIL import Image
 import labkit
 from labkit.gap import Design, GapConfig, GapModel, Soap
 from labkit.panels import RunTray, TrainPanel
+from labkit.polarizability.settings import Settings as TensorSettings
+from labkit.polarizability.target import TARGETS
 from labkit.runs import Run, Runs, runs
 
 SETTINGS = GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=5), sigma_virial=None)
@@ -79,3 +81,33 @@ def test_train_panel_leaves_a_run_with_its_model() -> None:
     (run,) = [run for run in runs().all()[before:] if run.frames == 6]
     assert run.errors["rmse"].tolist() == fit.errors["rmse"].tolist()
     assert (GapModel.load(runs().model_file(run.key)).weights == fit.model.weights).all()
+
+
+def test_runs_of_other_models_stand_beside_gaps(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    gap = add(store, design, 0.01)
+    index = pd.MultiIndex.from_tuples([("valid", "polarizability")], names=["set", "quantity"])
+    errors = pd.DataFrame({"rmse": [0.125], "unit": "Å^3"}, index=index)
+    tensor = TensorSettings(TARGETS["polarizability"], (1, 8), cutoff=4.5)
+    key = store.add(Run("tensors", tensor, errors, None, 2.0, 8, {"frames -> error": ([1, 2], [2.0, 1.0])}))
+    tray = RunTray(store)
+    newest, older = (row.children[1].value for row in tray.table.children[1:])
+    assert "tensor" in newest and "cutoff 4.5" in newest and "0.125" in newest
+    assert "n2 l1 3 Å" in older and "energy" in older and "meV/atom" in older  # the head is the newest run's
+    for pinned in (gap, key):
+        tray.model.pin(pinned)
+    assert "<td>model</td><td>gap</td><td>tensor</td>" in tray.differences.value
+    assert "<td>cutoff</td><td>3</td><td>4.5</td>" in tray.differences.value
+    files = tray.model.files()
+    assert {"gap_config-1.cfg", "settings-2.json"} < set(files) and len(files["overlay.png"]) > 1000
+    (tmp_path / "9.json").write_text("{")
+    tray.model.refresh()
+    assert "9.json cannot be read" in tray.older.value
+
+
+def test_differences_are_of_what_differs(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    tray = RunTray(store)
+    for sigma in (0.001, 0.1):
+        tray.model.pin(add(store, design, sigma))
+    assert tray.differences.value.count("<tr>") == 2 and "<td>sigma_energy</td>" in tray.differences.value

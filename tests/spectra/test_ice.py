@@ -38,7 +38,7 @@ def excited(which: np.ndarray) -> State:
     """A replica for each of these modes, with the energy k_B COLD in it alone, all of it kinetic."""
     modes = gap()[1]
     moves = np.sqrt(2 * KB * COLD / KINETIC) * modes.displacements[which]
-    state = State.batch([modes.state] * len(which))
+    state = State.batch([modes.state] * len(which), equal_seeds=True)
     return state.replace(velocities=torch.as_tensor(moves.reshape(-1, 3)))
 
 

@@ -47,7 +47,7 @@ def test_unstable_modes_are_negative_and_large_forces_refused() -> None:
     with pytest.raises(LabkitError, match="no minimum: the largest force"):
         normal_modes(moved, potential)
     with pytest.raises(LabkitError, match="holds 2 systems"):
-        normal_modes(State.batch([state, state]), potential)
+        normal_modes(State.batch([state, state], seed=1), potential)
 
 
 def test_derivatives_of_the_polarizability_against_autograd() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from labkit.base import Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.generate.check import TOLERANCE, Deviation, check
 from labkit.datasets.generate.espresso import Espresso
@@ -132,13 +133,13 @@ def table(deviations: Sequence[Deviation]) -> str:
     return "\n".join(lines)
 
 
-class _Line:
+class _Line(Progress):
     """Progress as one line on the terminal, or a line each 30 s where there is none."""
 
     def __init__(self) -> None:
         self.begun = self.said = time.monotonic()
 
-    def update(self, step: int, total: int, **metrics: Any) -> None:
+    def update(self, step: float, total: float, **metrics: Any) -> None:
         now = time.monotonic()
         if now - self.said < (0.2 if sys.stderr.isatty() else 30) and step < total:
             return
@@ -146,6 +147,3 @@ class _Line:
         left = (now - self.begun) / step * (total - step) if step else float("nan")
         text = f"{step} of {total}, {now - self.begun:.0f} s, {left:.0f} s left"
         print(text, file=sys.stderr, end="\r" if sys.stderr.isatty() and step < total else "\n", flush=True)
-
-    def should_stop(self) -> bool:
-        return False

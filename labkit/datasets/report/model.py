@@ -9,7 +9,7 @@ import numpy as np
 from labkit.base import Progress
 from labkit.datasets.report.basis import Basis
 from labkit.datasets.report.labels import Labels
-from labkit.datasets.report.pairs import Pairs, batches, find_pairs, spread
+from labkit.datasets.report.pairs import Pairs, find_pairs, portions, spread
 from labkit.datasets.report.shifts import Alignment, Normal, judge, shift_range
 from labkit.errors import Stopped
 
@@ -68,7 +68,7 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     sample = sample[:: -(-len(sample) // most)]
     parts: list[tuple[np.ndarray, ...]] = []
     scale, components = np.zeros(basis.size), 0
-    for batch in batches(frames, sample):
+    for batch in portions(frames, sample):
         ask(progress, len(parts), len(sample), "fitting forces")
         pairs = find_pairs([frames[k] for k in batch])
         design, _ = basis.rows(pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ import torch
 from ase import Atoms
 from ase.data import covalent_radii
 from vesin_torch import NeighborList
+
+from labkit.base.frames import batches
 
 CUTOFF = 5.5  # Å: two or three shells of a liquid or a metal
 BATCH = 60_000  # pairs that are turned into features together: some 50 MB
@@ -52,18 +54,9 @@ def find_pairs(frames: Sequence[Atoms], cutoff: float = CUTOFF) -> Pairs:
     return Pairs(*joined, offsets, np.concatenate([a.numbers for a in frames]))
 
 
-def batches(frames: Sequence[Atoms], which: Sequence[int]) -> Iterator[np.ndarray]:
+def portions(frames: Sequence[Atoms], which: np.ndarray) -> list[np.ndarray]:
     """The indices `which`, in their order, in portions of about BATCH pairs."""
-    portion, size = [], 0.0
-    for k in which:
-        cost = pair_count(frames[k])
-        if portion and size + cost > BATCH:
-            yield np.array(portion)
-            portion, size = [], 0.0
-        portion.append(k)
-        size += cost
-    if portion:
-        yield np.array(portion)
+    return [which[batch] for batch in batches((pair_count(frames[k]) for k in which), BATCH)]
 
 
 def pair_count(atoms: Atoms) -> float:

@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from labkit.base import Progress
 from labkit.datasets.report.labels import Labels
 from labkit.datasets.report.model import ForceModel, ask
-from labkit.datasets.report.pairs import Pairs, batches, find_pairs, relative_distance, spread
+from labkit.datasets.report.pairs import Pairs, find_pairs, portions, relative_distance, spread
 
 SURVEY_PAIRS = 4e7  # pairs to go through: a minute
 
@@ -46,7 +46,7 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
     atoms = labels.dataset.atoms
     frames = spread(atoms, len(atoms), SURVEY_PAIRS)
     parts, nearest, done = [], {}, 0
-    for batch in batches(atoms, frames):
+    for batch in portions(atoms, frames):
         ask(progress, done, len(frames), "going through the frames")
         pairs = find_pairs([atoms[k] for k in batch])
         design, energies = model.basis.rows(pairs)

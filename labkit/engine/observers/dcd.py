@@ -29,8 +29,8 @@ class Dcd(Trajectory):
         for file, s in zip(self.files, self._chosen, strict=True):
             cell = oriented(state, s, str(file.path))[2] is not None
             atoms = state.system.offsets[s + 1] - state.system.offsets[s]
-            first = -(-state.step // self.every) * self.every  # the first step this observer is called at
-            if state.step and first == state.step:
+            first = -(-state.loop_step // self.every) * self.every  # the first step this observer is called at
+            if state.loop_step and first == state.loop_step:
                 first += self.every
             control = struct.pack("<4s9if", b"CORD", 0, first, self.every, 0, 0, 0, 0, 0, 0, self.run.dt / AKMA)
             control += struct.pack("<10i", int(cell), 0, 0, 0, 0, 0, 0, 0, 0, 24)

@@ -38,8 +38,8 @@ class ExtXyz(Trajectory):
         repeats = " ".join("T" if p else "F" for p in system.pbc[s].tolist())
         lattice = f'Lattice="{cell}" ' if bool(system.pbc[s].any()) else ""
         comment = (
-            f'{lattice}Properties={kinds} pbc="{repeats}" energy={float(evaluation.energy[s])!r} step={state.step} '
-            f"time_fs={self.time(state):.10g} system={s}"
+            f'{lattice}Properties={kinds} pbc="{repeats}" energy={float(evaluation.energy[s])!r} '
+            f"step={state.loop_step} time_fs={self.time(state):.10g} system={s}"
         )
         table = np.concatenate(columns, 1).tolist()
         rows = "".join(f"{name} {' '.join(map(repr, row))}\n" for name, row in zip(names, table, strict=True))

@@ -94,7 +94,7 @@ class FileObserver(Observer):
         """Set right, after the files were cut, what is not at their end."""
 
     def start(self, run: Run) -> None:
-        goes_on = self._step is not None and run.state.step >= self._step and bool(self.files)
+        goes_on = self._step is not None and run.state.loop_step >= self._step and bool(self.files)
         self.run, files = run, self.prepare(run)
         if goes_on and [f.path for f in files] == [f.path for f in self.files]:
             return
@@ -107,7 +107,7 @@ class FileObserver(Observer):
         if self.run is None:
             raise LabkitError(f"{type(self).__name__}: was called outside of a run; give it to simulate(observers=...)")
         self.write(state, evaluation)
-        self._step = state.step
+        self._step = state.loop_step
 
     def position(self) -> dict[str, Any]:
         return {"bytes": [file.safe() for file in self.files], "step": self._step}

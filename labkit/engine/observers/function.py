@@ -56,7 +56,7 @@ class Record(FileObserver):
         return self.files if self.files else [Growing(self.path)]
 
     def start(self, run: Run) -> None:
-        if self._step is None or run.state.step < self._step:
+        if self._step is None or run.state.loop_step < self._step:
             self._values, self._steps = [], []
         super().start(run)
 
@@ -75,9 +75,9 @@ class Record(FileObserver):
             )
         if self.path is None:
             self._values.append(rows)
-            self._steps.append(state.step)
+            self._steps.append(state.loop_step)
             return
-        begin = f"{state.step},{state.step * self.run.dt * 1e-3:.10g}"
+        begin = f"{state.loop_step},{state.loop_step * self.run.dt * 1e-3:.10g}"
         lines = [f"{begin},{s},{','.join(f'{x:.12g}' for x in row)}\n" for s, row in enumerate(rows.tolist())]
         self.files[0].append("".join(lines).encode())
 

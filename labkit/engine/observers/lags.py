@@ -61,7 +61,7 @@ class Lagged(Observer):
 
     def start(self, run: Run) -> None:
         """A new run begins anew, unless it goes on where the last one ended."""
-        goes_on = self._step is not None and run.state.step == self._step and self._past is not None
+        goes_on = self._step is not None and run.state.loop_step == self._step and self._past is not None
         self.run = run
         if self._size() < 2:
             raise LabkitError(
@@ -84,7 +84,7 @@ class Lagged(Observer):
             self._past = now.new_zeros(size, *now.shape)
         self._past = torch.cat([now[None], self._past[:-1]])  # now stands at lag 0
         self._seen += 1
-        self._step = state.step
+        self._step = state.loop_step
         known = min(self._seen, size)
         pairs = self.combine(now, self._past[:known])
         groups = pairs.new_zeros(known, len(self._atoms)).index_add(1, self._group, pairs)

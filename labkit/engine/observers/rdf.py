@@ -33,7 +33,7 @@ class RadialDistribution(Observer):
 
     def start(self, run: Run) -> None:
         """A new run begins anew, unless it goes on where the last one ended."""
-        goes_on = self._step is not None and run.state.step == self._step
+        goes_on = self._step is not None and run.state.loop_step == self._step
         self._prepare(run)
         if not goes_on:
             self.frames, self._sum, self._step = 0, None, None
@@ -63,7 +63,7 @@ class RadialDistribution(Observer):
         total = counts * state.volume().to(torch.float64)[:, None, None, None]  # the volume may change on the way
         self._sum = total if self._sum is None else self._sum + total
         self.frames += 1
-        self._step = state.step
+        self._step = state.loop_step
 
     @property
     def r(self) -> Tensor:

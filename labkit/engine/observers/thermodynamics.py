@@ -53,7 +53,7 @@ class Thermodynamics(FileObserver):
     def write(self, state: State, evaluation: Evaluation) -> None:
         columns = self._columns(state, evaluation)
         rows = torch.stack([c.detach().to(torch.float64) for c in columns], 1).tolist()  # one copy from the device
-        begin = f"{state.step},{state.step * self.run.dt * 1e-3:.10g}"
+        begin = f"{state.loop_step},{state.loop_step * self.run.dt * 1e-3:.10g}"
         text = "".join(f"{begin},{s},{','.join(f'{x:.12g}' for x in row)}\n" for s, row in enumerate(rows))
         self.files[0].append(text.encode())
 

@@ -58,7 +58,7 @@ class Trajectory(FileObserver):
 
     def time(self, state: State) -> float:
         """fs since step 0."""
-        return state.step * self.run.dt
+        return state.loop_step * self.run.dt
 
 
 def part(state: State, values: Tensor, s: int) -> np.ndarray:

@@ -40,7 +40,7 @@ class Xtc(Trajectory):
                 target.write(
                     np.ascontiguousarray(0.1 * positions[None], dtype=np.float32),
                     time=np.array([1e-3 * self.time(state)], dtype=np.float32),
-                    step=np.array([state.step], dtype=np.int32),
+                    step=np.array([state.loop_step], dtype=np.int32),
                     box=np.ascontiguousarray(0.1 * box[None], dtype=np.float32),
                 )
             file.append(single.read_bytes())

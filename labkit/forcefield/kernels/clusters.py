@@ -119,6 +119,14 @@ def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.nda
     return first.astype(np.int64), (keys % n_atoms).astype(np.int32)
 
 
+def table_of(first: np.ndarray, partners: np.ndarray, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The table of some atoms (m,), ascending and of whole systems, numbered from 0."""
+    lengths = np.diff(first)[atoms]
+    begin = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.repeat(first[atoms] - begin[:-1], lengths) + np.arange(begin[-1])
+    return begin, np.searchsorted(atoms, partners[rows]).astype(partners.dtype)
+
+
 def _box(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A box that spans the atoms in open directions, and its origin."""
     if pbc.all():

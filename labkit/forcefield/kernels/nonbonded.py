@@ -151,14 +151,16 @@ def _chunk(
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _chunks(edges, arguments, forces, energy, virial):
-    for k in prange(len(edges) - 1):
-        _chunk(edges[k], edges[k + 1], *arguments, forces[k], energy[k], virial[k])
+def _chunks(shares, tasks, arguments, forces, energy, virial):
+    for thread in prange(len(shares) - 1):
+        for t in range(shares[thread], shares[thread + 1]):
+            low, high, part = tasks[t]
+            _chunk(low, high, *arguments, forces[part], energy[part], virial[part])
 
 
 @njit(cache=True, nogil=True)
 def _add(order, sums, energies, virials, forces, energy, virial):
-    """Add the sums of all threads, in their order, to what is there."""
+    """Add the sums of all parts, in their order, to what is there."""
     for k in range(len(sums)):
         for r in range(len(order)):
             for x in range(3):
@@ -171,56 +173,77 @@ def _add(order, sums, energies, virials, forces, energy, virial):
 
 
 @njit(cache=True, nogil=True)
-def _all(edges, positions, cells, values, slot_values, lists, far, interactions, forces, energy, virial):
+def _all(work, positions, cells, values, slot_values, lists, far, interactions, forces, energy, virial):
     order, moved, start, system, first, slot, moves, move, masked_first, masked = lists
     place = placed(positions, cells, order, moved, start, system, far)
-    threads, n, systems = len(edges) - 1, len(order), len(cells)
-    sums, energies = np.zeros((threads, 3, n + 1)), np.zeros((threads, systems))
-    virials = np.zeros((threads, systems, 3, 3))
+    shares, tasks, parts = work
+    n, systems = len(order), len(cells)
+    sums, energies = np.zeros((parts, 3, n + 1)), np.zeros((parts, systems))
+    virials = np.zeros((parts, systems, 3, 3))
     arguments = (
         place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked, far,
         *interactions,
     )  # fmt: skip
-    if threads == 1:
+    if len(shares) == 2 and parts == 1:
         _chunk(0, len(system), *arguments, sums[0], energies[0], virials[0])
     else:
-        _chunks(edges, arguments, sums, energies, virials)
+        _chunks(shares, tasks, arguments, sums, energies, virials)
     _add(order, sums, energies, virials, forces, energy, virial)
 
 
 @njit(cache=True, nogil=True)
-def two_largest_moves(positions, then):
-    """Sum of the two largest distances between two arrays of positions; NaN where one is."""
-    largest = second = 0.0
-    for i in range(len(positions)):
-        square = 0.0
-        for k in range(3):
-            square += (positions[i, k] - then[i, k]) ** 2
-        if square != square:
-            return square
-        if square > second:
-            second = square
-            if second > largest:
-                largest, second = second, largest
-    return math.sqrt(largest) + math.sqrt(second)
+def two_largest_moves(positions, then, offsets, found):
+    """Sum of the two largest distances between two arrays of positions in each system (S,); NaN where one is."""
+    for s in range(len(found)):
+        largest = second = 0.0
+        for i in range(offsets[s], offsets[s + 1]):
+            square = 0.0
+            for k in range(3):
+                square += (positions[i, k] - then[i, k]) ** 2
+            if square != square:
+                largest = square
+                break
+            if square > second:
+                second = square
+                if second > largest:
+                    largest, second = second, largest
+        found[s] = math.sqrt(largest) + math.sqrt(second)
 
 
-def nonbonded(threads, positions, cells, clusters, values, slot_values, interactions, forces, energy, virial):
+def work_of(threads, clusters):
+    """How threads share the clusters: (tasks of each thread, tasks (first cluster, last, part), number of parts).
+
+    A large system is cut in parts by its own clusters, whatever else is in the batch, so that the order of its sums,
+    one for each part, is its own; several parts of one system may go to different threads.
+    """
+    first, system = clusters.first, clusters.system
+    edges = np.flatnonzero(np.diff(system, prepend=-1, append=-1))
+    parts = np.clip((first[edges[1:]] - first[edges[:-1]]) // WORK_PER_THREAD, 1, threads)
+    if parts.max(initial=1) == 1:
+        tasks = np.stack([edges[:-1], edges[1:], np.zeros(len(parts), np.int64)], 1)
+    else:
+        tasks = []
+        for low, high, count in zip(edges[:-1].tolist(), edges[1:].tolist(), parts.tolist(), strict=True):
+            cuts = low + np.searchsorted(first[low : high + 1], np.linspace(first[low], first[high], count + 1))
+            cuts[0], cuts[-1] = low, high
+            tasks += [(cuts[k], cuts[k + 1], k) for k in range(count)]
+        tasks = np.array(tasks, np.int64)
+    used = max(1, min(threads, first[-1] // WORK_PER_THREAD, len(tasks)))
+    ends = first[tasks[:, 1]]
+    shares = 1 + np.searchsorted(ends, np.linspace(0, first[-1], used + 1)[1:-1])
+    return np.concatenate([[0], shares, [len(tasks)]]).astype(np.int64), tasks, int(parts.max(initial=1))
+
+
+def nonbonded(work, positions, cells, clusters, values, slot_values, interactions, forces, energy, virial):
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
     values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; slot_values: those of the slots, and 16 more as
     vectors may be longer than what is left; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. Pairs are
     computed in the precision of the values. The sums have one order for one number of threads, so that results are
-    the same to the bit.
+    the same to the bit; work: what `work_of` makes of the clusters.
     """
-    first, clusters_of = clusters.first, len(clusters.system)
-    threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
-    edges = np.array([0, clusters_of])
-    if threads > 1:
-        edges = np.searchsorted(first, np.linspace(0, first[-1], threads + 1)).astype(np.int64)
-        edges[0], edges[-1] = 0, clusters_of
     real = values.dtype.type
     _all(
-        edges, positions, cells, values, slot_values, clusters.arrays(), real(FAR[real]), interactions, forces, energy,
+        work, positions, cells, values, slot_values, clusters.arrays(), real(FAR[real]), interactions, forces, energy,
         virial,
     )  # fmt: skip

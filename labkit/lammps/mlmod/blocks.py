@@ -31,10 +31,10 @@ class Blocks:
         """Numbers in the column for so many atoms."""
         return atoms * sum(WIDTH[name] for name in self.names if name in WIDTH) + ("Time" in self.names)
 
-    def rows(self, state: State, which: Tensor, time: float | None, forces: Tensor | None = None) -> Tensor:
+    def rows(self, state: State, which: Tensor, time: Tensor | None, forces: Tensor | None = None) -> Tensor:
         """One row for each of `which` (P, k), the k atoms that a call is about: (P, size(k)), float64.
 
-        time    fs
+        time    (S,) fs
         forces  (n, 3) eV/Å, by default those of the state
         """
         found: list[Tensor] = []
@@ -42,7 +42,8 @@ class Blocks:
             if name == "Time":
                 if time is None:
                     raise LabkitError("mask_input names Time: say load(..., timestep=...) in fs")
-                found.append(torch.full((len(which), 1), time / self.units.time, dtype=torch.float64))
+                systems = state.system.index[which[:, 0]]
+                found.append(time.to(torch.float64)[systems, None] / self.units.time)
                 continue
             values = self._values(name, state, forces)
             found.append(values[which].reshape(len(which), -1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from labkit.base import Integrator, Potential, State
 from labkit.engine.motion import evaluated
 from labkit.lammps.mlmod.blocks import Blocks, alike
@@ -29,7 +31,7 @@ class LearnedMap(Integrator):
         moved = self._moved(self.before, state, time).replace(step=state.step + 1)
         return self._moved(self.after, evaluated(moved, potential), time)
 
-    def _moved(self, model: Model | None, state: State, time: float) -> State:
+    def _moved(self, model: Model | None, state: State, time: Tensor) -> State:
         if model is None:
             return state
         positions, velocities, units = state.positions.clone(), state.velocities.clone(), self.blocks.units

@@ -40,15 +40,14 @@ class Forces(Outside):
 
     def forces(self, state: State) -> Tensor:
         """(n, 3) eV/Å."""
-        acting = state.aux.get("acting")
+        acting = state.atom_aux.get("acting")
         if "F" in self.blocks.names and acting is None:
             raise LabkitError(
                 f"{self.name}: mask_input names F, the forces of everything else; in the engine say of what: "
                 "model.on(potential), instead of model + potential"
             )
         time = None if self.timestep is None else self.timestep * state.step
-        if "time" in state.aux:
-            time = float(state.aux["time"])
+        time = state.aux.get("time", time)
         found = torch.zeros_like(state.positions)
         for which in self.calls(state):
             if not len(which):
@@ -72,5 +71,5 @@ class Acting(Outside):
 
     def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
         found = self.potential.evaluate(state, forces=True)
-        more = self.added.evaluate(state.replace(aux={**state.aux, "acting": found.forces}), stress=stress)
+        more = self.added.evaluate(state.replace(atom_aux={**state.atom_aux, "acting": found.forces}), stress=stress)
         return Evaluation(found.energy, found.forces + more.forces)

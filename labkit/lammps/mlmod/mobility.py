@@ -135,7 +135,7 @@ class MobilityDynamics(Integrator):
     def step(self, state: State, potential: Potential, dt: float) -> State:
         units, time = self.units, dt / self.units.time
         moved, velocities = torch.zeros_like(state.positions), torch.zeros_like(state.velocities)
-        random = noise.normal(state, noise.THERMOSTAT, *state.positions.shape).to("cpu", torch.float64)
+        random = noise.normal(state, noise.THERMOSTAT).to("cpu", torch.float64)
         for atoms in alike(state):
             x = (state.positions[atoms] / units.length).to("cpu", torch.float64)
             force = (state.forces[atoms] / units.force).to("cpu", torch.float64)

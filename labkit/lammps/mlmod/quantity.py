@@ -48,7 +48,7 @@ class Quantity(Observer):
             row = self.blocks.rows(state, atoms, time)[0]
             found.append(self.model.table(row))
             for place in self.places:
-                self._write(self.folder / f"{self.name}__{place}__{system}_{state.step:08d}.xml", found[-1])
+                self._write(self.folder / f"{self.name}__{place}__{system}_{state.loop_step:08d}.xml", found[-1])
         self.value = torch.stack(found)
 
     def _write(self, path: Path, value: Tensor) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from labkit.base import Progress
 from labkit.datasets.ice import data_folder
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
@@ -86,15 +87,12 @@ Licence: CC-BY-4.0 (https://creativecommons.org/licenses/by/4.0/), the labkit de
 """
 
 
-class _Line:
+class _Line(Progress):
     """A line for each block."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
 
-    def update(self, step: int, total: int, **metrics: Any) -> None:
+    def update(self, step: float, total: float, **metrics: Any) -> None:
         text = f"{metrics.get('piece', '')}: {step} of {total} blocks, {time.monotonic() - self.begun:.0f} s"
         print(text, file=sys.stderr, flush=True)
-
-    def should_stop(self) -> bool:
-        return False

@@ -1,0 +1,13 @@
+"""Active learning: how certain a potential is of what it predicts."""
+
+from labkit.active.committee import CommitteeSpread
+from labkit.active.gp_variance import GpVariance
+from labkit.active.uncertainty import Spread, Uncertainty, in_quadrature
+
+#: every kind of uncertainty by its name; a new one is a file and a line here
+UNCERTAINTIES = {
+    "committee": CommitteeSpread,
+    "GP variance": GpVariance,
+}
+
+__all__ = ["UNCERTAINTIES", "CommitteeSpread", "GpVariance", "Spread", "Uncertainty", "in_quadrature"]

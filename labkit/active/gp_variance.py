@@ -1,0 +1,44 @@
+"""GpVariance: the standard deviation that a sparse Gaussian process predicts for its own energies."""
+
+from __future__ import annotations
+
+from labkit.active.uncertainty import Spread, in_quadrature
+from labkit.base import Evaluation, Potential, State, Sum
+from labkit.errors import LabkitError
+from labkit.gap import GapModel
+
+
+class GpVariance:
+    """σ = √(k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k) of the energies, the variance of GapModel; not calibrated.
+
+    Per system that of the energy, eV; per atom that of the energy of the atom, eV: a score that ranks environments, not
+    an error, since energies of atoms have no labels.
+
+    potential   a GapModel, or a Sum with one or more: their errors are taken as independent
+
+    It depends on the structure alone, so an evaluation is not needed. Raises LabkitError for a potential without a GAP,
+    and for a GAP that was saved without its covariance.
+
+    >>> import labkit
+    >>> from labkit.gap import Design, GapConfig, Soap
+    >>> frames = labkit.datasets.ice("train", n=50)[:4]
+    >>> model = Design.build(frames, GapConfig(Soap(n_max=3, l_max=2, n_sparse=20))).solve()
+    >>> spread = GpVariance(model)(State.from_atoms(frames.atoms))
+    >>> tuple(spread.per_system.shape), tuple(spread.per_atom.shape), spread.unit_per_atom, spread.calibrated
+    ((4,), (48,), 'eV', False)
+    """
+
+    def __init__(self, potential: Potential) -> None:
+        parts = potential.potentials if isinstance(potential, Sum) else [potential]
+        self.models = [p for p in parts if isinstance(p, GapModel)]
+        if not self.models:
+            raise LabkitError(
+                f"GpVariance: {type(potential).__name__} is not a Gaussian process; give a GapModel, or a sum with one"
+            )
+        for model in self.models:
+            model.check_variance()
+
+    def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
+        """The spread at a state."""
+        found = [model.variance(state) for model in self.models]
+        return in_quadrature([Spread(systems.sqrt(), "eV", atoms.sqrt(), "eV") for atoms, systems in found])

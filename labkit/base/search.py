@@ -1,0 +1,184 @@
+"""Searching for all pairs within a cutoff: small systems by brute force, all at once, others by cells (vesin)."""
+
+from __future__ import annotations
+
+import math
+
+import ase
+import torch
+from torch import Tensor
+from vesin_torch import NeighborList
+
+from labkit.base.neighbours import Neighbours
+from labkit.base.system import System
+from labkit.errors import LabkitError
+
+FAR = 1e4  # Å from the middle of a system, from where on atoms are gathered for the search
+#: n² times the images of a system up to which brute force, of all such systems at once, takes less time
+DENSE = {"cpu": 8192, "cuda": 2**20}
+AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # pairs that brute force looks at in one go
+#: Atoms of an open system up to which a list holds all pairs, so that it never has to be found again.
+FIXED = 32
+
+
+def find_neighbours(
+    system: System, positions: Tensor, cell: Tensor, cutoff: float, *, fixed: bool = False
+) -> Neighbours:
+    """All pairs, images included, nearer than `cutoff` [Å]; the cell may be smaller than the cutoff.
+
+    fixed   all pairs of open systems of at most FIXED atoms, whatever their distance
+
+    >>> from ase.build import bulk
+    >>> from labkit.base import State
+    >>> state = State.from_atoms(bulk("Cu"))
+    >>> len(find_neighbours(state.system, state.positions, state.cell, 3.0).i)
+    12
+    """
+    positions, cell = positions.detach().double(), cell.detach().double()
+    _check_finite(system, positions)
+    groups, others = _groups(system, cell, float(cutoff), fixed)
+    parts = [_brute_force(system, positions, cell, *group) for group in groups]
+    parts += _by_cells(system, positions, cell, float(cutoff), others)
+    found = Neighbours(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return found if len(groups) == 1 and not others else ordered(found, system.numbers)
+
+
+def ordered(pairs: Neighbours, numbers: Tensor) -> Neighbours:
+    """The pairs sorted by i, then by the species of j, and else in the order in which they are."""
+    order = torch.argsort(pairs.i * (int(numbers.max()) + 1) + numbers[pairs.j], stable=True)
+    return Neighbours(*(part[order] for part in (pairs.i, pairs.j, pairs.shift, pairs.index)))
+
+
+def is_fixed(system: System) -> Tensor:
+    """Which systems (S,) have lists of all pairs; on the CPU."""
+    return (~system.pbc.any(1).cpu()) & (system.counts.cpu() <= FIXED)
+
+
+def _groups(system: System, cell: Tensor, cutoff: float, fixed: bool) -> tuple[list[tuple], list[int]]:
+    """Systems for brute force, those of one size and as many images together, and all others."""
+    counts, pbc, cells = system.counts.cpu(), system.pbc.cpu(), cell.cpu()
+    open_, never = ~pbc.any(1), is_fixed(system) if fixed else torch.zeros(len(pbc), dtype=torch.bool)
+    images = torch.zeros(len(pbc), 3, dtype=torch.int64)
+    if not bool(open_.all()):
+        complete, _ = _complete(cells, pbc)
+        heights = 1 / torch.linalg.inv(complete).norm(dim=1)
+        images = torch.where(pbc, (cutoff / heights).clamp(max=1e6).floor().long() + 1, 0)
+    work = counts**2 * (2 * images + 1).prod(1)
+    found: dict[tuple, list[int]] = {}
+    others = []
+    most = DENSE.get(cell.device.type, 0)
+    for s, (n, shape, small, all_) in enumerate(
+        zip(counts.tolist(), images.tolist(), (work <= most).tolist(), never.tolist(), strict=True)
+    ):
+        if small or all_:
+            found.setdefault((n, *shape, math.inf if all_ else cutoff), []).append(s)
+        else:
+            others.append(s)
+    return [(torch.tensor(systems), key[0], key[1:4], key[4]) for key, systems in found.items()], others
+
+
+def _brute_force(
+    system: System, positions: Tensor, cell: Tensor, systems: Tensor, n: int, images: tuple[int, ...], cutoff: float
+) -> tuple[Tensor, ...]:
+    """i, j, shift and index of all pairs of systems of n atoms, looked at in the images -images to images."""
+    device = positions.device
+    atoms = system.atoms_of(systems).view(len(systems), n)
+    systems = systems.to(device)
+    ranges = [torch.arange(-m, m + 1, device=device) for m in images]
+    shifts = torch.cartesian_prod(*ranges)
+    home = (shifts == 0).all(1)
+    size, parts = max(1, AT_ONCE.get(device.type, 2**16) // max(1, n * n * len(shifts))), []
+    for low in range(0, len(systems), size):
+        which, rows = systems[low : low + size], atoms[low : low + size]
+        r, box = positions[rows], cell[which]
+        by_species = torch.argsort(system.numbers[rows], dim=1, stable=True)  # so that pairs are found in order
+        moved = torch.zeros_like(rows)[..., None].expand(-1, -1, 3)
+        if len(shifts) > 1:
+            full = torch.where(system.pbc[which][:, :, None], box, 0.0)
+            inverse = torch.linalg.pinv(full)
+            moved = torch.where(system.pbc[which][:, None], torch.floor(r @ inverse + 1e-12).long(), 0)
+            r = r - moved.double() @ full
+            box = full
+        other, square = torch.gather(r, 1, by_species[..., None].expand(-1, -1, 3)), 0.0
+        for x, image in zip(range(3), (shifts.double() @ box).unbind(-1), strict=True):
+            away = other[:, None, :, None, x] - r[:, :, None, None, x]
+            square = square + (away + image[:, None, None] if len(shifts) > 1 else away).square()
+        same = by_species[:, None, :] == torch.arange(n, device=device)[:, None]
+        near = (square < cutoff**2) & ~(same[..., None] & home)
+        g, a, b, k = torch.nonzero(near, as_tuple=True)
+        apart = square[near]
+        b = by_species[g, b]
+        _check_apart(apart, which[g], a, b)
+        shift = shifts[k] - moved[g, b] + moved[g, a]
+        parts.append((rows[g, a], rows[g, b], shift, which[g]))
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def _by_cells(
+    system: System, positions: Tensor, cell: Tensor, cutoff: float, systems: list[int]
+) -> list[tuple[Tensor, ...]]:
+    """The same by vesin, which computes in float64 on the CPU, one system a call."""
+    if not systems:
+        return []
+    device, search = positions.device, NeighborList(cutoff=cutoff, full_list=True, sorted=True)
+    where = positions.cpu()
+    cells, periodic = _complete(cell.cpu(), system.pbc.cpu())
+    parts = []
+    for s in systems:
+        start, end = system.offsets[s], system.offsets[s + 1]
+        here, moved = _gathered(where[start:end], cells[s], periodic[s], cutoff)
+        i, j, shift, d = search.compute(here.contiguous(), cells[s], periodic[s], "ijSd")
+        which = torch.full_like(i, s)
+        _check_apart(d.square(), which, i, j)
+        shift = shift.to(torch.int64)
+        if moved is not None:
+            shift = shift + moved[i] - moved[j]
+        parts.append(tuple(part.to(device) for part in (i + start, j + start, shift, which)))
+    return parts
+
+
+def _check_apart(squares: Tensor, systems: Tensor, i: Tensor, j: Tensor) -> None:
+    if len(squares) and float(squares.min()) < 1e-12:
+        pair = int(squares.argmin())
+        raise LabkitError(
+            f"frame {int(systems[pair])}: atoms {int(i[pair])} and {int(j[pair])} are at the same place; move one"
+        )
+
+
+def _check_finite(system: System, positions: Tensor) -> None:
+    lost = torch.nonzero(~torch.isfinite(positions).all(1))
+    if len(lost):
+        atom = int(lost[0])
+        frame = int(system.index[atom])
+        raise LabkitError(
+            f"frame {frame}, atom {atom - system.offsets[frame]}: position {positions[atom].tolist()} is not finite; "
+            "in dynamics the timestep is too large or the potential has a hole"
+        )
+
+
+def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
+    """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
+
+    vesin ends the process, by a division of integers, where an atom has flown off in an open direction. Atoms are moved
+    into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
+    """
+    if float((positions - positions.mean(0)).abs().max()) < FAR:
+        return positions, None
+    inverse = torch.linalg.inv(cell)
+    fractions = positions @ inverse
+    moved = torch.where(pbc, torch.floor(fractions), 0.0)
+    fractions = fractions - moved
+    for axis in torch.nonzero(~pbc).flatten().tolist():
+        widest = 2 * cutoff * float(inverse[:, axis].norm())  # two cutoffs from plane to plane
+        order = fractions[:, axis].argsort()
+        gaps = fractions[order, axis].diff(prepend=fractions[order[:1], axis]).clamp(max=widest)
+        fractions[order, axis] = gaps.cumsum(0)
+    return fractions @ cell, moved.to(torch.int64)
+
+
+def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:
+    """Give non-periodic systems and directions some lattice vector: vesin wants a cell with a volume."""
+    if bool((torch.linalg.det(cells).abs() > 1e-6).all()):
+        return cells, pbc
+    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in cells]
+    return torch.stack(full), pbc
