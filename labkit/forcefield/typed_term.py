@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.base import System
-from labkit.config import config
-from labkit.errors import LabkitError, suggest
+from labkit.errors import LabkitError
 from labkit.forcefield.cmap import Cmap
 from labkit.forcefield.generalized_born import GeneralizedBorn
 from labkit.forcefield.nbfix import Nbfix
@@ -21,8 +20,8 @@ from labkit.forcefield.shared import tie
 from labkit.forcefield.term import Term
 from labkit.forcefield.topology import angles_of, dihedrals_of, near_pairs_of
 from labkit.forcefield.typed_table import TypedTable, Types, show
+from labkit.forcefield.typed_values import Parameters, column, number_rows
 
-Parameters = Mapping[str, Any]
 #: rows of atoms (m, w) of a system
 Rows = Callable[[System], Any]
 
@@ -63,42 +62,12 @@ class TypedTerm(nn.Module):
         self.kind, self.rows, self.exclude, self.settings = kind, rows, exclude, settings
         self.of_pairs = issubclass(kind, PairTerm)
         self.table = TypedTable(kind.__name__, entries)
-        self.types, parts = self._number([(key,) if isinstance(key, str) else key for key in entries])
-        self.values = nn.ParameterDict(
-            {p: nn.Parameter(self._column(p, parts), requires_grad=False) for p in kind.VALUES}
-        )
+        self.types, parts = number_rows(self.table, [(key,) if isinstance(key, str) else key for key in entries])
+        columns = {p: column(kind.__name__, kind.VALUES, p, self.types, parts) for p in kind.VALUES}
+        self.values = nn.ParameterDict({p: nn.Parameter(c, requires_grad=False) for p, c in columns.items()})
         self._check_width()
         #: what a fingerprint of a run has of it, beside the values
         self.summary = f"{kind.__name__} {self.types} {exclude} {settings}"
-
-    def _number(self, keys: list[Types]) -> tuple[list[Types], list[Parameters]]:
-        """Put numbers of rows into the table, in place of parameters; the types and the parameters of each row."""
-        types, parts = [], []
-        for key, (place, entry) in zip(keys, list(self.table.entries.items()), strict=True):
-            some = [] if entry is None else [entry] if isinstance(entry, Mapping) else list(entry)
-            self.table.entries[place] = tuple(range(len(parts), len(parts) + len(some)))
-            types += [key] * len(some)
-            parts += some
-        return types, parts
-
-    def _column(self, parameter: str, parts: Sequence[Parameters]) -> Tensor:
-        """One parameter of each row."""
-        name, known = self.kind.__name__, self.kind.VALUES
-        for types, part in zip(self.types, parts, strict=True):
-            wrong = next((p for p in part if p not in known), None)
-            if wrong is not None:
-                raise LabkitError(f"{name}: {show(types)}: unknown parameter {wrong!r}{suggest(wrong, known)}")
-            if parameter not in part:
-                raise LabkitError(f"{name}: {show(types)}: {parameter} is missing; it takes {', '.join(known)}")
-        try:
-            rows = [torch.as_tensor(part[parameter], dtype=config().dtype).detach() for part in parts]
-            values = torch.stack(rows) if rows else torch.zeros(0, dtype=config().dtype)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise LabkitError(f"{name}: {parameter} is not numbers of one shape: {error}") from error
-        for types, row in zip(self.types, rows, strict=True):
-            if not bool(torch.isfinite(row).all()):
-                raise LabkitError(f"{name}: {show(types)}: {parameter} is not finite")
-        return values
 
     def _check_width(self) -> None:
         width, name = self.table.width, self.kind.__name__
