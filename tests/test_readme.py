@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import labkit
@@ -72,6 +73,11 @@ def frames_with_tensors(folder):
     return {}
 
 
+def molecules(_):
+    pytest.importorskip("tblite")
+    return {"frames": [molecule("H2O"), molecule("NH3")]}
+
+
 def water(folder):
     """water.pdb: as few waters as a cutoff of 10 Å, OpenMM's, lets be."""
     openmm = pytest.importorskip("openmm")
@@ -108,6 +114,7 @@ def colloids_in_water(_):
 #: what each indented example has of the reader's own, by its first words, and the files that it writes
 OWN = {
     "ds = labkit.load": ([frames_with_tensors], set()),
+    "store = LabelStore": ([molecules], {"labels.sqlite", "labels.sqlite-wal", "labels.sqlite-shm"}),
     "state, imported = load": ([water], {"run.csv", "run.xtc", "run.checkpoint"}),
     "committee = Committee": ([gap_and_replicas], set()),
     "frames = with_label": ([frames_with_tensors, gap_and_replicas], {"infrared.csv"}),

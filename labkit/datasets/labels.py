@@ -22,7 +22,7 @@ class DatasetWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class Label:
+class LabelKind:
     """What a label is called in the wild, and its shape for one frame of n atoms."""
 
     name: str
@@ -36,16 +36,16 @@ class Label:
 
 
 LABELS = (
-    Label("energy", ("energy", "total_energy", "potential_energy", "toten", "etot"), False, False),
-    Label("forces", ("forces", "force"), True, False),
-    Label("stress", ("stress", "virial", "virials"), False, True),
-    Label("polarizability", ("polarizability", "polarisability"), False, True),
-    Label("born_charges", ("born_charges", "born_effective_charges"), True, True),
+    LabelKind("energy", ("energy", "total_energy", "potential_energy", "toten", "etot"), False, False),
+    LabelKind("forces", ("forces", "force"), True, False),
+    LabelKind("stress", ("stress", "virial", "virials"), False, True),
+    LabelKind("polarizability", ("polarizability", "polarisability"), False, True),
+    LabelKind("born_charges", ("born_charges", "born_effective_charges"), True, True),
 )
 METHOD = "dft|ref|pbe|qm|scf|true|target|label"  # dft_energy, REF_forces, forces_ref
 
 
-def candidates(label: Label, keys: Sequence[str]) -> list[str]:
+def candidates(label: LabelKind, keys: Sequence[str]) -> list[str]:
     """Keys that look like `label`.
 
     >>> candidates(LABELS[0], ["REF_energy", "kinetic_energy", "Energy"])
@@ -117,7 +117,7 @@ def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], s
     return chosen
 
 
-def value(label: Label, key: str, found: Any, atoms: Atoms, where: str) -> np.ndarray:
+def value(label: LabelKind, key: str, found: Any, atoms: Atoms, where: str) -> np.ndarray:
     """One frame's label as floats of its shape; a virial becomes a stress, -virial / volume."""
     shape = label.shape(len(atoms))
     try:

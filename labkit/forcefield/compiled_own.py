@@ -46,18 +46,19 @@ class CompiledBorn(CompiledPairs):
 
         super()._find(positions, cells, which)
         clusters = self._kept[1]
-        self._edges = np.searchsorted(clusters.system, np.arange(len(cells) + 1))
         self._rows = rows_of(clusters.start, clusters.system, clusters.first)
 
     def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
-        from labkit.forcefield.kernels.born import born
+        from labkit.forcefield.kernels.born import born, divided
 
         clusters = self._kept[1]
         if self._sorted is None:  # a last row for slots without an atom
             self._sorted = tuple(by_rank(values, clusters.order) for values in self._values)
+        if self._work is None or self._work[0] != config().threads:
+            self._work = config().threads, divided(config().threads, clusters.system, clusters.first)
         forces, energy, virial = results[1], results[0], results[2]
         born(
-            config().threads, positions, cells, clusters, self._edges, self._rows, self._sorted, self._necks,
+            config().threads, positions, cells, clusters, self._work[1], self._rows, self._sorted, self._necks,
             self._water, self._cut2, forces, energy, virial,
         )  # fmt: skip
 

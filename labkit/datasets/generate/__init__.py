@@ -2,13 +2,12 @@
 
 from labkit.datasets.generate.check import Deviation, check
 from labkit.datasets.generate.dynamics import Dynamics
-from labkit.datasets.generate.espresso import Espresso
 from labkit.datasets.generate.guard import Guard, GuardError
 from labkit.datasets.generate.labelling import label_frames
 from labkit.datasets.generate.merge import merge
 from labkit.datasets.generate.normal_modes import NormalModes
-from labkit.datasets.generate.oracle import CalculatorOracle, MissingProgram, Oracle
 from labkit.datasets.generate.responses import add_responses
+from labkit.oracles import CalculatorOracle, Espresso, MissingProgram, Oracle
 
 __all__ = [
     "CalculatorOracle",

@@ -10,8 +10,8 @@ import numpy as np
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.generate.labelling import label_frames
-from labkit.datasets.generate.oracle import Oracle
 from labkit.errors import LabkitError
+from labkit.oracles import Oracle
 from labkit.units import GPA, MEV
 
 #: What other versions of pw.x, libraries and processors may change: far below what a potential learns.

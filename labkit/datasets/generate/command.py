@@ -17,13 +17,12 @@ import numpy as np
 from labkit.base import Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.generate.check import TOLERANCE, Deviation, check
-from labkit.datasets.generate.espresso import Espresso
 from labkit.datasets.generate.merge import merge
-from labkit.datasets.generate.oracle import MissingProgram
 from labkit.datasets.generate.recipes import RECIPES, Recipe, generate
 from labkit.datasets.generate.responses import add_responses
 from labkit.datasets.ice import data_folder, ice
 from labkit.errors import LabkitError
+from labkit.oracles import Espresso, LabelStore, MissingProgram
 
 FAILED, BAD_INPUT, MISSING = 1, 2, 3
 UNITS = {
@@ -54,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=300.0, help="K (300)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (0)")
     parser.add_argument("--response", action="store_true", help="also dielectric tensor, Born charges by ph.x")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="all labels and their cost (FOLDER/labels.sqlite)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="frames at a time (one a processor)")
 
 
@@ -65,7 +65,10 @@ def run(options: argparse.Namespace) -> int:
         oracle = Espresso(response=options.response or options.responses is not None)
         oracle.require()
         if options.responses is not None:
-            made = add_responses(options.responses, oracle, options.train, options.valid, options.workers, _Line())
+            with _store(options, options.responses) as store:
+                made = add_responses(
+                    options.responses, oracle, options.train, options.valid, options.workers, _Line(), store
+                )
             print(f"{len(made)} labels in {options.responses}; the same with --merge puts them into data/ice")
             return 0
         if options.out is None:
@@ -78,12 +81,18 @@ def run(options: argparse.Namespace) -> int:
             options.seed,
             options.potential,
         )
-        made = generate(recipe, oracle, options.out, options.workers, _Line())
+        with _store(options, options.out) as store:
+            made = generate(recipe, oracle, options.out, options.workers, _Line(), store)
         print(f"{len(made)} frames in {options.out / 'frames.xyz.xz'}")
         return 0
     except MissingProgram as error:
         print(f"labkit generate: skipped: {error}", file=sys.stderr)
         return MISSING
+
+
+def _store(options: argparse.Namespace, folder: Path) -> LabelStore:
+    folder.mkdir(parents=True, exist_ok=True)
+    return LabelStore(options.store or folder / "labels.sqlite")
 
 
 def _merge(folder: Path | None) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,9 @@ from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.collect import check_structure
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import chunks, parse
-from labkit.datasets.generate.oracle import Oracle
 from labkit.datasets.labels import values
 from labkit.errors import LabkitError, Stopped
+from labkit.oracles import LabelStore, Oracle, outcomes
 
 LABELS = ("energy", "forces", "stress", "polarizability")
 
@@ -29,12 +27,14 @@ def label_frames(
     folder: str | os.PathLike[str],
     workers: int = 1,
     progress: Progress = NO_PROGRESS,
+    store: LabelStore | None = None,
 ) -> Dataset:
     """Label `frames` and return them as a Dataset; each label is a file in `folder` as soon as it exists.
 
-    A second call takes the files that are there, so that a killed run loses at most the `workers` frames in flight;
-    Stop ends those and raises Stopped with what is done. The oracle is called from threads: one that runs a program
-    (Espresso) keeps `workers` processors busy.
+    With a store, labels that are there are taken from it, new ones are written to it first, and all calculations are
+    booked in it. A second call takes the files that are there, so that a killed run loses at most the `workers` frames
+    in flight; Stop ends those and raises Stopped with what is done. The oracle is called from threads: one that runs a
+    program (Espresso) keeps `workers` processors busy.
 
     Raises LabkitError where the folder holds labels of other structures or another oracle, or, after all frames were
     tried, where some failed; what succeeded stays.
@@ -54,7 +54,7 @@ def label_frames(
         check_structure(atoms, f"frame {i}")
     paths = [folder / f"frame-{i:05d}.xyz" for i in range(len(frames))]
     done = {i for i, path in enumerate(paths) if path.exists() and _belongs(path, frames[i], oracle.name)}
-    failed = _work(frames, paths, sorted(set(range(len(frames))) - done), done, oracle, workers, progress)
+    failed = _work(frames, paths, done, oracle, workers, progress, store)
     if failed:
         first = min(failed)
         raise LabkitError(
@@ -67,52 +67,34 @@ def label_frames(
 def _work(
     frames: Sequence[Atoms],
     paths: list[Path],
-    todo: list[int],
     done: set[int],
     oracle: Oracle,
     workers: int,
     progress: Progress,
+    store: LabelStore | None,
 ) -> dict[int, LabkitError]:
-    stop, failed, waiting = threading.Event(), {}, list(reversed(todo))
-    running: dict[Future[Atoms], int] = {}
+    todo, failed = sorted(set(range(len(frames))) - done), {}
     begun, before = time.monotonic(), len(done)
-    with ThreadPoolExecutor(workers, thread_name_prefix="label") as pool:
-        try:
-            progress.update(len(done), len(frames), failed=0)
-            while waiting or running:
-                if progress.should_stop():
-                    raise Stopped("labelling was stopped")
-                while waiting and len(running) < workers:
-                    i = waiting.pop()
-                    running[pool.submit(oracle.label, frames[i], stop.is_set)] = i
-                finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    i = running.pop(future)
-                    try:
-                        labelled = future.result()
-                    except LabkitError as error:
-                        failed[i] = error
-                    else:  # a label that cannot be kept ends the run: the next ones could not be kept either
-                        _keep(labelled, oracle.name, paths[i])
-                        done.add(i)
-                    rate = (time.monotonic() - begun) / max(len(done) - before + len(failed), 1)
-                    progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
-        except Stopped as stopped:
-            stop.set()
-            wait(running)
-            for future, i in running.items():
-                if future.exception() is None:
-                    _keep(future.result(), oracle.name, paths[i])
-            whole = [path for path in paths if path.exists()]
-            stopped.partial = _read(whole, paths[0].parent.name) if whole else None
-            raise
-        finally:
-            stop.set()
+    progress.update(len(done), len(frames), failed=0)
+    wanted = [frames[i] for i in todo]
+    try:
+        for outcome in outcomes(oracle, wanted, store, workers=workers, should_stop=progress.should_stop):
+            i = todo[outcome.index]
+            if outcome.label is None:
+                failed[i] = outcome.error
+            else:  # a label that cannot be kept ends the run: the next ones could not be kept either
+                _keep(oracle.labelled(frames[i], outcome.label), paths[i])
+                done.add(i)
+            rate = (time.monotonic() - begun) / max(len(done) - before + len(failed), 1)
+            progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
+    except Stopped as stopped:
+        whole = [path for path in paths if path.exists()]
+        stopped.partial = _read(whole, paths[0].parent.name) if whole else None
+        raise
     return failed
 
 
-def _keep(labelled: Atoms, oracle: str, path: Path) -> None:
-    labelled.info["oracle"] = oracle
+def _keep(labelled: Atoms, path: Path) -> None:
     _dataset([labelled], "").write(path)
 
 

@@ -17,13 +17,13 @@ from labkit.datasets.generate.dynamics import Dynamics
 from labkit.datasets.generate.guard import Guard
 from labkit.datasets.generate.labelling import label_frames
 from labkit.datasets.generate.normal_modes import NormalModes
-from labkit.datasets.generate.oracle import MissingProgram, Oracle
 from labkit.datasets.ice import ice
 from labkit.datasets.streams import existing
 from labkit.datasets.stretch import bonds, stretch
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
+from labkit.oracles import LabelStore, MissingProgram, Oracle
 
 LOWEST = 0.0235  # rad/fs, 125 cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
 LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond both ends of what 300 K reaches
@@ -59,6 +59,7 @@ def generate(
     folder: str | os.PathLike[str],
     workers: int = 1,
     progress: Progress = NO_PROGRESS,
+    store: LabelStore | None = None,
 ) -> Dataset:
     """Make frames in `folder` and return them; what is there already is taken, so a second call goes on.
 
@@ -67,7 +68,7 @@ def generate(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     frames = structures(recipe, folder, progress)
-    labelled = label_frames(frames, oracle, folder / "labels", workers, progress)
+    labelled = label_frames(frames, oracle, folder / "labels", workers, progress, store)
     labelled.write(folder / "frames.xyz.xz")
     return labelled
 

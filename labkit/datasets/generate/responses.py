@@ -11,10 +11,10 @@ import numpy as np
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.generate.labelling import label_frames
-from labkit.datasets.generate.oracle import Oracle
 from labkit.datasets.ice import ice
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
+from labkit.oracles import LabelStore, Oracle
 
 ORDER, LABELS = "order.txt", "labels"
 Place = tuple[str, int]  # file of FILES, frame in it
@@ -27,11 +27,13 @@ def add_responses(
     valid: int = 50,
     workers: int = 1,
     progress: Progress = NO_PROGRESS,
+    store: LabelStore | None = None,
 ) -> Dataset:
     """Label frames of the shipped ice until `train` and `valid` of them have a response; returns the new ones.
 
-    order.txt of `folder` says which, labels/ holds a file each (see label_frames): a second call goes on, also when
-    some were merged into data/ice meanwhile. Raises LabkitError where the folder was begun for other numbers.
+    order.txt of `folder` says which, labels/ holds a file each (see label_frames, also for `store`): a second call
+    goes on, also when some were merged into data/ice meanwhile. Raises LabkitError where the folder was begun for other
+    numbers.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,8 @@ def add_responses(
         will = {k for which, k in order if which == name} | set(_places(sets[name], True))
         if len(will) != count:
             raise LabkitError(f"{path}: leads to {len(will)} {name} frames, not {count}; take another folder")
-    return label_frames([sets[name].atoms[k] for name, k in order], oracle, folder / LABELS, workers, progress)
+    frames = [sets[name].atoms[k] for name, k in order]
+    return label_frames(frames, oracle, folder / LABELS, workers, progress, store)
 
 
 def wanted(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[Place]:

@@ -137,14 +137,14 @@ def _push(low, high, place, cells, start, system, first, slot, moves, move, row,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, work, forces, energy, virial):
+def _system(s, own, place, cells, clusters, row, atoms, necks, water, cut2, work, forces, energy, virial):
     """All three passes over one system."""
     start, system, first, slot, moves, move, masked_first, masked = clusters
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
     saturating, solute, solvent, kappa, shifted, surface, probe = water
     kept, integral, size, grows, pull = work
-    low, high = edges[s], edges[s + 1]
+    low, high = own
     one, two = start[low], start[high]
     _take(
         low, high, place, cells, start, system, first, slot, moves, move, masked_first, masked, row, rho, scaled, kinds,
@@ -163,27 +163,9 @@ def _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, wo
     _push(low, high, place, cells, start, system, first, slot, moves, move, row, pull, kept, forces, virial[s])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _systems(low, high, edges, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
-    n = place.shape[1]
-    work = np.empty(room), np.zeros(n), np.ones(n), np.zeros(n), np.zeros(n)
-    for s in range(low, high):
-        _system(s, edges, place, cells, clusters, row, atoms, necks, water, cut2, work, forces, energy, virial)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def _systems_apart(groups, edges, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
-    """Each thread has systems of its own."""
-    for k in prange(len(groups) - 1):
-        _systems(
-            groups[k], groups[k + 1], edges, place, cells, clusters, row, room, atoms, necks, water, cut2, forces,
-            energy, virial,
-        )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
-def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
-    """The threads divide the clusters of one system; sums in the order of the threads."""
+@njit(nogil=True, error_model="numpy", inline="always")
+def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
+    """A system whose clusters are cut in parts: sums in the order of the parts, whichever thread has made them."""
     start, system, first, slot, moves, move, masked_first, masked = clusters
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
@@ -221,6 +203,40 @@ def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water
         forces += pushes[k]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _systems(
+    low, high, cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
+):
+    """Some systems one after another; cuts[cut[s]:cut[s + 1]] are the first clusters of the parts of s, and its end."""
+    n = place.shape[1]
+    work = np.empty(room), np.zeros(n), np.ones(n), np.zeros(n), np.zeros(n)
+    for s in range(low, high):
+        if cut[s + 1] - cut[s] == 2:
+            own = cuts[cut[s]], cuts[cut[s] + 1]
+            _system(s, own, place, cells, clusters, row, atoms, necks, water, cut2, work, forces, energy, virial)
+        else:
+            own = cuts[cut[s] : cut[s + 1]]
+            _parts(own, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
+def _systems_apart(
+    groups, cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
+):  # fmt: skip
+    """Each thread has systems of its own."""
+    for k in prange(len(groups) - 1):
+        _systems(
+            groups[k], groups[k + 1], cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces,
+            energy, virial,
+        )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
+def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
+    """The threads divide the clusters of one system."""
+    _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial)
+
+
 @njit(cache=True, nogil=True)
 def _added(parts):
     total = np.zeros(parts.shape[1])
@@ -243,6 +259,19 @@ def rows_of(start, system, first):
     return row, room
 
 
+def divided(threads, system, first):
+    """(cuts, cut): the first clusters of the parts of a system s, and its end, are cuts[cut[s]:cut[s + 1]].
+
+    How many parts a system has depends on its own slots alone, so that its sums have one order in any batch.
+    """
+    edges = np.flatnonzero(np.diff(system, prepend=-1, append=-1))
+    found = []
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        parts = int(np.clip((first[high] - first[low]) // WORK_PER_THREAD, 1, threads))
+        found.append(low + np.searchsorted(first[low : high + 1], np.linspace(first[low], first[high], parts + 1)))
+    return np.concatenate(found), np.concatenate([[0], np.cumsum([len(cuts) for cuts in found])])
+
+
 @njit(cache=True, nogil=True)
 def _back(order, found, forces):
     for r in range(len(order)):
@@ -250,10 +279,10 @@ def _back(order, found, forces):
             forces[order[r], k] += found[k, r]
 
 
-def born(threads, positions, cells, clusters, edges, rows, atoms, necks, water, cut2, forces, energy, virial):
+def born(threads, positions, cells, clusters, divisions, rows, atoms, necks, water, cut2, forces, energy, virial):
     """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV.
 
-    edges (S + 1,)  first cluster of each system; rows: what `rows_of` makes of the clusters
+    divisions       what `divided` makes of the clusters; rows: what `rows_of` does
     atoms           by rank, and one more that counts nothing: charges times sqrt(k_e), R, ρ, s, shape, kinds of necks
     necks           depth (K, K) 1/Å, distance (K, K) Å, how much farther than ρ_i + ρ_j necks reach or None for none
     water           saturating, 1/ε_solute, 1/ε_solvent, κ or None, 1/r_c, 4π γ, probe; cut2: r_c² or None
@@ -265,16 +294,18 @@ def born(threads, positions, cells, clusters, edges, rows, atoms, necks, water, 
     place = placed(positions, cells, order, moved, start, system, FAR)
     found = np.zeros_like(place)
     lists, systems = (start, system, first, *slots), len(cells)
-    threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
     shared = (place, cells, lists, row, room, atoms, necks, water, cut2, found, energy, virial)
+    cuts, cut = divisions
+    threads = max(1, min(threads, first[-1] // WORK_PER_THREAD))
     if threads == 1:
-        _systems(0, systems, edges, *shared)
+        _systems(0, systems, cuts, cut, *shared)
     elif systems >= threads:
-        _systems_apart(np.linspace(0, systems, threads + 1).astype(np.int64), edges, *shared)
+        _systems_apart(np.linspace(0, systems, threads + 1).astype(np.int64), cuts, cut, *shared)
     else:
         for s in range(systems):
-            low, high = edges[s], edges[s + 1]
-            parts = np.linspace(first[low], first[high], threads + 1)
-            cuts = low + np.searchsorted(first[low : high + 1], parts).astype(np.int64)
-            _system_divided(cuts, *shared)
+            own = cuts[cut[s] : cut[s + 1]]
+            if len(own) == 2:
+                _systems(s, s + 1, cuts, cut, *shared)
+            else:
+                _system_divided(own, *shared)
     _back(order, found, forces)

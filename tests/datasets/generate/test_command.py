@@ -14,6 +14,7 @@ from labkit.cli import main
 from labkit.datasets import ice
 from labkit.datasets.generate import CalculatorOracle, Espresso, MissingProgram, check, command, recipes
 from labkit.errors import LabkitError
+from labkit.oracles import Label, LabelStore, Oracle
 
 try:
     Espresso().require()
@@ -71,11 +72,11 @@ def test_shipped_frames_are_spread_over_the_sets():
 def test_deviations_are_found_and_failed(tmp_path):
     """Labels of another method are far from PBE, and equal ones are not."""
 
-    class Shipped:
-        name = "shipped"
+    class Shipped(Oracle):
+        kind = name = "shipped"
 
-        def label(self, atoms, should_stop):
-            return next(self.frames.frames())
+        def compute(self, atoms, should_stop):
+            return Label(self.frames.labels(0))
 
     valid = ice("valid")
     frames = valid[np.flatnonzero(np.isnan(valid.polarizability[:, 0, 0]))[:2]]  # without responses
@@ -104,6 +105,21 @@ def test_generated_folder_goes_on_and_refuses_another_recipe(tmp_path, monkeypat
     assert (tmp_path / "frames.xyz.xz").read_bytes() == first
     with pytest.raises(LabkitError, match="begun as Recipe.*take another folder"):
         recipes.generate(recipes.Recipe(frames=3), oracle, tmp_path)
+
+
+def test_labels_and_their_cost_are_in_the_store(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        recipes, "_normal_modes", lambda recipe, start, progress: [start.copy() for _ in range(recipe.frames)]
+    )
+    monkeypatch.setattr(command, "Espresso", lambda response: CalculatorOracle("EMT", EMT))
+    line = ["generate", "ice", "--out", str(tmp_path / "made"), "--frames", "2", "--workers", "1"]
+    assert main(line) == 0
+    for store in ([], ["--store", str(tmp_path / "other.sqlite")]):
+        (tmp_path / "made" / "labels" / "frame-00001.xyz").unlink()
+        assert main([*line, *store]) == 0
+    for path in (tmp_path / "made" / "labels.sqlite", tmp_path / "other.sqlite"):
+        with LabelStore(path) as found:
+            assert [c.outcome for c in found.calculations()] == ["labelled"]  # both frames are the same one
 
 
 def test_unknown_recipe():

@@ -17,6 +17,7 @@ from ase.calculators.emt import EMT
 from labkit.datasets import Dataset
 from labkit.datasets.generate import CalculatorOracle, label_frames
 from labkit.errors import LabkitError, Stopped
+from labkit.oracles import LabelStore, Oracle
 
 ORACLE = CalculatorOracle("EMT", EMT)
 
@@ -31,17 +32,22 @@ def coppers(n=6):
     return frames
 
 
+NUMBER = {atoms.positions.tobytes(): atoms.info["trajectory"] for atoms in coppers()}
+
+
 @dataclass
-class Counting:
+class Counting(Oracle):
     """EMT that counts its calls, fails for some of them, and waits to be stopped in others."""
 
+    kind = "counting"
     name: str = "EMT"
     fail: set = field(default_factory=set)
     hang: set = field(default_factory=set)
     calls: list = field(default_factory=list)
+    settings = {}
 
-    def label(self, atoms, should_stop):
-        i = atoms.info["trajectory"]
+    def compute(self, atoms, should_stop):
+        i = NUMBER[atoms.positions.tobytes()]
         self.calls.append((i, threading.current_thread().name))
         if i in self.fail:
             raise LabkitError("no convergence")
@@ -49,7 +55,7 @@ class Counting:
             if should_stop():
                 raise Stopped
             time.sleep(0.01)
-        return ORACLE.label(atoms)
+        return ORACLE.compute(atoms)
 
 
 class StopAfter:
@@ -137,10 +143,10 @@ def test_no_workers(tmp_path):
 
 
 def test_an_oracle_that_breaks_is_not_swallowed(tmp_path):
-    class Broken:
-        name = "broken"
+    class Broken(Oracle):
+        kind = name = "broken"
 
-        def label(self, atoms, should_stop):
+        def compute(self, atoms, should_stop):
             raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -169,15 +175,16 @@ def test_killed_run_loses_only_what_was_in_flight(tmp_path):
         import time
         from ase.build import bulk
         from labkit.datasets.generate import label_frames
-        from labkit.datasets.generate import CalculatorOracle
+        from labkit.oracles import CalculatorOracle, Oracle
         from ase.calculators.emt import EMT
-        class Slow:
-            name = "EMT"
-            def label(self, atoms, should_stop):
-                if atoms.info["trajectory"] == 3:
+        class Slow(Oracle):
+            kind, name, calls = "slow", "EMT", 0
+            def compute(self, atoms, should_stop):
+                self.calls += 1
+                if self.calls == 4:
                     print("there", flush=True)
                     time.sleep(60)
-                return CalculatorOracle("EMT", EMT).label(atoms)
+                return CalculatorOracle("EMT", EMT).compute(atoms)
         frames = []
         for i in range(6):
             atoms = bulk("Cu", cubic=True)
@@ -193,3 +200,16 @@ def test_killed_run_loses_only_what_was_in_flight(tmp_path):
     oracle = Counting()
     assert len(label_frames(coppers(), oracle, tmp_path)) == 6
     assert [i for i, _ in oracle.calls] == [3, 4, 5]
+
+
+def test_what_the_store_has_is_not_computed_again(tmp_path):
+    """A run whose folder was lost takes its labels from the store, to the byte; what was spent stays booked."""
+    with LabelStore(tmp_path / "labels.sqlite") as store:
+        first = label_frames(coppers(4), Counting(), tmp_path / "one", store=store)
+        oracle = Counting()
+        again = label_frames(coppers(), oracle, tmp_path / "two", workers=2, store=store)
+        assert sorted(i for i, _ in oracle.calls) == [4, 5]
+        assert again[:4].hash == first.hash
+        for path in (tmp_path / "one").iterdir():
+            assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+        assert [calculation.outcome for calculation in store.calculations()] == 6 * ["labelled"]

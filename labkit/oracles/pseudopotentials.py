@@ -6,7 +6,7 @@ import gzip
 import os
 from pathlib import Path
 
-from labkit.datasets.generate.oracle import MissingProgram
+from labkit.oracles.errors import MissingProgram
 
 FOLDERS = (
     "/usr/share/espresso/pseudo",

@@ -9,11 +9,12 @@ import pytest
 from ase import Atoms
 
 from labkit.datasets import ice
-from labkit.datasets.generate import Espresso, MissingProgram, check
-from labkit.datasets.generate.program import run
-from labkit.datasets.generate.pseudopotentials import pseudopotential
-from labkit.datasets.generate.response import parse_response
+from labkit.datasets.generate import check
 from labkit.errors import LabkitError, Stopped
+from labkit.oracles import Espresso, MissingProgram
+from labkit.oracles.program import run
+from labkit.oracles.pseudopotentials import pseudopotential
+from labkit.oracles.response import parse_response
 
 
 def present(response=False):
@@ -69,7 +70,7 @@ def test_stop_ends_pw_within_a_second():
 
     def work():
         try:
-            Espresso().label(ice("minimum").atoms[0], stop.is_set)
+            Espresso().compute(ice("minimum").atoms[0], stop.is_set)
         except Stopped as error:
             raised.append(error)
 
@@ -109,7 +110,7 @@ def test_missing_pseudopotential_is_named(tmp_path, monkeypatch):
 
 def test_element_without_pseudopotential():
     with pytest.raises(LabkitError, match="no pseudopotential for Cu"):
-        Espresso().label(Atoms("CuH", cell=[5, 5, 5], positions=[[0, 0, 0], [0, 0, 1.5]]))
+        Espresso().compute(Atoms("CuH", cell=[5, 5, 5], positions=[[0, 0, 0], [0, 0, 1.5]]))
 
 
 def test_failing_program_says_its_last_words(tmp_path):

@@ -6,11 +6,12 @@ import re
 
 import numpy as np
 
-from labkit.errors import LabkitError
+from labkit.oracles.errors import CalculationFailed, Unconverged
 
 NUMBER = r"(-?\d+\.\d+)"
 ROW = re.compile(rf"\(\s*{NUMBER}\s+{NUMBER}\s+{NUMBER}\s*\)")
 DIELECTRIC = "Dielectric constant in cartesian axis"
+END = "End of electric fields calculation"
 BORN = "Effective charges (d Force / dE) in cartesian axis"
 
 
@@ -23,11 +24,18 @@ def response_input(prefix: str, tr2_ph: float) -> str:
     )
 
 
+def require_converged_response(text: str) -> None:
+    """Raise Unconverged where ph.x ended its iterations without a result; all that it says then is STOP 1."""
+    if END in text and DIELECTRIC not in text:
+        raise Unconverged("ph.x: the response to the electric field did not converge")
+
+
 def parse_response(text: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the dielectric tensor (3, 3) and the Born charges (n, 3, 3) [e] that ph.x printed for n atoms.
 
     Rows of a Born charge are directions of the field, columns those of the force. Without the acoustic sum rule.
     """
+    require_converged_response(text)
     return _rows(text, DIELECTRIC, 3), _rows(text, BORN, 3 * n).reshape(n, 3, 3)
 
 
@@ -35,5 +43,5 @@ def _rows(text: str, title: str, count: int) -> np.ndarray:
     start = text.find(title)
     rows = ROW.findall(text[start:]) if start >= 0 else []
     if len(rows) < count:
-        raise LabkitError(f"ph.x printed {len(rows)} of {count} rows of {title!r}; did it converge?")
+        raise CalculationFailed(f"ph.x printed {len(rows)} of {count} rows of {title!r}; did it converge?")
     return np.array(rows[:count], dtype=float)

@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from labkit.datasets.generate.oracle import MissingProgram
-from labkit.errors import LabkitError, Stopped
+from labkit.errors import Stopped
+from labkit.oracles.errors import CalculationFailed, MissingProgram
 
 ESPRESSO = "Quantum ESPRESSO, on Debian by apt-get install quantum-espresso quantum-espresso-data"
 INSTALL = {"pw.x": ESPRESSO, "ph.x": ESPRESSO}
@@ -43,10 +43,10 @@ def run(command: Sequence[str], folder: Path, output: str, should_stop: Callable
                 process.kill()
                 process.wait()
     if process.returncode:
-        raise LabkitError(f"{Path(command[0]).name} failed (exit {process.returncode}): {last_words(folder / output)}")
+        words = last_words((folder / output).read_text(errors="replace"))
+        raise CalculationFailed(f"{Path(command[0]).name} failed (exit {process.returncode}): {words}")
 
 
-def last_words(path: Path, lines: int = 6) -> str:
+def last_words(text: str, lines: int = 6) -> str:
     """The last lines of a log that say something."""
-    text = path.read_text(errors="replace").splitlines()
-    return " | ".join([line.strip() for line in text if line.strip(" %\n")][-lines:]) or "it wrote nothing"
+    return " | ".join([line.strip() for line in text.splitlines() if line.strip(" %\n")][-lines:]) or "it wrote nothing"

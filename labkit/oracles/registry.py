@@ -1,0 +1,29 @@
+"""The kinds of oracles by name: a new one is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labkit.errors import LabkitError, suggest
+from labkit.oracles.calculator import CalculatorOracle
+from labkit.oracles.espresso import Espresso
+from labkit.oracles.oracle import Oracle
+from labkit.oracles.pyscf import PySCF
+from labkit.oracles.tblite import TBLite
+
+ORACLES: dict[str, type[Oracle]] = {oracle.kind: oracle for oracle in (TBLite, PySCF, Espresso, CalculatorOracle)}
+
+
+def make_oracle(kind: str, **settings: Any) -> Oracle:
+    """An oracle by its name and settings, as they stand in a file of settings.
+
+    >>> make_oracle("tblite", method="GFN1-xTB").name
+    'tblite GFN1-xTB, accuracy 1, 300 K, 250 iterations'
+    """
+    if kind not in ORACLES:
+        raise LabkitError(f"no oracle {kind!r}, expected one of {', '.join(ORACLES)}{suggest(kind, ORACLES)}")
+    fields = ORACLES[kind].__dataclass_fields__  # type: ignore[attr-defined]
+    for key in settings:
+        if key not in fields:
+            raise LabkitError(f"{kind}: unknown setting {key!r}{suggest(key, fields)}; it has {', '.join(fields)}")
+    return ORACLES[kind](**settings)
