@@ -1,6 +1,8 @@
 """The nouns: systems and their states, potentials and what they say, integrators and observers."""
 
 from labkit.base.ase_potential import AsePotential
+from labkit.base.beads import beads
+from labkit.base.bonded import bonds_of
 from labkit.base.calculator import Calculator
 from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
@@ -14,8 +16,10 @@ from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.base.search import find_neighbours
 from labkit.base.state import State
 from labkit.base.system import System, check_atoms
+from labkit.base.vocabulary import ELEMENTS, Vocabulary
 
 __all__ = [
+    "ELEMENTS",
     "NO_PROGRESS",
     "AsePotential",
     "Calculator",
@@ -34,6 +38,9 @@ __all__ = [
     "Sum",
     "System",
     "TorchmdPotential",
+    "Vocabulary",
+    "beads",
+    "bonds_of",
     "check_atoms",
     "find_neighbours",
     "seeds_for",

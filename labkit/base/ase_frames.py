@@ -11,6 +11,7 @@ import torch
 from ase.calculators.singlepoint import SinglePointCalculator
 from torch import Tensor
 
+from labkit.base.ase_columns import read_bonds, read_types, write_columns
 from labkit.base.system import System, check_atoms
 from labkit.config import config
 from labkit.errors import LabkitError
@@ -34,11 +35,15 @@ def fields_of_frames(
     def tensor(arrays: list[np.ndarray]) -> Tensor:
         return torch.as_tensor(np.concatenate(arrays), dtype=dtype, device=device)
 
+    (types, vocabulary), bonds = read_types(frames), read_bonds(frames)
     system = System(
         numbers=torch.as_tensor(np.concatenate([f.numbers for f in frames]), dtype=torch.int64, device=device),
         masses=tensor([f.get_masses() for f in frames]),
         index=torch.repeat_interleave(torch.arange(len(frames)), counts).to(device),
         pbc=torch.as_tensor(np.stack([f.pbc for f in frames]), device=device),
+        types=None if types is None else types.to(device),
+        vocabulary=vocabulary,
+        bonds=None if bonds is None else bonds.to(device),
     )
     velocities = tensor([f.get_velocities() / ASE_TIME for f in frames])
     if system.any_held:  # ASE may have a momentum inf * 0 there
@@ -54,6 +59,8 @@ def fields_of_frames(
 def frames_of_state(state: State) -> list[ase.Atoms]:
     """Each system as ASE Atoms, with what is known of it."""
     numbers, index = state.system.numbers.cpu().numpy(), state.system.index.cpu().numpy()
+    names = np.array(state.system.vocabulary.names, dtype=object)[state.system.types.cpu().numpy()]
+    bonds = None if state.system.bonds is None else state.system.bonds.cpu().numpy()
     frames = []
     for s in range(state.system.n_systems):
         mine = index == s
@@ -64,6 +71,8 @@ def frames_of_state(state: State) -> list[ase.Atoms]:
             pbc=state.system.pbc[s].cpu().numpy(),
             masses=state.system.masses.cpu().numpy()[mine],
         )
+        own = None if bonds is None else bonds[index[bonds[:, 0]] == s] - state.system.offsets[s]
+        write_columns(frame, names[mine].tolist(), own)
         velocities = state.velocities.detach().cpu().numpy()[mine] * ASE_TIME
         if state.system.any_held:  # ASE stores momenta, and inf * 0 is no number
             frame.set_momenta(state.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)

@@ -13,6 +13,8 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from labkit.base.potential import Potential
 from labkit.base.state import State
 
+COLUMNS = ("types", "bonded")
+
 
 class Calculator(AseCalculator):
     """An ASE calculator for a Potential: energy, forces, stress (ASE's sign), energies of atoms, on CPU or GPU.
@@ -27,6 +29,13 @@ class Calculator(AseCalculator):
         super().__init__(**kwargs)
         self.potential = potential
         self._state: State | None = None
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed; ASE itself does not look at types and bonds."""
+        changes = super().check_state(atoms, tol)
+        if self.atoms is not None and any(_column(atoms, name) != _column(self.atoms, name) for name in COLUMNS):
+            changes.append("types")
+        return changes
 
     def calculate(
         self,
@@ -58,3 +67,7 @@ class Calculator(AseCalculator):
             cell=torch.as_tensor(atoms.cell.array[None], dtype=like.dtype, device=like.device).clone(),
         )
         return self._state
+
+
+def _column(atoms: Atoms, name: str) -> list[str] | None:
+    return atoms.arrays[name].tolist() if name in atoms.arrays else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +23,6 @@ def joined(states: Sequence[State], seed: int | None, equal_seeds: bool) -> dict
     """Fields of the State that is a batch of all these; see `State.batch`."""
     if not states:
         raise LabkitError("no states were given; expected a sequence of at least one")
-    systems = [state.system for state in states]
-    starts = np.cumsum([0, *(system.n_systems for system in systems)]).tolist()
 
     def row(parts: Sequence[Tensor | None]) -> Tensor | None:
         return None if any(p is None for p in parts) else torch.cat([part.to(parts[0]) for part in parts])
@@ -34,11 +31,7 @@ def joined(states: Sequence[State], seed: int | None, equal_seeds: bool) -> dict
         entries = [getattr(state, name) for state in states]
         return {key: row([e[key] for e in entries]) for key in entries[0] if all(key in e for e in entries)}
 
-    system = System(
-        *(row([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
-        index=row([s.index + start for s, start in zip(systems, starts, strict=False)]),
-        pbc=row([s.pbc for s in systems]),
-    )
+    system = System.batch([state.system for state in states])
     fields = {name: row([getattr(s, name) for s in states]) for name in (*OF_ATOMS, *OF_SYSTEMS)}
     if seed is not None:
         fields["seed"] = seeds_for(system.n_systems, seed)
@@ -70,7 +63,10 @@ def chosen(state: State, which: Any) -> State:
 def merged(mask: Tensor, a: State, b: State) -> State:
     """Systems of `a` where the mask is true, of `b` elsewhere; see `State.where`."""
     one, two = a.system, b.system
-    if one is not two and not (torch.equal(one.numbers, two.numbers) and torch.equal(one.index, two.index)):
+    alike = one.vocabulary == two.vocabulary and all(
+        torch.equal(getattr(one, name), getattr(two, name)) for name in ("numbers", "types", "index")
+    )
+    if not alike:
         raise LabkitError("State.where: the two states are of different systems; expected two of the same batch")
     mask = torch.as_tensor(mask)
     if mask.shape != (one.n_systems,) or mask.dtype != torch.bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import torch
 
 from labkit.base.selection import OF_ATOMS, OF_SYSTEMS
 from labkit.base.system import System
+from labkit.base.vocabulary import ELEMENTS, Vocabulary
 from labkit.files import atomic_tensors, read_tensors, tensors_digest
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "labkit.state.1"
 _UNITS = "eV, Å, fs, u"
-_SYSTEM = ("numbers", "masses", "index", "pbc")
+_SYSTEM = ("numbers", "masses", "index", "pbc", "types", "bonds")
 
 
 def write_state(state: State, path: str | os.PathLike[str]) -> None:
@@ -26,15 +28,18 @@ def write_state(state: State, path: str | os.PathLike[str]) -> None:
     tensors = {name: value for name, value in fields.items() if value is not None}
     for name in ("aux", "atom_aux"):
         tensors |= {f"{name}.{key}": value for key, value in getattr(state, name).items()}
-    tensors |= {f"system.{name}": getattr(state.system, name) for name in _SYSTEM}
+    system = {name: getattr(state.system, name) for name in _SYSTEM}
+    if state.system.vocabulary == ELEMENTS:
+        del system["types"]
+    tensors |= {f"system.{name}": value for name, value in system.items() if value is not None}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    header = {"format": _FORMAT, "units": _UNITS}
+    header = {"format": _FORMAT, "units": _UNITS, "vocabulary": json.dumps(state.system.vocabulary.names)}
     atomic_tensors(path, tensors, {**header, "digest": tensors_digest(header, tensors)})
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str) -> dict[str, Any]:
     """Fields of the State that a file holds; see `State.load`."""
-    _, tensors = read_tensors(Path(path), _FORMAT, "state", device)
+    header, tensors = read_tensors(Path(path), _FORMAT, "state", device)
     fields: dict[str, Any] = {"aux": {}, "atom_aux": {}, "system": {}}
     for name, value in tensors.items():
         scope, _, key = name.partition(".")
@@ -42,4 +47,5 @@ def read_state(path: str | os.PathLike[str], device: torch.device | str) -> dict
             fields[scope][key] = value
         else:
             fields[name] = value.cpu() if name in ("step", "seed") else value
-    return {**fields, "system": System(**fields["system"])}
+    vocabulary = Vocabulary(tuple(json.loads(header["vocabulary"])))
+    return {**fields, "system": System(**fields["system"], vocabulary=vocabulary)}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import ase
 import numpy as np
@@ -13,6 +12,9 @@ import torch
 from ase.data import atomic_masses, chemical_symbols
 from torch import Tensor
 
+from labkit.base.ase_columns import type_names
+from labkit.base.bonded import bonds_among
+from labkit.base.vocabulary import ELEMENTS, Vocabulary
 from labkit.errors import LabkitError
 
 
@@ -20,18 +22,32 @@ from labkit.errors import LabkitError
 class System:
     """What does not change during dynamics, for S systems with n atoms in all.
 
-    numbers (n,)   atomic numbers
+    numbers (n,)   atomic numbers; 0 for what is no element, such as a bead: its type says what it is
     masses  (n,)   u; infinite for atoms that are held, which never move (`labkit.engine.hold`)
     index   (n,)   which system an atom belongs to, ascending
     pbc     (S, 3) which directions repeat
-    topology       bonds and the like, or None
+    types   (n,)   numbers of the names in `vocabulary`: kinds of beads, or of atoms in a force field; the elements
+                   where none are given
+    bonds   (b, 2) bonded atoms, flat over the batch; None where they are not known
     """
 
     numbers: Tensor
     masses: Tensor
     index: Tensor
     pbc: Tensor
-    topology: Any = None
+    types: Tensor = None  # type: ignore[assignment]  # the elements, see __post_init__
+    vocabulary: Vocabulary = ELEMENTS
+    bonds: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.types is None:
+            if self.vocabulary != ELEMENTS:
+                raise LabkitError(f"a vocabulary ({self.vocabulary}) without types; give each atom's type")
+            object.__setattr__(self, "types", self.numbers)
+        if self.types.shape != self.numbers.shape:
+            raise LabkitError(f"{len(self.types)} types for {len(self.numbers)} atoms; give one for each")
+        if self.types is not self.numbers and self.vocabulary == ELEMENTS and not torch.equal(self.types, self.numbers):
+            raise LabkitError("types that are not the atomic numbers, without a vocabulary; give their names, too")
 
     @property
     def n_atoms(self) -> int:
@@ -81,11 +97,48 @@ class System:
         for number, atoms in self.of_species.items():
             if number not in known:
                 seen = ", ".join(chemical_symbols[z] for z in known)
-                atom, frame = int(atoms[0]), int(self.index[atoms[0]])
+                if number == 0:
+                    raise LabkitError(
+                        f"{self.locate(atoms[0])}: type {self.type_name(atoms[0])} is no element; this model is one of "
+                        f"elements ({seen}): use a model of bead types"
+                    )
                 raise LabkitError(
-                    f"frame {frame}, atom {atom - self.offsets[frame]}: {chemical_symbols[number]} is unknown to this "
-                    f"model, which has seen {seen}; train with frames that contain {chemical_symbols[number]}"
+                    f"{self.locate(atoms[0])}: {chemical_symbols[number]} is unknown to this model, which has seen "
+                    f"{seen}; train with frames that contain {chemical_symbols[number]}"
                 )
+
+    @cached_property
+    def of_types(self) -> dict[str, Tensor]:
+        """Indices of the atoms of each type, by its name."""
+        return {self.vocabulary.names[t]: torch.nonzero(self.types == t).squeeze(1) for t in torch.unique(self.types)}
+
+    def types_in(self, vocabulary: Vocabulary) -> Tensor:
+        """Types (n,) as numbers of another vocabulary, such as that of a model.
+
+        Where that one names elements alone, an atom is taken for its element, whatever its type in a force field.
+        Raises LabkitError, naming the first atom, for a type that is not in it.
+        """
+        if vocabulary == self.vocabulary:
+            return self.types
+        elements, size = all(name in ELEMENTS for name in vocabulary), len(self.vocabulary)
+        kinds, which = torch.unique(self.numbers * size + self.types, return_inverse=True)
+        place = []
+        for k, (number, kind) in enumerate(divmod(both, size) for both in kinds.tolist()):
+            name = ELEMENTS.names[number] if number and elements else self.vocabulary.names[kind]
+            try:
+                place.append(vocabulary.index_of(name))
+            except LabkitError as error:
+                raise LabkitError(f"{self.locate(torch.nonzero(which == k)[0, 0])}: {error}") from None
+        return torch.tensor(place, dtype=torch.int64, device=which.device)[which]
+
+    def type_name(self, atom: int | Tensor) -> str:
+        """The name of an atom's type."""
+        return self.vocabulary.names[int(self.types[atom])]
+
+    def locate(self, atom: int | Tensor) -> str:
+        """An atom of the batch as messages name it: "frame 2, atom 5", both counted from 0."""
+        frame = int(self.index[atom])
+        return f"frame {frame}, atom {int(atom) - self.offsets[frame]}"
 
     def sum_over_atoms(self, values: Tensor) -> Tensor:
         """Sum (n, ...) over the atoms of each system, to (S, ...)."""
@@ -107,6 +160,8 @@ class System:
             masses=self.masses[atoms],
             index=torch.repeat_interleave(index, self.counts.cpu()[systems]).to(self.index),
             pbc=self.pbc[systems.to(self.pbc.device)],
+            types=None if self.vocabulary == ELEMENTS else self.types[atoms],
+            bonds=None if self.bonds is None else bonds_among(self.bonds, atoms, self.n_atoms),
         )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> System:
@@ -116,16 +171,42 @@ class System:
             masses=self.masses.to(device=device, dtype=dtype),
             index=self.index.to(device=device),
             pbc=self.pbc.to(device=device),
+            types=None if self.vocabulary == ELEMENTS else self.types.to(device=device),
+            bonds=None if self.bonds is None else self.bonds.to(device=device),
+        )
+
+    @classmethod
+    def batch(cls, systems: Sequence[System]) -> System:
+        """Several as one; bonds are known where they are of all, or where a system is one atom."""
+        systems = list(systems)
+        first, vocabulary = systems[0], Vocabulary.join([s.vocabulary for s in systems])
+
+        def joined(parts: Sequence[Tensor]) -> Tensor:
+            return torch.cat([part.to(parts[0]) for part in parts])
+
+        starts = np.cumsum([0, *(s.n_systems for s in systems)]).tolist()
+        atoms = np.cumsum([0, *(s.n_atoms for s in systems)]).tolist()
+        none = first.index.new_zeros(0, 2)
+        bonds = [none if s.bonds is None and s.n_atoms == s.n_systems else s.bonds for s in systems]
+        known = any(s.bonds is not None for s in systems) and all(b is not None for b in bonds)
+        return cls(
+            *(joined([getattr(s, name) for s in systems]) for name in ("numbers", "masses")),
+            index=joined([s.index + start for s, start in zip(systems, starts, strict=False)]),
+            pbc=joined([s.pbc for s in systems]),
+            types=None if vocabulary == ELEMENTS else joined([s.types_in(vocabulary) for s in systems]),
+            vocabulary=vocabulary,
+            bonds=joined([b + start for b, start in zip(bonds, atoms, strict=False)]) if known else None,
         )
 
 
 def check_atoms(atoms: ase.Atoms, where: str) -> None:
     """Raise LabkitError, naming `where` and the atom, for geometry that nothing can be computed from."""
-    unknown = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(atomic_masses)))
+    beads = type_names(atoms, where) is not None and atoms.has("masses")
+    unknown = np.flatnonzero((atoms.numbers < (0 if beads else 1)) | (atoms.numbers >= len(atomic_masses)))
     if len(unknown):
-        raise LabkitError(
-            f"{where}, atom {unknown[0]}: atomic number {atoms.numbers[unknown[0]]} is no element; expected 1 to 118"
-        )
+        number = atoms.numbers[unknown[0]]
+        bead = "; a bead needs its name in atoms.arrays['types'] and a mass" if number == 0 else ""
+        raise LabkitError(f"{where}, atom {unknown[0]}: atomic number {number} is no element; expected 1 to 118{bead}")
     lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(lost):
         position = atoms.positions[lost[0]]

@@ -41,16 +41,19 @@ def flattened(positions: np.ndarray, offsets: Any, where: str) -> tuple[np.ndarr
     return positions, offsets.astype(np.int64)
 
 
-def check_numbers(numbers: np.ndarray, offsets: np.ndarray, where: str) -> None:
-    """Raise LabkitError for what are no atomic numbers."""
+def check_numbers(numbers: np.ndarray, offsets: np.ndarray, where: str, beads: bool = False) -> None:
+    """Raise LabkitError for what are no atomic numbers; `beads`, which have types and masses, may have 0."""
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise LabkitError(
             f"{where}: numbers are {numbers.dtype} of the shape {numbers.shape}; expected whole numbers (n,)"
         )
-    bad = np.flatnonzero((numbers < 1) | (numbers >= len(atomic_masses)))
+    bad = np.flatnonzero((numbers < (0 if beads else 1)) | (numbers >= len(atomic_masses)))
     if len(bad):
         found = numbers[bad[0]]
-        raise LabkitError(f"{where}: {place(bad[0], offsets)}: atomic number {found} is no element; expected 1 to 118")
+        need = "; beads need arrays types and masses" if found == 0 else ""
+        raise LabkitError(
+            f"{where}: {place(bad[0], offsets)}: atomic number {found} is no element; expected 1 to 118{need}"
+        )
 
 
 def check_positions(positions: np.ndarray, offsets: np.ndarray, where: str) -> None:

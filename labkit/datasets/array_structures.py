@@ -13,7 +13,8 @@ import torch
 from ase import Atoms
 from ase.data import atomic_masses
 
-from labkit.base import State, System
+from labkit.base import ELEMENTS, State, System, Vocabulary
+from labkit.base.bonded import from_column
 from labkit.config import config
 from labkit.datasets.array_checks import check_numbers, check_positions, flattened, lattices, rows_of_atoms
 from labkit.datasets.structures import atoms_of
@@ -64,7 +65,7 @@ class ArrayStructures(Sequence[Atoms]):
         """
         positions, offsets = flattened(positions, offsets, where)
         per_atom = rows_of_atoms({"numbers": numbers, **(arrays or {})}, offsets, where)
-        check_numbers(per_atom["numbers"], offsets, where)
+        check_numbers(per_atom["numbers"], offsets, where, {"types", "masses"} <= per_atom.keys())
         cell, pbc = lattices(cell, pbc, len(offsets) - 1, where)
         check_positions(positions, offsets, where)
         return cls(positions, offsets, cell, pbc, per_atom, np.arange(len(offsets) - 1))
@@ -146,12 +147,34 @@ class ArrayStructures(Sequence[Atoms]):
 
         index = torch.repeat_interleave(torch.arange(len(rows)), torch.as_tensor(self.counts[rows]))
         pbc = tensor(self.of_frames("pbc", rows), torch.bool)
-        system = System(numbers.to(device), tensor(masses), index.to(device), pbc)
+        system = System(numbers.to(device), tensor(masses), index.to(device), pbc, *self._types(rows, device))
         positions = tensor(self.positions_of(rows))
         velocities = torch.zeros_like(positions)
         if "momenta" in self.per_atom:
             velocities = tensor(self.values("momenta", rows) / np.asarray(masses)[:, None] / ASE_TIME)
         return State(system, positions, tensor(self.of_frames("cell", rows)), velocities)
+
+    def _types(self, rows: np.ndarray, device: Any) -> tuple[torch.Tensor | None, Vocabulary, torch.Tensor | None]:
+        """Types, their vocabulary and the bonds of some structures."""
+        types, vocabulary, bonds = None, ELEMENTS, None
+        if "types" in self.per_atom:
+            one = rows[:1] if self.shared("types") else rows
+            names, which = np.unique(self.values("types", one).astype(str), return_inverse=True)
+            types = torch.as_tensor(np.tile(which, len(rows) // len(one))).to(device)
+            vocabulary = Vocabulary(tuple(names.tolist()))
+        if "bonded" in self.per_atom:
+            text, ends = self.values("bonded", rows), np.cumsum(self.counts[rows])
+            if self.shared("bonded"):
+                found = from_column(text[: ends[0]], "all frames")
+                found = (found + (ends - ends[0])[:, None, None]).reshape(-1, 2)
+            else:
+                parts = zip(np.split(text, ends[:-1]), ends - self.counts[rows], self.which[rows], strict=True)
+                found = np.concatenate([from_column(part, f"frame {k}") + start for part, start, k in parts])
+            bonds = torch.as_tensor(found).to(device)
+        return types, vocabulary, bonds
+
+    def column(self, name: str, rows: np.ndarray) -> list[str] | None:
+        return self.values(name, rows).astype(str).tolist() if name in self.per_atom else None
 
     def positions_of(self, rows: np.ndarray) -> np.ndarray:
         """(n, 3) Å of some structures, one after another; a copy."""

@@ -13,8 +13,8 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from labkit.base import State
 from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.base.state import State
 from labkit.datasets.array_files import write_folder
 from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.collect import collect
@@ -149,7 +149,7 @@ class Dataset:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 of structures and labels, in their order; names and info do not count."""
+        """sha256 of structures (with types and bonds) and labels, in their order; names and info do not count."""
         return digest(self.atoms, [getattr(self, label.name) for label in LABELS])
 
     def __getitem__(self, which: int | slice | Sequence[int] | np.ndarray) -> Dataset:

@@ -19,7 +19,11 @@ def digest(atoms: Structures, labels: Iterable[np.ndarray]) -> str:
         for start in range(0, len(array), ROWS):
             found.update(_canonical(array[start : start + ROWS]))
     for start in range(0, len(atoms), FRAMES):
-        found.update(_canonical(atoms.flat(np.arange(start, min(start + FRAMES, len(atoms))))))
+        rows = np.arange(start, min(start + FRAMES, len(atoms)))
+        found.update(_canonical(atoms.flat(rows)))
+        for name in ("types", "bonded"):  # what beads are, their numbers do not say
+            if (column := atoms.column(name, rows)) is not None:
+                found.update(f"{name} {' '.join(column)}\n".encode())
     return found.hexdigest()
 
 

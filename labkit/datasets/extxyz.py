@@ -175,7 +175,11 @@ def _numbers(chunk: Chunk, arrays: dict[str, np.ndarray]) -> np.ndarray:
             if symbol not in atomic_numbers:
                 raise chunk.error(f"unknown element {symbol!r}{suggest(symbol, chemical_symbols[1:])}", i)
         numbers = np.array([atomic_numbers[s] for s in symbols])
-    if not ((numbers > 0) & (numbers < len(chemical_symbols))).all():
-        i = int(np.argmin((numbers > 0) & (numbers < len(chemical_symbols))))
+    beads = {"types", "masses"} <= arrays.keys()
+    known = (numbers >= (0 if beads else 1)) & (numbers < len(chemical_symbols))
+    if not known.all():
+        i = int(np.argmin(known))
+        if numbers[i] == 0:
+            raise chunk.error("unknown element X; a bead needs its name and mass, in types:S:1 and masses:R:1", i)
         raise chunk.error(f"unknown element with atomic number {numbers[i]}, expected 1 to 118", i)
     return numbers

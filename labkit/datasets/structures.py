@@ -33,6 +33,9 @@ class Structures(Protocol):
     def flat(self, rows: np.ndarray) -> np.ndarray:
         """Numbers, positions, cell and pbc of some structures, one structure after another, as floats in one row."""
 
+    def column(self, name: str, rows: np.ndarray) -> list[str] | None:
+        """An array of atoms as text, of some structures; "" where one has none, None where none of these has."""
+
     def pick(self, rows: np.ndarray) -> Self:
         """Some of the structures, in the order of `rows`, whole numbers from 0."""
 
@@ -54,6 +57,12 @@ class AtomsList(list[Atoms]):
     def flat(self, rows: np.ndarray) -> np.ndarray:
         parts = (x for a in self.pick(rows) for x in (a.numbers, a.positions, a.cell.array, a.pbc))
         return np.concatenate([np.zeros(0), *map(np.ravel, parts)])
+
+    def column(self, name: str, rows: np.ndarray) -> list[str] | None:
+        some = self.pick(rows)
+        if not any(name in a.arrays for a in some):
+            return None
+        return [str(x) for a in some for x in (a.arrays[name] if name in a.arrays else [""] * len(a))]
 
     def pick(self, rows: np.ndarray) -> AtomsList:
         return AtomsList(self[i] for i in rows)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import labkit
-from labkit.base import Integrator, Potential, State
+from labkit.base import ELEMENTS, Integrator, Potential, State
 
 _SHORT = 16  # numbers that are stored as they are; longer tensors by their hash
 
@@ -22,6 +22,8 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
         "labkit": labkit.__version__,
         "atoms": [int(n) for n in system.counts],
         "system": digest([system.numbers, system.masses, system.index, system.pbc]),
+        "types": "elements" if system.vocabulary == ELEMENTS else describe(system.of_types),
+        "bonds": None if system.bonds is None else digest([system.bonds]),
         "precision": str(state.positions.dtype),
         "seed": describe(state.seed if len(state.seed) > 1 else int(state.seed)),
         "potential": _name(potential),

@@ -241,6 +241,7 @@ def _check_replicas(state: State, replicas: int) -> Tensor:
         first = counts.cumsum(0) - counts
         twin = torch.arange(system.n_atoms, device=counts.device) + (first[leader] - first)[system.index]
         other = (system.numbers != system.numbers[twin]) | (system.masses != system.masses[twin])
+        other = other | (system.types != system.types[twin])
         unequal = system.sum_over_atoms(other.long()) > 0
         unequal = unequal | ((state.cell != state.cell[leader]).any(2) | (system.pbc != system.pbc[leader])).any(1)
     if bool(unequal.any()):

@@ -21,6 +21,8 @@ from labkit.forcefield.term import Term
 from labkit.forcefield.to_openmm import to_openmm
 from labkit.forcefield.torchmd_yaml import from_torchmd_yaml, torchmd_masses
 from labkit.forcefield.torsions import HarmonicImpropers, RyckaertBellemans, Torsions
+from labkit.forcefield.typed_forcefield import TypedForceField
+from labkit.forcefield.typed_term import TypedTerm
 
 __all__ = [
     "Bias",
@@ -43,6 +45,8 @@ __all__ = [
     "RyckaertBellemans",
     "Term",
     "Torsions",
+    "TypedForceField",
+    "TypedTerm",
     "UreyBradley",
     "from_openmm",
     "from_torchmd_yaml",

@@ -33,6 +33,22 @@ def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
     return term.parametrizations[name].original.requires_grad_()
 
 
+def tie(term: Term, name: str, values: nn.Parameter, which: Tensor) -> None:
+    """Make the parameter `name` of a term values[which], of values (K, ...) that belong to something else."""
+    parametrize.register_parametrization(term, name, _Rows(which), unsafe=True)
+    term.parametrizations[name].original = values
+
+
+class _Rows(nn.Module):
+    def __init__(self, which: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("which", which)
+
+    def forward(self, values: Tensor) -> Tensor:
+        # index_select, not [...]: its gradient is an index_add, several times faster
+        return values.index_select(0, self.which.flatten()).reshape(*self.which.shape, *values.shape[1:])
+
+
 class _Shared(nn.Module):
     def __init__(self, kinds: Tensor) -> None:
         super().__init__()

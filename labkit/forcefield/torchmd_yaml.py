@@ -111,8 +111,10 @@ class _Builder:
         pairs = sorted({(min(i, j), max(i, j)) for i, j in _plain(bonds, 2, "bonds", len(self.types))})
         self.rows = {
             "bonds": pairs,
-            "angles": angles_of(pairs) if angles is None else _plain(angles, 3, "angles", len(self.types)),
-            "dihedrals": dihedrals_of(pairs) if dihedrals is None else _plain(dihedrals, 4, "dihedrals", len(types)),
+            "angles": _tuples(angles_of(pairs)) if angles is None else _plain(angles, 3, "angles", len(self.types)),
+            "dihedrals": _tuples(dihedrals_of(pairs))
+            if dihedrals is None
+            else _plain(dihedrals, 4, "dihedrals", len(types)),
             "impropers": _plain(impropers, 4, "impropers", len(self.types)),
         }
         self.pairs14 = pairs14_of(pairs)
@@ -191,6 +193,10 @@ class _Builder:
             depth = math.sqrt(math.prod(abs(end["epsilon14"]) for end in ends)) if ends else 0.0
             epsilon.append(depth / entry.get("scnb", 1.0) * KCAL_PER_MOL)
         return Pairs14(list(self.pairs14), product, sigma, epsilon, self.periodic)
+
+
+def _tuples(rows: Any) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in rows.tolist()]
 
 
 def _plain(rows: Any, width: int, what: str, n_atoms: int) -> list[tuple[int, ...]]:

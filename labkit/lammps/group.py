@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,42 @@ import torch
 from ase.data import atomic_masses, atomic_numbers
 from torch import Tensor
 
-from labkit.base import State, System
+from labkit.base import State, System, Vocabulary, bonds_of
+from labkit.base.bonded import bonds_among
 from labkit.engine.held import refuse_held
 from labkit.errors import LabkitError, suggest
 from labkit.lammps.units import Units
+
+
+@dataclass(frozen=True)
+class Names:
+    """What LAMMPS's atom types 1, 2, ... are called, and of which elements they are; None: see `Host`."""
+
+    types: Mapping[int, str] | None = None
+    elements: Mapping[int, str] | None = None
+
+    def vocabulary(self, count: int) -> Vocabulary:
+        """Names of all types, in their order; their numbers where they have none."""
+        given = self.types or {}
+        strange = sorted(set(given) - set(range(1, count + 1)), key=str)
+        if strange:
+            raise LabkitError(f"types: names atom type {strange[0]!r}, but LAMMPS has types 1 to {count}")
+        return Vocabulary(tuple(given.get(k, str(k)) for k in range(1, count + 1)))
+
+    def numbers(self, types: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """Atomic numbers: of the named elements; else of those with these masses, unless types are named; else 0."""
+        if self.elements is None:
+            nearest = np.abs(atomic_masses[None, 1:] - np.unique(masses)[:, None])
+            if self.types is not None or not (nearest.min(1) < 0.02).all():
+                return np.zeros_like(types)
+            return 1 + nearest.argmin(1)[np.searchsorted(np.unique(masses), masses)]
+        missing = sorted(set(types.tolist()) - set(self.elements))
+        if missing:
+            raise LabkitError(f"elements: says nothing of atom type {missing[0]}; give it, as in {{1: 'O', 2: 'H'}}")
+        unknown = [name for name in self.elements.values() if name not in atomic_numbers]
+        if unknown:
+            raise LabkitError(f"elements: {unknown[0]!r} is no element{suggest(unknown[0], atomic_numbers)}")
+        return np.array([atomic_numbers[self.elements[t]] for t in types.tolist()])
 
 
 class Group:
@@ -24,14 +57,14 @@ class Group:
     run.
     """
 
-    def __init__(self, lmp: Any, name: str, units: Units, elements: Mapping[int, str] | None) -> None:
+    def __init__(self, lmp: Any, name: str, units: Units, names: Names) -> None:
         self.lmp, self.name, self.units = lmp, name, units
-        names = lmp.available_ids("group")
-        if name not in names:
-            known = [n for n in names if n]
+        groups = lmp.available_ids("group")
+        if name not in groups:
+            known = [n for n in groups if n]
             raise LabkitError(f"group {name!r}: LAMMPS has {', '.join(known)}{suggest(name, known)}")
         count = lmp.extract_setting("nlocal")
-        member = (self._array("mask", count) >> names.index(name)) & 1 == 1
+        member = (self._array("mask", count) >> groups.index(name)) & 1 == 1
         if not member.any():
             raise LabkitError(f"group {name!r}: has no atoms; define it after the atoms, or choose another group")
         tags = self._array("id", count)[member].astype(np.int64)
@@ -44,10 +77,13 @@ class Group:
         self.types = self._array("type", count)[member][order].astype(np.int64)
         masses = self._masses(member, order, count) * units.mass
         self.system = System(
-            numbers=torch.as_tensor(_numbers(self.types, masses, elements)),
+            numbers=torch.as_tensor(names.numbers(self.types, masses)),
             masses=torch.as_tensor(masses),
             index=torch.zeros(len(tags), dtype=torch.int64),
             pbc=torch.tensor([[bool(p) for p in lmp.extract_box()[5]]]),
+            types=torch.as_tensor(self.types - 1),
+            vocabulary=names.vocabulary(lmp.extract_setting("ntypes")),
+            bonds=self._bonds(),
         )
         refuse_held(
             self.system,
@@ -67,7 +103,7 @@ class Group:
         return rows
 
     def state(self, step: int, rows: np.ndarray, **more: Any) -> State:
-        """Positions, velocities and forces as LAMMPS has them at this moment, and the atoms' types in `atom_aux`."""
+        """Positions, velocities and forces as LAMMPS has them at this moment."""
         units, cell = self.units, self.cell()
         x = self.numbers("x", rows) + self._images(rows) @ cell
         box = cell * np.array(self.lmp.extract_box()[5])[:, None]  # a direction that is open has no lattice vector
@@ -77,7 +113,6 @@ class Group:
             cell=torch.as_tensor(box * units.length)[None],
             velocities=torch.as_tensor(self.numbers("v", rows) * units.velocity),
             forces=torch.as_tensor(self.numbers("f", rows) * units.force),
-            atom_aux={"type": torch.as_tensor(self.types)},
             step=step,
             **more,
         )
@@ -105,23 +140,15 @@ class Group:
             return own[:count][member][order].astype(float)
         return np.asarray(self.lmp.numpy.extract_atom("mass"), dtype=float).ravel()[self.types]
 
+    def _bonds(self) -> Tensor | None:
+        """Bonds of LAMMPS between members, (b, 2); None where LAMMPS has none at all."""
+        if not self.lmp.extract_global("nbonds"):
+            return None
+        rows = np.asarray(self.lmp.gather_bonds()[1]).reshape(-1, 3)[:, 1:]  # type, two IDs
+        size = max(int(rows.max()), len(self._place) - 1) + 1
+        return bonds_of(bonds_among(torch.as_tensor(rows).long(), torch.as_tensor(self.tags), size), len(self.tags))
+
     def _images(self, rows: np.ndarray) -> np.ndarray:
         flags = self.lmp.numpy.extract_atom("image")[rows].astype(np.int64)
         bits = 10 if self.lmp.extract_setting("imageint") == 4 else 21
         return np.stack([(flags >> (k * bits) & (1 << bits) - 1) - (1 << bits - 1) for k in range(3)], axis=1)
-
-
-def _numbers(types: np.ndarray, masses: np.ndarray, elements: Mapping[int, str] | None) -> np.ndarray:
-    """Atomic numbers: of the named elements; else of those with these masses; else the types themselves."""
-    if elements is not None:
-        missing = sorted(set(types.tolist()) - set(elements))
-        if missing:
-            raise LabkitError(f"elements: says nothing of atom type {missing[0]}; give it, as in {{1: 'O', 2: 'H'}}")
-        unknown = [name for name in elements.values() if name not in atomic_numbers]
-        if unknown:
-            raise LabkitError(f"elements: {unknown[0]!r} is no element{suggest(unknown[0], atomic_numbers)}")
-        return np.array([atomic_numbers[elements[t]] for t in types.tolist()])
-    nearest = np.abs(atomic_masses[None, 1:] - np.unique(masses)[:, None])
-    if (nearest.min(1) < 0.02).all():
-        return 1 + nearest.argmin(1)[np.searchsorted(np.unique(masses), masses)]
-    return types.copy()

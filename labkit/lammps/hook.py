@@ -26,7 +26,7 @@ class Hook:
     def begin(self) -> None:
         """Before a run: who is in the group now."""
         kept = self.group
-        self.group = Group(self.host.lmp, self.group_name, self.host.units, self.host.elements)
+        self.group = Group(self.host.lmp, self.group_name, self.host.units, self.host.names)
         if kept is not None and _same(kept, self.group):
             self.group = kept  # the same System: neighbour lists and compiled kernels stay
 

@@ -11,7 +11,7 @@ from labkit.base import NO_PROGRESS, Integrator, Observer, Potential, Progress, 
 from labkit.engine.simulate import check_observer
 from labkit.errors import LabkitError
 from labkit.lammps.fixes import Fixes
-from labkit.lammps.group import Group
+from labkit.lammps.group import Group, Names
 from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.observer_hook import ObserverHook
@@ -24,8 +24,10 @@ class Host:
     """Hooks of labkit in one LAMMPS, from `with` to its end.
 
     units     of LAMMPS's style; with `units lj` say what they stand for, Units.lj(sigma, epsilon, mass)
-    elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, or,
-              where there are none, the types as atomic numbers
+    elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, and no
+              element (atomic number 0) where there are none, or where `types` says what they are
+    types     {type: name}, or the names of types 1, 2, ..., as models of beads know them: `state.system.vocabulary`;
+              by default LAMMPS's numbers, as text
 
     Each hook is a `fix external`, which LAMMPS calls after its own forces (POST_FORCE). Potentials act first, in the
     order in which they were added, then integrators, then observers. When a hook raises, LAMMPS ends in this very step,
@@ -42,14 +44,13 @@ class Host:
         *,
         units: Units | str | None = None,
         elements: Mapping[int, str] | Sequence[str] | None = None,
+        types: Mapping[int, str] | Sequence[str] | None = None,
     ) -> None:
         if lmp.extract_setting("world_size") != 1:
             raise LabkitError("Host: LAMMPS runs on several MPI processes; hooks of labkit need all atoms on one")
         self.lmp = lmp
         self.units = Units.of(lmp.extract_global("units") if units is None else units)
-        if elements is not None and not isinstance(elements, Mapping):
-            elements = dict(enumerate(elements, 1))
-        self.elements = elements
+        self.names = Names(_by_type(types), _by_type(elements))
         self.hooks: list[Hook] = []
         self.first = self.last = 0
         self.running = False
@@ -88,9 +89,9 @@ class Host:
         if others:
             raise LabkitError(f"evaluations is {evaluations}, of another integrator {others.pop()}; they must agree")
         hook = IntegratorHook(self, self._fixes.free(name), group, integrator, evaluations, seed)
-        tags = set(Group(self.lmp, group, self.units, self.elements).tags.tolist())
+        tags = set(Group(self.lmp, group, self.units, self.names).tags.tolist())
         for other in self.integrators():
-            if tags & set(Group(self.lmp, other.group_name, self.units, self.elements).tags.tolist()):
+            if tags & set(Group(self.lmp, other.group_name, self.units, self.names).tags.tolist()):
                 raise LabkitError(
                     f"groups {group!r} and {other.group_name!r} share atoms; one integrator for each atom"
                 )
@@ -110,7 +111,7 @@ class Host:
         """What `fix NAME GROUP mlmod PATH` does: a parameter file of MLMOD's and its models, in LAMMPS's units."""
         from labkit.lammps.mlmod import load
 
-        hook = load(path, units=self.units)
+        hook = load(path, units=self.units, types={name: k for k, name in (self.names.types or {}).items()})
         if isinstance(hook, Potential):
             return self.potential(hook, group, name=name, virial=False)
         if isinstance(hook, Integrator):
@@ -152,7 +153,7 @@ class Host:
 
     def state(self, group: str = "all") -> State:
         """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
-        found = Group(self.lmp, group, self.units, self.elements)
+        found = Group(self.lmp, group, self.units, self.names)
         return found.state(self.count(self.step), found.rows())
 
     @property
@@ -223,3 +224,7 @@ class Host:
         self._fixes.install(hook)
         self.hooks.append(hook)
         return hook.name
+
+
+def _by_type(names: Mapping[int, str] | Sequence[str] | None) -> Mapping[int, str] | None:
+    return names if names is None or isinstance(names, Mapping) else dict(enumerate(names, 1))

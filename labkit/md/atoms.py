@@ -19,7 +19,7 @@ Rows = list[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Topology:
-    """Of n atoms: types (names, where a file has no types), atomic numbers (0 for beads), masses u, charges e or None.
+    """Of n atoms: types (names, where a file has no types), atomic numbers (0: none), masses u, charges e or None.
 
     angles, dihedrals  None: all that follow from the bonds
     """

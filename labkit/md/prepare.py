@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.base import Integrator, Potential, State, System, TorchmdPotential
+from labkit.base import Integrator, Potential, State, System, TorchmdPotential, Vocabulary, bonds_of
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm
@@ -201,14 +201,21 @@ def _state(
     settings: Settings, topology: Topology, masses: Tensor, where: np.ndarray, box: np.ndarray | None,
     dtype: torch.dtype, device: torch.device,
 ) -> State:  # fmt: skip
-    r = settings.replicas
+    r, n = settings.replicas, len(topology.types)
     if not np.isfinite(where).all():
         raise LabkitError(f"coordinates: atom {int(np.argwhere(~np.isfinite(where))[0, 0])} has no finite position")
+    vocabulary = Vocabulary(tuple(dict.fromkeys(topology.types)))
+    types = torch.tensor([vocabulary.places[name] for name in topology.types], device=device)
+    bonds = bonds_of(topology.bonds, n).to(device) if topology.bonds else None
+    copies = n * torch.arange(r, device=device)[:, None, None]
     system = System(
         numbers=torch.tensor(topology.numbers, device=device).repeat(r),
         masses=masses.to(device, dtype).repeat(r),
         index=torch.arange(r, device=device).repeat_interleave(len(where)),
         pbc=torch.full((r, 3), box is not None, device=device),
+        types=types.repeat(r),
+        vocabulary=vocabulary,
+        bonds=None if bonds is None else (bonds + copies).reshape(-1, 2),
     )
     positions = torch.as_tensor(where, dtype=dtype, device=device).repeat(r, 1)
     cell = torch.as_tensor(np.zeros((3, 3)) if box is None else box, dtype=dtype, device=device).repeat(r, 1, 1)

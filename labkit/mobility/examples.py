@@ -5,25 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labkit.base import Neighbours, Potential, State, System
+from labkit.base import Neighbours, Potential, State, System, Vocabulary
 from labkit.errors import LabkitError
 
+COLLOID = Vocabulary(("colloid",))
 MASS = 2500.0  # u, about that of a ball of silica of 1 nm; Brownian dynamics does not ask
 
 
 def colloids(positions: Tensor, seed: int = 0) -> State:
     """S open systems of n colloids each, at positions (S, n, 3) Å.
 
-    >>> colloids(torch.zeros(3, 2, 3, dtype=torch.float64)).system.n_systems
-    3
+    >>> system = colloids(torch.zeros(3, 2, 3, dtype=torch.float64)).system
+    >>> system.n_systems, system.type_name(0)
+    (3, 'colloid')
     """
     systems, n, _ = positions.shape
     flat = positions.reshape(-1, 3).clone()
     system = System(
-        numbers=torch.full((systems * n,), 14),
+        numbers=torch.zeros(systems * n, dtype=torch.int64),
         masses=torch.full((systems * n,), MASS, dtype=flat.dtype),
         index=torch.arange(systems).repeat_interleave(n),
         pbc=torch.zeros(systems, 3, dtype=torch.bool),
+        types=torch.zeros(systems * n, dtype=torch.int64),
+        vocabulary=COLLOID,
     )
     return State(system, flat, flat.new_zeros(systems, 3, 3), torch.zeros_like(flat), seed=seed)
 

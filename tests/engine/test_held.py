@@ -289,7 +289,7 @@ def test_a_batch_is_its_systems_alone(integrator, path) -> None:
         own = slice(9 * s, 9 * s + 9)
         system = replace(
             state.system, numbers=state.system.numbers[own], masses=state.system.masses[own],
-            index=torch.zeros(9, dtype=torch.int64), pbc=state.system.pbc[:1],
+            index=torch.zeros(9, dtype=torch.int64), pbc=state.system.pbc[:1], types=None,
         )  # fmt: skip
         part = State(system, state.positions[own], state.cell[:1], state.velocities[own], seed=8)
         alone = end(part, 1)

@@ -45,10 +45,10 @@ def ligand() -> tuple[openmm.System, app.Topology, np.ndarray]:
     for i, j in BONDS:
         stiff = 4e5 if "h" not in (kinds[i][0], kinds[j][0]) else 3e5
         bonds.addBond(i, j, LENGTHS.get(kinds[i], 0.034) + LENGTHS.get(kinds[j], 0.034), stiff)
-    for i, j, k in angles_of(BONDS):
+    for i, j, k in angles_of(BONDS).tolist():
         bent = 1.911 if kinds[j] in ("c3", "oh") else 2.094
         angles.addAngle(i, j, k, bent, 400.0 if "h" in (kinds[i][0], kinds[k][0]) else 560.0)
-    for way in dihedrals_of(BONDS):
+    for way in dihedrals_of(BONDS).tolist():
         middle = {kinds[way[1]], kinds[way[2]]}
         if middle == {"c", "n"}:
             torsions.addTorsion(*way, 2, np.pi, 10.46)

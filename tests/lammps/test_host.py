@@ -17,6 +17,7 @@ from labkit.engine import Langevin, VelocityVerlet, simulate
 from labkit.engine.motion import evaluated
 from labkit.engine.observers import Record, Thermodynamics
 from labkit.errors import LabkitError, Stopped
+from labkit.forcefield import HarmonicAngles, HarmonicBonds, RepulsionCG, TypedForceField, TypedTerm
 from labkit.lammps import Host, Units, lammps
 from labkit.mobility import Brownian, RotnePragerYamakawa
 from labkit.mobility.examples import cloud, lammps_commands
@@ -544,3 +545,61 @@ def test_a_restart_file_goes_on_with_the_same_noise(tmp_path):
         ends.append(host.state())
     assert ends[0].loop_step == ends[1].loop_step == 40
     assert float((ends[0].positions - ends[1].positions).abs().max()) < 1e-9
+
+
+CHAIN = """units metal
+atom_style bond
+atom_modify map yes
+boundary f f f
+region box block -50 50 -50 50 -50 50
+create_box 2 box bond/types 1 extra/bond/per/atom 2
+create_atoms 1 single 0 0 0
+create_atoms 2 single 0 1.6 0.2
+create_atoms 1 single 3.7 0.3 -0.2
+create_atoms 1 single 7.1 -0.9 1.0
+mass * 12.0
+bond_style zero
+bond_coeff * 1.0
+pair_style zero 12.0
+pair_coeff * *
+special_bonds lj/coul 1 1 1
+create_bonds single/bond 1 1 2
+create_bonds single/bond 1 1 3
+create_bonds single/bond 1 3 4
+group tail id 3 4
+timestep 0.001
+fix nve all nve"""
+
+
+def test_a_prior_by_types_moves_beads_in_lammps_as_in_the_engine():
+    """Names and bonds come from LAMMPS; 12 u are no carbon where types are named."""
+    prior = TypedForceField(
+        {
+            "bonds": TypedTerm(
+                HarmonicBonds, {("CA", "CA"): {"k": 12.0, "r0": 3.8}, ("CA", "CB"): {"k": 27.0, "r0": 1.6}}
+            ),
+            "angles": TypedTerm(HarmonicAngles, {("*", "CA", "*"): {"k": 0.4, "theta0": 1.9}}),
+            "repulsion": TypedTerm(RepulsionCG, {"*": {"sigma": 3.0, "epsilon": 0.03}}, exclude=2),
+        }
+    )
+    lmp = lammps(CHAIN)
+    with Host(lmp, types=["CA", "CB"]) as host:
+        start = host.state()
+        system, tail = start.system, host.state("tail").system
+        assert [system.type_name(k) for k in range(4)] == ["CA", "CB", "CA", "CA"]
+        assert system.numbers.tolist() == [0] * 4 and system.bonds.tolist() == [[0, 1], [0, 2], [2, 3]]
+        assert tail.bonds.tolist() == [[0, 1]] and tail.type_name(1) == "CA"
+        host.potential(prior)
+        host.run(200)
+        ours = host.state()
+    assert float((ours.positions - start.positions).abs().max()) > 0.05
+    end = simulate(start, prior, VelocityVerlet(), 200, 1.0)
+    assert float((ours.positions - end.positions).abs().max()) < 1e-5  # LAMMPS's own constants
+    assert Host(lmp).state().system.numbers.tolist() == [6] * 4
+    with pytest.raises(LabkitError, match="types: names atom type 3, but LAMMPS has types 1 to 2"):
+        Host(lmp, types={3: "CB"}).state()
+
+
+def test_what_has_no_elements_has_types():
+    system = Host(lammps(CHAIN.replace("12.0\nbond", "13.3\nbond"))).state().system
+    assert system.numbers.tolist() == [0] * 4 and [system.type_name(k) for k in range(4)] == ["1", "2", "1", "1"]

@@ -391,3 +391,26 @@ def test_time_and_forces_must_be_known_in_the_engine(tmp_path):
     path = parameters(tmp_path, "F_X_ML1", **{**POST, "mask_input": "X F", "F_filename": exported.Times(1.0, 3, 6)})
     with pytest.raises(LabkitError, match=r"model\.on\(potential\)"):
         load(path, units="real").evaluate(state)
+
+
+def test_types_that_are_names_need_numbers_only_where_a_model_is_given_them(tmp_path):
+    path = parameters(
+        tmp_path, "QoI_ML1", base_name="kinds", base_dir=tmp_path / "out", qoi_filename=exported.Times(1.0),
+        mask_fix="FINAL_INTEGRATE", mask_input="Type", skip_step=1,
+    )  # fmt: skip
+    lmp = beads()
+    with Host(lmp, types={1: "CA", 2: "CB"}) as host:
+        host.mlmod(path)
+        host.run(0)
+        state = host.state()
+    seen = tmp_path / "out" / "kinds__final_integrate__0_00000000.xml"
+    assert read_quantity(seen)[:, 0].tolist() == [1.0, 2.0, 1.0, 2.0]
+    assert state.system.vocabulary.names == ("CA", "CB") and state.system.numbers.tolist() == [0] * 4
+    with pytest.raises(LabkitError, match=r"the type 'CA' has no number; say load\(\.\.\., types={'CA': 1}\)"):
+        load(path, units="real")(state, None)
+    quantity = load(path, units="real", types={"CA": 7, "CB": 5})
+    quantity(state, None)
+    assert quantity.value.flatten().tolist() == [7.0, 5.0, 7.0, 5.0]
+    quantity = load(path, units="real")
+    quantity(State.from_atoms(Atoms("OHHO", PLACES)), None)  # elements have numbers
+    assert quantity.value.flatten().tolist() == [8.0, 1.0, 1.0, 8.0]

@@ -112,6 +112,14 @@ def test_psf_coor_and_xsc_are_the_pdb(tmp_path):
     torch.testing.assert_close(a, b)
 
 
+def test_types_and_bonds_of_the_files_are_those_of_the_system(tmp_path):
+    system = prepare(Settings.read(files.water_box(tmp_path, replicas=2)), tmp_path).state.system
+    assert system.vocabulary.names == ("O", "H1", "H2") and system.n_systems == 2
+    assert [system.type_name(k) for k in (0, 1, 2, 90, 179)] == ["O", "H1", "H2", "O", "H2"]
+    assert len(system.bonds) == 120 and system.bonds[0].tolist() == [0, 1] and system.bonds[60].tolist() == [90, 91]
+    assert torch.equal(system.index[system.bonds[:, 0]], system.index[system.bonds[:, 1]])
+
+
 def test_amber_against_openmm(tmp_path):
     files.prmtop(tmp_path / "hooh.prmtop")
     where = np.array([[0.1, 0.9, 0.2], [0, 0, 0], [1.4, 0.1, 0], [1.6, 0.5, 0.8]])

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from labkit.base import State, System
+from labkit.base import State, System, Vocabulary
 from labkit.mobility import Mobility
 from labkit.units import KB, MILLIPASCAL_SECOND
 from tests.engine.tiny import Lonely
@@ -21,10 +21,12 @@ def replicas(positions: Tensor, seed: int = 0) -> State:
     """Systems of equal beads at positions (S, n, 3)."""
     systems, n, _ = positions.shape
     system = System(
-        numbers=torch.full((systems * n,), 18),
+        numbers=torch.zeros(systems * n, dtype=torch.int64),
         masses=torch.full((systems * n,), 1e4, dtype=torch.float64),
         index=torch.arange(systems).repeat_interleave(n),
         pbc=torch.zeros(systems, 3, dtype=torch.bool),
+        types=torch.zeros(systems * n, dtype=torch.int64),
+        vocabulary=Vocabulary(("bead",)),
     )
     flat = positions.reshape(-1, 3).clone()
     return State(system, flat, torch.zeros(systems, 3, 3, dtype=torch.float64), torch.zeros_like(flat), seed=seed)

@@ -24,8 +24,13 @@ class ExtXyz(Trajectory):
         system = state.system
         start, end = system.offsets[s : s + 2]
         names = [chemical_symbols[z] for z in system.numbers[start:end].tolist()]
+        types = [system.vocabulary.names[t] for t in system.types[start:end].tolist()]
         columns = [part(state, state.positions, s), part(state, state.velocities, s)]
         kinds = "species:S:1:pos:R:3:velocities:R:3"
+        if types != names:  # kinds of beads, or of atoms in a force field
+            names = [f"{name} {kind}" for name, kind in zip(names, types, strict=True)]
+            kinds = kinds.replace(":pos", ":types:S:1:pos") + ":masses:R:1"
+            columns.append(part(state, system.masses[:, None], s))
         if evaluation.forces is not None:
             columns.append(part(state, evaluation.forces, s))
             kinds += ":forces:R:3"

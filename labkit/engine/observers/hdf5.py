@@ -45,7 +45,8 @@ class Hdf5(Trajectory):
         for store, s in zip(self.files, self._chosen, strict=True):
             atoms = slice(*state.system.offsets[s : s + 2])
             cell = oriented(state, s, str(store.path))[2] is not None
-            topology = _topology(state.system.numbers[atoms].tolist())
+            names = [state.system.vocabulary.names[t] for t in state.system.types[atoms].tolist()]
+            topology = _topology(state.system.numbers[atoms].tolist(), names)
             store.guarded(lambda store=store, cell=cell, topology=topology: self._create(store, cell, topology))
 
     def _create(self, store: Growing, cell: bool, topology: dict[str, Any]) -> None:
@@ -155,11 +156,15 @@ class _Store(Growing):
             ) from error
 
 
-def _topology(numbers: list[int]) -> dict[str, Any]:
-    """MDTraj's JSON: one chain with one residue that holds all atoms, and no bonds."""
+def _topology(numbers: list[int], names: list[str]) -> dict[str, Any]:
+    """MDTraj's JSON: one chain with one residue that holds all atoms, and no bonds; beads are virtual sites (VS)."""
     atoms = [
-        {"index": i, "name": f"{chemical_symbols[z]}{i + 1}", "element": chemical_symbols[z]}
-        for i, z in enumerate(numbers)
+        {
+            "index": i,
+            "name": f"{chemical_symbols[z] if z else name}{i + 1}",
+            "element": chemical_symbols[z] if z else "VS",
+        }
+        for i, (z, name) in enumerate(zip(numbers, names, strict=True))
     ]
     residue = {"index": 0, "name": "SYS", "resSeq": 1, "segmentID": "", "atoms": atoms}
     return {"chains": [{"index": 0, "chain_id": "A", "residues": [residue]}], "bonds": []}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from labkit.base import State
+from labkit.base import ELEMENTS, State, System
 from labkit.errors import LabkitError
 from labkit.lammps.units import Units
 
@@ -18,10 +18,14 @@ WIDTH = {"X": 3, "V": 3, "F": 3, "Type": 1}
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks that mask_input names, in the units that the models were made for."""
+    """The blocks that mask_input names, in the units that the models were made for.
+
+    types  numbers of types whose names are neither numbers nor the elements of their atoms
+    """
 
     names: tuple[str, ...]
     units: Units
+    types: Mapping[str, int] = field(default_factory=dict)
 
     def size(self, atoms: int) -> int:
         """Numbers in the column for so many atoms."""
@@ -51,11 +55,27 @@ class Blocks:
         if name == "V":
             return state.velocities.detach().to(torch.float64) / self.units.velocity
         if name == "Type":
-            return state.atom_aux.get("type", state.system.numbers).to(torch.float64)[:, None]
+            return self.type_numbers(state.system).to(torch.float64)[:, None]
         forces = state.forces if forces is None else forces
         if forces is None:
             raise LabkitError("mask_input names F, but there are no forces yet")
         return forces.detach().to(torch.float64) / self.units.force
+
+    def type_numbers(self, system: System) -> Tensor:
+        """LAMMPS's number of each atom's type, (n,); of an element without one, its atomic number."""
+        found = torch.zeros_like(system.types)
+        for name, atoms in system.of_types.items():
+            if name in self.types:
+                found[atoms] = self.types[name]
+            elif name.isdecimal():
+                found[atoms] = int(name)
+            elif name in ELEMENTS and bool((system.numbers[atoms] == ELEMENTS.index_of(name)).all()):
+                found[atoms] = ELEMENTS.index_of(name)
+            else:
+                raise LabkitError(
+                    f"mask_input names Type, but the type {name!r} has no number; say load(..., types={{{name!r}: 1}})"
+                )
+        return found
 
 
 def per_system(state: State) -> list[Tensor]:

@@ -49,11 +49,18 @@ class Kind:
     says: str
 
 
-def load(path: str | os.PathLike[str], *, units: str | Units, timestep: float | None = None) -> Any:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    units: str | Units,
+    timestep: float | None = None,
+    types: Mapping[str, int] | None = None,
+) -> Any:
     """What a parameter file of MLMOD's describes, for labkit's engine: a Potential, an Integrator or an Observer.
 
     units     MLMOD takes those of LAMMPS, so a file has none: the style that it was written for, or Units
     timestep  fs; only for forces that are given the time
+    types     {name: number}, for models that are given Type, of types whose names are no numbers
 
     Raises LabkitError, with file and line, for what is wrong in the file and in the models that it names.
 
@@ -63,11 +70,11 @@ def load(path: str | os.PathLike[str], *, units: str | Units, timestep: float | 
     parameters = Parameters.read(path, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
     models = {key: Model(parameters, key) for key in kind.models}
-    return kind.make(parameters, blocks(parameters, Units.of(units)), models, timestep)
+    return kind.make(parameters, blocks(parameters, Units.of(units), types), models, timestep)
 
 
-def blocks(parameters: Parameters, units: Units) -> Blocks:
-    return Blocks(parameters.values.get("mask_input") or ("X",), units)
+def blocks(parameters: Parameters, units: Units, types: Mapping[str, int] | None = None) -> Blocks:
+    return Blocks(parameters.values.get("mask_input") or ("X",), units, types or {})
 
 
 def _forces(calls: Calls) -> Callable[..., Forces]:
