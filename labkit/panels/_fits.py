@@ -13,8 +13,8 @@ from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import Stopped
 from labkit.gap import Design, GapConfig, GapModel
-from labkit.panels._style import to_png
-from labkit.panels._train_figure import parity_figure
+from labkit.panels.kit.style import to_png
+from labkit.panels.train.figure import parity_figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)

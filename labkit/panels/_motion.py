@@ -14,7 +14,7 @@ from labkit.base import Evaluation, Integrator, Observer, Potential, Progress, S
 from labkit.engine import kinetic_energy, simulate
 from labkit.engine.kinetic import temperature_under
 from labkit.errors import LabkitError, Stopped
-from labkit.panels._script import expression
+from labkit.panels.kit.script import expression
 
 COLUMNS = ["step", "time_fs", "potential_eV", "kinetic_eV", "total_eV", "temperature_K", "target_K", "volume_A3"]
 BLOCK = 0.1  # s

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.panels._style import FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
 
 COLOURS = (TRAIN, VALID, FORCE, INK)
 

@@ -10,7 +10,7 @@ from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from labkit.panels._style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
 
 COLOURS = (TRAIN, VALID, FORCE)
 

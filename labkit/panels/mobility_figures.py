@@ -12,7 +12,7 @@ from torch import Tensor
 
 from labkit.base import State
 from labkit.mobility.examples import AboveWall
-from labkit.panels._style import FORCE, GRID, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+from labkit.panels.kit.style import FORCE, GRID, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
 
 COLOURS = (TRAIN, VALID, FORCE)
 

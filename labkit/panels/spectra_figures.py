@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from IPython.display import Image
 
-from labkit.panels._style import BAD, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import BAD, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
 
 BINS = 36
 DIAGONAL, OFF = ([0, 1, 2], [0, 1, 2]), ([0, 0, 1], [1, 2, 2])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from labkit.panels._style import INK, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import INK, TRAIN, VALID, dress, log_ticks, new_figure, to_png
 
 PARTS = {0: TRAIN, 2: VALID}
 LABELS = {"cutoff": "cutoff [Å]", "atom_sigma": "atom_sigma [Å]"}

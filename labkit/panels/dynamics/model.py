@@ -1,0 +1,175 @@
+"""The Dynamics panel without a screen: potential, ensemble and what can be turned while atoms move."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import traitlets
+from ase import Atoms
+
+from labkit.base import Evaluation, Integrator, Potential, State
+from labkit.engine import CellRescaling, Csvr, Langevin, Run, VelocityVerlet, maxwell_boltzmann
+from labkit.engine.observers import ExtXyz
+from labkit.errors import LabkitError
+from labkit.gap import GapModel
+from labkit.jobs import Job
+from labkit.panels._motion import FRAMES, ROWS, Motion, Setting, move
+from labkit.panels._whole import whole
+from labkit.panels.dynamics.figure import DynamicsFigure
+from labkit.panels.dynamics.script import dynamics_script
+from labkit.panels.dynamics.summary import table_of
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.view import Model
+
+Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell rescaling"
+
+
+class DynamicsModel(Model):
+    """Parameters of a run, and the Motion they lead to as `results`.
+
+    All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
+    velocities, `go_on` where the last run ended.
+    """
+
+    potential = p(Text(), "basic", "potential", options=[])
+    ensemble = p(Text(NVE), "basic", "ensemble", options=[NVE, LANGEVIN, CSVR, NPT])
+    temperature = p(Float(300.0), "basic", "temperature", "K", range=(10.0, 1000.0, 10.0), live=True)
+    dt = p(Float(0.5), "basic", "timestep", "fs", range=(0.1, 6.0, 0.1))
+    steps = p(Int(1000), "basic", "steps", range=(100, 20_000, 100))
+    friction = p(Float(0.01), "advanced", "friction", "1/fs", help="of the Langevin thermostat")
+    time = p(Float(100.0), "advanced", "CSVR time", "fs", help="in which the kinetic energy finds its mean")
+    pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
+    seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
+
+    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+        super().__init__()
+        self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
+        if not self.potentials:
+            raise LabkitError("there is no potential; give one, or a dictionary of them by name")
+        self.atoms = whole(atoms)
+        self.ensembles = [NVE, LANGEVIN, CSVR, *([NPT] if atoms.pbc.all() else [])]
+        self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
+        self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
+        self.potential = next(iter(self.potentials))
+        self._going_on, self._figure, self._started = False, None, None
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """Energies [eV], temperatures [K] and volume [Å^3] by step."""
+        return self._found().log
+
+    @property
+    def trajectory(self) -> list[Atoms]:
+        """Frames on the way, with velocities, energies and forces."""
+        return self._found().trajectory
+
+    def go_on(self) -> Job:
+        """As `run`, from where the last run ended."""
+        self._found()
+        self._going_on = True
+        try:
+            return self.run()
+        finally:
+            self._going_on = False
+
+    def integrator(self) -> Integrator:
+        """That of the parameters as they are now; raises LabkitError for what makes no sense."""
+        if not self.temperature > 0:
+            raise LabkitError(f"temperature is {self.temperature:g} K, expected a positive number")
+        if self.ensemble == LANGEVIN:
+            return Langevin(self.temperature, self.friction)
+        if self.ensemble == CSVR:
+            return Csvr(self.temperature, self.time)
+        if self.ensemble == NPT and NPT in self.ensembles:
+            return CellRescaling(self.temperature, self.pressure, self.friction)
+        if self.ensemble != NVE:
+            raise LabkitError(f"ensemble is {self.ensemble!r}, expected one of {', '.join(self.ensembles)}")
+        return VelocityVerlet()
+
+    def setting(self) -> Setting:
+        return Setting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
+
+    def begin(self) -> State:
+        """The structure, with velocities drawn at the temperature."""
+        return maxwell_boltzmann(State.from_atoms(self.atoms, seed=self.seed), self.temperature)
+
+    @property
+    def started(self) -> tuple[str, float, int]:
+        """Potential, temperature [K] of the first velocities, and seed of the last run; of the next, if none was."""
+        return self._started or (self.potential, self.temperature, self.seed)
+
+    def make_job(self) -> Job:
+        self.setting()
+        if self.steps < 1:
+            raise LabkitError(f"steps is {self.steps}, expected 1 or more")
+        if not 0 < self.dt < np.inf:
+            raise LabkitError(f"timestep is {self.dt:g} fs, expected a positive number such as 0.5")
+        if self.potential not in self.potentials:
+            raise LabkitError(f"potential is {self.potential!r}, expected one of {', '.join(self.potentials)}")
+        if not self._going_on:
+            self._started = None  # of this run from now on
+            motion, self._started = Motion(self.begin(), every=self.every()), self.started
+        elif self.potential == self.started[0]:
+            motion = self.results
+        else:
+            raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
+        self._figure = DynamicsFigure(motion.time + self.steps * self.dt)
+        return Job(move, motion, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+
+    def every(self) -> tuple[int, int]:
+        """Steps between rows of the log, and between frames of the trajectory."""
+        rows = max(1, self.steps // ROWS)
+        return rows, rows * max(1, self.steps // (FRAMES * rows))
+
+    def present(self, result: Motion) -> None:
+        if result.rows:
+            failed = self.job is not None and self.job.error is not None
+            self.picture = self._figure.picture(result, failed)
+            self.table, words = table_of(result)
+            self.note = "" if failed else words
+
+    def code(self) -> str:
+        return dynamics_script(self)
+
+    def files(self) -> dict[str, bytes]:
+        if self.results is None:
+            return {}
+        files = {
+            "run.csv": self.log.to_csv().encode(),
+            "run.extxyz": extxyz(self.results.frames),
+            "start.extxyz": extxyz(self.results.frames[:1]),
+        }
+        potential = self.potentials[self.started[0]]
+        if isinstance(potential, GapModel):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "potential.safetensors"
+                potential.save(path, uncertainty=False)
+                files[path.name] = path.read_bytes()
+        return files
+
+    def _found(self) -> Motion:
+        if self.results is None:
+            raise LabkitError("nothing has run yet; press Run first")
+        return self.results
+
+    def _follow(self, job: Job) -> None:
+        if job is self.job and job.error is not None and job.result is self.results and self.results is not None:
+            self.present(self.results)  # once more, with the mark of the end
+        super()._follow(job)
+
+
+def extxyz(frames: list[State]) -> bytes:
+    """Frames of one system as extended XYZ, in full precision."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.extxyz"
+        writer = ExtXyz(path, every=1)
+        for state in list(frames):
+            if writer.run is None:
+                writer.start(Run(state, None, None, 1.0))
+            writer(state, Evaluation(energy=state.energy, forces=state.forces))
+        return path.read_bytes() if frames else b""

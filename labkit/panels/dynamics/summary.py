@@ -1,0 +1,28 @@
+"""What the Dynamics panel says of a run: temperature and its spread, and how well energy is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labkit.engine import degrees_of_freedom
+from labkit.panels._motion import Motion
+from labkit.panels.kit import html
+
+
+def table_of(motion: Motion) -> tuple[str, str]:
+    """A row of numbers as HTML, and a sentence on how the temperature fluctuates."""
+    rows = np.array(list(motion.rows), dtype=float)
+    atoms = motion.state.system.numbers.numel()
+    time, total, warmth = rows[:, 1], 1e3 * rows[:, 4] / atoms, rows[:, 5]
+    slope = np.polyfit(time * 1e-3, total, 1)[0] if len(rows) > 2 and np.isfinite(total).all() else np.nan
+    kept = np.isfinite(slope) and not np.isfinite(rows[:, 6]).any()  # a thermostat changes the energy on purpose
+    drift = f"{slope:+.2g}" if kept else ""
+    head = ["time [fs]", "temperature [K]", "its std. dev. [K]", "energy drift [meV/atom/ps]"]
+    table = html.table(head, [[f"{time[-1]:.1f}", f"{warmth.mean():.0f}", f"{warmth.std():.0f}", drift]])
+    free = float(degrees_of_freedom(motion.state.system, com_removed=True)[0])
+    mean, canonical = warmth.mean(), np.sqrt(2 / max(free, 1.0))
+    words = (
+        f"Canonical dynamics of {free:.0f} degrees of freedom would have σ_T = T √(2/f) = {mean * canonical:.0f} K; "
+        f"a harmonic solid at constant energy T/√f = {mean / np.sqrt(max(free, 1.0)):.0f} K."
+    )
+    return table, words

@@ -1,0 +1,163 @@
+"""Four views of one fit: parity, the scan of a bond, and errors and evidence over decades of sigma."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from labkit.panels._overfit import Point, Scene
+from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+from labkit.panels.train.figure import NAMES, SHOWN
+
+COLOURS = {"train": TRAIN, "valid": VALID}
+UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
+SIGMA_UNIT = {"sigma_energy": "eV/√atom", "sigma_force": "eV/Å"}
+WIDE = 2.0  # standard deviations that the band of the scan shows
+
+
+class OverfitFigure:
+    """Axes of a scene, drawn once; `picture(point)` moves points, curve and markers."""
+
+    def __init__(self, scene: Scene, quantity: str) -> None:
+        self.scene, self.quantity = scene, quantity
+        figure = new_figure(7.4, 6.0)
+        figure.set_layout_engine("none")
+        grid = figure.add_gridspec(2, 2, left=0.1, right=0.98, top=0.95, bottom=0.085, wspace=0.27, hspace=0.36)
+        grid.set_height_ratios((1.35, 1))
+        self.parity, self.scan, self.error, self.evidence = (figure.add_subplot(cell) for cell in grid)
+        self._moving: list = []
+        self._draw_parity()
+        self._draw_scan()
+        self.marks: dict[str, object] = {}
+        self.swept = ""
+        dress(self.error, "sigma", f"RMSE [{UNIT[quantity]}]", "Error over sigma")
+        dress(self.evidence, "sigma", "log marginal likelihood", "Evidence over sigma")
+        self.live = LiveFigure(figure, self._moving)
+
+    def picture(self, point: Point, name: str | None = None, sigma: float = 0.0) -> bytes:
+        """PNG of `point`; on the axes of a sweep the markers stand at `sigma`, if the sweep is of `name`."""
+        scale = 1e3 if self.quantity == "energy" else 1.0
+        for which, line in self.dots.items():
+            true, predicted = _values(point.predictions[which], self.quantity)
+            keep = slice(None, None, max(1, len(true) // SHOWN))
+            line.set_data((true[keep] - self.centre) * scale, (predicted[keep] - self.centre) * scale)
+        energy = point.energy - self.zero
+        self.curve.set_data(self.scene.scan.lengths, energy)
+        low, high = energy - WIDE * point.spread, energy + WIDE * point.spread
+        lengths = self.scene.scan.lengths
+        self.band.set_xy(np.column_stack([np.concatenate([lengths, lengths[::-1]]), np.concatenate([low, high[::-1]])]))
+        self.data.set_data(self.shown, np.interp(self.shown, lengths, energy))
+        for key, mark in self.marks.items():
+            there = name == self.swept
+            value = point.model.log_evidence if key == "evidence" else _rmse(point.errors, key, self.quantity)
+            mark.set_data(*([sigma], [value]) if there and np.isfinite(value) else ([], []))
+        return self.live.png()
+
+    def set_sweep(self, table: pd.DataFrame) -> None:
+        """Draw a sweep of one sigma, in place of the one before."""
+        self.swept = str(table.index.name)
+        for axes, title in ((self.error, "Error"), (self.evidence, "Evidence")):
+            axes.clear()
+            label = "RMSE [" + UNIT[self.quantity] + "]" if axes is self.error else "log marginal likelihood"
+            dress(axes, f"{self.swept} [{SIGMA_UNIT[self.swept]}]", label, f"{title} over {self.swept}")
+            log_ticks(axes.xaxis, table.index.min(), table.index.max())
+        self._moving = [artist for artist in self._moving if artist not in self.marks.values()]
+        self.marks = {}
+        for which in ("train", "valid"):
+            if (which, self.quantity) in table:
+                values = table[which, self.quantity]
+                self.error.plot(table.index, values, color=COLOURS[which], linewidth=1.4, label=NAMES[which])
+                self.marks[which] = self._mark(self.error, COLOURS[which])
+        drawn = pd.concat([table[which, self.quantity] for which in COLOURS if (which, self.quantity) in table])
+        # a training error a thousand times smaller says no more than one a hundred times
+        log_ticks(self.error.yaxis, max(drawn.min(), drawn.max() / 1e3) / 1.15, drawn.max() * 1.15)
+        self._draw_optimum(table)
+        evidence = table["log evidence", ""]
+        self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4)
+        top = evidence.max()
+        span = max(top - np.median(evidence), 50.0)  # where sigma is far too small it falls without end
+        self.evidence.set_ylim(top - 1.6 * span, top + 0.15 * span)
+        self.evidence.axvline(evidence.idxmax(), color=MUTED, linewidth=0.8, linestyle=":")
+        self.evidence.yaxis.set_major_locator(MaxNLocator(5))
+        self.marks["evidence"] = self._mark(self.evidence, FORCE)
+        self._moving += self.marks.values()
+        self.live = LiveFigure(self.live.figure, self._moving)
+
+    def _draw_optimum(self, table: pd.DataFrame) -> None:
+        if ("valid", self.quantity) in table:
+            best = table["valid", self.quantity].idxmin()
+            self.error.axvline(best, color=MUTED, linewidth=0.8, linestyle=":")
+        legend = self.error.legend(fontsize=8, frameon=False, loc="best")
+        for text in legend.get_texts():
+            text.set_color(INK)
+
+    def _mark(self, axes: Axes, colour: str):
+        return axes.plot([], [], "o", color=colour, markersize=7, markeredgecolor="white", markeredgewidth=1.2)[0]
+
+    def _draw_parity(self) -> None:
+        design = self.scene.design
+        model = design.solve()
+        sets = ("train",) if design.valid is None else ("train", "valid")
+        true = np.concatenate([_values(design.predictions(model, name), self.quantity)[0] for name in sets])
+        self.centre = float(np.nanmean(true)) if self.quantity == "energy" else 0.0
+        scale = 1e3 if self.quantity == "energy" else 1.0
+        reach = float(np.nanmax(np.abs(true - self.centre))) * scale * 1.12 or 1.0
+        unit = "meV/atom" if self.quantity == "energy" else "eV/Å"
+        what = "energy − mean" if self.quantity == "energy" else "force component"
+        dress(self.parity, f"reference {what} [{unit}]", f"predicted [{unit}]", "Parity")
+        self.parity.plot([-reach, reach], [-reach, reach], color=MUTED, linewidth=0.8)
+        self.parity.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        self.parity.xaxis.set_major_locator(MaxNLocator(5))
+        self.parity.yaxis.set_major_locator(MaxNLocator(5))
+        size = 3.5 if self.quantity == "energy" else 1.8
+        self.dots = {
+            name: self.parity.plot([], [], "o", markersize=size, color=COLOURS[name], alpha=0.55, markeredgewidth=0)[0]
+            for name in reversed(sets)  # training points on top
+        }
+        self._moving += self.dots.values()
+        for k, name in enumerate(reversed(self.dots)):
+            self.parity.text(
+                0.04, 0.95 - 0.075 * k, f"● {NAMES[name]}", transform=self.parity.transAxes, fontsize=8,
+                color=COLOURS[name], va="top",
+            )  # fmt: skip
+
+    def _draw_scan(self) -> None:
+        scan = self.scene.scan
+        label = scan.label.replace("-", "–")
+        dress(self.scan, f"{label} length [Å]", "energy − minimum [eV]", f"{label} stretch")
+        if len(scan.known):
+            self.zero, height = float(scan.energies.min()), float(np.ptp(scan.energies))
+            self.scan.plot(
+                scan.known, scan.energies - self.zero, "o", markersize=4.5, markerfacecolor="none", markeredgecolor=INK,
+                markeredgewidth=0.9, label="reference",
+            )  # fmt: skip
+        else:
+            energy = self.scene.profile.predict(self.scene.design.solve())[0].numpy()
+            self.zero, height = float(energy.min()), max(float(np.ptp(energy)), 0.1)
+        self.scan.set(xlim=(scan.lengths[0], scan.lengths[-1]), ylim=(-0.35 * height, 1.3 * height))
+        inside = self.scene.seen[(self.scene.seen > scan.lengths[0]) & (self.scene.seen < scan.lengths[-1])]
+        self.shown = np.sort(inside)[:: max(1, len(inside) // 300)]
+        (self.band,) = self.scan.fill([0], [0], color=FORCE, alpha=0.18, linewidth=0, label=f"±{WIDE:.0f} std. dev.")
+        (self.curve,) = self.scan.plot([], [], color=FORCE, linewidth=1.6, label="model")
+        (self.data,) = self.scan.plot(
+            [], [], "o", color=TRAIN, markersize=3.2, alpha=0.5, markeredgewidth=0, label="bonds in training frames"
+        )
+        self._moving += [self.band, self.curve, self.data]
+        legend = self.scan.legend(loc="upper right", fontsize=8, frameon=False)
+        for text in legend.get_texts():
+            text.set_color(INK)
+
+
+def _values(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions: eV/atom, or eV/Å by component."""
+    true, predicted = found[f"{quantity}_true"], found[quantity]
+    if quantity == "energy":
+        return true / found["counts"], predicted / found["counts"]
+    return true.ravel(), predicted.ravel()
+
+
+def _rmse(errors: pd.DataFrame, which: str, quantity: str) -> float:
+    return float(errors.loc[(which, quantity), "rmse"]) if (which, quantity) in errors.index else np.nan

@@ -1,0 +1,37 @@
+"""What the Overfitting panel says of a fit in words and numbers, and what it leaves to the tray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from labkit.panels._overfit import Point, Scan, Scene
+from labkit.panels.kit import html
+from labkit.panels.overfit.figure import SIGMA_UNIT
+from labkit.panels.train.figure import NAMES
+
+
+def table_of(point: Point, scene: Scene) -> str:
+    """RMSE of both sets, the evidence and the time, as HTML."""
+    rows = []
+    for which, label in NAMES.items():
+        if which in point.errors.index.get_level_values(0):
+            rmse = point.errors.loc[which, "rmse"]
+            rows.append([label, *(f"{rmse[q]:.3g}" if q in rmse.index else "" for q in ("energy", "forces"))])
+    head = [f"RMSE, {scene.n_frames} frames", "energy [meV/atom]", "forces [meV/Å]"]
+    evidence, milliseconds = point.model.log_evidence, 1e3 * point.seconds
+    words = f"log marginal likelihood {evidence:.0f}; this fit took {milliseconds:.0f} ms"
+    return html.table(head, rows) + html.hint(words)
+
+
+def curves_of(point: Point, scan: Scan, sweep: pd.DataFrame | None, quantity: str) -> dict[str, tuple[Any, Any]]:
+    """The scan, and the validation error over the sigma swept, to be laid over those of other runs."""
+    curves: dict[str, tuple[Any, Any]] = {
+        f"{scan.label} length [Å] -> energy [eV]": (scan.lengths, point.energy - point.energy.min())
+    }
+    if sweep is not None and ("valid", quantity) in sweep:
+        name, unit = str(sweep.index.name), point.errors.loc[("valid", quantity), "unit"]
+        key = f"{name} [{SIGMA_UNIT[name]}] -> validation {quantity} RMSE [{unit}]"
+        curves[key] = (sweep.index, sweep["valid", quantity])
+    return curves

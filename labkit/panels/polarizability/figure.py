@@ -1,0 +1,107 @@
+"""Four views of a tensor model: parity on and off the diagonal, learning curves, errors over regularization."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from labkit.panels._tensor_scene import Fit, Scene
+from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+
+DIAGONAL, OFF = ("xx", "yy", "zz"), ("xy", "xz", "yz")
+COLOURS = (TRAIN, VALID, FORCE)
+PARTS = {0: TRAIN, 2: VALID}
+#: name, colour, marker, size, face: xy and yx in one another, so that one sees both
+LEARNING = (("xx", TRAIN, "o", 5.0, TRAIN), ("xy", VALID, "o", 9.0, "none"), ("yx", BAD, "x", 4.5, BAD))
+
+
+class TensorFigure:
+    """Axes drawn once, for all scenes of the same frames; `picture` moves points, bars, curves and markers.
+
+    scene  the first, whose errors say how far the axes reach
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.truth, self.sizes = scene.truth, scene.sizes
+        figure = new_figure(7.4, 6.3)
+        figure.set_layout_engine("none")
+        grid = figure.add_gridspec(2, 2, left=0.095, right=0.985, top=0.955, bottom=0.08, wspace=0.26, hspace=0.34)
+        axes = [figure.add_subplot(cell) for cell in grid]
+        self.dots, self.bars = {}, {}
+        self._parity(axes[0], DIAGONAL, "Parity: diagonal")
+        self._parity(axes[1], OFF, "Parity: off the diagonal")
+        self.lines = self._learning(axes[2], scene)
+        self.sweeps, self.marks = self._sweep(axes[3], scene)
+        groups = (self.bars, self.dots, self.lines, self.sweeps, self.marks)
+        self.live = LiveFigure(figure, [artist for group in groups for artist in group.values()])
+
+    def picture(self, scene: Scene, fit: Fit) -> bytes:
+        """PNG of a `fit` of `scene`, with bars where it has a spread."""
+        for name, dots in self.dots.items():
+            a, b = ("xyz".index(axis) for axis in name)
+            x, y = self.truth[:, a, b], fit.values[:, a, b]
+            dots.set_data(x, y)
+            spread = np.zeros_like(y) if fit.spread is None else fit.spread[:, a, b]
+            self.bars[name].set_segments(np.stack([np.stack([x, y - spread], 1), np.stack([x, y + spread], 1)], 1))
+        for name, line in self.lines.items():
+            line.set_data(fit.curve.index, fit.curve[name])
+        for column, line in self.sweeps.items():
+            line.set_data(scene.sweep.index, scene.sweep[column])
+        for degree, mark in self.marks.items():
+            mark.set_data([fit.noise[degree]], [fit.errors[degree]])
+        return self.live.png()
+
+    def _parity(self, axes: Axes, names: tuple[str, ...], title: str) -> None:
+        dress(axes, "label [Å³]", "predicted ± spread [Å³]", title)
+        labels = np.stack([self.truth[:, "xyz".index(a), "xyz".index(b)] for a, b in names])
+        margin = 0.12 * float(np.ptp(labels)) or 0.1
+        low, high = float(labels.min()) - margin, float(labels.max()) + margin
+        axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8)
+        axes.set(xlim=(low, high), ylim=(low, high))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
+        for k, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
+            self.bars[name] = axes.add_collection(LineCollection([], colors=colour, linewidths=1.0, alpha=0.55))
+            (self.dots[name],) = axes.plot([], [], "o", color=colour, markersize=4.5, alpha=0.8, markeredgewidth=0)
+            axes.text(0.04, 0.95 - 0.075 * k, f"● {name}", transform=axes.transAxes, fontsize=8, color=colour, va="top")
+
+    def _learning(self, axes: Axes, scene: Scene) -> dict:
+        dress(axes, "training frames", "validation RMSE [Å³]", "Learning curves")
+        deviations = self.truth.std(0)
+        least = min(scene.sweep["valid", degree].min() for degree in PARTS) / 3  # a part has several components
+        log_ticks(axes.yaxis, 0.4 * least, 1.6 * max(float(deviations.max()), least))
+        axes.set(xscale="log", xlim=(min(self.sizes) / 1.3, max(self.sizes) * 1.3))
+        axes.xaxis.set_major_locator(FixedLocator(self.sizes))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        lines = {}
+        for name, colour, marker, size, face in LEARNING:
+            style = {"linewidth": 0.0 if name == "yx" else 1.4, "markersize": size, "markerfacecolor": face}
+            (lines[name],) = axes.plot([], [], marker=marker, color=colour, markeredgewidth=1.2, label=name, **style)
+        _legend(axes)
+        return lines
+
+    def _sweep(self, axes: Axes, scene: Scene) -> tuple[dict, dict]:
+        dress(axes, "regularization", "RMSE of the part [Å³]", "Each λ has its own regularization")
+        axes.set(xscale="log", xlim=(scene.sweep.index.min(), scene.sweep.index.max()))
+        axes.xaxis.set_major_locator(FixedLocator([1e-10, 1e-8, 1e-6, 1e-4, 1e-2]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        valid = scene.sweep["valid"]
+        log_ticks(axes.yaxis, valid.min().min() / 6, 1.5 * valid.max().max())  # room for the legend below
+        lines, marks = {}, {}
+        for degree, colour in PARTS.items():
+            for name, words, width, style in (("valid", "validation", 1.5, "-"), ("train", "training", 1.0, ":")):
+                how = {"color": colour, "linewidth": width, "linestyle": style, "label": f"λ = {degree}, {words}"}
+                (lines[name, degree],) = axes.plot([], [], **how)
+            edge = {"markeredgecolor": "white", "markeredgewidth": 1.2}
+            (marks[degree],) = axes.plot([], [], "o", color=colour, markersize=8, **edge)
+        _legend(axes)
+        return lines, marks
+
+
+def _legend(axes: Axes) -> None:
+    for text in axes.legend(fontsize=8, frameon=False, loc="lower left").get_texts():
+        text.set_color(INK)

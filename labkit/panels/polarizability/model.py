@@ -1,0 +1,218 @@
+"""The Polarizability panel without a screen: sliders that answer at once, from designs made beforehand."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from labkit.base import Progress
+from labkit.errors import LabkitError
+from labkit.jobs import Job
+from labkit.panels._tensor_scene import Fit, Scene
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.follow_slider import Latest
+from labkit.panels.kit.restart import Anew
+from labkit.panels.polarizability.figure import TensorFigure
+from labkit.panels.polarizability.summary import table_of, tensor_script
+from labkit.polarizability import Settings
+from labkit.polarizability.labels import Frames
+
+Float, Int = traitlets.Float, traitlets.Int
+KEPT = 7  # designs: the one shown and its neighbours; each takes some 20 to 100 MB
+REST = 0.4  # s without a move, after which the spread is computed, and the designs around
+NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
+
+
+class PolarizabilityModel(Anew):
+    """Parameters of a tensor model; the Scene of the present ones as `scene`, the latest fit as `fit`.
+
+    Run makes the design of the present environment, then those one step away on each slider, so that the next move
+    finds its design; a move to one that is not ready computes it first.
+
+    ready  which places of the sliders answer at once
+    """
+
+    noise_0 = p(Float(1e-5), "regularization", "λ = 0", **NOISE, help="noise variance of the trace")
+    noise_2 = p(Float(1e-3), "regularization", "λ = 2", **NOISE, help="noise variance of the rest")
+    cutoff = p(Float(4.0), "environment", "cutoff", "Å", range=(2.5, 6.0, 0.5), live=True, help="how far one sees")
+    atom_sigma = p(Float(0.3), "environment", "atom_sigma", "Å", range=(0.1, 0.7, 0.1), live=True, help="how sharply")
+    zeta = p(Int(2), "environment", "zeta", range=(1, 5, 1), live=True, help="1: linear in the features")
+    n_max = p(Int(8), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
+    l_max = p(Int(6), "descriptor", "l_max", range=(2, 10, 1), help="highest degree of spherical harmonics")
+    n_features = p(Int(200), "descriptor", "n_features", range=(0, 500, 20), help="kept of each λ; 0: all")
+    fit = traitlets.Instance(Fit, allow_none=True)
+    ready = traitlets.Unicode("")
+
+    def __init__(self, train: Frames, valid: Frames, **settings: Any) -> None:
+        super().__init__()
+        if not len(train) or not len(valid):
+            found = f"{len(train)} training and {len(valid)} validation frames"
+            raise LabkitError(f"{found}; expected at least one of each")
+        if type(train) is not type(valid):
+            raise LabkitError("train and valid are of two kinds; give two data sets, or two lists of Atoms")
+        Settings.check_names(settings)
+        self.train, self.valid, self.base = train, valid, dict(settings)
+        for name in self._chosen:
+            if name in settings:
+                setattr(self, name, settings[name] or 0)
+        self._scenes: OrderedDict[tuple, Scene] = OrderedDict()
+        self._figure: TensorFigure | None = None
+        self._shown: Scene | None = None
+        self._drawing = threading.Lock()
+        self._solve = Latest(self._show_fit, "fit", self._complain)
+        self._rest = Latest(self._show_spread, "spread", self._complain, delay=REST)
+        self._make = Latest(self.anew, "designs", self._complain, delay=REST)
+        self.observe(self._move_noise, parameters(self, "regularization"))
+        self.observe(self._move_environment, list(self._chosen))
+
+    @property
+    def scene(self) -> Scene | None:
+        """That of the present parameters, if it is ready."""
+        return self._scenes.get(self._key(self.settings()))
+
+    def noise(self) -> dict[int, float]:
+        return {0: self.noise_0, 2: self.noise_2}
+
+    def settings(self) -> dict[str, Any]:
+        """The parameters as TensorDesign.build takes them."""
+        chosen = {name: round(getattr(self, name), 6) for name in self._chosen}
+        return {**self.base, **chosen, "n_features": chosen["n_features"] or None}
+
+    def neighbours(self) -> list[dict[str, Any]]:
+        """Settings one step away on each slider of the environment, as far as it goes."""
+        here, found = self.settings(), []
+        for name in parameters(self, "environment"):
+            low, high, step = self.traits()[name].metadata["how"]["range"]
+            places = (round(here[name] + way * step, 6) for way in (1, -1))
+            found += [{**here, name: value} for value in places if low <= value <= high]
+        return found
+
+    def make_job(self) -> Job:
+        if not (self.noise_0 > 0 and self.noise_2 > 0):
+            raise LabkitError(f"regularization is {self.noise_0:g} and {self.noise_2:g}, expected numbers above 0")
+        return Job(self._make_scenes, name="polarizability")
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until all that was asked for is built and drawn; raises what failed."""
+        end = time.monotonic() + timeout
+        while True:
+            self._make.settle(max(end - time.monotonic(), 0.0))  # which begins a job
+            job = self.job
+            if job is not None:
+                job.wait(max(end - time.monotonic(), 0.0))
+            for latest in (self._solve, self._rest):
+                latest.settle(max(end - time.monotonic(), 0.0))
+            if job is self.job and not (self.waiting or self._make.busy or self._solve.busy or self._rest.busy):
+                return
+
+    def present(self, result: Scene) -> None:
+        self._show_fit()
+        self._rest.ask()
+
+    def code(self) -> str:
+        return tensor_script(self.train, self.valid, self.settings(), self.noise())
+
+    def files(self) -> dict[str, bytes]:
+        if self.fit is None or self._shown is None:
+            return {}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            self.fit.model.save(path)
+            model = path.read_bytes()
+        return {
+            "learning_curve.csv": self.fit.curve.to_csv().encode(),
+            "parity.csv": self.fit.parity(self._shown.truth).to_csv().encode(),
+            "regularization.csv": self._shown.sweep.to_csv().encode(),
+            "polarizability.png": self.picture,
+            "polarizability.safetensors": model,
+        }
+
+    @property
+    def _chosen(self) -> tuple[str, ...]:
+        """Names of the parameters that are settings of a design."""
+        return (*parameters(self, "environment"), *parameters(self, "descriptor"))
+
+    @staticmethod
+    def _key(settings: dict[str, Any]) -> tuple:
+        return tuple(sorted(settings.items()))
+
+    def _make_scenes(self, progress: Progress) -> Iterator[Scene]:
+        """The present design, then its neighbours."""
+        here, others, first = self.settings(), self.neighbours(), None
+        with self._lock:  # what is wanted and there is not to make room for what is not there yet
+            for key in map(self._key, others):
+                if key in self._scenes:
+                    self._scenes.move_to_end(key)
+        for k, settings in enumerate([here, *others]):
+            part = progress.part(k, 1 + len(others))
+            try:
+                scene = self._scene(settings, part)
+            except LabkitError:
+                if settings is here:
+                    raise
+                continue  # it is told when one goes there
+            part.update(1, 1)
+            first = scene if settings is here else first
+            self.ready = self._ready_words()
+            yield first
+
+    def _scene(self, settings: dict[str, Any], progress: Progress) -> Scene:
+        key = self._key(settings)
+        found = self._scenes.get(key) or Scene.build(self.train, self.valid, settings, progress)
+        with self._lock:
+            self._scenes[key] = found
+            self._scenes.move_to_end(key)
+            while len(self._scenes) > KEPT:
+                self._scenes.popitem(last=False)
+        return found
+
+    def _ready_words(self) -> str:
+        made = [dict(key) for key in list(self._scenes)]
+        here, words = self.settings(), []
+        for name in parameters(self, "environment"):
+            same = [s[name] for s in made if {**s, name: 0} == {**here, name: 0}]
+            words += [f"{name} {', '.join(f'{value:g}' for value in sorted(same))}"] if same else []
+        return "Ready: " + "; ".join(words)
+
+    def _move_noise(self, _: object) -> None:
+        if self.job is not None:
+            self.message = ""
+            self._solve.ask()
+            self._rest.ask()
+
+    def _move_environment(self, _: object) -> None:
+        if self.job is not None:
+            self._solve.ask()  # if it is there, it is shown now
+            self._rest.ask()
+            self._make.ask()
+
+    def _complain(self, error: LabkitError) -> None:
+        self.message = str(error)
+
+    def _show_fit(self) -> None:
+        """Solve and draw, for the sliders as they are now; nothing where the design is not ready yet."""
+        with self._drawing:
+            scene = self.scene
+            if scene is not None:
+                self._draw(scene, scene.fit(self.noise()))
+
+    def _show_spread(self) -> None:
+        with self._drawing:
+            scene, fit = self.scene, self.fit
+            if scene is not None and fit is not None and fit.spread is None and scene is self._shown:
+                self._draw(scene, scene.with_spread(fit))
+
+    def _draw(self, scene: Scene, fit: Fit) -> None:
+        if self._figure is None:
+            self._figure = TensorFigure(scene)
+        self._shown, self.fit = scene, fit
+        self.picture = self._figure.picture(scene, fit)
+        self.table, self.note = table_of(fit, scene), "\n".join(scene.design.notes)

@@ -1,0 +1,205 @@
+"""The Spectra panel without a screen: replicas that move, and spectra of them that are shown as one likes."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import traitlets
+from ase import Atoms
+
+from labkit.base import Potential
+from labkit.errors import LabkitError
+from labkit.gap import GapModel
+from labkit.jobs import Job
+from labkit.panels._spectral_run import DEUTERIUM, FRAMES, Grown, Plan, grow
+from labkit.panels._spectral_run import Model as Tensors
+from labkit.panels._spectral_shown import Asked, Shown, shown
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.follow_slider import Latest
+from labkit.panels.kit.view import Model
+from labkit.panels.spectra.figure import SpectraFigure
+from labkit.panels.spectra.script import spectra_script
+from labkit.panels.spectra.summary import table_of, words_of
+from labkit.spectra import Spectrum
+from labkit.spectra.transform import plan as feasible
+
+Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+CLASSICAL = "none"
+PAUSE = 4.0  # times what a picture has cost, until the next one is drawn while atoms move
+
+
+class SpectraModel(Model):
+    """Parameters of replicas and of their spectra; what they lead to as `results` (a Grown) and `shown`.
+
+    The group "spectrum" counts at once, also while it runs and for what is stored. `run` begins anew, `go_on` follows
+    the same replicas for as long again, as they were begun.
+    """
+
+    picoseconds = p(Float(0.5), "run", "length", "ps", range=(0.1, 20.0, 0.1), help="of each replica")
+    replicas = p(Int(8), "run", "replicas", range=(2, 32, 1), help="in one batch, from different frames")
+    temperature = p(Float(300.0), "run", "temperature", "K", range=(50.0, 600.0, 10.0))
+    hydrogen = p(Text("H"), "run", "hydrogen", options=["H", "D"], help="D: deuterium, heavy water")
+    resolution = p(Float(100.0), "spectrum", "resolution", "cm⁻¹", range=(20.0, 400.0, 5.0), live=True)
+    quantum = p(
+        Text("harmonic"), "spectrum", "quantum", options=["harmonic", "standard", "schofield", CLASSICAL],
+        help="correction of the classical spectrum",
+    )  # fmt: skip
+    window = p(Text("hann"), "spectrum", "window", options=["hann", "gaussian"], help="over the correlation function")
+    dt = p(Float(0.5), "advanced", "timestep", "fs")
+    sampling = p(Float(4.0), "advanced", "sample every", "fs", help="4 fs show up to 4,170 cm⁻¹")
+    equilibration = p(Float(0.05), "advanced", "equilibration", "ps", help="under a Langevin thermostat, not recorded")
+    seed = p(Int(1), "advanced", "seed", help="of velocities and thermostat")
+
+    def __init__(
+        self,
+        potential: Potential,
+        frames: Sequence[Atoms],
+        polarizability: Tensors,
+        born_charges: Tensors,
+        minimum: Atoms | None = None,
+        **values: Any,
+    ) -> None:
+        super().__init__(**values)
+        self.frames = list(frames)
+        if not self.frames:
+            raise LabkitError("there is no frame to begin with; give some, of one system")
+        for k, frame in enumerate(self.frames):
+            if frame.numbers.tolist() != self.frames[0].numbers.tolist():
+                raise LabkitError(f"frame {k} has other atoms than frame 0; give frames of one system")
+        self.potential, self.polarizability, self.born_charges = potential, polarizability, born_charges
+        self.minimum = minimum
+        self.shown: Shown | None = None
+        self._going_on, self._figure = False, SpectraFigure()
+        self._drawing, self._rest = threading.Lock(), 0.0
+        self._drawn: Grown | None = None
+        self._wrong = ""  # with what is asked for
+        self._redraw = Latest(self._draw, "spectra", lambda error: None)  # told by _draw
+        self.observe(self._ask, parameters(self, "spectrum"))
+
+    @property
+    def spectra(self) -> dict[str, Spectrum]:
+        """Those shown, by name."""
+        return {} if self.shown is None else self.shown.spectra
+
+    def go_on(self) -> Job:
+        """As `run`, with the replicas where the last run has left them."""
+        if self.results is None:
+            raise LabkitError("nothing has run yet; press Run first")
+        self._going_on = True
+        try:
+            return self.run()
+        finally:
+            self._going_on = False
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait until what was asked for last is drawn; raises what failed."""
+        self._redraw.settle(timeout)
+
+    def asked(self) -> Asked:
+        return Asked(self.resolution, self.window, None if self.quantum == CLASSICAL else self.quantum)
+
+    def plan(self) -> Plan:
+        """That of the parameters; raises LabkitError for what makes no sense."""
+        for name in ("picoseconds", "temperature", "dt", "sampling"):
+            if not 0 < (value := getattr(self, name)) < np.inf:
+                tags = self.traits()[name].metadata
+                raise LabkitError(f"{tags['label']} is {value:g} {tags['unit']}, expected a positive number")
+        if self.replicas < 1 or self.equilibration < 0:
+            found = f"{self.replicas} replicas and {self.equilibration:g} ps of equilibration"
+            raise LabkitError(f"{found}; expected 1 or more, and 0 or longer")
+        every = max(1, round(self.sampling / self.dt))
+        feasible(1_000_000, every * self.dt, self.resolution, self.window, 4000.0, 1)
+        starts = [self._isotope(self.frames[k % len(self.frames)]) for k in range(self.replicas)]
+        still = None if self.minimum is None else self._isotope(self.minimum)
+        return Plan(
+            self.potential, self.polarizability, self.born_charges, starts, still, self.temperature, self.dt, every,
+            round(1e3 * self.equilibration / self.dt), self.seed, max(1, self.steps() // (every * FRAMES)),
+        )  # fmt: skip
+
+    def steps(self) -> int:
+        return max(1, round(1e3 * self.picoseconds / self.dt))
+
+    def make_job(self) -> Job:
+        plan = self.plan()
+        if not self._going_on:
+            return Job(grow, plan, self.steps(), name="spectra")
+        begun = self.results
+        return Job(grow, begun, max(1, round(1e3 * self.picoseconds / begun.plan.dt)), name="spectra")
+
+    def present(self, result: Grown) -> None:
+        """Draw, but leave most of the time to the atoms while they move."""
+        moving = self.job is not None and self.job.status == "running"
+        if not moving or time.monotonic() > self._rest:
+            self._draw()
+
+    def code(self) -> str:
+        return spectra_script(self)
+
+    def files(self) -> dict[str, bytes]:
+        if self.shown is None:
+            return {}
+        grown, files = self.results, {}
+        for name, spectrum in self.shown.spectra.items():
+            files[f"{name}.csv"] = _file(spectrum.to_csv, f"{name}.csv")
+        if grown.modes is not None:
+            files["normal_modes.csv"] = grown.modes.to_frame().to_csv(index=False).encode()
+        files |= {"spectra.png": self.picture, "trajectory.extxyz": _file(grown.write_frames, "trajectory.extxyz")}
+        files["start.extxyz"] = _file(lambda path: ase.io.write(path, grown.plan.starts), "start.extxyz")
+        for name in ("polarizability", "born_charges"):
+            files[f"{name}.safetensors"] = _file(getattr(grown.plan, name).save, name)
+        if isinstance(grown.plan.potential, GapModel):
+            save = grown.plan.potential.save
+            files["potential.safetensors"] = _file(lambda path: save(path, uncertainty=False), "potential.safetensors")
+        return files
+
+    def _isotope(self, atoms: Atoms) -> Atoms:
+        atoms = atoms.copy()
+        if self.hydrogen not in ("H", "D"):
+            raise LabkitError(f"hydrogen is {self.hydrogen!r}, expected 'H' or 'D'")
+        if self.hydrogen == "D":
+            atoms.set_masses(np.where(atoms.numbers == 1, DEUTERIUM, atoms.get_masses()))
+        return atoms
+
+    def _ask(self, _: object) -> None:
+        if self.results is not None:
+            self._redraw.ask()
+
+    def _draw(self) -> None:
+        """The run so far, as it is asked for now; where that cannot be, a sentence, and the run goes on."""
+        with self._drawing:
+            grown, begun, found = self.results, time.monotonic(), None
+            try:
+                found, self._wrong = None if grown is None else shown(grown, self.asked()), ""
+            except LabkitError as error:
+                self._wrong = str(error)
+            if found is not None:
+                self.shown, self._drawn = found, grown
+                self.picture = self._figure.picture(found)
+                self.table, self.note = table_of(found), words_of(grown, found, self.resolution)
+            self._rest = time.monotonic() + PAUSE * (time.monotonic() - begun)
+        self._tell()
+
+    def _follow(self, job: Job) -> None:
+        super()._follow(job)
+        if job.status != "running" and self.results is not None and self._drawn is not self.results:
+            self._draw()  # the end of a run that failed is what it had found until then
+        self._tell()
+
+    def _tell(self) -> None:
+        self.message = (self.job.message if self.job is not None else "") or self._wrong
+
+
+def _file(write: Any, name: str) -> bytes:
+    """What `write(path)` puts into a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()

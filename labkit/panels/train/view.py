@@ -1,0 +1,42 @@
+"""The Train panel: a GAP fitted while one looks on."""
+
+from __future__ import annotations
+
+import os
+
+from labkit.datasets import Dataset
+from labkit.gap import GapConfig
+from labkit.panels.kit.view import Panel
+from labkit.panels.train.model import TrainModel
+
+
+class TrainPanel(Panel):
+    """Train a GAP on frames and watch both errors: `TrainPanel(train, valid)` as the last line of a cell.
+
+    Parity plot and RMSE are drawn anew while the frames stream in. Stop keeps the fit to the frames done so far. A
+    `checkpoint` folder lets Run go on where Stop or a dead kernel left it.
+
+    >>> import labkit
+    >>> from labkit.gap import GapConfig, Soap
+    >>> train, valid = labkit.datasets.ice("train", n=50)[:6], labkit.datasets.ice("valid")[:3]
+    >>> panel = TrainPanel(train, valid, GapConfig(Soap(n_max=3, l_max=2, n_sparse=20)))
+    >>> job = panel.run()
+    >>> fit = panel.job.wait(30)
+    >>> fit is panel.model.results, fit.n_frames
+    (True, 6)
+    """
+
+    title = "Train a Gaussian approximation potential"
+    groups = ("basic", "advanced", "pair term")
+
+    def __init__(
+        self,
+        train: Dataset,
+        valid: Dataset | None = None,
+        config: GapConfig | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> None:
+        sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
+        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
+        super().__init__(TrainModel(train, valid, config, checkpoint))
