@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels._motion import Motion
+from labkit.engine.adjustable_run import AdjustableRun
 from labkit.panels.kit.live_figure import LiveFigure
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure
 
@@ -46,7 +46,7 @@ class DynamicsFigure:
         self._reached: set[Axes] = set()
         self.live = LiveFigure(figure, [*self.lines.values(), self.warmth, self.target, self.mean])
 
-    def picture(self, motion: Motion, failed: bool = False) -> bytes:
+    def picture(self, motion: AdjustableRun, failed: bool = False) -> bytes:
         """PNG of the run so far; where it has `failed`, a red line marks the end."""
         rows = np.array(list(motion.rows), dtype=float)
         time, scale = rows[:, 1], 1e3 / motion.state.system.numbers.numel()

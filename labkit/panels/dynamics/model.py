@@ -12,13 +12,13 @@ import traitlets
 from ase import Atoms
 
 from labkit.base import Evaluation, Integrator, Potential, State
+from labkit.base.unwrap import unwrap_molecules
 from labkit.engine import CellRescaling, Csvr, Langevin, Run, VelocityVerlet, maxwell_boltzmann
+from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
 from labkit.engine.observers import ExtXyz
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
 from labkit.jobs import Job
-from labkit.panels._motion import FRAMES, ROWS, Motion, Setting, move
-from labkit.panels._whole import whole
 from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
 from labkit.panels.dynamics.summary import table_of
@@ -30,7 +30,7 @@ NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell resca
 
 
 class DynamicsModel(Model):
-    """Parameters of a run, and the Motion they lead to as `results`.
+    """Parameters of a run, and the AdjustableRun they lead to as `results`.
 
     All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
     velocities, `go_on` where the last run ended.
@@ -51,7 +51,7 @@ class DynamicsModel(Model):
         self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
         if not self.potentials:
             raise LabkitError("there is no potential; give one, or a dictionary of them by name")
-        self.atoms = whole(atoms)
+        self.atoms = unwrap_molecules(atoms)
         self.ensembles = [NVE, LANGEVIN, CSVR, *([NPT] if atoms.pbc.all() else [])]
         self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
         self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
@@ -91,8 +91,8 @@ class DynamicsModel(Model):
             raise LabkitError(f"ensemble is {self.ensemble!r}, expected one of {', '.join(self.ensembles)}")
         return VelocityVerlet()
 
-    def setting(self) -> Setting:
-        return Setting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
+    def setting(self) -> RunSetting:
+        return RunSetting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
 
     def begin(self) -> State:
         """The structure, with velocities drawn at the temperature."""
@@ -113,20 +113,20 @@ class DynamicsModel(Model):
             raise LabkitError(f"potential is {self.potential!r}, expected one of {', '.join(self.potentials)}")
         if not self._going_on:
             self._started = None  # of this run from now on
-            motion, self._started = Motion(self.begin(), every=self.every()), self.started
+            motion, self._started = AdjustableRun(self.begin(), every=self.every()), self.started
         elif self.potential == self.started[0]:
             motion = self.results
         else:
             raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
         self._figure = DynamicsFigure(motion.time + self.steps * self.dt)
-        return Job(move, motion, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+        return Job(run_in_blocks, motion, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
         rows = max(1, self.steps // ROWS)
         return rows, rows * max(1, self.steps // (FRAMES * rows))
 
-    def present(self, result: Motion) -> None:
+    def present(self, result: AdjustableRun) -> None:
         if result.rows:
             failed = self.job is not None and self.job.error is not None
             self.picture = self._figure.picture(result, failed)
@@ -152,7 +152,7 @@ class DynamicsModel(Model):
                 files[path.name] = path.read_bytes()
         return files
 
-    def _found(self) -> Motion:
+    def _found(self) -> AdjustableRun:
         if self.results is None:
             raise LabkitError("nothing has run yet; press Run first")
         return self.results

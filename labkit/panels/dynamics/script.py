@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labkit.base.expression import expression
 from labkit.gap import GapModel
-from labkit.panels.kit.script import expression
 
 if TYPE_CHECKING:
     from labkit.panels.dynamics.model import DynamicsModel

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from labkit.engine import degrees_of_freedom
-from labkit.panels._motion import Motion
+from labkit.engine.adjustable_run import AdjustableRun
 from labkit.panels.kit import html
 
 
-def table_of(motion: Motion) -> tuple[str, str]:
+def table_of(motion: AdjustableRun) -> tuple[str, str]:
     """A row of numbers as HTML, and a sentence on how the temperature fluctuates."""
     rows = np.array(list(motion.rows), dtype=float)
     atoms = motion.state.system.numbers.numel()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from typing import Any
-
+from labkit.base.expression import expression
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError
 from labkit.gap import GapConfig
@@ -20,28 +18,6 @@ def script(train: Dataset, frames: int, valid: Dataset | None, config: GapConfig
     lines += [f"design = Design.build(train, config{', valid=valid' if valid is not None else ''})"]
     lines += ["model = design.solve()", "print(design.errors(model))", 'model.save("gap.safetensors")']
     return "\n".join(lines) + "\n"
-
-
-def expression(setting: Any) -> str:
-    """A dataclass as the call that makes it, without what is default.
-
-    >>> expression(GapConfig(sigma_force=0.05))
-    'GapConfig(sigma_force=0.05)'
-    """
-    values = {f.name: getattr(setting, f.name) for f in fields(setting)}
-    changed = {f.name: values[f.name] for f in fields(setting) if not _is_default(f, values[f.name])}
-    arguments = []
-    for name, value in changed.items():
-        if name == "descriptors":
-            arguments += [f"({', '.join(map(expression, value))})" if len(value) > 1 else expression(value[0])]
-        else:
-            arguments.append(f"{name}={value!r}")
-    return f"{type(setting).__name__}({', '.join(arguments)})"
-
-
-def _is_default(field: Any, value: Any) -> bool:
-    default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return value == default
 
 
 def source(frames: Dataset, what: str, n: int | None = None) -> str:

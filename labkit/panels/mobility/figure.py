@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from labkit.mobility import Estimate, Mobility
+from labkit.mobility.repeated_releases import LagEstimates
 from labkit.mobility.tweezers import of_pair
-from labkit.panels._blinks import View
 from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
 
 COLOURS = (INK, TRAIN, VALID)
 LABELS = ("itself", "other, along", "other, across")
 
 
-def mobility_figure(view: View, radius: float, truth: Mobility | None) -> Figure:
+def mobility_figure(view: LagEstimates, radius: float, truth: Mobility | None) -> Figure:
     """Above: k_BT M over the distance in radii, learned curves thin, the truth dashed. Below: over the lag."""
     figure = new_figure(6.4, 5.6)
     figure.set_layout_engine("none")  # the other one draws everything twice
@@ -27,9 +27,9 @@ def mobility_figure(view: View, radius: float, truth: Mobility | None) -> Figure
     return figure
 
 
-def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None) -> None:
+def _distances(axes: Axes, view: LagEstimates, radius: float, truth: Mobility | None) -> None:
     dress(axes, "distance [radii]", r"$k_\mathrm{B}T\,M$ [nm²/ns]", f"Lag {1e-3 * view.lag:g} ps")
-    tweezers, learned, scale = view.findings.tweezers, view.findings.learned, view.scale
+    tweezers, learned, scale = view.releases.tweezers, view.releases.learned, view.scale
     r = torch.linspace(0.97 * tweezers.nearest, 1.02 * tweezers.farthest, 80, dtype=torch.float64)
     for k, (colour, label) in enumerate(zip(COLOURS, LABELS, strict=True)):
         if truth is not None:
@@ -42,7 +42,7 @@ def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None) ->
         axes.plot([], [], "--", color=MUTED, linewidth=1.1, label="truth")
     if learned is not None:
         axes.plot(
-            [], [], color=INK, linewidth=1.0, alpha=0.6, label=f"learned at {1e-3 * view.findings.learned_at:g} ps"
+            [], [], color=INK, linewidth=1.0, alpha=0.6, label=f"learned at {1e-3 * view.releases.learned_at:g} ps"
         )
     axes.axhline(0, color=GRID, linewidth=1.2)
     top = scale * max([float(e.value[0] + 2 * e.error[0]) for _, e in view.bins], default=1.0)
@@ -51,7 +51,7 @@ def _distances(axes: Axes, view: View, radius: float, truth: Mobility | None) ->
     _legend(axes, 3)
 
 
-def _lags(axes: Axes, view: View, radius: float, truth: Mobility | None) -> None:
+def _lags(axes: Axes, view: LagEstimates, radius: float, truth: Mobility | None) -> None:
     dress(axes, "lag [ps]", r"$k_\mathrm{B}T\,M$ [nm²/ns]", "Which lag")
     lags, scale = [1e-3 * lag for lag in view.overall], view.scale
     _bars(axes, lags, list(view.overall.values()), 0, scale, INK, "itself, all pairs")

@@ -11,8 +11,8 @@ import traitlets
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.mobility import Active, Mobility, Passive, save_mobility
+from labkit.mobility.repeated_releases import PAIRS, RepeatedReleases, release_pairs
 from labkit.mobility.tweezers import LAGS, Tweezers
-from labkit.panels._blinks import PAIRS, Findings, blink
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.follow_slider import Latest
 from labkit.panels.kit.live_figure import LiveFigure
@@ -27,7 +27,7 @@ WATCHED, PUSHED = "passive: watched", "active: pushed"
 
 
 class MobilityModel(Model):
-    """Parameters of the experiment, and the Findings it leads to as `results`.
+    """Parameters of the experiment, and the RepeatedReleases it leads to as `results`.
 
     All lags are kept: `lag` and `theory` count at once, also after the run. `run` begins anew, `go_on` adds pairs.
     """
@@ -82,15 +82,15 @@ class MobilityModel(Model):
             raise LabkitError(f"lag is {self.lag} ps; expected one of {', '.join(f'{1e-3 * t:g}' for t in LAGS)}")
         if old is not None and vars(old.tweezers) != vars(tweezers):
             raise LabkitError("this is another experiment than before; press Run to begin it")
-        start = Findings(tweezers, 1000 * self.seed) if old is None else old
-        flashes = -(-self.releases // PAIRS)
-        return Job(blink, start, flashes, lambda: 1e3 * self.lag if self.learn else None, name="mobility")
+        start = RepeatedReleases(tweezers, 1000 * self.seed) if old is None else old
+        batches = -(-self.releases // PAIRS)
+        return Job(release_pairs, start, batches, lambda: 1e3 * self.lag if self.learn else None, name="mobility")
 
     def settle(self, timeout: float = 30.0) -> None:
         """Wait until the latest lag is drawn."""
         self._again.settle(timeout)
 
-    def present(self, result: Findings) -> None:
+    def present(self, result: RepeatedReleases) -> None:
         if result.sightings is None:
             return
         with self._drawing:
@@ -116,7 +116,7 @@ class MobilityModel(Model):
                 files[path.name] = path.read_bytes()
         return files
 
-    def _found(self) -> Findings:
+    def _found(self) -> RepeatedReleases:
         if self.results is None:
             raise LabkitError("no pair was let go yet; press Run first")
         return self.results

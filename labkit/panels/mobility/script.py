@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.mobility import Oseen
-from labkit.panels._blinks import PAIRS, Findings
+from labkit.mobility.repeated_releases import PAIRS, RepeatedReleases
 
 if TYPE_CHECKING:
     from labkit.panels.mobility.model import MobilityModel
@@ -31,7 +31,7 @@ def mobility_script(model: MobilityModel) -> str:
     """Python that lets as many pairs go as the panel has, or would, estimates and learns."""
     tweezers, found = model.tweezers(), model.results
     if found is None or found.sightings is None or vars(found.tweezers) != vars(tweezers):
-        found = Findings(tweezers, 1000 * model.seed)
+        found = RepeatedReleases(tweezers, 1000 * model.seed)
         first, last = found.seed, found.seed - (-model.releases // PAIRS)
     else:
         first, last = found.seed - found.sightings.pairs // PAIRS, found.seed

@@ -11,7 +11,7 @@ from labkit.panels.mobility.model import MobilityModel
 
 
 class MobilityPanel(Panel):
-    """Pairs in blinking tweezers: `MobilityPanel(fluid, radius)` ends a cell.
+    """Pairs in tweezers that release them again and again: `MobilityPanel(fluid, radius)` ends a cell.
 
     Estimates follow the lag at once, also after the run. Continue lets more pairs go, Run begins anew. `panel.data` is
     what was seen at the lag chosen, for estimators and `train`; `panel.learned` the PairModel of the last run.

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels._overfit import Point, Scene
+from labkit.gap.scan_design import ScanDesign, ScanFit
 from labkit.panels.kit.live_figure import LiveFigure
 from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
 from labkit.panels.train.figure import NAMES, SHOWN
@@ -19,10 +19,10 @@ WIDE = 2.0  # standard deviations that the band of the scan shows
 
 
 class OverfitFigure:
-    """Axes of a scene, drawn once; `picture(point)` moves points, curve and markers."""
+    """Axes of a design, drawn once; `picture(point)` moves points, curve and markers."""
 
-    def __init__(self, scene: Scene, quantity: str) -> None:
-        self.scene, self.quantity = scene, quantity
+    def __init__(self, design: ScanDesign, quantity: str) -> None:
+        self.design, self.quantity = design, quantity
         figure = new_figure(7.4, 6.0)
         figure.set_layout_engine("none")
         grid = figure.add_gridspec(2, 2, left=0.1, right=0.98, top=0.95, bottom=0.085, wspace=0.27, hspace=0.36)
@@ -37,7 +37,7 @@ class OverfitFigure:
         dress(self.evidence, "sigma", "log marginal likelihood", "Evidence over sigma")
         self.live = LiveFigure(figure, self._moving)
 
-    def picture(self, point: Point, name: str | None = None, sigma: float = 0.0) -> bytes:
+    def picture(self, point: ScanFit, name: str | None = None, sigma: float = 0.0) -> bytes:
         """PNG of `point`; on the axes of a sweep the markers stand at `sigma`, if the sweep is of `name`."""
         scale = 1e3 if self.quantity == "energy" else 1.0
         for which, line in self.dots.items():
@@ -45,9 +45,9 @@ class OverfitFigure:
             keep = slice(None, None, max(1, len(true) // SHOWN))
             line.set_data((true[keep] - self.centre) * scale, (predicted[keep] - self.centre) * scale)
         energy = point.energy - self.zero
-        self.curve.set_data(self.scene.scan.lengths, energy)
+        self.curve.set_data(self.design.scan.lengths, energy)
         low, high = energy - WIDE * point.spread, energy + WIDE * point.spread
-        lengths = self.scene.scan.lengths
+        lengths = self.design.scan.lengths
         self.band.set_xy(np.column_stack([np.concatenate([lengths, lengths[::-1]]), np.concatenate([low, high[::-1]])]))
         self.data.set_data(self.shown, np.interp(self.shown, lengths, energy))
         for key, mark in self.marks.items():
@@ -98,7 +98,7 @@ class OverfitFigure:
         return axes.plot([], [], "o", color=colour, markersize=7, markeredgecolor="white", markeredgewidth=1.2)[0]
 
     def _draw_parity(self) -> None:
-        design = self.scene.design
+        design = self.design.design
         model = design.solve()
         sets = ("train",) if design.valid is None else ("train", "valid")
         true = np.concatenate([_values(design.predictions(model, name), self.quantity)[0] for name in sets])
@@ -125,7 +125,7 @@ class OverfitFigure:
             )  # fmt: skip
 
     def _draw_scan(self) -> None:
-        scan = self.scene.scan
+        scan = self.design.scan
         label = scan.label.replace("-", "–")
         dress(self.scan, f"{label} length [Å]", "energy − minimum [eV]", f"{label} stretch")
         if len(scan.known):
@@ -135,10 +135,10 @@ class OverfitFigure:
                 markeredgewidth=0.9, label="reference",
             )  # fmt: skip
         else:
-            energy = self.scene.profile.predict(self.scene.design.solve())[0].numpy()
+            energy = self.design.profile.predict(self.design.design.solve())[0].numpy()
             self.zero, height = float(energy.min()), max(float(np.ptp(energy)), 0.1)
         self.scan.set(xlim=(scan.lengths[0], scan.lengths[-1]), ylim=(-0.35 * height, 1.3 * height))
-        inside = self.scene.seen[(self.scene.seen > scan.lengths[0]) & (self.scene.seen < scan.lengths[-1])]
+        inside = self.design.seen[(self.design.seen > scan.lengths[0]) & (self.design.seen < scan.lengths[-1])]
         self.shown = np.sort(inside)[:: max(1, len(inside) // 300)]
         (self.band,) = self.scan.fill([0], [0], color=FORCE, alpha=0.18, linewidth=0, label=f"±{WIDE:.0f} std. dev.")
         (self.curve,) = self.scan.plot([], [], color=FORCE, linewidth=1.6, label="model")

@@ -13,9 +13,10 @@ from labkit.datasets import Dataset
 from labkit.datasets.faults import with_noise
 from labkit.errors import LabkitError
 from labkit.gap import GapConfig
+from labkit.gap.bond_scan import BondScan
+from labkit.gap.scan_design import ScanDesign, ScanFit, scan_designs
 from labkit.gap.sweep import sweep
 from labkit.jobs import Job
-from labkit.panels._overfit import Point, Scan, Scene, scenes
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.follow_slider import Latest
@@ -34,7 +35,7 @@ BOTH, ENERGIES = "energies and forces", "energies only"
 
 
 class OverfitModel(Anew):
-    """Parameters of a fit; a Scene as `results`, the latest fit as `point`, the sweep of the sigma moved as `curve`."""
+    """Parameters of a fit; a ScanDesign as `results`, the latest fit as `point`, a sweep of one sigma as `curve`."""
 
     sigma_energy = p(Float(), "fit", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.05), log=True, live=True)
     sigma_force = p(Float(), "fit", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.05), log=True, live=True)
@@ -48,7 +49,7 @@ class OverfitModel(Anew):
     atom_sigma = p(Float(), "descriptor", "atom_sigma", "Å", range=(0.1, 0.8, 0.05), help="width of an atom's Gaussian")
     zeta = p(Int(), "descriptor", "zeta", range=(1, 8, 1), help="exponent of the kernel")
     n_sparse = p(Int(), "descriptor", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
-    point = traitlets.Instance(Point, allow_none=True)
+    point = traitlets.Instance(ScanFit, allow_none=True)
     curve = traitlets.Any(None)
 
     def __init__(
@@ -58,7 +59,7 @@ class OverfitModel(Anew):
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
         self.train, self.valid, self.base = train, valid, config or GapConfig(sigma_virial=None)
-        self.scan = Scan.of(scan) if scan is not None else Scan.from_frames(train)
+        self.scan = BondScan.of(scan) if scan is not None else BondScan.from_frames(train)
         soap, _ = terms_of(self.base)
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
         for name in SOAP:
@@ -98,7 +99,7 @@ class OverfitModel(Anew):
     def make_job(self) -> Job:
         if not 1 <= self.frames <= len(self.train):
             raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(self.train)}")
-        return Job(scenes, self.data(), self.config(), self.valid, self.scan, name="overfitting")
+        return Job(scan_designs, self.data(), self.config(), self.valid, self.scan, name="overfitting")
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until all that was asked for is built, drawn and swept; raises what failed."""
@@ -112,7 +113,7 @@ class OverfitModel(Anew):
             if job is self.job and not self.waiting and not self._fit.busy and not self._rest.busy:
                 return
 
-    def present(self, result: Scene) -> None:
+    def present(self, result: ScanDesign) -> None:
         with self._drawing:
             self._figure = None
             self.curve = None
@@ -155,41 +156,41 @@ class OverfitModel(Anew):
     def _show_fit(self) -> None:
         """Solve, draw, and say the errors, for the sigmas as they are now."""
         with self._drawing:
-            scene, sigmas = self.results, self._sigmas()
-            self.point = scene.point(**sigmas)
-            if self._figure is None or self._figure.scene is not scene or self._figure.quantity != self.shown:
-                self._figure = OverfitFigure(scene, self.shown)
+            design, sigmas = self.results, self._sigmas()
+            self.point = design.fit(**sigmas)
+            if self._figure is None or self._figure.design is not design or self._figure.quantity != self.shown:
+                self._figure = OverfitFigure(design, self.shown)
                 if self.curve is not None:
                     self._figure.set_sweep(self.curve)
             self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
-            self.table, self.note = table_of(self.point, scene), "\n".join(scene.notes)
+            self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
 
     def _at_rest(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
-        scene, name, sigmas = self.results, self.swept, self._sigmas()
+        design, name, sigmas = self.results, self.swept, self._sigmas()
         others = {key: value for key, value in sigmas.items() if key != name and self.labels == BOTH}
-        wanted = (id(scene), name, tuple(others.values()))
+        wanted = (id(design), name, tuple(others.values()))
         if self.curve is None or self.curve.attrs.get("of") != wanted:
             low, high = RANGES[name]
-            table = sweep(scene.design, name, np.geomspace(low, high, 25), progress=self._rest, **others)
+            table = sweep(design.design, name, np.geomspace(low, high, 25), progress=self._rest, **others)
             table.attrs["of"] = wanted
             with self._drawing:
                 self.curve = table
-                if self._figure is not None and self._figure.scene is scene:
+                if self._figure is not None and self._figure.design is design:
                     self._figure.set_sweep(table)
             self._show_fit()
-        if self.job is not None and self.job.status != "running" and scene is self.job.result:  # not one on the way
-            self._note_down(scene)
+        if self.job is not None and self.job.status != "running" and design is self.job.result:  # not one on the way
+            self._note_down(design)
 
-    def _note_down(self, scene: Scene) -> None:
+    def _note_down(self, design: ScanDesign) -> None:
         """A row for the tray, once for each place where the sliders came to rest."""
         point = self.point
-        place = f"{point.model.config.text()} {scene.design.train.hash} {scene.n_frames}"
+        place = f"{point.model.config.text()} {design.design.train.hash} {design.n_frames}"
         if place == self._recorded:
             return
-        seconds = point.seconds if self._recorded else scene.seconds
+        seconds = point.seconds if self._recorded else design.seconds
         self._recorded = place
         name = f"overfitting, {self.labels}" + (f", noise {self.noise:g} meV/atom" if self.noise else "")
         curves = curves_of(point, self.scan, self.curve, self.shown)
         model = point.model
-        runs().add(Run(name, model.config, point.errors, model.log_evidence, seconds, scene.n_frames, curves))
+        runs().add(Run(name, model.config, point.errors, model.log_evidence, seconds, design.n_frames, curves))

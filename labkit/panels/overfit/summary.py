@@ -6,26 +6,27 @@ from typing import Any
 
 import pandas as pd
 
-from labkit.panels._overfit import Point, Scan, Scene
+from labkit.gap.bond_scan import BondScan
+from labkit.gap.scan_design import ScanDesign, ScanFit
 from labkit.panels.kit import html
 from labkit.panels.overfit.figure import SIGMA_UNIT
 from labkit.panels.train.figure import NAMES
 
 
-def table_of(point: Point, scene: Scene) -> str:
+def table_of(point: ScanFit, design: ScanDesign) -> str:
     """RMSE of both sets, the evidence and the time, as HTML."""
     rows = []
     for which, label in NAMES.items():
         if which in point.errors.index.get_level_values(0):
             rmse = point.errors.loc[which, "rmse"]
             rows.append([label, *(f"{rmse[q]:.3g}" if q in rmse.index else "" for q in ("energy", "forces"))])
-    head = [f"RMSE, {scene.n_frames} frames", "energy [meV/atom]", "forces [meV/Å]"]
+    head = [f"RMSE, {design.n_frames} frames", "energy [meV/atom]", "forces [meV/Å]"]
     evidence, milliseconds = point.model.log_evidence, 1e3 * point.seconds
     words = f"log marginal likelihood {evidence:.0f}; this fit took {milliseconds:.0f} ms"
     return html.table(head, rows) + html.hint(words)
 
 
-def curves_of(point: Point, scan: Scan, sweep: pd.DataFrame | None, quantity: str) -> dict[str, tuple[Any, Any]]:
+def curves_of(point: ScanFit, scan: BondScan, sweep: pd.DataFrame | None, quantity: str) -> dict[str, tuple[Any, Any]]:
     """The scan, and the validation error over the sigma swept, to be laid over those of other runs."""
     curves: dict[str, tuple[Any, Any]] = {
         f"{scan.label} length [Å] -> energy [eV]": (scan.lengths, point.energy - point.energy.min())

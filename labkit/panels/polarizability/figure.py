@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from labkit.panels._tensor_scene import Fit, Scene
 from labkit.panels.kit.live_figure import LiveFigure
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+from labkit.polarizability.split_design import SplitDesign, TensorFit
 
 DIAGONAL, OFF = ("xx", "yy", "zz"), ("xy", "xz", "yz")
 COLOURS = (TRAIN, VALID, FORCE)
@@ -24,7 +24,7 @@ class TensorFigure:
     scene  the first, whose errors say how far the axes reach
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: SplitDesign) -> None:
         self.truth, self.sizes = scene.truth, scene.sizes
         figure = new_figure(7.4, 6.3)
         figure.set_layout_engine("none")
@@ -38,7 +38,7 @@ class TensorFigure:
         groups = (self.bars, self.dots, self.lines, self.sweeps, self.marks)
         self.live = LiveFigure(figure, [artist for group in groups for artist in group.values()])
 
-    def picture(self, scene: Scene, fit: Fit) -> bytes:
+    def picture(self, scene: SplitDesign, fit: TensorFit) -> bytes:
         """PNG of a `fit` of `scene`, with bars where it has a spread."""
         for name, dots in self.dots.items():
             a, b = ("xyz".index(axis) for axis in name)
@@ -68,7 +68,7 @@ class TensorFigure:
             (self.dots[name],) = axes.plot([], [], "o", color=colour, markersize=4.5, alpha=0.8, markeredgewidth=0)
             axes.text(0.04, 0.95 - 0.075 * k, f"● {name}", transform=axes.transAxes, fontsize=8, color=colour, va="top")
 
-    def _learning(self, axes: Axes, scene: Scene) -> dict:
+    def _learning(self, axes: Axes, scene: SplitDesign) -> dict:
         dress(axes, "training frames", "validation RMSE [Å³]", "Learning curves")
         deviations = self.truth.std(0)
         least = min(scene.sweep["valid", degree].min() for degree in PARTS) / 3  # a part has several components
@@ -84,7 +84,7 @@ class TensorFigure:
         _legend(axes)
         return lines
 
-    def _sweep(self, axes: Axes, scene: Scene) -> tuple[dict, dict]:
+    def _sweep(self, axes: Axes, scene: SplitDesign) -> tuple[dict, dict]:
         dress(axes, "regularization", "RMSE of the part [Å³]", "Each λ has its own regularization")
         axes.set(xscale="log", xlim=(scene.sweep.index.min(), scene.sweep.index.max()))
         axes.xaxis.set_major_locator(FixedLocator([1e-10, 1e-8, 1e-6, 1e-4, 1e-2]))

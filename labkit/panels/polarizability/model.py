@@ -15,7 +15,6 @@ import traitlets
 from labkit.base import Progress
 from labkit.errors import LabkitError
 from labkit.jobs import Job
-from labkit.panels._tensor_scene import Fit, Scene
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.follow_slider import Latest
@@ -24,6 +23,7 @@ from labkit.panels.polarizability.figure import TensorFigure
 from labkit.panels.polarizability.summary import table_of, tensor_script
 from labkit.polarizability import Settings
 from labkit.polarizability.labels import Frames
+from labkit.polarizability.split_design import SplitDesign, TensorFit
 
 Float, Int = traitlets.Float, traitlets.Int
 KEPT = 7  # designs: the one shown and its neighbours; each takes some 20 to 100 MB
@@ -32,7 +32,7 @@ NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
 class PolarizabilityModel(Anew):
-    """Parameters of a tensor model; the Scene of the present ones as `scene`, the latest fit as `fit`.
+    """Parameters of a tensor model; the SplitDesign of the present ones as `scene`, the latest fit as `fit`.
 
     Run makes the design of the present environment, then those one step away on each slider, so that the next move
     finds its design; a move to one that is not ready computes it first.
@@ -48,7 +48,7 @@ class PolarizabilityModel(Anew):
     n_max = p(Int(8), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(6), "descriptor", "l_max", range=(2, 10, 1), help="highest degree of spherical harmonics")
     n_features = p(Int(200), "descriptor", "n_features", range=(0, 500, 20), help="kept of each λ; 0: all")
-    fit = traitlets.Instance(Fit, allow_none=True)
+    fit = traitlets.Instance(TensorFit, allow_none=True)
     ready = traitlets.Unicode("")
 
     def __init__(self, train: Frames, valid: Frames, **settings: Any) -> None:
@@ -63,9 +63,9 @@ class PolarizabilityModel(Anew):
         for name in self._chosen:
             if name in settings:
                 setattr(self, name, settings[name] or 0)
-        self._scenes: OrderedDict[tuple, Scene] = OrderedDict()
+        self._scenes: OrderedDict[tuple, SplitDesign] = OrderedDict()
         self._figure: TensorFigure | None = None
-        self._shown: Scene | None = None
+        self._shown: SplitDesign | None = None
         self._drawing = threading.Lock()
         self._solve = Latest(self._show_fit, "fit", self._complain)
         self._rest = Latest(self._show_spread, "spread", self._complain, delay=REST)
@@ -74,7 +74,7 @@ class PolarizabilityModel(Anew):
         self.observe(self._move_environment, list(self._chosen))
 
     @property
-    def scene(self) -> Scene | None:
+    def scene(self) -> SplitDesign | None:
         """That of the present parameters, if it is ready."""
         return self._scenes.get(self._key(self.settings()))
 
@@ -113,7 +113,7 @@ class PolarizabilityModel(Anew):
             if job is self.job and not (self.waiting or self._make.busy or self._solve.busy or self._rest.busy):
                 return
 
-    def present(self, result: Scene) -> None:
+    def present(self, result: SplitDesign) -> None:
         self._show_fit()
         self._rest.ask()
 
@@ -144,7 +144,7 @@ class PolarizabilityModel(Anew):
     def _key(settings: dict[str, Any]) -> tuple:
         return tuple(sorted(settings.items()))
 
-    def _make_scenes(self, progress: Progress) -> Iterator[Scene]:
+    def _make_scenes(self, progress: Progress) -> Iterator[SplitDesign]:
         """The present design, then its neighbours."""
         here, others, first = self.settings(), self.neighbours(), None
         with self._lock:  # what is wanted and there is not to make room for what is not there yet
@@ -164,9 +164,9 @@ class PolarizabilityModel(Anew):
             self.ready = self._ready_words()
             yield first
 
-    def _scene(self, settings: dict[str, Any], progress: Progress) -> Scene:
+    def _scene(self, settings: dict[str, Any], progress: Progress) -> SplitDesign:
         key = self._key(settings)
-        found = self._scenes.get(key) or Scene.build(self.train, self.valid, settings, progress)
+        found = self._scenes.get(key) or SplitDesign.build(self.train, self.valid, settings, progress)
         with self._lock:
             self._scenes[key] = found
             self._scenes.move_to_end(key)
@@ -210,7 +210,7 @@ class PolarizabilityModel(Anew):
             if scene is not None and fit is not None and fit.spread is None and scene is self._shown:
                 self._draw(scene, scene.with_spread(fit))
 
-    def _draw(self, scene: Scene, fit: Fit) -> None:
+    def _draw(self, scene: SplitDesign, fit: TensorFit) -> None:
         if self._figure is None:
             self._figure = TensorFigure(scene)
         self._shown, self.fit = scene, fit

@@ -9,15 +9,15 @@ import numpy as np
 
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError
-from labkit.panels._tensor_scene import Fit, Scene
 from labkit.panels.kit import html
 from labkit.polarizability import with_label
 from labkit.polarizability.labels import Frames
+from labkit.polarizability.split_design import SplitDesign, TensorFit
 
 SHOWN = ("xx", "yy", "zz", "xy", "xz", "yz")
 
 
-def table_of(fit: Fit, scene: Scene) -> str:
+def table_of(fit: TensorFit, scene: SplitDesign) -> str:
     """RMSE and mean spread by component, and by λ the length of the error, as HTML."""
     rmse = [f"{fit.errors[name]:.3f}" for name in (*SHOWN, 0, 2)]
     rows = [["RMSE [Å³]", *rmse]]

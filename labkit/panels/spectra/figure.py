@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels._spectral_shown import Shown
 from labkit.panels.kit.live_figure import LiveFigure
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure
 from labkit.spectra import Spectrum
+from labkit.spectra.spectra_set import SpectraSet
 
 HIGHEST = 4000.0  # cm⁻¹
 BELOW = 0.22  # of the height above zero, for sticks
@@ -87,7 +87,7 @@ class SpectraFigure:
         )
         (self.lines[name],) = axes.plot([], [], color=curve.colour, linewidth=1.4, label=curve.label)
 
-    def picture(self, shown: Shown) -> bytes:
+    def picture(self, shown: SpectraSet) -> bytes:
         """PNG of the spectra so far."""
         for title, (_, curves) in ROWS.items():
             here = {curve.name: shown.spectra[curve.name] for curve in curves if curve.name in shown.spectra}

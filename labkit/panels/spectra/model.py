@@ -18,9 +18,6 @@ from labkit.base import Potential
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
 from labkit.jobs import Job
-from labkit.panels._spectral_run import DEUTERIUM, FRAMES, Grown, Plan, grow
-from labkit.panels._spectral_run import Model as Tensors
-from labkit.panels._spectral_shown import Asked, Shown, shown
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.follow_slider import Latest
@@ -29,6 +26,8 @@ from labkit.panels.spectra.figure import SpectraFigure
 from labkit.panels.spectra.script import spectra_script
 from labkit.panels.spectra.summary import table_of, words_of
 from labkit.spectra import Spectrum
+from labkit.spectra.spectra_run import DEUTERIUM, FRAMES, SpectraPlan, SpectraRun, Tensors, extend_run
+from labkit.spectra.spectra_set import SpectraSet, SpectrumOptions, spectra_of
 from labkit.spectra.transform import plan as feasible
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
@@ -37,7 +36,7 @@ PAUSE = 4.0  # times what a picture has cost, until the next one is drawn while 
 
 
 class SpectraModel(Model):
-    """Parameters of replicas and of their spectra; what they lead to as `results` (a Grown) and `shown`.
+    """Parameters of replicas and of their spectra; what they lead to as `results` (a SpectraRun) and `shown`.
 
     The group "spectrum" counts at once, also while it runs and for what is stored. `run` begins anew, `go_on` follows
     the same replicas for as long again, as they were begun.
@@ -76,10 +75,10 @@ class SpectraModel(Model):
                 raise LabkitError(f"frame {k} has other atoms than frame 0; give frames of one system")
         self.potential, self.polarizability, self.born_charges = potential, polarizability, born_charges
         self.minimum = minimum
-        self.shown: Shown | None = None
+        self.shown: SpectraSet | None = None
         self._going_on, self._figure = False, SpectraFigure()
         self._drawing, self._rest = threading.Lock(), 0.0
-        self._drawn: Grown | None = None
+        self._drawn: SpectraRun | None = None
         self._wrong = ""  # with what is asked for
         self._redraw = Latest(self._draw, "spectra", lambda error: None)  # told by _draw
         self.observe(self._ask, parameters(self, "spectrum"))
@@ -103,10 +102,10 @@ class SpectraModel(Model):
         """Wait until what was asked for last is drawn; raises what failed."""
         self._redraw.settle(timeout)
 
-    def asked(self) -> Asked:
-        return Asked(self.resolution, self.window, None if self.quantum == CLASSICAL else self.quantum)
+    def asked(self) -> SpectrumOptions:
+        return SpectrumOptions(self.resolution, self.window, None if self.quantum == CLASSICAL else self.quantum)
 
-    def plan(self) -> Plan:
+    def plan(self) -> SpectraPlan:
         """That of the parameters; raises LabkitError for what makes no sense."""
         for name in ("picoseconds", "temperature", "dt", "sampling"):
             if not 0 < (value := getattr(self, name)) < np.inf:
@@ -119,7 +118,7 @@ class SpectraModel(Model):
         feasible(1_000_000, every * self.dt, self.resolution, self.window, 4000.0, 1)
         starts = [self._isotope(self.frames[k % len(self.frames)]) for k in range(self.replicas)]
         still = None if self.minimum is None else self._isotope(self.minimum)
-        return Plan(
+        return SpectraPlan(
             self.potential, self.polarizability, self.born_charges, starts, still, self.temperature, self.dt, every,
             round(1e3 * self.equilibration / self.dt), self.seed, max(1, self.steps() // (every * FRAMES)),
         )  # fmt: skip
@@ -130,11 +129,11 @@ class SpectraModel(Model):
     def make_job(self) -> Job:
         plan = self.plan()
         if not self._going_on:
-            return Job(grow, plan, self.steps(), name="spectra")
+            return Job(extend_run, plan, self.steps(), name="spectra")
         begun = self.results
-        return Job(grow, begun, max(1, round(1e3 * self.picoseconds / begun.plan.dt)), name="spectra")
+        return Job(extend_run, begun, max(1, round(1e3 * self.picoseconds / begun.plan.dt)), name="spectra")
 
-    def present(self, result: Grown) -> None:
+    def present(self, result: SpectraRun) -> None:
         """Draw, but leave most of the time to the atoms while they move."""
         moving = self.job is not None and self.job.status == "running"
         if not moving or time.monotonic() > self._rest:
@@ -146,17 +145,17 @@ class SpectraModel(Model):
     def files(self) -> dict[str, bytes]:
         if self.shown is None:
             return {}
-        grown, files = self.results, {}
+        run, files = self.results, {}
         for name, spectrum in self.shown.spectra.items():
             files[f"{name}.csv"] = _file(spectrum.to_csv, f"{name}.csv")
-        if grown.modes is not None:
-            files["normal_modes.csv"] = grown.modes.to_frame().to_csv(index=False).encode()
-        files |= {"spectra.png": self.picture, "trajectory.extxyz": _file(grown.write_frames, "trajectory.extxyz")}
-        files["start.extxyz"] = _file(lambda path: ase.io.write(path, grown.plan.starts), "start.extxyz")
+        if run.modes is not None:
+            files["normal_modes.csv"] = run.modes.to_frame().to_csv(index=False).encode()
+        files |= {"spectra.png": self.picture, "trajectory.extxyz": _file(run.write_frames, "trajectory.extxyz")}
+        files["start.extxyz"] = _file(lambda path: ase.io.write(path, run.plan.starts), "start.extxyz")
         for name in ("polarizability", "born_charges"):
-            files[f"{name}.safetensors"] = _file(getattr(grown.plan, name).save, name)
-        if isinstance(grown.plan.potential, GapModel):
-            save = grown.plan.potential.save
+            files[f"{name}.safetensors"] = _file(getattr(run.plan, name).save, name)
+        if isinstance(run.plan.potential, GapModel):
+            save = run.plan.potential.save
             files["potential.safetensors"] = _file(lambda path: save(path, uncertainty=False), "potential.safetensors")
         return files
 
@@ -175,15 +174,15 @@ class SpectraModel(Model):
     def _draw(self) -> None:
         """The run so far, as it is asked for now; where that cannot be, a sentence, and the run goes on."""
         with self._drawing:
-            grown, begun, found = self.results, time.monotonic(), None
+            run, begun, found = self.results, time.monotonic(), None
             try:
-                found, self._wrong = None if grown is None else shown(grown, self.asked()), ""
+                found, self._wrong = None if run is None else spectra_of(run, self.asked()), ""
             except LabkitError as error:
                 self._wrong = str(error)
             if found is not None:
-                self.shown, self._drawn = found, grown
+                self.shown, self._drawn = found, run
                 self.picture = self._figure.picture(found)
-                self.table, self.note = table_of(found), words_of(grown, found, self.resolution)
+                self.table, self.note = table_of(found), words_of(run, found, self.resolution)
             self._rest = time.monotonic() + PAUSE * (time.monotonic() - begun)
         self._tell()
 

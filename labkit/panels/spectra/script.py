@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.gap import GapModel
-from labkit.panels._spectral_run import DEUTERIUM, FRICTION
+from labkit.spectra.spectra_run import DEUTERIUM, FRICTION
 
 if TYPE_CHECKING:
     from labkit.panels.spectra.model import SpectraModel

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.panels._spectral_run import Grown
-from labkit.panels._spectral_shown import Shown
 from labkit.panels.kit import html
 from labkit.panels.spectra.figure import HIGHEST, ROWS
 from labkit.spectra import Spectrum
+from labkit.spectra.spectra_run import SpectraRun
+from labkit.spectra.spectra_set import SpectraSet
 
 MOST = 6  # peaks of a spectrum that are named
 HEAD = ["", "peaks [cm⁻¹]", "± replicas", "± models"]  # errors at the highest of them
 
 
-def table_of(shown: Shown) -> str:
+def table_of(shown: SpectraSet) -> str:
     """A row for each spectrum: its peaks, and the relative errors at the highest of them."""
     rows = []
     for title, (_, curves) in ROWS.items():
@@ -25,12 +25,12 @@ def table_of(shown: Shown) -> str:
     return html.table(HEAD, rows)
 
 
-def words_of(grown: Grown, shown: Shown, asked: float) -> str:
+def words_of(run: SpectraRun, shown: SpectraSet, asked: float) -> str:
     """What is to be known beside the numbers."""
     said = ["Dark band: standard error over the replicas; light: with the spread over the models."]
     if shown.resolution > 1.001 * asked:
         said.append(f"{asked:g} cm⁻¹ were asked for; so short a run shows {shown.resolution:.0f}. Continue.")
-    if (fallen := grown.fallen) is not None:
+    if (fallen := run.fallen) is not None:
         said.append(
             f"Replica {fallen[0]} is in a hole of the potential: at {fallen[1]:.2f} ps its potential energy lies below "
             "that of the minimum. Its spectrum means nothing from there on."

@@ -11,10 +11,10 @@ from ase import Atoms
 from labkit.base import Potential
 from labkit.errors import LabkitError
 from labkit.jobs import Job
-from labkit.panels._spectral_run import Model as Tensors
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.spectra.model import SpectraModel
 from labkit.spectra import Spectrum, Track
+from labkit.spectra.spectra_run import Tensors
 
 
 class SpectraPanel(Panel):

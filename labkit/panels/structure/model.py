@@ -8,9 +8,9 @@ import numpy as np
 import traitlets
 from ase import Atoms
 
+from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
-from labkit.panels._whole import whole
 from labkit.panels.kit.style import to_png
 from labkit.panels.structure.figure import picture
 
@@ -38,7 +38,7 @@ class StructureModel(traitlets.HasTraits):
 
     def __init__(self, frames: Dataset | Sequence[Atoms] | Atoms, **values: object) -> None:
         atoms, self.forces, self.energies = _take(frames)
-        self.atoms = [whole(a) for a in atoms]
+        self.atoms = [unwrap_molecules(a) for a in atoms]
         if not self.atoms:
             raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])

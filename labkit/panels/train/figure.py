@@ -12,14 +12,14 @@ from matplotlib.ticker import MaxNLocator
 from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, new_figure
 
 if TYPE_CHECKING:
-    from labkit.panels._fits import Fit
+    from labkit.gap.incremental_fit import IncrementalFit
 
 COLOURS = {"train": TRAIN, "valid": VALID}
 NAMES = {"train": "training", "valid": "validation"}
 SHOWN = 2000  # points of one set in a plot: more would only be slower to draw
 
 
-def parity_figure(fit: Fit, total: int) -> Figure:
+def parity_figure(fit: IncrementalFit, total: int) -> Figure:
     """Two parity plots above two curves of RMSE against the number of training frames, which ends at `total`."""
     figure = new_figure(7.0, 5.4)
     figure.set_layout_engine("none")  # laid out by hand: four times faster than solving for it at every frame
@@ -32,7 +32,7 @@ def parity_figure(fit: Fit, total: int) -> Figure:
     return figure
 
 
-def _parity(axes: Axes, fit: Fit, quantity: str) -> None:
+def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
     points = {name: _points(found, quantity) for name, found in fit.predictions.items()}
     shift = np.nanmean(points["train"][0]) if quantity == "energy" else 0.0
     if quantity == "energy":
@@ -72,7 +72,7 @@ def _points(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np
     return true.ravel(), predicted.ravel()
 
 
-def _curve(axes: Axes, fit: Fit, quantity: str, total: int) -> None:
+def _curve(axes: Axes, fit: IncrementalFit, quantity: str, total: int) -> None:
     unit = fit.errors.loc[("train", quantity), "unit"]
     dress(axes, "training frames", f"RMSE [{unit}]")
     for name in fit.predictions:

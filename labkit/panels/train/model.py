@@ -12,13 +12,14 @@ import traitlets
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
+from labkit.gap.incremental_fit import IncrementalFit
 from labkit.gap.metrics import UNITS
 from labkit.jobs import Job
-from labkit.panels._fits import Fit, fits
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.script import script
 from labkit.panels.kit.view import Model
+from labkit.panels.train.drawn_fit import drawn_fits
 from labkit.panels.train.figure import NAMES, parity_figure
 from labkit.runs import Run, runs
 
@@ -33,7 +34,7 @@ SOAP = (
 
 
 class TrainModel(Model):
-    """Parameters of a GAP fit, and the Fit they lead to as `results`; Run goes on from a `checkpoint` folder."""
+    """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
 
     frames = p(Int(), "basic", "training frames", range=(1, 1, 1))
     cutoff = p(Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
@@ -111,9 +112,9 @@ class TrainModel(Model):
         if not 1 <= self.frames <= len(self.train):
             raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(self.train)}")
         train, config = self.train[: self.frames], self.config()
-        return Job(fits, train, config, self.valid, name="train", checkpoint=self.checkpoint)
+        return Job(drawn_fits, train, config, self.valid, name="train", checkpoint=self.checkpoint)
 
-    def present(self, result: Fit) -> None:
+    def present(self, result: IncrementalFit) -> None:
         self.show(parity_figure(result, self.frames))
         self.table = _table(result)
         self.note = "\n".join(result.notes)
@@ -123,7 +124,7 @@ class TrainModel(Model):
         if job.status in ("done", "stopped") and self.results is not None:
             self._note_down(self.results, job.seconds)
 
-    def _note_down(self, fit: Fit, seconds: float) -> None:
+    def _note_down(self, fit: IncrementalFit, seconds: float) -> None:
         """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
         row = ("valid", "forces")
         found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
@@ -169,7 +170,7 @@ def _parse_e0(text: str) -> dict[str, float] | None:
         raise LabkitError(f"e0 is {text!r}, expected energies in eV by symbol, as in H=-13.6, O=-432.1") from None
 
 
-def _table(fit: Fit) -> str:
+def _table(fit: IncrementalFit) -> str:
     rows = []
     for name, label in NAMES.items():
         found = fit.errors.loc[name] if name in fit.errors.index.get_level_values(0) else None

@@ -13,8 +13,8 @@ from labkit.base import State
 from labkit.datasets.faults import with_noise
 from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, Soap
+from labkit.gap.bond_scan import BondScan
 from labkit.panels import OverfitPanel
-from labkit.panels._overfit import Scan
 from labkit.runs import runs
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
@@ -177,11 +177,11 @@ def test_one_frame_and_more_points_than_environments(sets) -> None:
 
 
 def test_scans_know_their_bond(sets) -> None:
-    scan = Scan.of(labkit.datasets.ice("stretch"))
+    scan = BondScan.of(labkit.datasets.ice("stretch"))
     assert scan.label == "O-H" and len(scan.known) == 21 and scan.lengths[0] == pytest.approx(0.8)
     lengths = scan.seen(sets[0])
     assert len(lengths) == 50 * 8 and 0.85 < lengths.min() < lengths.max() < 1.25
     with pytest.raises(LabkitError, match="length="):
-        Scan.of(sets[0])
+        BondScan.of(sets[0])
     with pytest.raises(LabkitError, match="empty"):
         OverfitPanel(sets[0][:0])

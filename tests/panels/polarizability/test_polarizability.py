@@ -12,10 +12,9 @@ from PIL import Image
 import labkit
 from labkit.errors import LabkitError
 from labkit.panels import PolarizabilityPanel, TensorSearchPanel
-from labkit.panels import _tensor_scene as scenes
 from labkit.panels.tensor_figures import noise_figure
 from labkit.panels.tensor_search.model import flat
-from labkit.polarizability import TensorDesign, TensorModel, errors, noise_map, search, with_label
+from labkit.polarizability import TensorDesign, TensorModel, errors, noise_map, search, split_design, with_label
 
 SMALL = {"n_max": 2, "l_max": 2, "n_features": 10}
 
@@ -85,7 +84,7 @@ def test_a_neighbour_is_shown_without_a_build_and_others_after_one(panel, monkey
         built.append(settings["cutoff"])
         return build(*arguments, **settings)
 
-    monkeypatch.setattr(scenes.TensorDesign, "build", counted)
+    monkeypatch.setattr(split_design.TensorDesign, "build", counted)
     assert "cutoff 3.5, 4, 4.5; atom_sigma 0.2, 0.3, 0.4; zeta 1, 2, 3" in model.ready
     first = pixels(panel)
     model.cutoff = 4.5
@@ -105,7 +104,7 @@ def test_a_neighbour_is_shown_without_a_build_and_others_after_one(panel, monkey
 
 def test_stop_keeps_what_is_shown_and_run_goes_on(sets, monkeypatch):
     panel, entered, go = PolarizabilityPanel(*sets, **SMALL), threading.Event(), threading.Event()
-    build = scenes.Scene.build.__func__
+    build = split_design.SplitDesign.build.__func__
 
     def slow(cls, train, valid, settings, progress):
         if settings["cutoff"] == 4.5:
@@ -113,7 +112,7 @@ def test_stop_keeps_what_is_shown_and_run_goes_on(sets, monkeypatch):
             go.wait(20)
         return build(cls, train, valid, settings, progress)
 
-    monkeypatch.setattr(scenes.Scene, "build", classmethod(slow))
+    monkeypatch.setattr(split_design.SplitDesign, "build", classmethod(slow))
     panel.run()
     assert entered.wait(20)
     panel.stop()

@@ -10,9 +10,9 @@ from ase.calculators.emt import EMT
 from PIL import Image
 
 import labkit
+from labkit.base.unwrap import unwrap_molecules
 from labkit.errors import LabkitError
 from labkit.panels import StructurePanel
-from labkit.panels._whole import whole
 from labkit.panels.structure.figure import bonds, cell_edges, picture, rotation
 
 
@@ -136,7 +136,7 @@ def test_whole_molecules_keep_all_distances(ice):
     shifted = atoms.copy()
     shifted.positions += [1.1, 0.7, 2.9]
     shifted.wrap()
-    mended = whole(shifted)
+    mended = unwrap_molecules(shifted)
     np.testing.assert_allclose(mended.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-9)
     oxygens = np.flatnonzero(atoms.numbers == 8)
     assert len(bonds(mended)) == 8 and len(bonds(shifted)) < 8
@@ -145,4 +145,4 @@ def test_whole_molecules_keep_all_distances(ice):
 
 def test_a_crystal_stays_as_it_is():
     copper = bulk("Cu", cubic=True)
-    np.testing.assert_array_equal(whole(copper).positions, copper.positions)
+    np.testing.assert_array_equal(unwrap_molecules(copper).positions, copper.positions)

@@ -1,4 +1,4 @@
-"""A GAP fit that can be watched while its frames stream in."""
+"""A GAP fitted to more and more frames, with a model and its errors after every block."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pandas as pd
 from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import Stopped
-from labkit.gap import Design, GapConfig, GapModel
-from labkit.panels.kit.style import to_png
-from labkit.panels.train.figure import parity_figure
+from labkit.gap.config import GapConfig
+from labkit.gap.design import Design
+from labkit.gap.model import GapModel
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
-    """What is known after `n_frames` training frames: the model, its errors on both sets, and the way there.
+class IncrementalFit:
+    """The fit to the first `n_frames` training frames: the model, its errors on both sets, and those of earlier fits.
 
     errors       as of Design.errors
     predictions  {'train': ..., 'valid': ...} as of Design.predictions
@@ -33,23 +33,19 @@ class Fit:
     notes: tuple[str, ...]
     curve: tuple[tuple[int, pd.DataFrame], ...]
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        """What a notebook shows of it: parity and learning curve, 700 pixels wide."""
-        return to_png(parity_figure(self, self.n_frames)), {"width": 700}
-
     def __repr__(self) -> str:
         return f"Fit of {self.n_frames} frames"
 
 
-def fits(
+def incremental_fits(
     train: Dataset,
     config: GapConfig,
     valid: Dataset | None,
     *,
     progress: Progress,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> Iterator[Fit]:
-    """Yield a Fit after every block of frames; when stopped, the last is of all frames done by then."""
+) -> Iterator[IncrementalFit]:
+    """Yield an IncrementalFit after every block of frames; when stopped, the last one has all frames read by then."""
     curve: list[tuple[int, pd.DataFrame]] = []
     design = None
     try:
@@ -62,7 +58,7 @@ def fits(
         raise Stopped() from stop
 
 
-def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> Fit:
+def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFit:
     model = design.solve()
     errors = design.errors(model)
     if curve and curve[-1][0] == design.n_frames:
@@ -70,4 +66,4 @@ def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> Fit:
     curve.append((design.n_frames, errors))
     sets = ("train",) if design.valid is None else ("train", "valid")
     predictions = {name: design.predictions(model, name) for name in sets}
-    return Fit(model, design.n_frames, errors, predictions, tuple(design.notes), tuple(curve))
+    return IncrementalFit(model, design.n_frames, errors, predictions, tuple(design.notes), tuple(curve))

@@ -1,4 +1,4 @@
-"""What the Polarizability panel shows, without drawing it: a design, and a fit of it for any regularization."""
+"""A tensor design split into training and validation frames: a fit and its errors for any regularization."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import NO_PROGRESS, Progress
-from labkit.polarizability import TensorDesign, TensorModel, errors, halves, learning_curve
+from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.labels import Frames
+from labkit.polarizability.learning import errors, halves, learning_curve
+from labkit.polarizability.model import TensorModel
 
 NOISES = np.geomspace(1e-10, 1e-1, 19)  # of the curves of errors over regularization
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """One regularization: the model, what it says of the V validation frames, and its learning curve.
+class TensorFit:
+    """One regularization: the model, its predictions for the V validation frames, and its learning curve.
 
     noise   {λ: regularization}
     values  (V, 3, 3) Å^3
-    spread  the same, or None while it has not been computed
+    spread  their standard deviation, or None while it has not been computed
     errors  of the validation frames, as `polarizability.errors`
     curve   as `polarizability.learning_curve`
-    seconds what all of it took
+    seconds that solving and predicting took
     """
 
     noise: Mapping[int, float]
@@ -45,7 +47,7 @@ class Fit:
         return table if self.spread is None else table.assign(spread=self.spread.ravel())
 
 
-class Scene:
+class SplitDesign:
     """A design of training and validation frames, with errors over the regularization of each λ.
 
     truth  (V, 3, 3) labels of the validation frames
@@ -62,19 +64,19 @@ class Scene:
     @classmethod
     def build(
         cls, train: Frames, valid: Frames, settings: Mapping[str, Any], progress: Progress = NO_PROGRESS
-    ) -> Scene:
+    ) -> SplitDesign:
         return cls(TensorDesign.build(train + valid, progress=progress, **settings), len(train))
 
-    def fit(self, noise: Mapping[int, float]) -> Fit:
+    def fit(self, noise: Mapping[int, float]) -> TensorFit:
         """Solve and predict, without the spread."""
         start = time.perf_counter()
         curve = learning_curve(self.design, noise, train=self.train, test=self.valid, sizes=self.sizes)
         model = self.design.solve(noise, train=self.train)
         values = self.design.predictions(model, self.valid)
         found = errors(self.truth, values)
-        return Fit(dict(noise), model, values, None, found, curve, time.perf_counter() - start)
+        return TensorFit(dict(noise), model, values, None, found, curve, time.perf_counter() - start)
 
-    def with_spread(self, fit: Fit) -> Fit:
+    def with_spread(self, fit: TensorFit) -> TensorFit:
         return replace(fit, spread=fit.model.predict([self.design.atoms[k] for k in self.valid]).spread)
 
     def _sweep(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Molecules made whole across the faces of a periodic cell, for the eye."""
+"""Molecules unwrapped across the faces of a periodic cell."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
 
-def whole(atoms: Atoms) -> Atoms:
-    """A copy in which each molecule's atoms stand together; a network that goes on through the cell stays as it is.
+def unwrap_molecules(atoms: Atoms) -> Atoms:
+    """A copy in which no molecule is split by a face of the cell; a bonded network that spans the cell is unchanged.
+
+    Atoms are bonded that are nearer than 1.2 times the sum of their covalent radii; frames of more than 5000 atoms
+    are returned as they are.
 
     >>> water = Atoms("OH", [[0.1, 0, 0], [9.1, 0, 0]], cell=[10, 10, 10], pbc=True)
-    >>> round(float(whole(water).positions[1, 0]), 6)
+    >>> round(float(unwrap_molecules(water).positions[1, 0]), 6)
     -0.9
     """
     moved = atoms.copy()
@@ -25,20 +28,20 @@ def whole(atoms: Atoms) -> Atoms:
     for a, b, s in zip(i, j, shift, strict=True):
         bonds[a].append((b, s))
     seen = np.zeros(len(atoms), bool)
-    for start in np.argsort(-atoms.numbers, kind="stable"):  # the heaviest atom of a molecule keeps its place
+    for start in np.argsort(-atoms.numbers, kind="stable"):  # the heaviest atom of a molecule stays where it is
         if seen[start]:
             continue
-        cells, endless = _follow(int(start), bonds)
+        cells, infinite = _molecule(int(start), bonds)
         seen[list(cells)] = True
-        if not endless:
+        if not infinite:
             for atom, cell in cells.items():
                 moved.positions[atom] += cell @ atoms.cell.array
     return moved
 
 
-def _follow(start: int, bonds: list[list[tuple[int, np.ndarray]]]) -> tuple[dict[int, np.ndarray], bool]:
-    """Cells by atom of what is bonded to `start`, and whether it meets its own image."""
-    cells, waiting, endless = {start: np.zeros(3, int)}, deque([start]), False
+def _molecule(start: int, bonds: list[list[tuple[int, np.ndarray]]]) -> tuple[dict[int, np.ndarray], bool]:
+    """Cell shifts by atom of the molecule of `start`, and whether it is bonded to its own image."""
+    cells, waiting, infinite = {start: np.zeros(3, int)}, deque([start]), False
     while waiting:
         atom = waiting.popleft()
         for other, shift in bonds[atom]:
@@ -47,5 +50,5 @@ def _follow(start: int, bonds: list[list[tuple[int, np.ndarray]]]) -> tuple[dict
                 cells[other] = cell
                 waiting.append(other)
             elif (cells[other] != cell).any():
-                endless = True
-    return cells, endless
+                infinite = True
+    return cells, infinite

@@ -1,4 +1,4 @@
-"""Replicas at constant energy, with all that spectra need recorded on the way; a run that goes on adds to it."""
+"""Replicas at constant energy that record what spectra need; a run can be extended later."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from labkit.errors import Stopped
 from labkit.polarizability import TensorCommittee, TensorModel
 from labkit.spectra import Intensities, Response, normal_modes
 
-Model = TensorModel | TensorCommittee
+Tensors = TensorModel | TensorCommittee
 DEUTERIUM = 2.014  # u
 FRICTION = 0.02  # 1/fs, of the thermostat that prepares the replicas
 FRAMES = 500  # kept of a run, about
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """What a run is made of, as it was when it began.
+class SpectraPlan:
+    """What a run of replicas is made of.
 
     starts         a structure for each replica
     every          steps of `dt` fs between samples
     equilibration  steps under a thermostat before
     keep           samples between two frames of the trajectory
-    minimum        a structure near the minimum of which the harmonic modes are shown, or None
+    minimum        a structure near the minimum whose harmonic modes are computed, or None
     """
 
     potential: Potential
-    polarizability: Model
-    born_charges: Model
+    polarizability: Tensors
+    born_charges: Tensors
     starts: Sequence[Atoms]
     minimum: Atoms | None
     temperature: float
@@ -60,8 +60,8 @@ class Plan:
         )
 
 
-class Frames(Observer):
-    """Observer: some states on the way, and the potential energies (S,) eV of each."""
+class Snapshots(Observer):
+    """Observer: states along the run, and the potential energies (S,) eV of each."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -74,16 +74,16 @@ class Frames(Observer):
 
 
 @dataclass(frozen=True, eq=False)
-class Grown:
+class SpectraRun:
     """How far the replicas are: `response` and `frames` grow with them.
 
     modes   harmonic intensities of the minimum, and its energy [eV] as `lowest`, where there is one
     """
 
-    plan: Plan
+    plan: SpectraPlan
     state: State
     response: Response
-    frames: Frames
+    frames: Snapshots
     modes: Intensities | None = None
     lowest: float | None = None
 
@@ -114,36 +114,36 @@ class Grown:
             writer(state, Evaluation(energy=energy, forces=state.forces))
 
 
-def grow(begun: Grown | Plan, steps: int, *, progress: Progress) -> Grown:
-    """Begin, or go on from where a run has ended, by `steps` steps; a Grown is reported after some of them.
+def extend_run(start: SpectraRun | SpectraPlan, steps: int, *, progress: Progress) -> SpectraRun:
+    """Start a run from its plan, or extend one, by `steps` steps; partial SpectraRuns are reported on the way.
 
-    Raises LabkitError when something explodes: what was good until then is in the Grown reported last.
+    Raises LabkitError when a replica explodes; the SpectraRun reported last has what was valid until then.
     """
-    before = begun.equilibration if isinstance(begun, Plan) else 0
+    before = start.equilibration if isinstance(start, SpectraPlan) else 0
     total = before + steps
-    grown = _begin(begun, progress.part(0, total, before)) if isinstance(begun, Plan) else begun
-    part = progress.part(before, total, steps, result=lambda: replace(grown))  # a new one, so that it is shown
+    run = _prepare(start, progress.part(0, total, before)) if isinstance(start, SpectraPlan) else start
+    part = progress.part(before, total, steps, result=lambda: replace(run))  # a new one, so that it is shown
     try:
         state = simulate(
-            grown.state, grown.plan.potential, VelocityVerlet(), steps, grown.plan.dt,
-            observers=[grown.response, grown.frames], progress=part,
+            run.state, run.plan.potential, VelocityVerlet(), steps, run.plan.dt,
+            observers=[run.response, run.frames], progress=part,
         )  # fmt: skip
     except Stopped as stop:
         state = stop.partial
-    return replace(grown, state=state)
+    return replace(run, state=state)
 
 
-def _begin(plan: Plan, progress: Progress) -> Grown:
-    """Harmonic modes, and replicas that a thermostat has mixed; their step is 0 again."""
+def _prepare(plan: SpectraPlan, progress: Progress) -> SpectraRun:
+    """Harmonic modes, and replicas equilibrated by a thermostat, with their step set to 0."""
     modes, lowest = _harmonic(plan, progress.part(0, 2)) if plan.minimum is not None else (None, None)
     state = maxwell_boltzmann(State.from_atoms(list(plan.starts), seed=plan.seed), plan.temperature)
     bath = Langevin(plan.temperature, FRICTION)
     state = simulate(state, plan.potential, bath, plan.equilibration, plan.dt, progress=progress.part(1, 2))
-    state = without_com_motion(state).replace(step=0)  # the thermostat has pushed it
-    return Grown(plan, state, plan.response(), Frames(plan.every * plan.keep), modes, lowest)
+    state = without_com_motion(state).replace(step=0)  # a Langevin thermostat moves the centre of mass
+    return SpectraRun(plan, state, plan.response(), Snapshots(plan.every * plan.keep), modes, lowest)
 
 
-def _harmonic(plan: Plan, progress: Progress) -> tuple[Intensities, float]:
+def _harmonic(plan: SpectraPlan, progress: Progress) -> tuple[Intensities, float]:
     still = lbfgs(State.from_atoms(plan.minimum), plan.potential, fmax=1e-3, progress=progress)
     found = normal_modes(still, plan.potential)
     models = {"polarizability": plan.polarizability, "born_charges": plan.born_charges}
