@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.datasets.report import Alignment, Report
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure
+from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, new_figure
 
 COLOURS = {"forces": TRAIN, "energy": VALID}
 NAMES = {"forces": "forces", "energy": "energies"}
@@ -54,7 +54,7 @@ def _distances(axes: Axes, report: Report) -> None:
         weights = np.full(len(kinds[kind]), 1 / len(kinds[kind]))
         axes.hist(kinds[kind], bins=bins, weights=weights, color=colour, alpha=0.6, linewidth=0, label=kind)
     axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
-    axes.legend(fontsize=8, frameon=False, labelcolor=INK, handlelength=1.0)
+    legend(axes, handlelength=1.0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -71,7 +71,7 @@ def _alignment(axes: Axes, report: Report) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1])
-    axes.legend(fontsize=8, frameon=False, labelcolor=INK, handlelength=1.2, loc="upper right", ncols=2)
+    legend(axes, handlelength=1.2, loc="upper right", ncols=2)
 
 
 def _mark(axes: Axes, found: Alignment, colour: str) -> None:

@@ -14,12 +14,14 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.data.figure import data_figure
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.script import source
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
 
 
-class DataModel(Model):
+class DataModel(PanelModel):
     """A dataset, and the Report on it as `results`; `shift` plants a fault, to see what the report says of it."""
+
+    title = "A doctor for data"
 
     shift = p(
         traitlets.Int(0), "basic", "shift forces by", "frames", range=(-20, 20, 1), help="on a copy, to see it found"
@@ -30,6 +32,7 @@ class DataModel(Model):
         if len(dataset) == 0:
             raise LabkitError("the dataset is empty; expected at least one frame")
         self.dataset = dataset
+        self.hint = f"{len(dataset)} frames of {dataset.name or 'your own'}. Run looks for what a fit would hide."
 
     def planted(self) -> Dataset:
         """The dataset, its forces moved on by `shift` frames, those of the last to the first."""
@@ -49,17 +52,15 @@ class DataModel(Model):
         self.note = f"{result.head()}{tried}. It took {result.seconds:.1f} s."
 
     def code(self) -> str:
-        lines = ["import labkit"]
+        script = Script()
+        script.frames("ds", self.dataset)
         if self.shift:
-            lines += ["import numpy as np", "from dataclasses import replace"]
-        lines += ["", f"ds = {source(self.dataset, 'ds')}"]
-        if self.shift:
+            script.use("numpy", alias="np")
+            script.use("dataclasses", "replace")
             rows = self.shift * int(self.dataset.counts[0])
-            lines += [f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose"]
-        lines += ["report = ds.report()", "print(report)", 'report.write("report.json")']
-        return "\n".join(lines) + "\n"
+            script.add(f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose")
+        script.add("report = ds.report()", "print(report)", 'report.write("report.json")')
+        return script.text()
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
-        return {"report.json": self.results.to_json().encode(), "findings.csv": self.results.to_csv().encode()}
+    def outputs(self, result: Report) -> dict[str, bytes]:
+        return {"report.json": result.to_json().encode(), "findings.csv": result.to_csv().encode()}

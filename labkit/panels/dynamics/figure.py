@@ -1,4 +1,4 @@
-"""Energies and temperature of a run, drawn while it goes on."""
+"""Energies and temperature of a run, drawn during the run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.engine.adjustable_run import AdjustableRun
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure
+from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure
 
 COLOURS = {"total": INK, "potential": TRAIN, "kinetic": VALID}
 SHOWN = 1500  # points of a curve
 
 
 class DynamicsFigure:
-    """Axes that hold still while curves grow; they are drawn anew only when a curve leaves them.
+    """Axes that hold still while curves grow; they are drawn again only when a curve leaves them.
 
-    `end` fs is where the run is going to end; axes of time grow by doubling until there. Energies are an atom's;
+    `end` fs is where the run will end; the time axes grow by doubling until there. Energies are an atom's;
     potential and total ones count from the first potential energy.
     """
 
@@ -33,29 +33,27 @@ class DynamicsFigure:
             name: self.energy.plot([], [], color=colour, linewidth=1.6 if name == "total" else 1.1, label=name)[0]
             for name, colour in COLOURS.items()
         }
-        (self.warmth,) = self.temperature.plot([], [], color=FORCE, linewidth=1.1, label="kinetic temperature")
+        (self.measured,) = self.temperature.plot([], [], color=FORCE, linewidth=1.1, label="kinetic temperature")
         (self.target,) = self.temperature.plot([], [], "--", color=MUTED, linewidth=1.1, label="thermostat")
         (self.mean,) = self.temperature.plot([], [], color=INK, linewidth=1.4, label="mean so far")
         for axes in (self.energy, self.temperature):
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            legend = axes.legend(loc="lower right", ncols=3, fontsize=8, frameon=False, bbox_to_anchor=(1.01, 0.98))
-            for text in legend.get_texts():
-                text.set_color(INK)
+            legend(axes, loc="lower right", ncols=3, bbox_to_anchor=(1.01, 0.98))
         self.end, self._until = end, 0.0
         self._reached: set[Axes] = set()
-        self.live = LiveFigure(figure, [*self.lines.values(), self.warmth, self.target, self.mean])
+        self.live = LiveFigure(figure, [*self.lines.values(), self.measured, self.target, self.mean])
 
-    def picture(self, motion: AdjustableRun, failed: bool = False) -> bytes:
+    def picture(self, run: AdjustableRun, failed: bool = False) -> bytes:
         """PNG of the run so far; where it has `failed`, a red line marks the end."""
-        rows = np.array(list(motion.rows), dtype=float)
-        time, scale = rows[:, 1], 1e3 / motion.state.system.numbers.numel()
+        rows = np.array(list(run.rows), dtype=float)
+        time, scale = rows[:, 1], 1e3 / run.state.system.numbers.numel()
         potential, kinetic = rows[:, 2] - rows[0, 2], rows[:, 3]
         curves = {"total": potential + kinetic, "potential": potential, "kinetic": kinetic}
         kept = slice(None, None, max(1, len(rows) // SHOWN))
         for name, line in self.lines.items():
             line.set_data(time[kept], scale * curves[name][kept])
-        self.warmth.set_data(time[kept], rows[kept, 5])
+        self.measured.set_data(time[kept], rows[kept, 5])
         self.target.set_data(time[kept], rows[kept, 6])
         self.mean.set_data(time[kept], (np.cumsum(rows[:, 5]) / np.arange(1, len(rows) + 1))[kept])
         self._grow(time[-1])

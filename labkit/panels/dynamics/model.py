@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,18 +22,23 @@ from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
 from labkit.panels.dynamics.summary import table_of
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.model import PanelModel
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell rescaling"
 
 
-class DynamicsModel(Model):
+class DynamicsModel(PanelModel):
     """Parameters of a run, and the AdjustableRun they lead to as `results`.
 
     All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
     velocities, `go_on` where the last run ended.
     """
+
+    title = "Molecular dynamics"
+    hint = "Change temperature or timestep while it runs. Continue starts where the last run ended, Run starts again."
+    continue_hint = "Start where the last run ended"
 
     potential = p(Text(), "basic", "potential", options=[])
     ensemble = p(Text(NVE), "basic", "ensemble", options=[NVE, LANGEVIN, CSVR, NPT])
@@ -56,26 +60,17 @@ class DynamicsModel(Model):
         self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
         self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
         self.potential = next(iter(self.potentials))
-        self._going_on, self._figure, self._started = False, None, None
+        self._figure, self._started = None, None
 
     @property
     def log(self) -> pd.DataFrame:
         """Energies [eV], temperatures [K] and volume [Å^3] by step."""
-        return self._found().log
+        return self.found().log
 
     @property
     def trajectory(self) -> list[Atoms]:
         """Frames on the way, with velocities, energies and forces."""
-        return self._found().trajectory
-
-    def go_on(self) -> Job:
-        """As `run`, from where the last run ended."""
-        self._found()
-        self._going_on = True
-        try:
-            return self.run()
-        finally:
-            self._going_on = False
+        return self.found().trajectory
 
     def integrator(self) -> Integrator:
         """That of the parameters as they are now; raises LabkitError for what makes no sense."""
@@ -111,15 +106,15 @@ class DynamicsModel(Model):
             raise LabkitError(f"timestep is {self.dt:g} fs, expected a positive number such as 0.5")
         if self.potential not in self.potentials:
             raise LabkitError(f"potential is {self.potential!r}, expected one of {', '.join(self.potentials)}")
-        if not self._going_on:
+        if not self.continuing:
             self._started = None  # of this run from now on
-            motion, self._started = AdjustableRun(self.begin(), every=self.every()), self.started
+            run, self._started = AdjustableRun(self.begin(), every=self.every()), self.started
         elif self.potential == self.started[0]:
-            motion = self.results
+            run = self.results
         else:
             raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
-        self._figure = DynamicsFigure(motion.time + self.steps * self.dt)
-        return Job(run_in_blocks, motion, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+        self._figure = DynamicsFigure(run.time + self.steps * self.dt)
+        return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
@@ -136,40 +131,31 @@ class DynamicsModel(Model):
     def code(self) -> str:
         return dynamics_script(self)
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
+    def outputs(self, result: AdjustableRun) -> dict[str, bytes]:
         files = {
             "run.csv": self.log.to_csv().encode(),
-            "run.extxyz": extxyz(self.results.frames),
-            "start.extxyz": extxyz(self.results.frames[:1]),
+            "run.extxyz": extxyz(list(result.frames)),
+            "start.extxyz": extxyz(result.frames[:1]),
         }
         potential = self.potentials[self.started[0]]
         if isinstance(potential, GapModel):
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "potential.safetensors"
-                potential.save(path, uncertainty=False)
-                files[path.name] = path.read_bytes()
+            name = "potential.safetensors"
+            files[name] = file_bytes(lambda path: potential.save(path, uncertainty=False), name)
         return files
 
-    def _found(self) -> AdjustableRun:
-        if self.results is None:
-            raise LabkitError("nothing has run yet; press Run first")
-        return self.results
-
-    def _follow(self, job: Job) -> None:
+    def _update(self, job: Job) -> None:
         if job is self.job and job.error is not None and job.result is self.results and self.results is not None:
             self.present(self.results)  # once more, with the mark of the end
-        super()._follow(job)
+        super()._update(job)
 
 
 def extxyz(frames: list[State]) -> bytes:
     """Frames of one system as extended XYZ, in full precision."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.extxyz"
+
+    def write(path: Path) -> None:
         writer = ExtXyz(path, every=1)
-        for state in list(frames):
-            if writer.run is None:
-                writer.start(Run(state, None, None, 1.0))
+        writer.start(Run(frames[0], None, None, 1.0))
+        for state in frames:
             writer(state, Evaluation(energy=state.energy, forces=state.forces))
-        return path.read_bytes() if frames else b""
+
+    return file_bytes(write, "run.extxyz") if frames else b""

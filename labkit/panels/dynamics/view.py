@@ -10,7 +10,6 @@ import pandas as pd
 from ase import Atoms
 
 from labkit.base import Potential
-from labkit.jobs import Job
 from labkit.panels.dynamics.model import DynamicsModel
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.structure.view import StructurePanel
@@ -21,8 +20,8 @@ SHOWN = 0.4  # s between two frames on the screen
 class DynamicsPanel(Panel):
     """Molecular dynamics of one structure: `DynamicsPanel(model, atoms)`, or of several potentials by name.
 
-    Ensemble, temperature and timestep may be turned while it runs. Continue goes on where the last run ended, Run
-    begins anew. `panel.log` is a table, `panel.trajectory` a list of ase.Atoms.
+    Ensemble, temperature and timestep may be changed while it runs. Continue starts where the last run ended, Run
+    starts again. `panel.log` is a table, `panel.trajectory` a list of ase.Atoms.
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap
@@ -35,23 +34,13 @@ class DynamicsPanel(Panel):
     20
     """
 
-    title = "Molecular dynamics"
-    hint = "Turn temperature or timestep while it runs. Continue goes on where it ended, Run begins anew."
-    groups = ("basic", "advanced")
+    model_type = DynamicsModel
 
     def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
-        model = DynamicsModel(potentials, atoms)
-        self.structure = StructurePanel(model.atoms, growing=True, height="260px")
-        self.continue_button = widgets.Button(
-            description="Continue", icon="step-forward", tooltip="Go on where the last run ended", disabled=True
-        )
-        self.continue_button.layout.width = "100px"
-        self.continue_button.on_click(lambda _: self._press(model.go_on))
-        self._shown = 0.0
-        super().__init__(model)
-        model.observe(self._show_atoms, "results")
-        model.observe(lambda _: self.code.refresh(), "status")
-        model.observe(self._show_end, "status")
+        self._drawn_at = 0.0
+        super().__init__(potentials, atoms)
+        self.model.observe(self._show_atoms, "results")
+        self.model.observe(self._show_end, "status")
 
     @property
     def log(self) -> pd.DataFrame:
@@ -61,37 +50,28 @@ class DynamicsPanel(Panel):
     def trajectory(self) -> list[Atoms]:
         return self.model.trajectory
 
-    def go_on(self) -> Job:
-        return self.model.go_on()
-
-    def _buttons(self) -> list[widgets.Widget]:
-        return [self.run_button, self.stop_button, self.continue_button]
-
     def _settings(self) -> widgets.Widget:
+        self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")
         basic = self.controls("basic")
         shown = basic if len(self.model.potentials) > 1 else basic[1:]  # no choice of one
         return widgets.VBox([*shown, fold("Advanced", self.controls("advanced")), self.structure])
 
-    def _show_state(self, _: object = None) -> None:
-        super()._show_state()
-        self.continue_button.disabled = self.run_button.disabled or self.model.results is None
-
     def _show_atoms(self, change: dict) -> None:
-        """The present atoms, at a modest rate; a run that begins anew empties what can be scrolled through."""
-        motion, before = change["new"], change["old"]
+        """The present atoms, at most every SHOWN seconds; a new run removes the frames of the one before."""
+        run, before = change["new"], change["old"]
         view = self.structure.model
-        if before is None or motion.rows is not before.rows:
+        if before is None or run.rows is not before.rows:
             view.begin(self.model.atoms)
-        elif time.monotonic() - self._shown < SHOWN:
+        elif time.monotonic() - self._drawn_at < SHOWN:
             return
         self._show_last()
 
     def _show_end(self, change: dict) -> None:
-        """The last atoms of a run, however short after those before."""
+        """The last atoms of a run."""
         if change["new"] in ("done", "stopped", "failed") and self.model.results is not None:
             self._show_last()
 
     def _show_last(self) -> None:
         state = self.model.results.state
-        self._shown = time.monotonic()
+        self._drawn_at = time.monotonic()
         self.structure.model.append(state.to_atoms()[0])

@@ -8,15 +8,20 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+TRAITS = {bool: traitlets.Bool, int: traitlets.Int, float: traitlets.Float, str: traitlets.Unicode}
 
-def parameter(trait: traitlets.TraitType, group: str, label: str, unit: str = "", **how: Any) -> traitlets.TraitType:
-    """Tag a trait with what its control needs.
+
+def parameter(
+    default: traitlets.TraitType | bool | int | float | str, group: str, label: str, unit: str = "", **how: Any
+) -> traitlets.TraitType:
+    """A trait with what its control needs; a plain default gives a trait of its type.
 
     group  which controls it stands with
     how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `live=True` for one that tells while
            it is dragged, `options=[...]` for a choice, `help` for a tooltip; none of them: a field to type in, which
            takes any number (the physics checks it)
     """
+    trait = default if isinstance(default, traitlets.TraitType) else TRAITS[type(default)](default)
     return trait.tag(group=group, label=label, unit=unit, how=how)
 
 
@@ -25,6 +30,11 @@ def parameters(model: traitlets.HasTraits, group: str | None = None) -> list[str
     own = {name: trait for cls in reversed(type(model).__mro__) for name, trait in vars(cls).items()}
     tagged = {name: t.metadata for name, t in own.items() if isinstance(t, traitlets.TraitType) and "how" in t.metadata}
     return [name for name, tags in tagged.items() if group is None or tags["group"] == group]
+
+
+def groups(model: traitlets.HasTraits) -> list[str]:
+    """The groups of the parameters, in the order of the parameters."""
+    return list(dict.fromkeys(model.traits()[name].metadata["group"] for name in parameters(model)))
 
 
 def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:

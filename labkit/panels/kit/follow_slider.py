@@ -1,4 +1,4 @@
-"""Work that follows a slider: done for its latest place, never for those it has left."""
+"""Work that follows a slider: done for its latest position, skipped for earlier ones."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from labkit.errors import LabkitError, Stopped
 from labkit.jobs import Job
 
 
-class Latest(Progress):
-    """Call `work()` in a job after the last `ask()`, when `delay` seconds have brought no other.
+class FollowSlider(Progress):
+    """Call `work()` in a job after the last `ask()`, once `delay` seconds have passed without another.
 
-    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Work that
-    takes long can be given this object as its progress: it ends, by Stopped, when there is something newer to do.
+    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Long
+    work can be given this object as its progress: it ends, by Stopped, when there is a newer request.
 
     >>> seen = []
-    >>> latest = Latest(lambda: seen.append(1), "example", print, delay=0.05)
-    >>> latest.ask(), latest.ask(), latest.settle(5), seen
+    >>> follower = FollowSlider(lambda: seen.append(1), "example", print, delay=0.05)
+    >>> follower.ask(), follower.ask(), follower.settle(5), seen
     (None, None, None, [1])
     """
 
@@ -42,7 +42,7 @@ class Latest(Progress):
         return self._asked.is_set()
 
     def settle(self, timeout: float) -> None:
-        """Wait until the latest is done; raises what failed, TimeoutError after `timeout` seconds."""
+        """Wait until the latest request is done; raises what failed, TimeoutError after `timeout` seconds."""
         end = time.monotonic() + timeout
         while self.job is not None:
             job = self.job

@@ -19,6 +19,11 @@ def hint(text: str) -> str:
     return f"<div class='labkit-hint'>{escape(text)}</div>" if text else ""
 
 
+def bold(text: str) -> str:
+    """The heading of a group of controls."""
+    return f"<div class='labkit-hint'><b>{escape(text)}</b></div>"
+
+
 def state(status: str, fraction: float, eta: float | None) -> str:
     """Where the work is, as in "running · 40 % · 12 s left"."""
     parts = [status]

@@ -23,7 +23,7 @@ class LiveFigure:
         self._background = None
 
     def freeze(self) -> None:
-        """Draw anew what stands still, at the next picture: to be called after a change of limits or still artists."""
+        """Draw the background again at the next picture; call it after a change of limits or still artists."""
         self._background = None
 
     def png(self) -> bytes:

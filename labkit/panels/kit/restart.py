@@ -1,26 +1,27 @@
-"""A job that begins anew when a parameter moves, in place of the one that runs."""
+"""A model whose job restarts when a parameter changes."""
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.model import PanelModel
 
 
-class Anew(Model):
-    """A Model with `anew()`: after the first Run, run with the parameters as they are now, stopping what runs.
+class RestartOnChange(PanelModel):
+    """A PanelModel with `restart()`: after the first Run, run with the present parameters in place of what runs.
 
-    `waiting` is true from then until the stopped job has made room for the next.
+    `waiting` is true from then until the stopped job has ended.
     """
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self.waiting = False
 
-    def anew(self) -> None:
+    def restart(self) -> None:
         with self._lock:
             if self.job is None:
                 return  # not before the first Run
@@ -30,8 +31,19 @@ class Anew(Model):
                 return
         self._start()
 
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until everything requested is computed and drawn; raises what failed."""
+        end = time.monotonic() + timeout
+        while True:
+            super().settle(max(end - time.monotonic(), 0.0))  # a follower may start a job
+            job = self.job
+            if job is not None:
+                job.wait(max(end - time.monotonic(), 0.0))
+            if job is self.job and not (self.waiting or any(follower.busy for follower in self.followers)):
+                return
+
     def _start(self) -> None:
-        if isinstance(self.job.error, LabkitError):  # stood in red, and is being mended: finish() need not raise it
+        if isinstance(self.job.error, LabkitError):  # it was shown, and this run replaces it: finish() need not raise
             with suppress(LabkitError, TimeoutError):
                 self.job.wait(0)
         try:
@@ -39,11 +51,11 @@ class Anew(Model):
         except LabkitError as error:
             self.message = str(error)
 
-    def _follow(self, job: Job) -> None:
+    def _update(self, job: Job) -> None:
         if job is not self.job:
-            return  # the last word of one that was replaced
+            return  # the last notice of a job that was replaced
         if self.waiting and job.status != "running":
             self.waiting = False
             self._start()
         else:
-            super()._follow(job)
+            super()._update(job)

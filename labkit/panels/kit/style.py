@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.legend import Legend
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
 FORCE = "#2a7f62"
+SET_NAMES, SET_COLOURS = {"train": "training", "valid": "validation"}, {"train": TRAIN, "valid": VALID}
 INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
 DPI = 150  # drawn at 1.5 times the size on screen, which stays sharp on fine displays
 
@@ -70,6 +75,11 @@ def dress(axes: Axes, xlabel: str, ylabel: str, title: str = "") -> Axes:
     return axes
 
 
+def legend(axes: Axes, *artists: Any, **options: Any) -> Legend:
+    """A legend in labkit's look; arguments are those of Axes.legend."""
+    return axes.legend(*artists, **{"fontsize": 8, "frameon": False, "labelcolor": INK, **options})
+
+
 def log_ticks(axis: Axis, low: float, high: float) -> None:
     """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 where there are few."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
@@ -77,6 +87,19 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
+
+
+def log_ticks_at(axis: Axis, ticks: Sequence[float], low: float, high: float) -> None:
+    """A logarithmic axis from `low` to `high` with those of the `ticks` that lie on it, as plain numbers."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def notebook_image(figure: Figure, width: int = 760) -> Image:
+    """The figure as the last line of a cell, `width` pixels wide."""
+    return Image(to_png(figure), width=width)
 
 
 def to_png(figure: Figure) -> bytes:

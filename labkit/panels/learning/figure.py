@@ -7,14 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from labkit.errors import LabkitError
 from labkit.gap.learning import LearningCurve
-from labkit.panels.kit.style import BAD, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
-from labkit.panels.train.figure import NAMES
+from labkit.panels.kit.style import (
+    BAD,
+    MUTED,
+    SET_COLOURS,
+    SET_NAMES,
+    dress,
+    legend,
+    log_ticks,
+    log_ticks_at,
+    new_figure,
+)
 
-COLOURS = {"train": TRAIN, "valid": VALID}
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
 
 
@@ -25,7 +32,7 @@ def learning_figure(curve: LearningCurve, sizes: list[int], guesses: Mapping[str
     """
     figure = new_figure(7.6, 4.0)
     summary = curve.summary()
-    shown = [q for q in UNIT if any((which, q) in summary.index.droplevel("size") for which in COLOURS)]
+    shown = [q for q in UNIT if any((which, q) in summary.index.droplevel("size") for which in SET_COLOURS)]
     for axes, quantity in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         _curve(axes, curve, quantity, sizes, guesses.get(quantity, 0.0), at)
     return figure
@@ -35,14 +42,14 @@ def _curve(axes: Axes, curve: LearningCurve, quantity: str, sizes: list[int], gu
     summary = curve.summary()
     dress(axes, "training frames", f"RMSE [{UNIT[quantity]}]", quantity.capitalize())
     seen = [guess] if guess else []
-    for which, colour in COLOURS.items():
+    for which, colour in SET_COLOURS.items():
         if (which, quantity) not in summary.index.droplevel("size"):
             continue
         found = summary.loc[(which, quantity)]
         seen += [*(found["rmse"] - found["spread"]), *(found["rmse"] + found["spread"])]
         axes.errorbar(
             found.index, found["rmse"], found["spread"], fmt="o-", color=colour, markersize=5, linewidth=1.5, capsize=3,
-            label=NAMES[which],
+            label=SET_NAMES[which],
         )  # fmt: skip
     seen += _law(axes, curve, quantity, sizes)
     if guess:
@@ -50,14 +57,8 @@ def _curve(axes: Axes, curve: LearningCurve, quantity: str, sizes: list[int], gu
     positive = [x for x in seen if x > 0]
     log_ticks(axes.yaxis, min(positive) / 1.25, max(positive) * 1.25)
     ticks = sorted({*sizes, at}) if guess else sizes
-    axes.set_xscale("log")
-    axes.set_xlim(min(ticks) / 1.3, max(ticks) * 1.3)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    legend = axes.legend(fontsize=8, frameon=False)
-    for text in legend.get_texts():
-        text.set_color(INK)
+    log_ticks_at(axes.xaxis, ticks, min(ticks) / 1.3, max(ticks) * 1.3)
+    legend(axes)
 
 
 def _law(axes: Axes, curve: LearningCurve, quantity: str, sizes: list[int]) -> list[float]:

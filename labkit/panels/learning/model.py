@@ -16,11 +16,11 @@ from labkit.gap.learning import LearningCurve, curve_fingerprint
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
+from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.learning.figure import UNIT, learning_figure
-from labkit.panels.learning.script import learning_script
 from labkit.panels.learning.summary import more_data, table_of, verdict
-from labkit.panels.train.figure import NAMES
 from labkit.panels.train.model import terms_of
 from labkit.runs import Run, runs
 
@@ -31,11 +31,15 @@ Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("cutoff", "n_max", "l_max", "n_sparse")
 
 
-class LearningModel(Model):
+class LearningModel(PanelModel):
     """Parameters of a learning curve, and the LearningCurve they lead to as `results`.
 
     guess_energy, guess_forces  what the learner expects of `at` frames; 0: no guess; `locked` once the curve has begun
     """
+
+    title = "Learning curve"
+    hint = "How does the error fall as frames are added? Say what you expect, then press Run."
+    open_groups = 2
 
     guess_energy = p(Float(), "guess", "energy RMSE", "meV/atom", range=(0.0, 10.0, 0.1), help="0: no guess")
     guess_forces = p(Float(), "guess", "force RMSE", "meV/Å", range=(0.0, 300.0, 1.0), help="0: no guess")
@@ -54,6 +58,7 @@ class LearningModel(Model):
         train: Dataset,
         valid: Dataset | None = None,
         config: GapConfig | None = None,
+        *,
         sizes: list[int] | None = None,
         client: Client | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -69,7 +74,7 @@ class LearningModel(Model):
         self.sigma_energy, self.sigma_force = self.base.sigma_energy, self.base.sigma_force or 0.05
         halves = [n for n in (len(train) // 8, len(train) // 4, len(train) // 2, len(train)) if n]
         self.sizes = ", ".join(map(str, sizes or dict.fromkeys(halves)))
-        self._noted: set[tuple[int, int]] = set()
+        self._recorded: set[tuple[int, int]] = set()
         self.observe(self._unlock, [*parameters(self, "curve"), *parameters(self, "settings")])
 
     @property
@@ -108,7 +113,7 @@ class LearningModel(Model):
         if self.repeats < 1:
             raise LabkitError(f"repeats is {self.repeats}, expected 1 or more")
         self.locked = True
-        self._noted = set()
+        self._recorded = set()
         options: dict[str, Any] = {"sizes": counts, "repeats": self.repeats, "client": self.client}
         return Job(
             LearningCurve.grow, self.train, config, self.valid, **options, name="learning curve",
@@ -132,35 +137,43 @@ class LearningModel(Model):
         self.table = table_of(result)
         words = [verdict(result, guesses, self.at), more_data(result), *result.notes]
         self.note = "\n".join(word for word in words if word)
-        for fit in result.seconds.keys() - self._noted:
-            self._note_down(result, fit)
+        for fit in result.seconds.keys() - self._recorded:
+            self._record(result, fit)
 
     def code(self) -> str:
-        return learning_script(self)
+        script, config, known = Script(), self.config(), self.valid is not None
+        script.use("labkit.gap.learning", "LearningCurve")
+        script.frames("train", self.train, len(self.train))
+        if known:
+            script.frames("valid", self.valid)
+        script.add(f"config = {script.call(config)}")
+        options = f"{', valid' if known else ''}, sizes={self.counts()}, repeats={self.repeats}"
+        script.add(f"curve = LearningCurve.build(train, config{options})", "print(curve.summary())")
+        script.add(*(["print(curve.law())"] if known else []))
+        script.add('open("learning_curve.csv", "w").write(curve.to_csv())')
+        return script.text()
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
-        settings = self.results.settings.text().encode()
-        csv = self.results.to_csv().encode()
+    def outputs(self, result: LearningCurve) -> dict[str, bytes]:
+        settings = result.settings.text().encode()
+        csv = result.to_csv().encode()
         return {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
 
     def _unlock(self, _: object) -> None:
         if self.status not in ("running", "stopping"):
             self.locked = False
 
-    def _note_down(self, curve: LearningCurve, fit: tuple[int, int]) -> None:
+    def _record(self, curve: LearningCurve, fit: tuple[int, int]) -> None:
         """A row for the tray."""
-        self._noted.add(fit)
+        self._recorded.add(fit)
         size, repeat = fit
         mine = curve.table[(curve.table["size"] == size) & (curve.table["repeat"] == repeat)]
         errors = mine.set_index(["set", "quantity"]).drop(columns=["size", "repeat", "log_evidence"])
         summary = curve.summary()
         curves = {
-            f"training frames -> {NAMES[which]} {quantity} RMSE [{UNIT[quantity]}]": (
+            f"training frames -> {SET_NAMES[which]} {quantity} RMSE [{UNIT[quantity]}]": (
                 summary.loc[(which, quantity)].index.tolist(), summary.loc[(which, quantity), "rmse"].tolist()
             )
-            for which in NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
+            for which in SET_NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
         }  # fmt: skip
         run = Run(
             f"learning curve, repeat {repeat + 1}", curve.settings, errors, float(mine["log_evidence"].iloc[0]),

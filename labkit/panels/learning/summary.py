@@ -9,22 +9,22 @@ import numpy as np
 from labkit.errors import LabkitError
 from labkit.gap.learning import LearningCurve
 from labkit.panels.kit import html
+from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.learning.figure import UNIT
-from labkit.panels.train.figure import NAMES
 
 
 def table_of(curve: LearningCurve) -> str:
     """Mean RMSE over the repeats, and their standard deviation, as HTML."""
     summary = curve.summary()
     there = summary.index.droplevel("size").unique()
-    columns = [(which, quantity) for quantity in UNIT for which in NAMES if (which, quantity) in there]
+    columns = [(which, quantity) for quantity in UNIT for which in SET_NAMES if (which, quantity) in there]
     sizes = sorted(curve.table["size"].unique())
     rows = []
     for size in sizes:
         cells = [summary.loc[(*column, size)] for column in columns]
         spreads = [f" ± {cell['spread']:.2g}" if cell["fits"] > 1 else "" for cell in cells]
         rows.append([str(size), *(f"{cell['rmse']:.3g}{spread}" for cell, spread in zip(cells, spreads, strict=True))])
-    head = ["frames", *(f"{NAMES[which]} {quantity} [{UNIT[quantity]}]" for which, quantity in columns)]
+    head = ["frames", *(f"{SET_NAMES[which]} {quantity} [{UNIT[quantity]}]" for which, quantity in columns)]
     return html.table(head, rows)
 
 

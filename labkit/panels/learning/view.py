@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 import traitlets
 
-from labkit.datasets import Dataset
-from labkit.gap import GapConfig
 from labkit.panels.kit import html
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.learning.model import LearningModel
 
 if TYPE_CHECKING:
-    from distributed import Client
+    pass
 
 
 class LearningCurvePanel(Panel):
     """Fits to more and more frames, drawn as they come: `LearningCurvePanel(train, valid)` ends a cell.
 
     First set what you expect at the largest size; the panel draws it beside the truth. Stop keeps what there is, Run
-    goes on from it, also in another kernel. Fits run on the workers of a dask `client` where one is given.
+    resumes from it, also in another kernel. Fits run on the workers of a dask `client` where one is given.
 
     >>> import labkit
     >>> from labkit.gap import GapConfig, Soap
@@ -34,21 +31,7 @@ class LearningCurvePanel(Panel):
     12
     """
 
-    title = "Learning curve"
-    groups = ("guess", "curve", "settings")
-
-    def __init__(
-        self,
-        train: Dataset,
-        valid: Dataset | None = None,
-        config: GapConfig | None = None,
-        *,
-        sizes: list[int] | None = None,
-        client: Client | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.hint = "How does the error fall as frames are added? Say what you expect, then press Run."
-        super().__init__(LearningModel(train, valid, config, sizes, client, checkpoint))
+    model_type = LearningModel
 
     def _settings(self) -> widgets.Widget:
         guess = self.controls("guess")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from labkit.mobility import Estimate, Mobility
 from labkit.mobility.repeated_releases import LagEstimates
 from labkit.mobility.tweezers import of_pair
-from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, legend, log_ticks, new_figure
 
 COLOURS = (INK, TRAIN, VALID)
 LABELS = ("itself", "other, along", "other, across")
@@ -48,7 +48,7 @@ def _distances(axes: Axes, view: LagEstimates, radius: float, truth: Mobility | 
     top = scale * max([float(e.value[0] + 2 * e.error[0]) for _, e in view.bins], default=1.0)
     low = scale * min([float((e.value - e.error).min()) for _, e in view.bins], default=0.0)
     axes.set_ylim(min(-0.04 * top, 1.1 * low), 1.45 * top)
-    _legend(axes, 3)
+    legend(axes, loc="upper right", ncols=3)
 
 
 def _lags(axes: Axes, view: LagEstimates, radius: float, truth: Mobility | None) -> None:
@@ -65,14 +65,9 @@ def _lags(axes: Axes, view: LagEstimates, radius: float, truth: Mobility | None)
     log_ticks(axes.xaxis, 0.7 * min(lags), 1.4 * max(lags))
     axes.set_xticks(lags, [f"{lag:g}" for lag in lags])
     axes.set_ylim(0, 1.45 * scale * max(float(e.value[0]) for e in view.overall.values()))
-    _legend(axes, 2)
+    legend(axes, loc="upper right", ncols=2)
 
 
 def _bars(axes: Axes, x: list[float], found: list[Estimate], k: int, scale: float, colour: str, label: str) -> None:
     value, error = ([scale * float(getattr(e, name)[k]) for e in found] for name in ("value", "error"))
     axes.errorbar(x, value, error, fmt="o", color=colour, markersize=3.5, linewidth=1.2, capsize=2, label=label)
-
-
-def _legend(axes: Axes, columns: int) -> None:
-    for text in axes.legend(loc="upper right", fontsize=8, frameon=False, ncols=columns).get_texts():
-        text.set_color(INK)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from pathlib import Path
 
 import traitlets
 
@@ -14,9 +12,9 @@ from labkit.mobility import Active, Mobility, Passive, save_mobility
 from labkit.mobility.repeated_releases import PAIRS, RepeatedReleases, release_pairs
 from labkit.mobility.tweezers import LAGS, Tweezers
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.follow_slider import Latest
+from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.model import PanelModel
 from labkit.panels.mobility.figure import mobility_figure
 from labkit.panels.mobility.script import mobility_script
 from labkit.panels.mobility.summary import table_of
@@ -26,11 +24,18 @@ Bool, Float, Int, Text = traitlets.Bool, traitlets.Float, traitlets.Int, traitle
 WATCHED, PUSHED = "passive: watched", "active: pushed"
 
 
-class MobilityModel(Model):
+class MobilityModel(PanelModel):
     """Parameters of the experiment, and the RepeatedReleases it leads to as `results`.
 
-    All lags are kept: `lag` and `theory` count at once, also after the run. `run` begins anew, `go_on` adds pairs.
+    All lags are kept: `lag` and `theory` count at once, also after the run. `run` starts again, `go_on` adds pairs.
     """
+
+    title = "Two colloids in a fluid"
+    hint = (
+        "Tweezers release pairs, a camera records how far they have moved after the lag, and the tweezers catch them "
+        "again. Choose the lag before, during or after the run."
+    )
+    continue_hint = "Release more pairs"
 
     way = p(Text(WATCHED), "basic", "way", options=[WATCHED, PUSHED])
     lag = p(Int(320), "basic", "lag", "ps", options=[round(1e-3 * lag) for lag in LAGS], help="from start to picture")
@@ -46,23 +51,14 @@ class MobilityModel(Model):
     def __init__(self, fluid: Mobility, radius: float, temperature: float = 300.0) -> None:
         super().__init__()
         self.fluid, self.radius, self.temperature = fluid, radius, temperature
-        self._going_on, self._drawing = False, threading.Lock()
-        self._again = Latest(self._show_again, "mobility figure", self._complain)
+        self._drawing = threading.Lock()
+        self._again = self.follow(self._show_again, "mobility figure")
         self.observe(lambda _: self._again.ask() if self.results is not None else None, ["lag", "theory"])
 
     @property
     def data(self) -> Active | Passive:
         """What was seen at the present lag. Raises LabkitError before the first run."""
-        return self._found().sightings.data(1e3 * self.lag)
-
-    def go_on(self) -> Job:
-        """As `run`, with the pairs of before and these."""
-        self._found()
-        self._going_on = True
-        try:
-            return self.run()
-        finally:
-            self._going_on = False
+        return self.found().sightings.data(1e3 * self.lag)
 
     def tweezers(self) -> Tweezers:
         """The experiment of the present parameters. Raises LabkitError for what makes no sense."""
@@ -75,7 +71,7 @@ class MobilityModel(Model):
         return Tweezers(self.fluid, self.temperature, near, far, force, self.blur, PAIRS)
 
     def make_job(self) -> Job:
-        tweezers, old = self.tweezers(), self.results if self._going_on else None
+        tweezers, old = self.tweezers(), self.results if self.continuing else None
         if self.releases < 1:
             raise LabkitError(f"pairs let go: {self.releases}; expected {PAIRS} or more")
         if 1e3 * self.lag not in LAGS:
@@ -85,10 +81,6 @@ class MobilityModel(Model):
         start = RepeatedReleases(tweezers, 1000 * self.seed) if old is None else old
         batches = -(-self.releases // PAIRS)
         return Job(release_pairs, start, batches, lambda: 1e3 * self.lag if self.learn else None, name="mobility")
-
-    def settle(self, timeout: float = 30.0) -> None:
-        """Wait until the latest lag is drawn."""
-        self._again.settle(timeout)
 
     def present(self, result: RepeatedReleases) -> None:
         if result.sightings is None:
@@ -109,21 +101,11 @@ class MobilityModel(Model):
         table = found.at(1e3 * self.lag).table
         files = {"mobility.csv": table.to_csv(index=False).encode(), "mobility.png": self.picture}
         if found.learned is not None:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "mobility.safetensors"
-                about = {"pairs": found.sightings.pairs, "lag_fs": found.learned_at}
-                save_mobility(found.learned, path, about)
-                files[path.name] = path.read_bytes()
+            about = {"pairs": found.sightings.pairs, "lag_fs": found.learned_at}
+            name = "mobility.safetensors"
+            files[name] = file_bytes(lambda path: save_mobility(found.learned, path, about), name)
         return files
-
-    def _found(self) -> RepeatedReleases:
-        if self.results is None:
-            raise LabkitError("no pair was let go yet; press Run first")
-        return self.results
 
     def _show_again(self) -> None:
         self.message = ""
-        self.present(self._found())
-
-    def _complain(self, error: LabkitError) -> None:
-        self.message = str(error)
+        self.present(self.found())

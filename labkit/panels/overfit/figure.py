@@ -9,10 +9,20 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.gap.scan_design import ScanDesign, ScanFit
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
-from labkit.panels.train.figure import NAMES, SHOWN
+from labkit.panels.kit.style import (
+    FORCE,
+    INK,
+    MUTED,
+    SET_COLOURS,
+    SET_NAMES,
+    TRAIN,
+    dress,
+    legend,
+    log_ticks,
+    new_figure,
+)
+from labkit.panels.train.figure import SHOWN, points
 
-COLOURS = {"train": TRAIN, "valid": VALID}
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
 SIGMA_UNIT = {"sigma_energy": "eV/√atom", "sigma_force": "eV/Å"}
 WIDE = 2.0  # standard deviations that the band of the scan shows
@@ -41,7 +51,7 @@ class OverfitFigure:
         """PNG of `point`; on the axes of a sweep the markers stand at `sigma`, if the sweep is of `name`."""
         scale = 1e3 if self.quantity == "energy" else 1.0
         for which, line in self.dots.items():
-            true, predicted = _values(point.predictions[which], self.quantity)
+            true, predicted = points(point.predictions[which], self.quantity)
             keep = slice(None, None, max(1, len(true) // SHOWN))
             line.set_data((true[keep] - self.centre) * scale, (predicted[keep] - self.centre) * scale)
         energy = point.energy - self.zero
@@ -69,9 +79,9 @@ class OverfitFigure:
         for which in ("train", "valid"):
             if (which, self.quantity) in table:
                 values = table[which, self.quantity]
-                self.error.plot(table.index, values, color=COLOURS[which], linewidth=1.4, label=NAMES[which])
-                self.marks[which] = self._mark(self.error, COLOURS[which])
-        drawn = pd.concat([table[which, self.quantity] for which in COLOURS if (which, self.quantity) in table])
+                self.error.plot(table.index, values, color=SET_COLOURS[which], linewidth=1.4, label=SET_NAMES[which])
+                self.marks[which] = self._mark(self.error, SET_COLOURS[which])
+        drawn = pd.concat([table[which, self.quantity] for which in SET_COLOURS if (which, self.quantity) in table])
         # a training error a thousand times smaller says no more than one a hundred times
         log_ticks(self.error.yaxis, max(drawn.min(), drawn.max() / 1e3) / 1.15, drawn.max() * 1.15)
         self._draw_optimum(table)
@@ -90,9 +100,7 @@ class OverfitFigure:
         if ("valid", self.quantity) in table:
             best = table["valid", self.quantity].idxmin()
             self.error.axvline(best, color=MUTED, linewidth=0.8, linestyle=":")
-        legend = self.error.legend(fontsize=8, frameon=False, loc="best")
-        for text in legend.get_texts():
-            text.set_color(INK)
+        legend(self.error, loc="best")
 
     def _mark(self, axes: Axes, colour: str):
         return axes.plot([], [], "o", color=colour, markersize=7, markeredgecolor="white", markeredgewidth=1.2)[0]
@@ -101,7 +109,7 @@ class OverfitFigure:
         design = self.design.design
         model = design.solve()
         sets = ("train",) if design.valid is None else ("train", "valid")
-        true = np.concatenate([_values(design.predictions(model, name), self.quantity)[0] for name in sets])
+        true = np.concatenate([points(design.predictions(model, name), self.quantity)[0] for name in sets])
         self.centre = float(np.nanmean(true)) if self.quantity == "energy" else 0.0
         scale = 1e3 if self.quantity == "energy" else 1.0
         reach = float(np.nanmax(np.abs(true - self.centre))) * scale * 1.12 or 1.0
@@ -114,14 +122,16 @@ class OverfitFigure:
         self.parity.yaxis.set_major_locator(MaxNLocator(5))
         size = 3.5 if self.quantity == "energy" else 1.8
         self.dots = {
-            name: self.parity.plot([], [], "o", markersize=size, color=COLOURS[name], alpha=0.55, markeredgewidth=0)[0]
+            name: self.parity.plot(
+                [], [], "o", markersize=size, color=SET_COLOURS[name], alpha=0.55, markeredgewidth=0
+            )[0]
             for name in reversed(sets)  # training points on top
         }
         self._moving += self.dots.values()
         for k, name in enumerate(reversed(self.dots)):
             self.parity.text(
-                0.04, 0.95 - 0.075 * k, f"● {NAMES[name]}", transform=self.parity.transAxes, fontsize=8,
-                color=COLOURS[name], va="top",
+                0.04, 0.95 - 0.075 * k, f"● {SET_NAMES[name]}", transform=self.parity.transAxes, fontsize=8,
+                color=SET_COLOURS[name], va="top",
             )  # fmt: skip
 
     def _draw_scan(self) -> None:
@@ -146,17 +156,7 @@ class OverfitFigure:
             [], [], "o", color=TRAIN, markersize=3.2, alpha=0.5, markeredgewidth=0, label="bonds in training frames"
         )
         self._moving += [self.band, self.curve, self.data]
-        legend = self.scan.legend(loc="upper right", fontsize=8, frameon=False)
-        for text in legend.get_texts():
-            text.set_color(INK)
-
-
-def _values(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and predictions: eV/atom, or eV/Å by component."""
-    true, predicted = found[f"{quantity}_true"], found[quantity]
-    if quantity == "energy":
-        return true / found["counts"], predicted / found["counts"]
-    return true.ravel(), predicted.ravel()
+        legend(self.scan, loc="upper right")
 
 
 def _rmse(errors: pd.DataFrame, which: str, quantity: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +18,9 @@ from labkit.gap.sweep import sweep
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.follow_slider import Latest
-from labkit.panels.kit.restart import Anew
+from labkit.panels.kit.restart import RestartOnChange
+from labkit.panels.kit.script import Script
 from labkit.panels.overfit.figure import OverfitFigure
-from labkit.panels.overfit.script import overfit_script
 from labkit.panels.overfit.summary import curves_of, table_of
 from labkit.panels.train.model import terms_of
 from labkit.runs import Run, runs
@@ -34,8 +32,15 @@ REST = 0.6  # s without a move, after which the sweep is made and the fit is wri
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
-class OverfitModel(Anew):
+class OverfitModel(RestartOnChange):
     """Parameters of a fit; a ScanDesign as `results`, the latest fit as `point`, a sweep of one sigma as `curve`."""
+
+    title = "Overfitting by slider"
+    hint = (
+        "A small sigma trusts every label; a large one lets smoothness win. The sigmas answer while they move; "
+        "the sliders below them compute the descriptors again."
+    )
+    open_groups = 3
 
     sigma_energy = p(Float(), "fit", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.05), log=True, live=True)
     sigma_force = p(Float(), "fit", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.05), log=True, live=True)
@@ -53,7 +58,12 @@ class OverfitModel(Anew):
     curve = traitlets.Any(None)
 
     def __init__(
-        self, train: Dataset, valid: Dataset | None = None, config: GapConfig | None = None, scan: Dataset | None = None
+        self,
+        train: Dataset,
+        valid: Dataset | None = None,
+        config: GapConfig | None = None,
+        *,
+        scan: Dataset | None = None,
     ) -> None:
         super().__init__()
         if len(train) == 0:
@@ -68,10 +78,10 @@ class OverfitModel(Anew):
         self.sigma_force = self.base.sigma_force or 0.05
         self.labels = BOTH if self.base.sigma_force is not None else ENERGIES
         self.shown = "forces" if self.labels == BOTH else "energy"
-        self._moved, self._figure, self._recorded = "", None, ""
+        self._last_moved, self._figure, self._recorded = "", None, ""
         self._drawing = threading.Lock()
-        self._fit = Latest(self._show_fit, "fit", self._complain)
-        self._rest = Latest(self._at_rest, "sweep", self._complain, delay=REST)
+        self._fit = self.follow(self._show_fit, "fit")
+        self._rest = self.follow(self._at_rest, "sweep", delay=REST)
         self.observe(self._move, ["sigma_energy", "sigma_force"])
         self.observe(lambda _: self._fit.ask() if self.results else None, ["shown"])
         self.observe(self._build, [*parameters(self, "data"), *parameters(self, "descriptor")])
@@ -79,7 +89,7 @@ class OverfitModel(Anew):
     @property
     def swept(self) -> str:
         """The sigma whose sweep is shown: the one moved last, or that of the labels there are most of."""
-        return self._moved or ("sigma_force" if self.labels == BOTH else "sigma_energy")
+        return self._last_moved or ("sigma_force" if self.labels == BOTH else "sigma_energy")
 
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
@@ -101,18 +111,6 @@ class OverfitModel(Anew):
             raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(self.train)}")
         return Job(scan_designs, self.data(), self.config(), self.valid, self.scan, name="overfitting")
 
-    def settle(self, timeout: float = 60.0) -> None:
-        """Wait until all that was asked for is built, drawn and swept; raises what failed."""
-        end = time.monotonic() + timeout
-        while True:
-            job = self.job
-            if job is not None:
-                job.wait(max(end - time.monotonic(), 0.0))
-            for latest in (self._fit, self._rest):
-                latest.settle(max(end - time.monotonic(), 0.0))
-            if job is self.job and not self.waiting and not self._fit.busy and not self._rest.busy:
-                return
-
     def present(self, result: ScanDesign) -> None:
         with self._drawing:
             self._figure = None
@@ -121,7 +119,24 @@ class OverfitModel(Anew):
         self._rest.ask()
 
     def code(self) -> str:
-        return overfit_script(self)
+        script, config = Script(), self.config()
+        others = {name: getattr(config, name) for name in RANGES if name != self.swept}
+        fixed = "".join(f", {name}={value:.4g}" for name, value in others.items() if value is not None)
+        low, high = RANGES[self.swept]
+        script.use("numpy", alias="np")
+        script.use("labkit.gap", "Design")
+        script.use("labkit.gap.sweep", "sweep")
+        script.frames("train", self.train, self.frames)
+        if self.noise:
+            script.use("labkit.datasets.faults", "with_noise")
+            script.add(f"train = with_noise(train, energy={self.noise / 1e3:.4g}, forces={self.noise / 50:.4g})")
+        if self.valid is not None:
+            script.frames("valid", self.valid)
+        script.add(f"config = {script.call(config)}")
+        script.add(f"design = Design.build(train, config{', valid=valid' if self.valid is not None else ''})")
+        script.add("print(design.errors(design.solve()))")
+        script.add(f'print(sweep(design, "{self.swept}", np.geomspace({low:g}, {high:g}, 25){fixed}))')
+        return script.text()
 
     def files(self) -> dict[str, bytes]:
         if self.point is None:
@@ -137,21 +152,18 @@ class OverfitModel(Anew):
         return {name: getattr(self, name) for name in RANGES}
 
     def _move(self, change: dict) -> None:
-        self._moved = change["name"]
+        self._last_moved = change["name"]
         if self.results is not None:
             self.message = ""
             self._fit.ask()
             self._rest.ask()
 
     def _build(self, change: dict) -> None:
-        """A slider of the data or the descriptor: begin anew, in place of what runs."""
+        """A slider of the data or the descriptor has moved: build the design again."""
         if change["name"] == "labels":
-            self._moved = ""
+            self._last_moved = ""
             self.shown = "forces" if self.labels == BOTH else "energy"
-        self.anew()
-
-    def _complain(self, error: LabkitError) -> None:
-        self.message = str(error)
+        self.restart()
 
     def _show_fit(self) -> None:
         """Solve, draw, and say the errors, for the sigmas as they are now."""
@@ -168,21 +180,21 @@ class OverfitModel(Anew):
     def _at_rest(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
         design, name, sigmas = self.results, self.swept, self._sigmas()
-        others = {key: value for key, value in sigmas.items() if key != name and self.labels == BOTH}
-        wanted = (id(design), name, tuple(others.values()))
-        if self.curve is None or self.curve.attrs.get("of") != wanted:
+        others = {other: value for other, value in sigmas.items() if other != name and self.labels == BOTH}
+        key = (id(design), name, tuple(others.values()))
+        if self.curve is None or self.curve.attrs.get("key") != key:
             low, high = RANGES[name]
             table = sweep(design.design, name, np.geomspace(low, high, 25), progress=self._rest, **others)
-            table.attrs["of"] = wanted
+            table.attrs["key"] = key
             with self._drawing:
                 self.curve = table
                 if self._figure is not None and self._figure.design is design:
                     self._figure.set_sweep(table)
             self._show_fit()
         if self.job is not None and self.job.status != "running" and design is self.job.result:  # not one on the way
-            self._note_down(design)
+            self._record(design)
 
-    def _note_down(self, design: ScanDesign) -> None:
+    def _record(self, design: ScanDesign) -> None:
         """A row for the tray, once for each place where the sliders came to rest."""
         point = self.point
         place = f"{point.model.config.text()} {design.design.train.hash} {design.n_frames}"

@@ -9,14 +9,14 @@ import pandas as pd
 from labkit.gap.bond_scan import BondScan
 from labkit.gap.scan_design import ScanDesign, ScanFit
 from labkit.panels.kit import html
+from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.overfit.figure import SIGMA_UNIT
-from labkit.panels.train.figure import NAMES
 
 
 def table_of(point: ScanFit, design: ScanDesign) -> str:
     """RMSE of both sets, the evidence and the time, as HTML."""
     rows = []
-    for which, label in NAMES.items():
+    for which, label in SET_NAMES.items():
         if which in point.errors.index.get_level_values(0):
             rmse = point.errors.loc[which, "rmse"]
             rows.append([label, *(f"{rmse[q]:.3g}" if q in rmse.index else "" for q in ("energy", "forces"))])

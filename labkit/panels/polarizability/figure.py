@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, log_ticks, log_ticks_at, new_figure
 from labkit.polarizability.split_design import SplitDesign, TensorFit
 
 DIAGONAL, OFF = ("xx", "yy", "zz"), ("xy", "xz", "yz")
@@ -73,15 +73,12 @@ class TensorFigure:
         deviations = self.truth.std(0)
         least = min(scene.sweep["valid", degree].min() for degree in PARTS) / 3  # a part has several components
         log_ticks(axes.yaxis, 0.4 * least, 1.6 * max(float(deviations.max()), least))
-        axes.set(xscale="log", xlim=(min(self.sizes) / 1.3, max(self.sizes) * 1.3))
-        axes.xaxis.set_major_locator(FixedLocator(self.sizes))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-        axes.xaxis.set_minor_locator(NullLocator())
+        log_ticks_at(axes.xaxis, self.sizes, min(self.sizes) / 1.3, max(self.sizes) * 1.3)
         lines = {}
         for name, colour, marker, size, face in LEARNING:
             style = {"linewidth": 0.0 if name == "yx" else 1.4, "markersize": size, "markerfacecolor": face}
             (lines[name],) = axes.plot([], [], marker=marker, color=colour, markeredgewidth=1.2, label=name, **style)
-        _legend(axes)
+        legend(axes, loc="lower left")
         return lines
 
     def _sweep(self, axes: Axes, scene: SplitDesign) -> tuple[dict, dict]:
@@ -98,10 +95,5 @@ class TensorFigure:
                 (lines[name, degree],) = axes.plot([], [], **how)
             edge = {"markeredgecolor": "white", "markeredgewidth": 1.2}
             (marks[degree],) = axes.plot([], [], "o", color=colour, markersize=8, **edge)
-        _legend(axes)
+        legend(axes, loc="lower left")
         return lines, marks
-
-
-def _legend(axes: Axes) -> None:
-    for text in axes.legend(fontsize=8, frameon=False, loc="lower left").get_texts():
-        text.set_color(INK)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -17,10 +14,11 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.follow_slider import Latest
-from labkit.panels.kit.restart import Anew
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.restart import RestartOnChange
+from labkit.panels.kit.script import Script
 from labkit.panels.polarizability.figure import TensorFigure
-from labkit.panels.polarizability.summary import table_of, tensor_script
+from labkit.panels.polarizability.summary import table_of
 from labkit.polarizability import Settings
 from labkit.polarizability.labels import Frames
 from labkit.polarizability.split_design import SplitDesign, TensorFit
@@ -31,7 +29,7 @@ REST = 0.4  # s without a move, after which the spread is computed, and the desi
 NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
-class PolarizabilityModel(Anew):
+class PolarizabilityModel(RestartOnChange):
     """Parameters of a tensor model; the SplitDesign of the present ones as `scene`, the latest fit as `fit`.
 
     Run makes the design of the present environment, then those one step away on each slider, so that the next move
@@ -39,6 +37,13 @@ class PolarizabilityModel(Anew):
 
     ready  which places of the sliders answer at once
     """
+
+    title = "Polarizability"
+    hint = (
+        "The trace (λ = 0) and the anisotropy (λ = 2) are two models with a regularization each. "
+        "Bars are the spread that the model claims; they come when a slider rests."
+    )
+    open_groups = 2
 
     noise_0 = p(Float(1e-5), "regularization", "λ = 0", **NOISE, help="noise variance of the trace")
     noise_2 = p(Float(1e-3), "regularization", "λ = 2", **NOISE, help="noise variance of the rest")
@@ -67,9 +72,9 @@ class PolarizabilityModel(Anew):
         self._figure: TensorFigure | None = None
         self._shown: SplitDesign | None = None
         self._drawing = threading.Lock()
-        self._solve = Latest(self._show_fit, "fit", self._complain)
-        self._rest = Latest(self._show_spread, "spread", self._complain, delay=REST)
-        self._make = Latest(self.anew, "designs", self._complain, delay=REST)
+        self._solve = self.follow(self._show_fit, "fit")
+        self._rest = self.follow(self._show_spread, "spread", delay=REST)
+        self._make = self.follow(self.restart, "designs", delay=REST)
         self.observe(self._move_noise, parameters(self, "regularization"))
         self.observe(self._move_environment, list(self._chosen))
 
@@ -100,39 +105,33 @@ class PolarizabilityModel(Anew):
             raise LabkitError(f"regularization is {self.noise_0:g} and {self.noise_2:g}, expected numbers above 0")
         return Job(self._make_scenes, name="polarizability")
 
-    def settle(self, timeout: float = 60.0) -> None:
-        """Wait until all that was asked for is built and drawn; raises what failed."""
-        end = time.monotonic() + timeout
-        while True:
-            self._make.settle(max(end - time.monotonic(), 0.0))  # which begins a job
-            job = self.job
-            if job is not None:
-                job.wait(max(end - time.monotonic(), 0.0))
-            for latest in (self._solve, self._rest):
-                latest.settle(max(end - time.monotonic(), 0.0))
-            if job is self.job and not (self.waiting or self._make.busy or self._solve.busy or self._rest.busy):
-                return
-
     def present(self, result: SplitDesign) -> None:
         self._show_fit()
         self._rest.ask()
 
     def code(self) -> str:
-        return tensor_script(self.train, self.valid, self.settings(), self.noise())
+        script = Script()
+        script.use("labkit.polarizability", "TensorDesign", "learning_curve")
+        script.frames("train", self.train, label="polarizability")
+        script.frames("valid", self.valid, label="polarizability")
+        chosen = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
+        script.add("n = len(train)", f"design = TensorDesign.build(train + valid, {chosen})")
+        script.add(f"noise = {{{', '.join(f'{degree}: {value:.4g}' for degree, value in self.noise().items())}}}")
+        script.add("curve = learning_curve(design, noise, train=range(n), test=range(n, n + len(valid)))")
+        script.add("print(curve)", "model = design.solve(noise, train=range(n))")
+        script.add("values, spread = model.predict(valid)  # (frames, 3, 3) Å^3")
+        script.add('model.save("polarizability.safetensors")')
+        return script.text()
 
     def files(self) -> dict[str, bytes]:
         if self.fit is None or self._shown is None:
             return {}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.safetensors"
-            self.fit.model.save(path)
-            model = path.read_bytes()
         return {
             "learning_curve.csv": self.fit.curve.to_csv().encode(),
             "parity.csv": self.fit.parity(self._shown.truth).to_csv().encode(),
             "regularization.csv": self._shown.sweep.to_csv().encode(),
             "polarizability.png": self.picture,
-            "polarizability.safetensors": model,
+            "polarizability.safetensors": file_bytes(self.fit.model.save, "polarizability.safetensors"),
         }
 
     @property
@@ -158,7 +157,7 @@ class PolarizabilityModel(Anew):
             except LabkitError:
                 if settings is here:
                     raise
-                continue  # it is told when one goes there
+                continue  # the error is shown when the slider goes there
             part.update(1, 1)
             first = scene if settings is here else first
             self.ready = self._ready_words()
@@ -193,9 +192,6 @@ class PolarizabilityModel(Anew):
             self._solve.ask()  # if it is there, it is shown now
             self._rest.ask()
             self._make.ask()
-
-    def _complain(self, error: LabkitError) -> None:
-        self.message = str(error)
 
     def _show_fit(self) -> None:
         """Solve and draw, for the sliders as they are now; nothing where the design is not ready yet."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets as widgets
 import traitlets
 
 from labkit.panels.kit import html
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.view import Panel
 from labkit.panels.polarizability.model import PolarizabilityModel
-from labkit.polarizability.labels import Frames
 
 
 class PolarizabilityPanel(Panel):
@@ -31,25 +28,10 @@ class PolarizabilityPanel(Panel):
     ([8, 16], (4, 3, 3))
     """
 
-    title = "Polarizability"
-    groups = ("regularization", "environment", "descriptor")
-
-    def __init__(self, train: Frames, valid: Frames, **settings: Any) -> None:
-        self.hint = (
-            "The trace (λ = 0) and the anisotropy (λ = 2) are two models with a regularization each. "
-            "Bars are the spread that the model claims; they come when a slider rests."
-        )
-        super().__init__(PolarizabilityModel(train, valid, **settings))
-
-    def settle(self, timeout: float = 60.0) -> None:
-        """Wait until all that was asked for is drawn; raises what failed."""
-        self.model.settle(timeout)
+    model_type = PolarizabilityModel
 
     def _settings(self) -> widgets.Widget:
-        *shown, last = self.groups
-        made: list[widgets.Widget] = []
-        for group in shown:
-            made += [widgets.HTML(f"<div class='labkit-hint'><b>{group.capitalize()}</b></div>"), *self.controls(group)]
+        *shown, folded = super()._settings().children
         ready = widgets.HTML()
         traitlets.dlink((self.model, "ready"), (ready, "value"), html.hint)
-        return widgets.VBox([*made, ready, fold(last.capitalize(), self.controls(last))])
+        return widgets.VBox([*shown, ready, folded])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from labkit.engine.matching import Matching
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, new_figure, to_png
 
 COLOURS = (BAD, MUTED, TRAIN, FORCE)
 
@@ -31,9 +31,7 @@ def recover_figure(fit: Matching, truth: Mapping[str, float]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     low, high = min(truth.values()), max(truth.values())
     right.set_ylim(1.6 * low, 1.9 * high)
-    legend = right.legend(fontsize=8, frameon=False, ncol=4, loc="upper center", handlelength=1.4, columnspacing=1.2)
-    for text in legend.get_texts():
-        text.set_color(INK)
+    legend(right, ncol=4, loc="upper center", handlelength=1.4, columnspacing=1.2)
     return figure
 
 
@@ -48,6 +46,5 @@ def memory_figure(table: pd.DataFrame) -> widgets.Image:
         axes.loglog(table.index, line, "--", color=colour, linewidth=0.9, label=words)
     axes.set_xticks(table.index, [str(steps) for steps in table.index])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    for text in axes.legend(fontsize=8, frameon=False).get_texts():
-        text.set_color(INK)
+    legend(axes)
     return widgets.Image(value=to_png(figure), format="png", layout=widgets.Layout(width="460px"))

@@ -15,7 +15,7 @@ from labkit.forcefield import ForceField, share
 from labkit.forcefield.brine import CHARGES, kinds
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.model import PanelModel
 from labkit.panels.recover.figure import recover_figure
 
 DT = 0.5  # fs
@@ -35,11 +35,14 @@ print(match_trajectory(start, end, forcefield, charges, **how).best)
 """
 
 
-class RecoverModel(Model):
+class RecoverModel(PanelModel):
     """How far the charges are off at the beginning, how long the dynamics is, how many evaluations there may be.
 
     `results` is the Matching so far; `truth` the charges of each kind that the ends were made with.
     """
+
+    title = "Recover the charges"
+    hint = "The charges start wrong. Gradients through the dynamics say how to correct them. Dashed: the true charges."
 
     factor = p(
         traitlets.Float(0.5), "basic", "start from", "× true", range=(0.1, 1.5, 0.05), help="times the true charges"
@@ -47,11 +50,11 @@ class RecoverModel(Model):
     steps = p(traitlets.Int(10), "basic", "steps", "of 0.5 fs", range=(1, 30, 1), help="of dynamics")
     iterations = p(traitlets.Int(25), "basic", "evaluations", "at most", range=(1, 60, 1))
 
-    def __init__(self, start: State, forcefield: ForceField) -> None:
+    def __init__(self, state: State, forcefield: ForceField) -> None:
         super().__init__()
         if "electrostatics" not in getattr(forcefield, "terms", {}):
             raise LabkitError("the force field has no term electrostatics; take that of labkit.forcefield.brine")
-        self.start, self.truth = start.replace(forces=None, energy=None, aux={}), dict(CHARGES)
+        self.start, self.truth = state.replace(forces=None, energy=None, aux={}), dict(CHARGES)
         self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
 
     def make_job(self) -> Job:
@@ -79,10 +82,8 @@ class RecoverModel(Model):
             waters=waters, dt=DT, steps=self.steps, factor=self.factor, iterations=self.iterations
         )  # fmt: skip
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
-        rows = zip(self.results.losses, self.results.values, strict=True)
+    def outputs(self, result: Matching) -> dict[str, bytes]:
+        rows = zip(result.losses, result.values, strict=True)
         lines = [",".join(map(repr, [loss, *values])) for loss, values in rows]
         header = ",".join(["loss", *(f"{name}_e" for name in self.truth)])
         return {"charges.csv": "\n".join([header, *lines, ""]).encode(), "charges.png": self.picture}

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import MaxNLocator
 
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure
+from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure
 from labkit.spectra import Spectrum
 from labkit.spectra.spectra_set import SpectraSet
 
@@ -66,9 +66,7 @@ class SpectraFigure:
             axes.yaxis.set_major_locator(MaxNLocator(4))
             for curve in curves:
                 self._add(axes, curve)
-            legend = axes.legend(loc="upper right", fontsize=8, frameon=False)
-            for text in legend.get_texts():
-                text.set_color(INK)
+            legend(axes, loc="upper right")
             self.axes[title] = axes
         self.words = figure.text(0.97, 0.99, "", fontsize=8, color=MUTED, ha="right", va="top")
         moving = [*(band for pair in self.bands.values() for band in pair), *self.sticks.values()]

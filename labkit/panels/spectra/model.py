@@ -1,12 +1,10 @@
-"""The Spectra panel without a screen: replicas that move, and spectra of them that are shown as one likes."""
+"""The Spectra panel without a screen: replicas that move, and their spectra."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import ase.io
@@ -20,8 +18,8 @@ from labkit.gap import GapModel
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.follow_slider import Latest
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.model import PanelModel
 from labkit.panels.spectra.figure import SpectraFigure
 from labkit.panels.spectra.script import spectra_script
 from labkit.panels.spectra.summary import table_of, words_of
@@ -35,12 +33,20 @@ CLASSICAL = "none"
 PAUSE = 4.0  # times what a picture has cost, until the next one is drawn while atoms move
 
 
-class SpectraModel(Model):
+class SpectraModel(PanelModel):
     """Parameters of replicas and of their spectra; what they lead to as `results` (a SpectraRun) and `shown`.
 
-    The group "spectrum" counts at once, also while it runs and for what is stored. `run` begins anew, `go_on` follows
-    the same replicas for as long again, as they were begun.
+    The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on` follows
+    the same replicas for as long again, with the settings that they started with.
     """
+
+    title = "Spectra"
+    hint = (
+        "Resolution, window and quantum correction answer at once. Continue follows the same replicas for as long "
+        "again, Run starts new ones."
+    )
+    continue_hint = "Follow the same replicas further"
+    open_groups = 2
 
     picoseconds = p(Float(0.5), "run", "length", "ps", range=(0.1, 20.0, 0.1), help="of each replica")
     replicas = p(Int(8), "run", "replicas", range=(2, 32, 1), help="in one batch, from different frames")
@@ -76,11 +82,11 @@ class SpectraModel(Model):
         self.potential, self.polarizability, self.born_charges = potential, polarizability, born_charges
         self.minimum = minimum
         self.shown: SpectraSet | None = None
-        self._going_on, self._figure = False, SpectraFigure()
+        self._figure = SpectraFigure()
         self._drawing, self._rest = threading.Lock(), 0.0
         self._drawn: SpectraRun | None = None
-        self._wrong = ""  # with what is asked for
-        self._redraw = Latest(self._draw, "spectra", lambda error: None)  # told by _draw
+        self._unsuitable = ""  # why the spectra requested cannot be made
+        self._redraw = self.follow(self._draw, "spectra")
         self.observe(self._ask, parameters(self, "spectrum"))
 
     @property
@@ -88,21 +94,7 @@ class SpectraModel(Model):
         """Those shown, by name."""
         return {} if self.shown is None else self.shown.spectra
 
-    def go_on(self) -> Job:
-        """As `run`, with the replicas where the last run has left them."""
-        if self.results is None:
-            raise LabkitError("nothing has run yet; press Run first")
-        self._going_on = True
-        try:
-            return self.run()
-        finally:
-            self._going_on = False
-
-    def settle(self, timeout: float = 30.0) -> None:
-        """Wait until what was asked for last is drawn; raises what failed."""
-        self._redraw.settle(timeout)
-
-    def asked(self) -> SpectrumOptions:
+    def options(self) -> SpectrumOptions:
         return SpectrumOptions(self.resolution, self.window, None if self.quantum == CLASSICAL else self.quantum)
 
     def plan(self) -> SpectraPlan:
@@ -128,10 +120,10 @@ class SpectraModel(Model):
 
     def make_job(self) -> Job:
         plan = self.plan()
-        if not self._going_on:
+        if not self.continuing:
             return Job(extend_run, plan, self.steps(), name="spectra")
-        begun = self.results
-        return Job(extend_run, begun, max(1, round(1e3 * self.picoseconds / begun.plan.dt)), name="spectra")
+        steps = round(1e3 * self.picoseconds / self.results.plan.dt)
+        return Job(extend_run, self.results, max(1, steps), name="spectra")
 
     def present(self, result: SpectraRun) -> None:
         """Draw, but leave most of the time to the atoms while they move."""
@@ -147,16 +139,18 @@ class SpectraModel(Model):
             return {}
         run, files = self.results, {}
         for name, spectrum in self.shown.spectra.items():
-            files[f"{name}.csv"] = _file(spectrum.to_csv, f"{name}.csv")
+            files[f"{name}.csv"] = file_bytes(spectrum.to_csv, f"{name}.csv")
         if run.modes is not None:
             files["normal_modes.csv"] = run.modes.to_frame().to_csv(index=False).encode()
-        files |= {"spectra.png": self.picture, "trajectory.extxyz": _file(run.write_frames, "trajectory.extxyz")}
-        files["start.extxyz"] = _file(lambda path: ase.io.write(path, run.plan.starts), "start.extxyz")
+        files |= {"spectra.png": self.picture, "trajectory.extxyz": file_bytes(run.write_frames, "trajectory.extxyz")}
+        files["start.extxyz"] = file_bytes(lambda path: ase.io.write(path, run.plan.starts), "start.extxyz")
         for name in ("polarizability", "born_charges"):
-            files[f"{name}.safetensors"] = _file(getattr(run.plan, name).save, name)
+            files[f"{name}.safetensors"] = file_bytes(getattr(run.plan, name).save, name)
         if isinstance(run.plan.potential, GapModel):
             save = run.plan.potential.save
-            files["potential.safetensors"] = _file(lambda path: save(path, uncertainty=False), "potential.safetensors")
+            files["potential.safetensors"] = file_bytes(
+                lambda path: save(path, uncertainty=False), "potential.safetensors"
+            )
         return files
 
     def _isotope(self, atoms: Atoms) -> Atoms:
@@ -172,33 +166,25 @@ class SpectraModel(Model):
             self._redraw.ask()
 
     def _draw(self) -> None:
-        """The run so far, as it is asked for now; where that cannot be, a sentence, and the run goes on."""
+        """Draw the run so far; where the spectra requested cannot be made, say so and let the run continue."""
         with self._drawing:
-            run, begun, found = self.results, time.monotonic(), None
+            run, start, found = self.results, time.monotonic(), None
             try:
-                found, self._wrong = None if run is None else spectra_of(run, self.asked()), ""
+                found, self._unsuitable = None if run is None else spectra_of(run, self.options()), ""
             except LabkitError as error:
-                self._wrong = str(error)
+                self._unsuitable = str(error)
             if found is not None:
                 self.shown, self._drawn = found, run
                 self.picture = self._figure.picture(found)
                 self.table, self.note = table_of(found), words_of(run, found, self.resolution)
-            self._rest = time.monotonic() + PAUSE * (time.monotonic() - begun)
-        self._tell()
+            self._rest = time.monotonic() + PAUSE * (time.monotonic() - start)
+        self._show_message()
 
-    def _follow(self, job: Job) -> None:
-        super()._follow(job)
+    def _update(self, job: Job) -> None:
+        super()._update(job)
         if job.status != "running" and self.results is not None and self._drawn is not self.results:
-            self._draw()  # the end of a run that failed is what it had found until then
-        self._tell()
+            self._draw()  # a run that failed ends with its results until then
+        self._show_message()
 
-    def _tell(self) -> None:
-        self.message = (self.job.message if self.job is not None else "") or self._wrong
-
-
-def _file(write: Any, name: str) -> bytes:
-    """What `write(path)` puts into a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        write(path)
-        return path.read_bytes()
+    def _show_message(self) -> None:
+        self.message = (self.job.message if self.job is not None else "") or self._unsuitable

@@ -27,15 +27,15 @@ def table_of(shown: SpectraSet) -> str:
 
 def words_of(run: SpectraRun, shown: SpectraSet, asked: float) -> str:
     """What is to be known beside the numbers."""
-    said = ["Dark band: standard error over the replicas; light: with the spread over the models."]
+    words = ["Dark band: standard error over the replicas; light: with the spread over the models."]
     if shown.resolution > 1.001 * asked:
-        said.append(f"{asked:g} cm⁻¹ were asked for; so short a run shows {shown.resolution:.0f}. Continue.")
+        words.append(f"{asked:g} cm⁻¹ were asked for; so short a run shows {shown.resolution:.0f}. Continue.")
     if (fallen := run.fallen) is not None:
-        said.append(
+        words.append(
             f"Replica {fallen[0]} is in a hole of the potential: at {fallen[1]:.2f} ps its potential energy lies below "
             "that of the minimum. Its spectrum means nothing from there on."
         )
-    return "\n".join(said)
+    return "\n".join(words)
 
 
 def _row(spectrum: Spectrum) -> list[str]:

@@ -13,8 +13,8 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.view import Model
-from labkit.panels.polarizability.summary import source
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
 from labkit.panels.tensor_figures import search_figure
 from labkit.polarizability import Settings, search
 from labkit.polarizability.labels import Frames
@@ -26,11 +26,14 @@ Text = traitlets.Unicode
 AXES = {"cutoff": float, "atom_sigma": float, "zeta": int}
 
 
-class TensorSearchModel(Model):
+class TensorSearchModel(PanelModel):
     """Values of three settings to be tried in all combinations; the table of `search` as `results`.
 
     Frames are left out by the trajectory that they come from, where they tell it, or one by one.
     """
+
+    title = "Search for the best environment"
+    hint = "Each cell is a design at its own best regularizations, judged by frames left out of its fit."
 
     cutoff = p(Text("3, 4, 5"), "basic", "cutoff", "Å", help="values to try")
     atom_sigma = p(Text("0.2, 0.3, 0.5"), "basic", "atom_sigma", "Å", help="values to try")
@@ -40,8 +43,8 @@ class TensorSearchModel(Model):
         super().__init__()
         Settings.check_names(settings)
         if twice := sorted(set(settings) & set(AXES)):
-            said = "what is searched is set in the panel, as in panel.model.cutoff = '3, 4'"
-            raise LabkitError(f"{', '.join(twice)}: {said}")
+            hint = "what is searched is set in the panel, as in panel.model.cutoff = '3, 4'"
+            raise LabkitError(f"{', '.join(twice)}: {hint}")
         self.frames, self.client, self.base = frames, client, settings
         infos = frames.info if isinstance(frames, Dataset) else [atoms.info for atoms in frames]
         self.groups = [info.get("trajectory", f"frame {k}") for k, info in enumerate(infos)]
@@ -79,25 +82,20 @@ class TensorSearchModel(Model):
         self.note = f"{len(table)} of {len(self.settings())} environments; each with its own best regularizations."
 
     def code(self) -> str:
+        script = Script()
+        script.use("labkit.polarizability", "search")
+        script.frames("frames", self.frames, label="polarizability")
         fixed = "".join(f", {name}={value!r}" for name, value in self.base.items())
-        lists = [f"    for {name} in {self.values(name)}" for name in AXES]
-        lines = ["import labkit", "from labkit.polarizability import search, with_label", ""]
-        lines += [f"frames = {source(self.frames, 'frames')}"]
-        lines += [
-            "settings = {",
-            f"    ({', '.join(AXES)}): dict({', '.join(f'{n}={n}' for n in AXES)}{fixed})",
-            *lists,
-        ]
+        script.add("settings = {", f"    ({', '.join(AXES)}): dict({', '.join(f'{n}={n}' for n in AXES)}{fixed})")
+        script.add(*(f"    for {name} in {self.values(name)}" for name in AXES), "}")
         infos = "frames.info" if isinstance(self.frames, Dataset) else "(atoms.info for atoms in frames)"
-        lines += ["}", f'groups = [info.get("trajectory", k) for k, info in enumerate({infos})]  # left out together']
-        lines += ["table = search(frames, settings, groups=groups)  # client=distributed.Client(): on all cores"]
-        lines += ['print(table.sort_values(("error", "all")))']
-        return "\n".join(lines) + "\n"
+        script.add(f'groups = [info.get("trajectory", k) for k, info in enumerate({infos})]  # left out together')
+        script.add("table = search(frames, settings, groups=groups)  # client=distributed.Client(): on all cores")
+        script.add('print(table.sort_values(("error", "all")))')
+        return script.text()
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
-        return {"search.csv": flat(self.results).to_csv().encode(), "search.png": self.picture}
+    def outputs(self, result: pd.DataFrame) -> dict[str, bytes]:
+        return {"search.csv": flat(result).to_csv().encode(), "search.png": self.picture}
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:

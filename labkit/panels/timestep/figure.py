@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from labkit.engine.timesteps import EnergyErrors
 from labkit.errors import LabkitError
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure
+from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, log_ticks, log_ticks_at, new_figure
 
 SHOWN = 100.0  # fs of the runs
 
@@ -21,8 +20,7 @@ def timestep_figure(found: EnergyErrors, timesteps: list[float]) -> Figure:
     _errors(left, found, timesteps)
     _runs(right, found)
     for axes in (left, right):
-        for text in axes.legend(fontsize=8, frameon=False, loc="upper left").get_texts():
-            text.set_color(INK)
+        legend(axes, loc="upper left")
     return figure
 
 
@@ -37,17 +35,12 @@ def _errors(axes: Axes, found: EnergyErrors, timesteps: list[float]) -> None:
     try:
         constant, slope = found.law()
         ends = np.array([min(timesteps), max(timesteps)])
-        axes.plot(
-            ends, constant * ends**slope, "--", color=MUTED, linewidth=1, label=rf"$\propto \Delta t^{{{slope:.2f}}}$"
-        )
+        label = rf"$\propto \Delta t^{{{slope:.2f}}}$"
+        axes.plot(ends, constant * ends**slope, "--", color=MUTED, linewidth=1, label=label)
     except LabkitError:
         pass  # not two timesteps yet
     log_ticks(axes.yaxis, low / 2, top)
-    axes.set(xscale="log", xlim=(min(timesteps) / 1.2, max(timesteps) * 1.2))
-    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8) if min(timesteps) / 1.2 <= t <= max(timesteps) * 1.2]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    log_ticks_at(axes.xaxis, (0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8), min(timesteps) / 1.2, max(timesteps) * 1.2)
 
 
 def _runs(axes: Axes, found: EnergyErrors) -> None:

@@ -9,13 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, new_figure
+from labkit.panels.kit.style import GRID, MUTED, SET_COLOURS, SET_NAMES, dress, legend, new_figure
 
 if TYPE_CHECKING:
     from labkit.gap.incremental_fit import IncrementalFit
 
-COLOURS = {"train": TRAIN, "valid": VALID}
-NAMES = {"train": "training", "valid": "validation"}
 SHOWN = 2000  # points of one set in a plot: more would only be slower to draw
 
 
@@ -33,13 +31,13 @@ def parity_figure(fit: IncrementalFit, total: int) -> Figure:
 
 
 def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
-    points = {name: _points(found, quantity) for name, found in fit.predictions.items()}
-    shift = np.nanmean(points["train"][0]) if quantity == "energy" else 0.0
+    pairs = {name: points(found, quantity) for name, found in fit.predictions.items()}
+    shift = np.nanmean(pairs["train"][0]) if quantity == "energy" else 0.0
     if quantity == "energy":
         dress(axes, "reference energy − mean [eV/atom]", "predicted − mean [eV/atom]", "Energy")
     else:
         dress(axes, "reference force component [eV/Å]", "predicted [eV/Å]", "Forces")
-    both = np.concatenate([np.concatenate(pair) for pair in points.values()]) - shift
+    both = np.concatenate([np.concatenate(pair) for pair in pairs.values()]) - shift
     if not np.isfinite(both).any():
         return
     low, high = np.nanmin(both), np.nanmax(both)
@@ -47,25 +45,21 @@ def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
     ends = (low - margin, high + margin)
     axes.plot(ends, ends, color=MUTED, linewidth=0.8, zorder=1)
     size = 3.5 if quantity == "energy" else 1.6
-    for name, (true, predicted) in reversed(points.items()):  # training points, nearer to the line, on top
+    for name, (true, predicted) in reversed(pairs.items()):  # training points, nearer to the line, on top
         step = max(1, len(true) // SHOWN)
         axes.plot(
-            true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=COLOURS[name],
-            alpha=0.55, markeredgewidth=0, label=NAMES[name], zorder=2,
+            true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=SET_COLOURS[name],
+            alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], zorder=2,
         )  # fmt: skip
     axes.set(xlim=ends, ylim=ends)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     handles, labels = axes.get_legend_handles_labels()
-    legend = axes.legend(
-        handles[::-1], labels[::-1], loc="upper left", fontsize=8, frameon=False, handletextpad=0.2,
-        markerscale=6 / size,
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_color(INK)
+    legend(axes, handles[::-1], labels[::-1], loc="upper left", handletextpad=0.2, markerscale=6 / size)
 
 
-def _points(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
+def points(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions: eV/atom, or eV/Å by component."""
     true, predicted = found[f"{quantity}_true"], found[quantity]
     if quantity == "energy":
         return true / found["counts"], predicted / found["counts"]
@@ -79,7 +73,7 @@ def _curve(axes: Axes, fit: IncrementalFit, quantity: str, total: int) -> None:
         row = (name, quantity)
         seen = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         if seen:
-            axes.plot(*zip(*seen, strict=True), "o-", color=COLOURS[name], markersize=3.5, linewidth=1.4)
+            axes.plot(*zip(*seen, strict=True), "o-", color=SET_COLOURS[name], markersize=3.5, linewidth=1.4)
     axes.set_xlim(0, total * 1.03)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)

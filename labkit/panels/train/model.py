@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import traitlets
 
@@ -17,10 +15,12 @@ from labkit.gap.metrics import UNITS
 from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter as p
-from labkit.panels.kit.script import script
-from labkit.panels.kit.view import Model
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
+from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.train.drawn_fit import drawn_fits
-from labkit.panels.train.figure import NAMES, parity_figure
+from labkit.panels.train.figure import parity_figure
 from labkit.runs import Run, runs
 
 Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
@@ -33,8 +33,10 @@ SOAP = (
 )  # fmt: skip
 
 
-class TrainModel(Model):
+class TrainModel(PanelModel):
     """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
+
+    title = "Train a Gaussian approximation potential"
 
     frames = p(Int(), "basic", "training frames", range=(1, 1, 1))
     cutoff = p(Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
@@ -67,6 +69,7 @@ class TrainModel(Model):
         train: Dataset,
         valid: Dataset | None = None,
         config: GapConfig | None = None,
+        *,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
@@ -74,6 +77,8 @@ class TrainModel(Model):
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
+        sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
+        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
         self._take(self.base)
         self.frames = len(train)
 
@@ -119,12 +124,12 @@ class TrainModel(Model):
         self.table = _table(result)
         self.note = "\n".join(result.notes)
 
-    def _follow(self, job: Job) -> None:
-        super()._follow(job)
+    def _update(self, job: Job) -> None:
+        super()._update(job)
         if job.status in ("done", "stopped") and self.results is not None:
-            self._note_down(self.results, job.seconds)
+            self._record(self.results, job.seconds)
 
-    def _note_down(self, fit: IncrementalFit, seconds: float) -> None:
+    def _record(self, fit: IncrementalFit, seconds: float) -> None:
         """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
         row = ("valid", "forces")
         found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
@@ -136,16 +141,22 @@ class TrainModel(Model):
             self.note = f"{self.note}\n{error}".strip()
 
     def code(self) -> str:
-        return script(self.train, self.frames, self.valid, self.config())
+        script, config = Script(), self.config()
+        script.use("labkit.gap", "Design")
+        script.frames("train", self.train, self.frames)
+        if self.valid is not None:
+            script.frames("valid", self.valid)
+        script.add(f"config = {script.call(config)}")
+        script.add(f"design = Design.build(train, config{', valid=valid' if self.valid is not None else ''})")
+        script.add("model = design.solve()", "print(design.errors(model))", 'model.save("gap.safetensors")')
+        return script.text()
 
-    def files(self) -> dict[str, bytes]:
-        if self.results is None:
-            return {}
-        model = self.results.model
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "gap.safetensors"
-            model.save(path)
-            return {"gap.safetensors": path.read_bytes(), "gap_config.cfg": model.config.text().encode()}
+    def outputs(self, result: IncrementalFit) -> dict[str, bytes]:
+        model = result.model
+        return {
+            "gap.safetensors": file_bytes(model.save, "gap.safetensors"),
+            "gap_config.cfg": model.config.text().encode(),
+        }
 
 
 def terms_of(config: GapConfig) -> tuple[Soap, Distance2b | None]:
@@ -172,7 +183,7 @@ def _parse_e0(text: str) -> dict[str, float] | None:
 
 def _table(fit: IncrementalFit) -> str:
     rows = []
-    for name, label in NAMES.items():
+    for name, label in SET_NAMES.items():
         found = fit.errors.loc[name] if name in fit.errors.index.get_level_values(0) else None
         if found is not None:
             shown = [f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in UNITS]

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels.kit.style import INK, dress, log_ticks, new_figure
+from labkit.panels.kit.style import dress, legend, log_ticks, new_figure
 from labkit.runs import Run
 
 COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4aa3b5", "#75808d")
@@ -50,6 +50,4 @@ def _curves(axes: Axes, pinned: list[tuple[str, Run]], curve: str) -> None:
         return
     if min(low) > 0 and max(high) / min(low) > 50:
         log_ticks(axes.xaxis, min(low), max(high))
-    legend = axes.legend(fontsize=8, frameon=False)
-    for text in legend.get_texts():
-        text.set_color(INK)
+    legend(axes)

@@ -4,7 +4,7 @@ import threading
 import time
 
 from labkit.errors import Stopped
-from labkit.panels.kit.follow_slider import Latest
+from labkit.panels.kit.follow_slider import FollowSlider
 
 
 def test_long_work_ends_when_there_is_something_newer_to_do():
@@ -21,7 +21,7 @@ def test_long_work_ends_when_there_is_something_newer_to_do():
             time.sleep(0.01)
         ended.append("whole")
 
-    latest = Latest(work, "sweep", print)
+    latest = FollowSlider(work, "sweep", print)
     latest.ask()
     begun.wait(5)
     latest.ask()

@@ -1,5 +1,6 @@
 """What all panels share, on a small real piece of work: copper that is relaxed."""
 
+import inspect
 import time
 
 import pytest
@@ -10,7 +11,8 @@ from ase.calculators.emt import EMT
 from labkit.errors import LabkitError
 from labkit.jobs import Job, finish
 from labkit.panels.kit.controls import parameter, parameters
-from labkit.panels.kit.view import Model, Panel
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.view import Panel
 
 
 def relax(steps, size, progress):
@@ -25,7 +27,9 @@ def relax(steps, size, progress):
         raise LabkitError(f"a rattle of {size:g} Å is no crystal any more; take less than 1")
 
 
-class RelaxModel(Model):
+class RelaxModel(PanelModel):
+    title = "Relax"
+
     steps = parameter(traitlets.Int(20), "basic", "steps", range=(1, 100, 1))
     size = parameter(traitlets.Float(0.1), "basic", "rattle", "Å")
     method = parameter(traitlets.Unicode("descent"), "advanced", "method", options=["descent", "other"])
@@ -46,13 +50,12 @@ class RelaxModel(Model):
 
 
 class RelaxPanel(Panel):
-    title = "Relax"
-    groups = ("basic", "advanced")
+    model_type = RelaxModel
 
 
 @pytest.fixture
 def panel():
-    return RelaxPanel(RelaxModel())
+    return RelaxPanel()
 
 
 def until(condition, seconds=5.0):
@@ -161,3 +164,73 @@ def test_controls_are_linked_both_ways(panel):
     assert size.value == 0.25
     (method,) = (box.children[1] for box in panel.controls("advanced"))
     assert method.options == ("descent", "other")
+
+
+def test_a_plain_default_makes_the_trait_of_its_type():
+    kinds = {True: traitlets.Bool, 3: traitlets.Int, 0.5: traitlets.Float, "fs": traitlets.Unicode}
+    for default, kind in kinds.items():
+        trait = parameter(default, "basic", "label", help="words")
+        assert type(trait) is kind and trait.default() == default and trait.metadata["how"] == {"help": "words"}
+
+
+def test_a_panel_takes_what_its_model_takes():
+    class Loaded(RelaxModel):
+        def __init__(self, frames, *, config=None):
+            super().__init__()
+            self.frames, self.config = frames, config
+
+    class LoadedPanel(Panel):
+        model_type = Loaded
+
+    assert str(inspect.signature(LoadedPanel)) == "(frames, *, config=None)"
+    assert LoadedPanel([1], config=2).model.config == 2
+
+
+def test_what_cannot_be_continued_has_no_such_button(panel):
+    assert panel.continue_button not in panel.children[0].children[1].children
+    with pytest.raises(LabkitError, match="cannot be continued"):
+        panel.go_on()
+
+
+def test_continue_tells_the_job_that_it_is_one():
+    class Continued(RelaxModel):
+        continue_hint = "relax further"
+
+        def make_job(self):
+            job = super().make_job()
+            job.continued = self.continuing
+            return job
+
+    class ContinuedPanel(Panel):
+        model_type = Continued
+
+    panel = ContinuedPanel()
+    with pytest.raises(LabkitError, match="press Run first"):
+        panel.go_on()
+    assert panel.continue_button.disabled
+    panel.run().wait(30)
+    assert not panel.job.continued and not panel.continue_button.disabled
+    panel.continue_button.click()
+    panel.job.wait(30)
+    assert panel.job.continued and not panel.model.continuing
+
+
+def test_the_first_groups_are_in_sight_the_others_folded(panel):
+    steps, size, folded = panel.children[0].children[3].children[0].children
+    assert [box.children[0].value for box in (steps, size)] == ["steps", "rattle"]
+    assert folded.titles == ("Advanced",) and folded.selected_index is None
+
+
+def test_settle_waits_for_what_follows_a_parameter(panel):
+    seen = []
+
+    def work():
+        time.sleep(0.1)
+        seen.append(panel.model.steps)
+
+    follower = panel.model.follow(work, "example")
+    panel.model.observe(lambda _: follower.ask(), "steps")
+    for steps in (3, 4, 5):
+        panel.model.steps = steps
+    panel.settle(10)
+    assert seen[-1] == 5 and len(seen) < 3

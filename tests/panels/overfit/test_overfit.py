@@ -13,7 +13,6 @@ from labkit.base import State
 from labkit.datasets.faults import with_noise
 from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, Soap
-from labkit.gap.bond_scan import BondScan
 from labkit.panels import OverfitPanel
 from labkit.runs import runs
 
@@ -176,12 +175,6 @@ def test_one_frame_and_more_points_than_environments(sets) -> None:
     assert np.isfinite(panel.model.point.errors["rmse"]).all() and "n_sparse" in panel.model.note
 
 
-def test_scans_know_their_bond(sets) -> None:
-    scan = BondScan.of(labkit.datasets.ice("stretch"))
-    assert scan.label == "O-H" and len(scan.known) == 21 and scan.lengths[0] == pytest.approx(0.8)
-    lengths = scan.seen(sets[0])
-    assert len(lengths) == 50 * 8 and 0.85 < lengths.min() < lengths.max() < 1.25
-    with pytest.raises(LabkitError, match="length="):
-        BondScan.of(sets[0])
+def test_an_empty_training_set_is_refused(sets) -> None:
     with pytest.raises(LabkitError, match="empty"):
         OverfitPanel(sets[0][:0])

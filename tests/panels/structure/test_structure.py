@@ -10,7 +10,6 @@ from ase.calculators.emt import EMT
 from PIL import Image
 
 import labkit
-from labkit.base.unwrap import unwrap_molecules
 from labkit.errors import LabkitError
 from labkit.panels import StructurePanel
 from labkit.panels.structure.figure import bonds, cell_edges, picture, rotation
@@ -129,20 +128,3 @@ def test_bonds_and_edges():
     lengths = np.linalg.norm(edges[:, 0] - edges[:, 1], axis=1)
     np.testing.assert_allclose(lengths, 3.61 / np.sqrt(2))
     assert cell_edges(molecule("H2O")).shape == (0, 2, 3)
-
-
-def test_whole_molecules_keep_all_distances(ice):
-    atoms = ice.atoms[0]
-    shifted = atoms.copy()
-    shifted.positions += [1.1, 0.7, 2.9]
-    shifted.wrap()
-    mended = unwrap_molecules(shifted)
-    np.testing.assert_allclose(mended.get_all_distances(mic=True), atoms.get_all_distances(mic=True), atol=1e-9)
-    oxygens = np.flatnonzero(atoms.numbers == 8)
-    assert len(bonds(mended)) == 8 and len(bonds(shifted)) < 8
-    assert all(np.isin(pair, oxygens).sum() == 1 for pair in bonds(mended))
-
-
-def test_a_crystal_stays_as_it_is():
-    copper = bulk("Cu", cubic=True)
-    np.testing.assert_array_equal(unwrap_molecules(copper).positions, copper.positions)
