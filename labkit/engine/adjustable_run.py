@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ from ase import Atoms
 from labkit.base import Evaluation, Integrator, Observer, Potential, Progress, State
 from labkit.base.expression import expression
 from labkit.engine.kinetic import kinetic_energy, temperature_under
+from labkit.engine.observers import ExtXyz
+from labkit.engine.run import Run
 from labkit.engine.simulate import simulate
 from labkit.errors import LabkitError, Stopped
 
@@ -58,6 +61,14 @@ class AdjustableRun:
     def trajectory(self) -> list[Atoms]:
         """The recorded frames, with velocities, energies and forces."""
         return [state.to_atoms()[0] for state in list(self.frames)]
+
+    def write_frames(self, path: str | os.PathLike[str], count: int | None = None) -> None:
+        """Write the recorded frames, or the first `count` of them, as extended XYZ in full precision."""
+        writer = ExtXyz(path, every=1)
+        for state in list(self.frames)[:count]:
+            if writer.run is None:
+                writer.start(Run(state, None, None, 1.0))
+            writer(state, Evaluation(energy=state.energy, forces=state.forces))
 
 
 def run_in_blocks(

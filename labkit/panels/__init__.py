@@ -1,4 +1,4 @@
-"""Panels: live experiments of widgets, each a Model that runs without a screen and a View that shows it."""
+"""Panels: live experiments in notebooks; each is a model that runs without a screen and a view that shows it."""
 
 from labkit.errors import LabkitError
 

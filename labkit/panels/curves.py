@@ -1,4 +1,4 @@
-"""Curves over one another as a still picture in a notebook, in the look of the panels."""
+"""Curves in one still picture in a notebook, in the style of the panels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of colloids as the last line of a cell: learned mobilities, a cloud that falls, heights above a wall."""
+"""Pictures of colloids as the last line of a cell: learned mobilities, a sedimenting cloud, heights above a wall."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
 
 
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:
-    """Histograms of heights [Å] by name, with Boltzmann's density, and the one that is found without the drift.
+    """Histograms of heights [Å] by name, with Boltzmann's density, and the density without the drift term.
 
     mobility  (n,) across the wall, at the heights that `above.boltzmann` gives from 0 to 7 radii
     """

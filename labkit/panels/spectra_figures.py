@@ -1,4 +1,4 @@
-"""Pictures beside spectra: whether a model was asked about what it knows, and what its spread says where it was not."""
+"""Pictures beside spectra: whether a trajectory stays within the training data, and the spread of models outside."""
 
 from __future__ import annotations
 

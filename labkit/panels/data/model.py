@@ -19,9 +19,9 @@ from labkit.panels.kit.script import Script
 
 
 class DataModel(PanelModel):
-    """A dataset, and the Report on it as `results`; `shift` plants a fault, to see what the report says of it."""
+    """A dataset, and its Report as `results`; `shift` introduces a fault on purpose, for the report to find."""
 
-    title = "A doctor for data"
+    title = "Data audit"
 
     shift = p(
         traitlets.Int(0), "basic", "shift forces by", "frames", range=(-20, 20, 1), help="on a copy, to see it found"
@@ -35,7 +35,7 @@ class DataModel(PanelModel):
         self.hint = f"{len(dataset)} frames of {dataset.name or 'your own'}. Run looks for what a fit would hide."
 
     def planted(self) -> Dataset:
-        """The dataset, its forces moved on by `shift` frames, those of the last to the first."""
+        """The dataset with its forces rolled by `shift` frames."""
         if self.shift == 0:
             return self.dataset
         if len(set(self.dataset.counts.tolist())) > 1:

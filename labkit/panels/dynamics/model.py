@@ -1,20 +1,18 @@
-"""The Dynamics panel without a screen: potential, ensemble and what can be turned while atoms move."""
+"""The Dynamics panel without a screen: potential, ensemble and what can be changed during a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import traitlets
 from ase import Atoms
 
-from labkit.base import Evaluation, Integrator, Potential, State
+from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
-from labkit.engine import CellRescaling, Csvr, Langevin, Run, VelocityVerlet, maxwell_boltzmann
+from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
 from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
-from labkit.engine.observers import ExtXyz
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
 from labkit.jobs import Job
@@ -30,7 +28,7 @@ NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell resca
 
 
 class DynamicsModel(PanelModel):
-    """Parameters of a run, and the AdjustableRun they lead to as `results`.
+    """Parameters of a run, and an AdjustableRun as `results`.
 
     All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
     velocities, `go_on` where the last run ended.
@@ -69,7 +67,7 @@ class DynamicsModel(PanelModel):
 
     @property
     def trajectory(self) -> list[Atoms]:
-        """Frames on the way, with velocities, energies and forces."""
+        """Recorded frames, with velocities, energies and forces."""
         return self.found().trajectory
 
     def integrator(self) -> Integrator:
@@ -95,7 +93,7 @@ class DynamicsModel(PanelModel):
 
     @property
     def started(self) -> tuple[str, float, int]:
-        """Potential, temperature [K] of the first velocities, and seed of the last run; of the next, if none was."""
+        """Potential, temperature [K] of the first velocities, and seed of the last run, or of the next one."""
         return self._started or (self.potential, self.temperature, self.seed)
 
     def make_job(self) -> Job:
@@ -134,8 +132,8 @@ class DynamicsModel(PanelModel):
     def outputs(self, result: AdjustableRun) -> dict[str, bytes]:
         files = {
             "run.csv": self.log.to_csv().encode(),
-            "run.extxyz": extxyz(list(result.frames)),
-            "start.extxyz": extxyz(result.frames[:1]),
+            "run.extxyz": file_bytes(result.write_frames, "run.extxyz"),
+            "start.extxyz": file_bytes(lambda path: result.write_frames(path, count=1), "start.extxyz"),
         }
         potential = self.potentials[self.started[0]]
         if isinstance(potential, GapModel):
@@ -147,15 +145,3 @@ class DynamicsModel(PanelModel):
         if job is self.job and job.error is not None and job.result is self.results and self.results is not None:
             self.present(self.results)  # once more, with the mark of the end
         super()._update(job)
-
-
-def extxyz(frames: list[State]) -> bytes:
-    """Frames of one system as extended XYZ, in full precision."""
-
-    def write(path: Path) -> None:
-        writer = ExtXyz(path, every=1)
-        writer.start(Run(frames[0], None, None, 1.0))
-        for state in frames:
-            writer(state, Evaluation(energy=state.energy, forces=state.forces))
-
-    return file_bytes(write, "run.extxyz") if frames else b""

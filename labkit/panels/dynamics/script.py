@@ -1,4 +1,4 @@
-"""The script that does what the Dynamics panel does, or did: every change of a setting begins a new leg."""
+"""The script of the Dynamics panel; every change of a setting begins a new leg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Dynamics panel says of a run: temperature and its spread, and how well energy is kept."""
+"""The numbers of a run in the Dynamics panel: temperature, its fluctuation, and the drift of the energy."""
 
 from __future__ import annotations
 

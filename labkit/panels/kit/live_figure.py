@@ -1,4 +1,4 @@
-"""A figure whose axes are drawn once, and what moves over them as often as one likes."""
+"""A figure whose axes are drawn once and whose moving artists are drawn often."""
 
 from __future__ import annotations
 

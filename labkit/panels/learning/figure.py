@@ -1,4 +1,4 @@
-"""A learning curve on log-log paper, with the law it follows and what was expected of it."""
+"""A learning curve on log-log paper, with its power law and the learner's guess."""
 
 from __future__ import annotations
 

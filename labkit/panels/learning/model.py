@@ -1,9 +1,8 @@
-"""The LearningCurve panel without a screen: guess, then see; resumed where it was left."""
+"""The LearningCurve panel without a screen: a guess, and a curve that can be resumed."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -16,12 +15,12 @@ from labkit.gap.learning import LearningCurve, curve_fingerprint
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.gap_terms import terms_of, with_soap
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.learning.figure import UNIT, learning_figure
 from labkit.panels.learning.summary import more_data, table_of, verdict
-from labkit.panels.train.model import terms_of
 from labkit.runs import Run, runs
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ SOAP = ("cutoff", "n_max", "l_max", "n_sparse")
 
 
 class LearningModel(PanelModel):
-    """Parameters of a learning curve, and the LearningCurve they lead to as `results`.
+    """Parameters of a learning curve, and a LearningCurve as `results`.
 
     guess_energy, guess_forces  what the learner expects of `at` frames; 0: no guess; `locked` once the curve has begun
     """
@@ -97,10 +96,9 @@ class LearningModel(PanelModel):
 
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
-        soap, pair = terms_of(self.base)
-        soap = replace(soap, **{name: getattr(self, name) for name in SOAP})
-        return self.base.replace(
-            descriptors=(soap,) if pair is None else (soap, pair),
+        return with_soap(
+            self.base,
+            {name: getattr(self, name) for name in SOAP},
             sigma_energy=self.sigma_energy,
             sigma_force=None if self.base.sigma_force is None else self.sigma_force,
         )
@@ -121,7 +119,7 @@ class LearningModel(PanelModel):
         )  # fmt: skip
 
     def folder(self, config: GapConfig) -> os.PathLike[str] | str | None:
-        """Where finished fits are kept: as given, or in the cache under a name made of data and settings."""
+        """The folder of finished fits: as given, or in the cache under a hash of data and settings."""
         if self.checkpoint is not None:
             return self.checkpoint
         root = run_config().cache / "curves"

@@ -1,4 +1,4 @@
-"""What the LearningCurve panel says: the errors, how good the guess was, and whether more data would help."""
+"""The results of the LearningCurve panel in words: errors, how good the guess was, what more data would bring."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table_of(curve: LearningCurve) -> str:
 
 
 def verdict(curve: LearningCurve, guesses: Mapping[str, float], at: int) -> str:
-    """How near the guesses were to the validation errors at `at` frames, once these are known."""
+    """The guesses compared with the validation errors at `at` frames, once these are known."""
     summary = curve.summary()
     words = []
     for quantity, guess in guesses.items():
@@ -43,7 +43,7 @@ def verdict(curve: LearningCurve, guesses: Mapping[str, float], at: int) -> str:
 
 
 def more_data(curve: LearningCurve) -> str:
-    """The error to be expected from twice the frames, by the power law of the last sizes."""
+    """The error expected with twice the frames, from the power law of the last sizes."""
     twice = 2 * int(curve.table["size"].max())
     words = []
     for quantity in UNIT:

@@ -1,4 +1,4 @@
-"""The LearningCurve panel: how the error falls with data, guessed first."""
+"""The LearningCurve panel: how the error falls with data, after a guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mobility panel: what a fluid does between two colloids, estimated while data arrive, and learned."""
+"""The Mobility panel: the hydrodynamic mobility of two colloids, estimated as data arrive, and learned."""
 
 from __future__ import annotations
 

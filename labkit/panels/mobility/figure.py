@@ -1,4 +1,4 @@
-"""Mobilities of a pair over its distance, with error bars, and what they are at other lags."""
+"""Mobilities of a pair over its distance, with error bars, and over the lag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Mobility panel without a screen: how pairs are let go, at which lag they are looked at, and what is learned."""
+"""The Mobility panel without a screen: how pairs are released, at which lag they are observed, and what is learned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WATCHED, PUSHED = "passive: watched", "active: pushed"
 
 
 class MobilityModel(PanelModel):
-    """Parameters of the experiment, and the RepeatedReleases it leads to as `results`.
+    """Parameters of the experiment, and RepeatedReleases as `results`.
 
     All lags are kept: `lag` and `theory` count at once, also after the run. `run` starts again, `go_on` adds pairs.
     """
@@ -57,7 +57,7 @@ class MobilityModel(PanelModel):
 
     @property
     def data(self) -> Active | Passive:
-        """What was seen at the present lag. Raises LabkitError before the first run."""
+        """The data at the present lag. Raises LabkitError before the first run."""
         return self.found().sightings.data(1e3 * self.lag)
 
     def tweezers(self) -> Tweezers:

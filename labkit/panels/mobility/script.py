@@ -1,4 +1,4 @@
-"""The script that does what the Mobility panel does."""
+"""The script of the Mobility panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Mobility panel says of its estimates: M_self, the coupling of near pairs, and how good the lag is."""
+"""The estimates of the Mobility panel in words: M_self, the coupling of near pairs, and how good the lag is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Overfitting panel: a fit for every place of a slider."""
+"""The Overfitting panel: a fit for every position of a slider."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from labkit.panels.kit.style import (
 from labkit.panels.train.figure import SHOWN, points
 
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
+SIGMAS = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}  # what the sliders and sweeps reach
 SIGMA_UNIT = {"sigma_energy": "eV/√atom", "sigma_force": "eV/Å"}
 WIDE = 2.0  # standard deviations that the band of the scan shows
 
@@ -67,7 +68,7 @@ class OverfitFigure:
         return self.live.png()
 
     def set_sweep(self, table: pd.DataFrame) -> None:
-        """Draw a sweep of one sigma, in place of the one before."""
+        """Draw a sweep of one sigma in place of the last one."""
         self.swept = str(table.index.name)
         for axes, title in ((self.error, "Error"), (self.evidence, "Evidence")):
             axes.clear()

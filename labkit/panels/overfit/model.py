@@ -1,9 +1,8 @@
-"""The Overfitting panel without a screen: sliders whose every move is a fit."""
+"""The Overfitting panel without a screen: every move of a slider is a fit."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import traitlets
@@ -18,16 +17,15 @@ from labkit.gap.sweep import sweep
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.gap_terms import terms_of, with_soap
 from labkit.panels.kit.restart import RestartOnChange
-from labkit.panels.kit.script import Script
-from labkit.panels.overfit.figure import OverfitFigure
+from labkit.panels.overfit.figure import SIGMAS, OverfitFigure
+from labkit.panels.overfit.script import overfit_script
 from labkit.panels.overfit.summary import curves_of, table_of
-from labkit.panels.train.model import terms_of
 from labkit.runs import Run, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("n_max", "l_max", "cutoff", "atom_sigma", "zeta", "n_sparse")
-RANGES = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}
 REST = 0.6  # s without a move, after which the sweep is made and the fit is written down
 BOTH, ENERGIES = "energies and forces", "energies only"
 
@@ -88,15 +86,14 @@ class OverfitModel(RestartOnChange):
 
     @property
     def swept(self) -> str:
-        """The sigma whose sweep is shown: the one moved last, or that of the labels there are most of."""
+        """The sigma whose sweep is shown: the one moved last, or that of the forces where they are used."""
         return self._last_moved or ("sigma_force" if self.labels == BOTH else "sigma_energy")
 
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
-        soap, pair = terms_of(self.base)
-        soap = replace(soap, **{name: getattr(self, name) for name in SOAP})
-        return self.base.replace(
-            descriptors=(soap,) if pair is None else (soap, pair),
+        return with_soap(
+            self.base,
+            {name: getattr(self, name) for name in SOAP},
             sigma_energy=self.sigma_energy,
             sigma_force=self.sigma_force if self.labels == BOTH else None,
         )
@@ -119,24 +116,7 @@ class OverfitModel(RestartOnChange):
         self._rest.ask()
 
     def code(self) -> str:
-        script, config = Script(), self.config()
-        others = {name: getattr(config, name) for name in RANGES if name != self.swept}
-        fixed = "".join(f", {name}={value:.4g}" for name, value in others.items() if value is not None)
-        low, high = RANGES[self.swept]
-        script.use("numpy", alias="np")
-        script.use("labkit.gap", "Design")
-        script.use("labkit.gap.sweep", "sweep")
-        script.frames("train", self.train, self.frames)
-        if self.noise:
-            script.use("labkit.datasets.faults", "with_noise")
-            script.add(f"train = with_noise(train, energy={self.noise / 1e3:.4g}, forces={self.noise / 50:.4g})")
-        if self.valid is not None:
-            script.frames("valid", self.valid)
-        script.add(f"config = {script.call(config)}")
-        script.add(f"design = Design.build(train, config{', valid=valid' if self.valid is not None else ''})")
-        script.add("print(design.errors(design.solve()))")
-        script.add(f'print(sweep(design, "{self.swept}", np.geomspace({low:g}, {high:g}, 25){fixed}))')
-        return script.text()
+        return overfit_script(self)
 
     def files(self) -> dict[str, bytes]:
         if self.point is None:
@@ -149,7 +129,7 @@ class OverfitModel(RestartOnChange):
         return files
 
     def _sigmas(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in RANGES}
+        return {name: getattr(self, name) for name in SIGMAS}
 
     def _move(self, change: dict) -> None:
         self._last_moved = change["name"]
@@ -166,7 +146,7 @@ class OverfitModel(RestartOnChange):
         self.restart()
 
     def _show_fit(self) -> None:
-        """Solve, draw, and say the errors, for the sigmas as they are now."""
+        """Solve and draw, with the present sigmas."""
         with self._drawing:
             design, sigmas = self.results, self._sigmas()
             self.point = design.fit(**sigmas)
@@ -183,7 +163,7 @@ class OverfitModel(RestartOnChange):
         others = {other: value for other, value in sigmas.items() if other != name and self.labels == BOTH}
         key = (id(design), name, tuple(others.values()))
         if self.curve is None or self.curve.attrs.get("key") != key:
-            low, high = RANGES[name]
+            low, high = SIGMAS[name]
             table = sweep(design.design, name, np.geomspace(low, high, 25), progress=self._rest, **others)
             table.attrs["key"] = key
             with self._drawing:
@@ -195,7 +175,7 @@ class OverfitModel(RestartOnChange):
             self._record(design)
 
     def _record(self, design: ScanDesign) -> None:
-        """A row for the tray, once for each place where the sliders came to rest."""
+        """A row for the tray, once for each position where the sliders rest."""
         point = self.point
         place = f"{point.model.config.text()} {design.design.train.hash} {design.n_frames}"
         if place == self._recorded:

@@ -1,4 +1,4 @@
-"""What the Overfitting panel says of a fit in words and numbers, and what it leaves to the tray."""
+"""The numbers of a fit in the Overfitting panel, and its curves for the run tray."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def table_of(point: ScanFit, design: ScanDesign) -> str:
 
 
 def curves_of(point: ScanFit, scan: BondScan, sweep: pd.DataFrame | None, quantity: str) -> dict[str, tuple[Any, Any]]:
-    """The scan, and the validation error over the sigma swept, to be laid over those of other runs."""
+    """The scan, and the validation error over the sigma swept, for overlays of runs."""
     curves: dict[str, tuple[Any, Any]] = {
         f"{scan.label} length [Å] -> energy [eV]": (scan.lengths, point.energy - point.energy.min())
     }

@@ -19,13 +19,13 @@ LEARNING = (("xx", TRAIN, "o", 5.0, TRAIN), ("xy", VALID, "o", 9.0, "none"), ("y
 
 
 class TensorFigure:
-    """Axes drawn once, for all scenes of the same frames; `picture` moves points, bars, curves and markers.
+    """Axes drawn once, for all designs of the same frames; `picture` moves points, bars, curves and markers.
 
-    scene  the first, whose errors say how far the axes reach
+    design  the first, whose errors say how far the axes reach
     """
 
-    def __init__(self, scene: SplitDesign) -> None:
-        self.truth, self.sizes = scene.truth, scene.sizes
+    def __init__(self, design: SplitDesign) -> None:
+        self.truth, self.sizes = design.truth, design.sizes
         figure = new_figure(7.4, 6.3)
         figure.set_layout_engine("none")
         grid = figure.add_gridspec(2, 2, left=0.095, right=0.985, top=0.955, bottom=0.08, wspace=0.26, hspace=0.34)
@@ -33,13 +33,13 @@ class TensorFigure:
         self.dots, self.bars = {}, {}
         self._parity(axes[0], DIAGONAL, "Parity: diagonal")
         self._parity(axes[1], OFF, "Parity: off the diagonal")
-        self.lines = self._learning(axes[2], scene)
-        self.sweeps, self.marks = self._sweep(axes[3], scene)
+        self.lines = self._learning(axes[2], design)
+        self.sweeps, self.marks = self._sweep(axes[3], design)
         groups = (self.bars, self.dots, self.lines, self.sweeps, self.marks)
         self.live = LiveFigure(figure, [artist for group in groups for artist in group.values()])
 
-    def picture(self, scene: SplitDesign, fit: TensorFit) -> bytes:
-        """PNG of a `fit` of `scene`, with bars where it has a spread."""
+    def picture(self, design: SplitDesign, fit: TensorFit) -> bytes:
+        """PNG of a `fit` of `design`, with bars where it has a spread."""
         for name, dots in self.dots.items():
             a, b = ("xyz".index(axis) for axis in name)
             x, y = self.truth[:, a, b], fit.values[:, a, b]
@@ -49,7 +49,7 @@ class TensorFigure:
         for name, line in self.lines.items():
             line.set_data(fit.curve.index, fit.curve[name])
         for column, line in self.sweeps.items():
-            line.set_data(scene.sweep.index, scene.sweep[column])
+            line.set_data(design.sweep.index, design.sweep[column])
         for degree, mark in self.marks.items():
             mark.set_data([fit.noise[degree]], [fit.errors[degree]])
         return self.live.png()
@@ -68,10 +68,10 @@ class TensorFigure:
             (self.dots[name],) = axes.plot([], [], "o", color=colour, markersize=4.5, alpha=0.8, markeredgewidth=0)
             axes.text(0.04, 0.95 - 0.075 * k, f"● {name}", transform=axes.transAxes, fontsize=8, color=colour, va="top")
 
-    def _learning(self, axes: Axes, scene: SplitDesign) -> dict:
+    def _learning(self, axes: Axes, design: SplitDesign) -> dict:
         dress(axes, "training frames", "validation RMSE [Å³]", "Learning curves")
         deviations = self.truth.std(0)
-        least = min(scene.sweep["valid", degree].min() for degree in PARTS) / 3  # a part has several components
+        least = min(design.sweep["valid", degree].min() for degree in PARTS) / 3  # a part has several components
         log_ticks(axes.yaxis, 0.4 * least, 1.6 * max(float(deviations.max()), least))
         log_ticks_at(axes.xaxis, self.sizes, min(self.sizes) / 1.3, max(self.sizes) * 1.3)
         lines = {}
@@ -81,12 +81,12 @@ class TensorFigure:
         legend(axes, loc="lower left")
         return lines
 
-    def _sweep(self, axes: Axes, scene: SplitDesign) -> tuple[dict, dict]:
+    def _sweep(self, axes: Axes, design: SplitDesign) -> tuple[dict, dict]:
         dress(axes, "regularization", "RMSE of the part [Å³]", "Each λ has its own regularization")
-        axes.set(xscale="log", xlim=(scene.sweep.index.min(), scene.sweep.index.max()))
+        axes.set(xscale="log", xlim=(design.sweep.index.min(), design.sweep.index.max()))
         axes.xaxis.set_major_locator(FixedLocator([1e-10, 1e-8, 1e-6, 1e-4, 1e-2]))
         axes.xaxis.set_minor_locator(NullLocator())
-        valid = scene.sweep["valid"]
+        valid = design.sweep["valid"]
         log_ticks(axes.yaxis, valid.min().min() / 6, 1.5 * valid.max().max())  # room for the legend below
         lines, marks = {}, {}
         for degree, colour in PARTS.items():

@@ -1,9 +1,8 @@
-"""The Polarizability panel without a screen: sliders that answer at once, from designs made beforehand."""
+"""The Polarizability panel without a screen: sliders that respond at once, with designs computed in advance."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +15,11 @@ from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.restart import RestartOnChange
-from labkit.panels.kit.script import Script
 from labkit.panels.polarizability.figure import TensorFigure
+from labkit.panels.polarizability.script import polarizability_script
 from labkit.panels.polarizability.summary import table_of
 from labkit.polarizability import Settings
+from labkit.polarizability.design_cache import DesignCache
 from labkit.polarizability.labels import Frames
 from labkit.polarizability.split_design import SplitDesign, TensorFit
 
@@ -30,7 +30,7 @@ NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
 class PolarizabilityModel(RestartOnChange):
-    """Parameters of a tensor model; the SplitDesign of the present ones as `scene`, the latest fit as `fit`.
+    """Parameters of a tensor model; the SplitDesign of the present ones as `design`, the latest fit as `fit`.
 
     Run makes the design of the present environment, then those one step away on each slider, so that the next move
     finds its design; a move to one that is not ready computes it first.
@@ -68,20 +68,20 @@ class PolarizabilityModel(RestartOnChange):
         for name in self._chosen:
             if name in settings:
                 setattr(self, name, settings[name] or 0)
-        self._scenes: OrderedDict[tuple, SplitDesign] = OrderedDict()
+        self.designs = DesignCache(train, valid, KEPT)
         self._figure: TensorFigure | None = None
         self._shown: SplitDesign | None = None
         self._drawing = threading.Lock()
         self._solve = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._show_spread, "spread", delay=REST)
-        self._make = self.follow(self.restart, "designs", delay=REST)
+        self._rebuild = self.follow(self.restart, "designs", delay=REST)
         self.observe(self._move_noise, parameters(self, "regularization"))
         self.observe(self._move_environment, list(self._chosen))
 
     @property
-    def scene(self) -> SplitDesign | None:
+    def design(self) -> SplitDesign | None:
         """That of the present parameters, if it is ready."""
-        return self._scenes.get(self._key(self.settings()))
+        return self.designs.get(self.settings())
 
     def noise(self) -> dict[int, float]:
         return {0: self.noise_0, 2: self.noise_2}
@@ -103,25 +103,14 @@ class PolarizabilityModel(RestartOnChange):
     def make_job(self) -> Job:
         if not (self.noise_0 > 0 and self.noise_2 > 0):
             raise LabkitError(f"regularization is {self.noise_0:g} and {self.noise_2:g}, expected numbers above 0")
-        return Job(self._make_scenes, name="polarizability")
+        return Job(self._build, name="polarizability")
 
     def present(self, result: SplitDesign) -> None:
         self._show_fit()
         self._rest.ask()
 
     def code(self) -> str:
-        script = Script()
-        script.use("labkit.polarizability", "TensorDesign", "learning_curve")
-        script.frames("train", self.train, label="polarizability")
-        script.frames("valid", self.valid, label="polarizability")
-        chosen = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
-        script.add("n = len(train)", f"design = TensorDesign.build(train + valid, {chosen})")
-        script.add(f"noise = {{{', '.join(f'{degree}: {value:.4g}' for degree, value in self.noise().items())}}}")
-        script.add("curve = learning_curve(design, noise, train=range(n), test=range(n, n + len(valid)))")
-        script.add("print(curve)", "model = design.solve(noise, train=range(n))")
-        script.add("values, spread = model.predict(valid)  # (frames, 3, 3) Å^3")
-        script.add('model.save("polarizability.safetensors")')
-        return script.text()
+        return polarizability_script(self)
 
     def files(self) -> dict[str, bytes]:
         if self.fit is None or self._shown is None:
@@ -139,47 +128,24 @@ class PolarizabilityModel(RestartOnChange):
         """Names of the parameters that are settings of a design."""
         return (*parameters(self, "environment"), *parameters(self, "descriptor"))
 
-    @staticmethod
-    def _key(settings: dict[str, Any]) -> tuple:
-        return tuple(sorted(settings.items()))
-
-    def _make_scenes(self, progress: Progress) -> Iterator[SplitDesign]:
+    def _build(self, progress: Progress) -> Iterator[SplitDesign]:
         """The present design, then its neighbours."""
         here, others, first = self.settings(), self.neighbours(), None
-        with self._lock:  # what is wanted and there is not to make room for what is not there yet
-            for key in map(self._key, others):
-                if key in self._scenes:
-                    self._scenes.move_to_end(key)
+        self.designs.keep(others)
         for k, settings in enumerate([here, *others]):
             part = progress.part(k, 1 + len(others))
             try:
-                scene = self._scene(settings, part)
+                design = self.designs.build(settings, part)
             except LabkitError:
                 if settings is here:
                     raise
                 continue  # the error is shown when the slider goes there
             part.update(1, 1)
-            first = scene if settings is here else first
-            self.ready = self._ready_words()
+            first = design if settings is here else first
+            ready = {name: self.designs.values(name, self.settings()) for name in parameters(self, "environment")}
+            words = [f"{name} {', '.join(f'{x:g}' for x in values)}" for name, values in ready.items() if values]
+            self.ready = "Ready: " + "; ".join(words)
             yield first
-
-    def _scene(self, settings: dict[str, Any], progress: Progress) -> SplitDesign:
-        key = self._key(settings)
-        found = self._scenes.get(key) or SplitDesign.build(self.train, self.valid, settings, progress)
-        with self._lock:
-            self._scenes[key] = found
-            self._scenes.move_to_end(key)
-            while len(self._scenes) > KEPT:
-                self._scenes.popitem(last=False)
-        return found
-
-    def _ready_words(self) -> str:
-        made = [dict(key) for key in list(self._scenes)]
-        here, words = self.settings(), []
-        for name in parameters(self, "environment"):
-            same = [s[name] for s in made if {**s, name: 0} == {**here, name: 0}]
-            words += [f"{name} {', '.join(f'{value:g}' for value in sorted(same))}"] if same else []
-        return "Ready: " + "; ".join(words)
 
     def _move_noise(self, _: object) -> None:
         if self.job is not None:
@@ -191,24 +157,24 @@ class PolarizabilityModel(RestartOnChange):
         if self.job is not None:
             self._solve.ask()  # if it is there, it is shown now
             self._rest.ask()
-            self._make.ask()
+            self._rebuild.ask()
 
     def _show_fit(self) -> None:
-        """Solve and draw, for the sliders as they are now; nothing where the design is not ready yet."""
+        """Solve and draw with the present parameters, once their design is ready."""
         with self._drawing:
-            scene = self.scene
-            if scene is not None:
-                self._draw(scene, scene.fit(self.noise()))
+            design = self.design
+            if design is not None:
+                self._draw(design, design.fit(self.noise()))
 
     def _show_spread(self) -> None:
         with self._drawing:
-            scene, fit = self.scene, self.fit
-            if scene is not None and fit is not None and fit.spread is None and scene is self._shown:
-                self._draw(scene, scene.with_spread(fit))
+            design, fit = self.design, self.fit
+            if design is not None and fit is not None and fit.spread is None and design is self._shown:
+                self._draw(design, design.with_spread(fit))
 
-    def _draw(self, scene: SplitDesign, fit: TensorFit) -> None:
+    def _draw(self, design: SplitDesign, fit: TensorFit) -> None:
         if self._figure is None:
-            self._figure = TensorFigure(scene)
-        self._shown, self.fit = scene, fit
-        self.picture = self._figure.picture(scene, fit)
-        self.table, self.note = table_of(fit, scene), "\n".join(scene.design.notes)
+            self._figure = TensorFigure(design)
+        self._shown, self.fit = design, fit
+        self.picture = self._figure.picture(design, fit)
+        self.table, self.note = table_of(fit, design), "\n".join(design.design.notes)

@@ -1,4 +1,4 @@
-"""The Recover panel: partial charges found again by gradients through dynamics."""
+"""The Recover panel: partial charges recovered by gradients through dynamics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["RecoverPanel"]
 
 
 class RecoverPanel(Panel):
-    """Wrong charges, and where a few steps of dynamics should have led: `RecoverPanel(state, forcefield)` ends a cell.
+    """Wrong charges, and the end of a short run with the right ones: `RecoverPanel(state, forcefield)` ends a cell.
 
     Loss and charges are drawn as the search goes on. Stop keeps the best so far.
 

@@ -36,7 +36,7 @@ print(match_trajectory(start, end, forcefield, charges, **how).best)
 
 
 class RecoverModel(PanelModel):
-    """How far the charges are off at the beginning, how long the dynamics is, how many evaluations there may be.
+    """The initial error of the charges, the length of the dynamics, and the largest number of evaluations.
 
     `results` is the Matching so far; `truth` the charges of each kind that the ends were made with.
     """

@@ -34,7 +34,7 @@ PAUSE = 4.0  # times what a picture has cost, until the next one is drawn while 
 
 
 class SpectraModel(PanelModel):
-    """Parameters of replicas and of their spectra; what they lead to as `results` (a SpectraRun) and `shown`.
+    """Parameters of replicas and of their spectra; a SpectraRun as `results`, the spectra as `shown`.
 
     The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on` follows
     the same replicas for as long again, with the settings that they started with.
@@ -126,7 +126,7 @@ class SpectraModel(PanelModel):
         return Job(extend_run, self.results, max(1, steps), name="spectra")
 
     def present(self, result: SpectraRun) -> None:
-        """Draw, but leave most of the time to the atoms while they move."""
+        """Draw, but leave most of the time to the dynamics during a run."""
         moving = self.job is not None and self.job.status == "running"
         if not moving or time.monotonic() > self._rest:
             self._draw()

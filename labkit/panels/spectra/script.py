@@ -1,4 +1,4 @@
-"""The script that does what the Spectra panel does, or did."""
+"""The script of the Spectra panel."""
 
 from __future__ import annotations
 

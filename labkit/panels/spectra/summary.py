@@ -1,4 +1,4 @@
-"""What the Spectra panel says of spectra: where they are highest, and how certain that is."""
+"""The peaks of the spectra in the Spectra panel, and their errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table_of(shown: SpectraSet) -> str:
 
 
 def words_of(run: SpectraRun, shown: SpectraSet, asked: float) -> str:
-    """What is to be known beside the numbers."""
+    """Remarks on the spectra."""
     words = ["Dark band: standard error over the replicas; light: with the spread over the models."]
     if shown.resolution > 1.001 * asked:
         words.append(f"{asked:g} cm⁻¹ were asked for; so short a run shows {shown.resolution:.0f}. Continue.")

@@ -1,4 +1,4 @@
-"""Atoms as a still picture: shaded discs and bonds, the far ones first."""
+"""Atoms as a still picture: shaded discs and bonds, drawn from back to front."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class StructureModel(traitlets.HasTraits):
         return proposal["value"]
 
     def append(self, frame: Atoms) -> None:
-        """One more frame, of atoms that stand as they should be shown; whoever looks at the last one sees it."""
+        """Add a frame, which is not unwrapped; if the last frame was shown, show this one."""
         follows = self.index == self.count - 1
         _, forces, energies = _take(frame)
         self.atoms.append(frame)
@@ -65,7 +65,7 @@ class StructureModel(traitlets.HasTraits):
             self.index = self.count - 1
 
     def begin(self, frame: Atoms) -> None:
-        """This frame in place of all there were."""
+        """Replace all frames by this one."""
         atoms, forces, energies = _take(frame)
         self.atoms, self.forces, self.energies = atoms, forces, energies
         self.index, self.count = 0, 1

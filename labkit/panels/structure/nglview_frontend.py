@@ -1,4 +1,4 @@
-"""nglview, made to ask the browser for the front end that is installed."""
+"""nglview, set to request the front end that is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shipped_version() -> str | None:
 
 
 def mend() -> None:
-    """Make nglview ask for the front end that is there; call before nglview is imported first.
+    """Make nglview request the installed front end; call before nglview is first imported.
 
     nglview 4.0.1 asks for 4.0 and ships 3.1.5: without this no molecule shows ("version 4.0 is not registered").
     Its widgets take the version from `nglview._frontend` while their classes are made; so that module is made here.
@@ -38,6 +38,6 @@ def mend() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What a widget of nglview is to be made with: `NGLWidget(**versions())`."""
+    """Arguments for a widget of nglview: `NGLWidget(**versions())`."""
     version = shipped_version()
     return {"_view_module_version": version, "_model_module_version": version} if version else {}

@@ -61,7 +61,7 @@ class Viewer:
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
 
     def _catch_up(self, _: Any) -> None:
-        """Show what has moved before the browser was ready; it tells so before it has read the structure."""
+        """Show moves made before the browser was ready; it reports ready before it has read the structure."""
         late = threading.Timer(1.5, self._move, (None,))
         late.daemon = True
         late.start()

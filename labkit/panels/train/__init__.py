@@ -1,4 +1,4 @@
-"""The Train panel: a GAP fitted while one looks on."""
+"""The Train panel: a GAP and its errors while it is fitted."""
 
 from __future__ import annotations
 

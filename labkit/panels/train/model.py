@@ -16,6 +16,7 @@ from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.gap_terms import terms_of
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
@@ -99,9 +100,9 @@ class TrainModel(PanelModel):
     def config(self) -> GapConfig:
         """The parameters as GapConfig; raises LabkitError for what makes no sense."""
         soap, pair = terms_of(self.base)
-        terms: list[Soap | Distance2b] = [_changed(soap, {name: getattr(self, name) for name in SOAP})]
+        terms: list[Soap | Distance2b] = [replace(soap, **{name: getattr(self, name) for name in SOAP})]
         if self.pair:
-            terms.append(_changed(pair or Distance2b(), {key: getattr(self, name) for name, key in PAIR.items()}))
+            terms.append(replace(pair or Distance2b(), **{key: getattr(self, name) for name, key in PAIR.items()}))
         return self.base.replace(
             descriptors=tuple(terms),
             sigma_energy=self.sigma_energy,
@@ -157,20 +158,6 @@ class TrainModel(PanelModel):
             "gap.safetensors": file_bytes(model.save, "gap.safetensors"),
             "gap_config.cfg": model.config.text().encode(),
         }
-
-
-def terms_of(config: GapConfig) -> tuple[Soap, Distance2b | None]:
-    """The one soap and the distance_2b, if there is one, that a panel can show; LabkitError for other configs."""
-    soaps = [d for d in config.descriptors if isinstance(d, Soap)]
-    pairs = [d for d in config.descriptors if isinstance(d, Distance2b)]
-    if len(soaps) != 1 or len(pairs) > 1:
-        found = ", ".join(d.name for d in config.descriptors)
-        raise LabkitError(f"the panel shows one soap and at most one distance_2b, but the config has {found}")
-    return soaps[0], pairs[0] if pairs else None
-
-
-def _changed(term: Soap | Distance2b, values: dict) -> Soap | Distance2b:
-    return replace(term, **values)
 
 
 def _parse_e0(text: str) -> dict[str, float] | None:

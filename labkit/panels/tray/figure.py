@@ -1,4 +1,4 @@
-"""Pinned runs over one another: errors side by side, and one of their curves."""
+"""Overlay of pinned runs: errors side by side, and one of their curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tray without a screen: which runs are pinned, and what they look like over one another."""
+"""The tray without a screen: which runs are pinned, and their overlay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run tray: every fit of the session, to pin, to lay over one another, to take home."""
+"""The run tray: every fit of the session, to pin, overlay and download."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ class RunTray(widgets.VBox):
 
 
 def heads(errors: list[tuple[str, str]]) -> list[str]:
-    """What stands above the cells of a run."""
+    """The headings of the columns of runs."""
     names = [f"{quantity} [{unit}]" for quantity, unit in errors]
     return ["", "run", "frames", "model", "settings", *(names + ["", ""])[:2], "evidence", "time"]
 
 
 def describe(run: Run, errors: list[tuple[str, str]]) -> list[str]:
-    """The cells after number and name; an error that the head does not name is named here."""
+    """The cells after number and name; errors without a heading are named in their cell."""
     rmse = []
     for quantity, unit in run.quantities[:2]:
         both = [x for x in (run.rmse("train", quantity), run.rmse("valid", quantity)) if x is not None]

@@ -52,7 +52,7 @@ def test_every_move_is_the_fit_that_a_script_makes(panel, sets):
     assert model.fit.errors["xz"] == pytest.approx(np.sqrt(np.mean((values - truth)[:, 0, 2] ** 2)), rel=1e-4)
     assert model.fit.curve.index.tolist() == [12, 24] and model.fit.curve["xy"].equals(model.fit.curve["yx"])
     assert f"{model.fit.errors['xz']:.3f}" in panel.table.value and "spread" in panel.table.value
-    sweep = model.scene.sweep["valid", 2]
+    sweep = model.design.sweep["valid", 2]
     assert sweep.iloc[0] == pytest.approx(
         errors(truth, design.predictions(design.solve(1e-10, range(24)), range(24, 30)))[2]
     )
@@ -89,9 +89,9 @@ def test_a_neighbour_is_shown_without_a_build_and_others_after_one(panel, monkey
     first = pixels(panel)
     model.cutoff = 4.5
     start = time.perf_counter()
-    while model.scene is not model._shown and time.perf_counter() < start + 5:
+    while model.design is not model._shown and time.perf_counter() < start + 5:
         time.sleep(0.001)
-    assert not built and model.scene.design.settings.cutoff == 4.5
+    assert not built and model.design.design.settings.cutoff == 4.5
     panel.settle()
     assert 5.0 in built and 4.0 not in built and (pixels(panel) != first).any()
     model.cutoff = 2.5

@@ -60,6 +60,13 @@ def test_frames_stream_in(trained):
     assert len(sizes) == 1 and len(pictures) >= 1
 
 
+def test_a_fit_at_the_end_of_a_cell_is_its_picture(trained):
+    fit = trained[0].model.results
+    png, shown = fit._repr_png_()
+    assert shown == {"width": 700} and repr(fit) == "Fit of 50 frames"
+    assert Image.open(io.BytesIO(png)).size == Image.open(io.BytesIO(trained[0].model.picture)).size
+
+
 def test_picture_shows_both_sets(trained):
     pixels = np.asarray(Image.open(io.BytesIO(trained[0].model.picture)).convert("RGB")).reshape(-1, 3).astype(int)
     blue = (pixels[:, 2] > pixels[:, 0] + 60).sum()
