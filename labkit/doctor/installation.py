@@ -109,13 +109,13 @@ def nglview() -> Iterator[Check]:
     if not _installed("nglview"):
         yield Check(name, "note", "nglview is not installed", INSTALL)
         return
-    from labkit.panels import _nglview
+    from labkit.panels.structure import nglview_frontend
 
-    shipped = _nglview.shipped_version()
+    shipped = nglview_frontend.shipped_version()
     if shipped is None:
         yield Check(name, "fail", "JupyterLab has none", "python -m pip install --force-reinstall nglview")
         return
-    _nglview.mend()
+    nglview_frontend.mend()
     from nglview import NGLWidget
 
     asked = NGLWidget.class_traits()["_view_module_version"].default_value

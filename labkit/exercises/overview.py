@@ -52,7 +52,7 @@ class Progress:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from labkit.panels._style import CSS  # panels need widgets; progress in a terminal does not
+        from labkit.panels.kit.style import CSS  # panels need widgets; progress in a terminal does not
 
         rows = [f"<div class='labkit-error'>{escape(self.note)}</div>"] if self.note else []
         for notebook, group in groupby(self.exercises, lambda one: one.notebook):

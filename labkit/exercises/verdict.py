@@ -40,7 +40,7 @@ class Verdict:
         return f"{words}\n({self.note})" if self.note else words
 
     def _repr_html_(self) -> str:
-        from labkit.panels._style import CSS, FORCE, VALID  # panels need widgets; a check in a script does not
+        from labkit.panels.kit.style import CSS, FORCE, VALID  # panels need widgets; a check in a script does not
 
         head = f"{'✓' if self.right else '✎'} {self.number} {'Right.' if self.right else 'Not yet.'}"
         note = f"<div class='labkit-hint'>{escape(self.note)}</div>" if self.note else ""

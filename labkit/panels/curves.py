@@ -1,4 +1,4 @@
-"""Curves over one another as a still picture in a notebook, in the look of the panels."""
+"""Curves in one still picture in a notebook, in the style of the panels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.panels._style import FORCE, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure, to_png
 
 COLOURS = (TRAIN, VALID, FORCE, INK)
 
@@ -44,9 +44,7 @@ class Curves:
         if self.top is not None:
             lowest = min(np.asarray(y).min() for _, y in self.curves.values())
             axes.set_ylim(lowest - 0.03 * (self.top - lowest), self.top)
-        legend = axes.legend(fontsize=8, frameon=False)
-        for text in legend.get_texts():
-            text.set_color(INK)
+        legend(axes)
         return to_png(figure), {"width": 640}
 
     def __repr__(self) -> str:

@@ -8,9 +8,19 @@ import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from labkit.panels._style import FORCE, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import (
+    FORCE,
+    INK,
+    MUTED,
+    TRAIN,
+    VALID,
+    dress,
+    legend,
+    log_ticks,
+    new_figure,
+    notebook_image,
+)
 
 COLOURS = (TRAIN, VALID, FORCE)
 
@@ -29,7 +39,9 @@ def scaling_figure(replicas: pd.DataFrame, atoms: pd.Series) -> Image:
     right.plot(atoms.index, atoms.iloc[-1] * atoms.index / atoms.index[-1], "--", color=MUTED, label="∝ atoms")
     log_ticks(right.xaxis, 0.8 * atoms.index.min(), 1.3 * atoms.index.max())
     log_ticks(right.yaxis, 0.4 * atoms.min(), 2.5 * atoms.max())
-    return _image(figure)
+    for axes in (left, right):
+        legend(axes, loc="upper left")
+    return notebook_image(figure)
 
 
 def exchange_figure(table: pd.DataFrame, walkers: Any, every: float, acceptance: Any, shown: int = 80) -> Image:
@@ -50,7 +62,8 @@ def exchange_figure(table: pd.DataFrame, walkers: Any, every: float, acceptance:
     for place, rate in enumerate(np.asarray(acceptance)):
         beside = {"transform": right.get_yaxis_transform(), "fontsize": 8, "color": MUTED, "va": "center"}
         right.text(1.01, place + 0.5, f"{rate:.0%}", **beside)
-    return _image(figure, (left,))
+    legend(left, loc="upper left")
+    return notebook_image(figure)
 
 
 def _paths(axes: Axes, walkers: np.ndarray, every: float, temperatures: np.ndarray, shown: int) -> None:
@@ -61,10 +74,3 @@ def _paths(axes: Axes, walkers: np.ndarray, every: float, temperatures: np.ndarr
     for walker, colour in zip((0, len(names) // 2, len(names) - 1), COLOURS, strict=True):
         axes.step(time, places[:, walker], color=colour, linewidth=1.3, where="post", alpha=0.9)
     axes.set_yticks(range(len(temperatures)), [f"{t:.0f}" for t in temperatures])
-
-
-def _image(figure: Figure, labelled: tuple[Axes, ...] | None = None) -> Image:
-    for axes in labelled or figure.axes:
-        for text in axes.legend(fontsize=8, frameon=False, loc="upper left").get_texts():
-            text.set_color(INK)
-    return Image(to_png(figure), width=760)

@@ -1,4 +1,4 @@
-"""Pictures of colloids as the last line of a cell: learned mobilities, a cloud that falls, heights above a wall."""
+"""Pictures of colloids as the last line of a cell: learned mobilities, a sedimenting cloud, heights above a wall."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from collections.abc import Mapping
 
 import numpy as np
 from IPython.display import Image
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from labkit.base import State
 from labkit.mobility.examples import AboveWall
-from labkit.panels._style import FORCE, GRID, INK, MUTED, TRAIN, VALID, dress, new_figure, to_png
+from labkit.panels.kit.style import (
+    FORCE,
+    GRID,
+    INK,
+    MUTED,
+    TRAIN,
+    VALID,
+    dress,
+    legend,
+    new_figure,
+    notebook_image,
+)
 
 COLOURS = (TRAIN, VALID, FORCE)
 
@@ -39,7 +48,8 @@ def learned_figure(
             right.fill_between(distances / radius, error - half, error + half, color=colour, alpha=0.15, linewidth=0)
     left.set_ylim(0, 1.35)
     right.axhline(0, color=GRID, linewidth=1.2)
-    return _image(figure, left)
+    legend(left)
+    return notebook_image(figure)
 
 
 def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, after: State) -> Image:
@@ -54,12 +64,13 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
         x = 0.1 * state.positions
         right.scatter(x[:, 0], x[:, 2], s=40, color=colour, alpha=0.6, edgecolor="white", linewidth=0.5, label=name)
     right.set_aspect("equal", adjustable="datalim")
-    _legend(right)
-    return _image(figure, left)
+    legend(right)
+    legend(left)
+    return notebook_image(figure)
 
 
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:
-    """Histograms of heights [Å] by name, with Boltzmann's density, and the one that is found without the drift.
+    """Histograms of heights [Å] by name, with Boltzmann's density, and the density without the drift term.
 
     mobility  (n,) across the wall, at the heights that `above.boltzmann` gives from 0 to 7 radii
     """
@@ -75,15 +86,5 @@ def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: flo
         axes.plot(0.1 * z, 10 * density, color=INK, linewidth=1.4, label=r"Boltzmann, $e^{-U/k_\mathrm{B}T}$")
         axes.plot(0.1 * z, 10 * wrong, "--", color=VALID, linewidth=1.4, label=r"$e^{-U/k_\mathrm{B}T}/M_{zz}$")
         axes.set_xlim(0.1 * edges[0], 0.1 * edges[-1])
-        _legend(axes)
-    return Image(to_png(figure), width=760)
-
-
-def _legend(axes: Axes) -> None:
-    for text in axes.legend(fontsize=8, frameon=False).get_texts():
-        text.set_color(INK)
-
-
-def _image(figure: Figure, labelled: Axes) -> Image:
-    _legend(labelled)
-    return Image(to_png(figure), width=760)
+        legend(axes)
+    return notebook_image(figure)

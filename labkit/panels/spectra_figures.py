@@ -1,4 +1,4 @@
-"""Pictures beside spectra: whether a model was asked about what it knows, and what its spread says where it was not."""
+"""Pictures beside spectra: whether a trajectory stays within the training data, and the spread of models outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 from IPython.display import Image
 
-from labkit.panels._style import BAD, INK, MUTED, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import (
+    BAD,
+    MUTED,
+    TRAIN,
+    VALID,
+    dress,
+    legend,
+    log_ticks,
+    new_figure,
+    notebook_image,
+)
 
 BINS = 36
 DIAGONAL, OFF = ([0, 1, 2], [0, 1, 2]), ([0, 0, 1], [1, 2, 2])
@@ -49,6 +59,5 @@ def reach_figure(
     log_ticks(right.xaxis, 0.7 * np.nanmin(all_sizes), 1.4 * np.nanmax(all_sizes))
     right.set_yticks(range(len(sizes)), list(sizes), fontsize=8)
     right.set_ylim(len(sizes) - 0.5, -0.5)
-    for text in left.legend(fontsize=7.5, frameon=False, loc="upper left").get_texts():
-        text.set_color(INK)
-    return Image(to_png(figure), width=860)
+    legend(left, fontsize=7.5, loc="upper left")
+    return notebook_image(figure, 860)

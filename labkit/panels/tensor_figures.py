@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from labkit.panels._style import INK, TRAIN, VALID, dress, log_ticks, new_figure, to_png
+from labkit.panels.kit.style import INK, TRAIN, VALID, dress, legend, log_ticks, new_figure, notebook_image
 
 PARTS = {0: TRAIN, 2: VALID}
 LABELS = {"cutoff": "cutoff [Å]", "atom_sigma": "atom_sigma [Å]"}
@@ -29,14 +29,13 @@ def noise_figure(table: pd.DataFrame) -> Image:
     left.xaxis.set_major_locator(FixedLocator(table.index[::2]))
     left.xaxis.set_minor_locator(NullLocator())
     log_ticks(left.yaxis, table.min().min() / 1.2, 1.2 * table.max().max())
-    for text in left.legend(fontsize=8, frameon=False, loc="upper left").get_texts():
-        text.set_color(INK)
+    legend(left, loc="upper left")
     whole = np.sqrt(table[2].to_numpy()[:, None] ** 2 + table[0].to_numpy()[None] ** 2)
     powers = [f"$10^{{{round(np.log10(value))}}}$" for value in table.index]
     names = [name if k % 2 == 0 else "" for k, name in enumerate(powers)]
     heat_map(right, pd.DataFrame(whole, index=names, columns=names), "", whole.min(), whole.max())
     dress(right, "regularization of λ = 0", "regularization of λ = 2", "Both, error of the tensor [Å³]").grid(False)
-    return Image(to_png(figure), width=760)
+    return notebook_image(figure)
 
 
 def search_figure(table: pd.DataFrame) -> Figure:

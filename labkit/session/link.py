@@ -20,16 +20,16 @@ class SessionLink:
         return f"in a terminal: labkit session export {NAME}"
 
     def _repr_html_(self) -> str:
-        from labkit.panels import _html  # panels need widgets; the command does not
-        from labkit.panels._style import CSS
+        from labkit.panels.kit import html  # panels need widgets; the command does not
+        from labkit.panels.kit.style import CSS
 
         buffer = io.BytesIO()
         if not pack(buffer, session_files()):
-            shown = _html.hint("There is nothing to export yet.")
+            shown = html.hint("There is nothing to export yet.")
         elif len(content := buffer.getvalue()) <= LARGEST:
-            shown = _html.links({NAME: content})
+            shown = html.links({NAME: content})
         else:
-            shown = _html.hint(_beside(content, _html.size(len(content))))
+            shown = html.hint(_beside(content, html.size(len(content))))
         return f"{CSS}<div class='labkit'>{shown}</div>"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from labkit.config import config
 from labkit.doctor import installation
-from labkit.panels import _nglview
+from labkit.panels.structure import nglview_frontend
 
 
 def by_name(checks):
@@ -60,19 +60,19 @@ def test_memory_of_a_container_counts(monkeypatch):
 
 def test_nglview_front_end_matches_after_the_mend():
     (check,) = installation.nglview()
-    assert (check.status, check.found) == ("ok", _nglview.shipped_version())
+    assert (check.status, check.found) == ("ok", nglview_frontend.shipped_version())
 
 
 def test_nglview_front_end_that_differs_fails(monkeypatch):
     assert next(installation.nglview()).status == "ok"  # nglview's classes are made with the version that is there
     monkeypatch.setattr(sys.modules["nglview._frontend"], "__frontend_version__", "kept")
-    monkeypatch.setattr(_nglview, "shipped_version", lambda: "0.0.1")
+    monkeypatch.setattr(nglview_frontend, "shipped_version", lambda: "0.0.1")
     (check,) = installation.nglview()
     assert check.status == "fail" and "0.0.1" in check.found
 
 
 def test_missing_nglview_front_end_fails(monkeypatch):
-    monkeypatch.setattr(_nglview, "shipped_version", lambda: None)
+    monkeypatch.setattr(nglview_frontend, "shipped_version", lambda: None)
     (check,) = installation.nglview()
     assert check.status == "fail" and "--force-reinstall nglview" in check.mend
 

@@ -21,7 +21,7 @@ from labkit.forcefield.brine import brine
 from labkit.forcefield.examples import chain
 from labkit.gap import Design, GapConfig, Soap
 from labkit.mobility import RotnePragerYamakawa
-from labkit.panels._base import Panel
+from labkit.panels.kit.view import Panel
 from labkit.polarizability import TensorDesign, with_label
 from labkit.units import MILLIPASCAL_SECOND
 

@@ -1,0 +1,92 @@
+"""A dataset at a glance: its energies, forces and distances, and at which shift its labels fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from labkit.datasets.report import Alignment, Report
+from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, new_figure
+
+COLOURS = {"forces": TRAIN, "energy": VALID}
+NAMES = {"forces": "forces", "energy": "energies"}
+PAIRS = (TRAIN, VALID, FORCE, "#8a5fa8", "#b08a2e", MUTED)  # of the commonest kinds of neighbours
+FAR = 3.2  # of the sum of covalent radii: what lies beyond is no neighbour
+
+
+def data_figure(report: Report) -> Figure:
+    """Three histograms, and the error of the labels against the shift of frames, its minimum marked."""
+    figure = new_figure(7.0, 5.4)
+    grid = figure.add_gridspec(2, 2)
+    axes = [figure.add_subplot(grid[k // 2, k % 2]) for k in range(4)]
+    _histogram(axes[0], report.values["energy"], "energy − median [eV/atom]", "Energies", centre=True)
+    _histogram(axes[1], report.values["forces"], "|F| [eV/Å]", "Forces")
+    _distances(axes[2], report)
+    _alignment(axes[3], report)
+    return figure
+
+
+def _histogram(axes: Axes, values: np.ndarray, xlabel: str, title: str, centre: bool = False) -> None:
+    dress(axes, xlabel, "count", title)
+    if not len(values):
+        _empty(axes, "no labels")
+        return
+    shown = values - np.median(values) if centre else values
+    axes.hist(shown, bins=min(60, max(10, len(values) // 10)), color=TRAIN, alpha=0.8, linewidth=0)
+    axes.set_yscale("log" if not centre and len(values) > 1000 else "linear")  # the tail of the forces is what matters
+    axes.tick_params(which="minor", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _distances(axes: Axes, report: Report) -> None:
+    dress(axes, "distance / sum of covalent radii", "share of atoms", "Nearest neighbours")
+    kinds = {k.removeprefix("nearest "): v for k, v in report.values.items() if k.startswith("nearest ")}
+    if not kinds:
+        _empty(axes, "no neighbours")
+        return
+    commonest = sorted(kinds, key=lambda kind: -len(kinds[kind]))[: len(PAIRS)]
+    low = min(kinds[kind].min() for kind in commonest)
+    high = max(np.quantile(kinds[kind], 0.99) for kind in commonest)
+    bins = np.linspace(low - 0.02, min(high, FAR) + 0.02, 90)
+    for kind, colour in zip(commonest, PAIRS):
+        weights = np.full(len(kinds[kind]), 1 / len(kinds[kind]))
+        axes.hist(kinds[kind], bins=bins, weights=weights, color=colour, alpha=0.6, linewidth=0, label=kind)
+    axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
+    legend(axes, handlelength=1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _alignment(axes: Axes, report: Report) -> None:
+    dress(axes, "shift of labels [frames]", "unexplained share", "Do labels belong to their frames?")
+    if not report.alignments:
+        _empty(axes, "not tested")
+        return
+    for found in report.alignments:
+        known = np.isfinite(found.error)
+        colour = COLOURS[found.label]
+        axes.plot(found.shifts[known], found.error[known], color=colour, linewidth=1.1, label=NAMES[found.label])
+        _mark(axes, found, colour)
+    axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
+    axes.set_ylim(0, 1.35)
+    axes.set_yticks([0, 0.5, 1])
+    legend(axes, handlelength=1.2, loc="upper right", ncols=2)
+
+
+def _mark(axes: Axes, found: Alignment, colour: str) -> None:
+    """A point at the minimum; red, with its number, where labels are shifted."""
+    shifted = found.verdict == "shifted"
+    at = (found.best, found.at(found.best))
+    axes.plot(*at, "o", color=BAD if shifted else colour, markersize=6, markeredgecolor="white", zorder=3)
+    if shifted:
+        left = found.best > 0.4 * found.shifts[-1]
+        axes.annotate(
+            f"{found.best:+d}", at, xytext=(-7 if left else 7, 0), textcoords="offset points", color=BAD, fontsize=9,
+            ha="right" if left else "left", va="center", fontweight="bold",
+        )  # fmt: skip
+
+
+def _empty(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED, fontsize=9)
+    axes.set(xticks=[], yticks=[])

@@ -1,0 +1,147 @@
+"""The Dynamics panel without a screen: potential, ensemble and what can be changed during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import traitlets
+from ase import Atoms
+
+from labkit.base import Integrator, Potential, State
+from labkit.base.unwrap import unwrap_molecules
+from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
+from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
+from labkit.errors import LabkitError
+from labkit.gap import GapModel
+from labkit.jobs import Job
+from labkit.panels.dynamics.figure import DynamicsFigure
+from labkit.panels.dynamics.script import dynamics_script
+from labkit.panels.dynamics.summary import table_of
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.model import PanelModel
+
+Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell rescaling"
+
+
+class DynamicsModel(PanelModel):
+    """Parameters of a run, and an AdjustableRun as `results`.
+
+    All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
+    velocities, `go_on` where the last run ended.
+    """
+
+    title = "Molecular dynamics"
+    hint = "Change temperature or timestep while it runs. Continue starts where the last run ended, Run starts again."
+    continue_hint = "Start where the last run ended"
+
+    potential = p(Text(), "basic", "potential", options=[])
+    ensemble = p(Text(NVE), "basic", "ensemble", options=[NVE, LANGEVIN, CSVR, NPT])
+    temperature = p(Float(300.0), "basic", "temperature", "K", range=(10.0, 1000.0, 10.0), live=True)
+    dt = p(Float(0.5), "basic", "timestep", "fs", range=(0.1, 6.0, 0.1))
+    steps = p(Int(1000), "basic", "steps", range=(100, 20_000, 100))
+    friction = p(Float(0.01), "advanced", "friction", "1/fs", help="of the Langevin thermostat")
+    time = p(Float(100.0), "advanced", "CSVR time", "fs", help="in which the kinetic energy finds its mean")
+    pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
+    seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
+
+    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+        super().__init__()
+        self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
+        if not self.potentials:
+            raise LabkitError("there is no potential; give one, or a dictionary of them by name")
+        self.atoms = unwrap_molecules(atoms)
+        self.ensembles = [NVE, LANGEVIN, CSVR, *([NPT] if atoms.pbc.all() else [])]
+        self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
+        self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
+        self.potential = next(iter(self.potentials))
+        self._figure, self._started = None, None
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """Energies [eV], temperatures [K] and volume [Å^3] by step."""
+        return self.found().log
+
+    @property
+    def trajectory(self) -> list[Atoms]:
+        """Recorded frames, with velocities, energies and forces."""
+        return self.found().trajectory
+
+    def integrator(self) -> Integrator:
+        """That of the parameters as they are now; raises LabkitError for what makes no sense."""
+        if not self.temperature > 0:
+            raise LabkitError(f"temperature is {self.temperature:g} K, expected a positive number")
+        if self.ensemble == LANGEVIN:
+            return Langevin(self.temperature, self.friction)
+        if self.ensemble == CSVR:
+            return Csvr(self.temperature, self.time)
+        if self.ensemble == NPT and NPT in self.ensembles:
+            return CellRescaling(self.temperature, self.pressure, self.friction)
+        if self.ensemble != NVE:
+            raise LabkitError(f"ensemble is {self.ensemble!r}, expected one of {', '.join(self.ensembles)}")
+        return VelocityVerlet()
+
+    def setting(self) -> RunSetting:
+        return RunSetting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
+
+    def begin(self) -> State:
+        """The structure, with velocities drawn at the temperature."""
+        return maxwell_boltzmann(State.from_atoms(self.atoms, seed=self.seed), self.temperature)
+
+    @property
+    def started(self) -> tuple[str, float, int]:
+        """Potential, temperature [K] of the first velocities, and seed of the last run, or of the next one."""
+        return self._started or (self.potential, self.temperature, self.seed)
+
+    def make_job(self) -> Job:
+        self.setting()
+        if self.steps < 1:
+            raise LabkitError(f"steps is {self.steps}, expected 1 or more")
+        if not 0 < self.dt < np.inf:
+            raise LabkitError(f"timestep is {self.dt:g} fs, expected a positive number such as 0.5")
+        if self.potential not in self.potentials:
+            raise LabkitError(f"potential is {self.potential!r}, expected one of {', '.join(self.potentials)}")
+        if not self.continuing:
+            self._started = None  # of this run from now on
+            run, self._started = AdjustableRun(self.begin(), every=self.every()), self.started
+        elif self.potential == self.started[0]:
+            run = self.results
+        else:
+            raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
+        self._figure = DynamicsFigure(run.time + self.steps * self.dt)
+        return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+
+    def every(self) -> tuple[int, int]:
+        """Steps between rows of the log, and between frames of the trajectory."""
+        rows = max(1, self.steps // ROWS)
+        return rows, rows * max(1, self.steps // (FRAMES * rows))
+
+    def present(self, result: AdjustableRun) -> None:
+        if result.rows:
+            failed = self.job is not None and self.job.error is not None
+            self.picture = self._figure.picture(result, failed)
+            self.table, words = table_of(result)
+            self.note = "" if failed else words
+
+    def code(self) -> str:
+        return dynamics_script(self)
+
+    def outputs(self, result: AdjustableRun) -> dict[str, bytes]:
+        files = {
+            "run.csv": self.log.to_csv().encode(),
+            "run.extxyz": file_bytes(result.write_frames, "run.extxyz"),
+            "start.extxyz": file_bytes(lambda path: result.write_frames(path, count=1), "start.extxyz"),
+        }
+        potential = self.potentials[self.started[0]]
+        if isinstance(potential, GapModel):
+            name = "potential.safetensors"
+            files[name] = file_bytes(lambda path: potential.save(path, uncertainty=False), name)
+        return files
+
+    def _update(self, job: Job) -> None:
+        if job is self.job and job.error is not None and job.result is self.results and self.results is not None:
+            self.present(self.results)  # once more, with the mark of the end
+        super()._update(job)

@@ -1,0 +1,42 @@
+"""The script of the Dynamics panel; every change of a setting begins a new leg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labkit.base.expression import expression
+from labkit.gap import GapModel
+from labkit.panels.kit.script import Script
+
+if TYPE_CHECKING:
+    from labkit.panels.dynamics.model import DynamicsModel
+
+
+def dynamics_script(model: DynamicsModel) -> str:
+    """Python that runs the legs of the last run, or the one of the present parameters where there is none."""
+    last = model.results
+    legs = last.legs if last is not None else ()
+    legs = legs or ((expression(model.integrator()), model.dt, model.steps),)
+    rows, frames = last.every if last is not None else model.every()
+    name, temperature, seed = model.started
+    script = Script("# the last run" if last is not None else "# what Run does")
+    script.use("ase.io")
+    script.use("labkit.base", "State")
+    script.use("labkit.engine", "maxwell_boltzmann", "simulate", *(leg[0].partition("(")[0] for leg in legs))
+    script.use("labkit.engine.observers", "ExtXyz", "Thermodynamics")
+    script.add('atoms = ase.io.read("start.extxyz")  # under Download')
+    if isinstance(model.potentials[name], GapModel):
+        script.use("labkit.gap", "GapModel")
+        script.add('potential = GapModel.load("potential.safetensors")  # under Download')
+    else:
+        script.add("potential = potential  # your own")
+    script.add(f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={seed}), {temperature:g})")
+    kind, files = "", 0
+    for integrator, dt, steps in legs:
+        if integrator.partition("(")[0] != kind:  # another integrator has other columns to log
+            kind, files = integrator.partition("(")[0], files + 1
+            name = f"run{files if files > 1 else ''}"
+            log, writer = f'Thermodynamics("{name}.csv", every={rows})', f'ExtXyz("{name}.extxyz", every={frames})'
+            script.add(f"observers = [{log}, {writer}]")
+        script.add(f"state = simulate(state, potential, {integrator}, {steps}, {dt:g}, observers=observers)")
+    return script.text()

@@ -1,0 +1,88 @@
+"""Pieces of HTML that panels show; every text from outside is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+
+
+def head(title: str, text: str) -> str:
+    return f"<div class='labkit-title'>{escape(title)}</div>{hint(text)}"
+
+
+def error(message: str) -> str:
+    return f"<div class='labkit-error'>{escape(message)}</div>" if message else ""
+
+
+def hint(text: str) -> str:
+    return f"<div class='labkit-hint'>{escape(text)}</div>" if text else ""
+
+
+def bold(text: str) -> str:
+    """The heading of a group of controls."""
+    return f"<div class='labkit-hint'><b>{escape(text)}</b></div>"
+
+
+def state(status: str, fraction: float, eta: float | None) -> str:
+    """Where the work is, as in "running · 40 % · 12 s left"."""
+    parts = [status]
+    if status in ("running", "stopping", "stopped"):
+        parts.append(f"{fraction:.0%}")
+    if status == "running" and eta is not None:
+        parts.append(f"{seconds(eta)} left")
+    return f"<span class='labkit-hint labkit-state'>{' · '.join(parts)}</span>"
+
+
+def seconds(value: float) -> str:
+    """A duration for people.
+
+    >>> seconds(7.6), seconds(125), seconds(7300)
+    ('8 s', '2 min 5 s', '2 h 1 min')
+    """
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def code(text: str) -> str:
+    """A script with a button that copies it; a click on the text selects all of it, too."""
+    copy = "navigator.clipboard.writeText(this.nextElementSibling.textContent);this.textContent='Copied'"
+    return f'<button class="labkit-link" onclick="{copy}">Copy</button><pre class="labkit-code">{escape(text)}</pre>'
+
+
+def links(files: Mapping[str, bytes]) -> str:
+    """Links that save files, with the content in them: they work behind any server and without one."""
+    if not files:
+        return hint("Nothing to download yet: press Run first.")
+    return "".join(
+        f'<a class="labkit-link" download="{escape(name)}" '
+        f'href="data:application/octet-stream;base64,{base64.b64encode(content).decode()}">'
+        f"{escape(name)} ({size(len(content))})</a>"
+        for name, content in files.items()
+    )
+
+
+def size(count: int) -> str:
+    """A number of bytes for people.
+
+    >>> size(900), size(12_300), size(4_200_000)
+    ('900 B', '12 kB', '4.2 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table class='labkit-table'><tr>{top}</tr>{body}</table>"
+
+
+def row(cells: Iterable[str], css: str) -> str:
+    """Cells side by side; rows of one class are in line with each other though each stands alone."""
+    return f"<div class='{css}'>" + "".join(f"<span>{escape(cell)}</span>" for cell in cells) + "</div>"

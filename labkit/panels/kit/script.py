@@ -1,0 +1,91 @@
+"""The scripts that "Show code" shows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from labkit.base.expression import expression
+from labkit.datasets import Dataset, ice
+from labkit.errors import LabkitError
+from labkit.polarizability import with_label
+
+
+class Script:
+    """A Python script: imports are collected and sorted, lines keep their order.
+
+    >>> script = Script("# three points")
+    >>> script.use("numpy", alias="np")
+    >>> script.add("print(np.arange(3))")
+    >>> print(script.text(), end="")
+    # three points
+    import numpy as np
+    <BLANKLINE>
+    print(np.arange(3))
+    """
+
+    def __init__(self, comment: str = "") -> None:
+        self.comment, self.lines = comment, []
+        self.modules: set[str] = set()
+        self.names: dict[str, set[str]] = {}
+
+    def use(self, module: str, *names: str, alias: str = "") -> None:
+        """Import a module, or names from it."""
+        if names:
+            self.names.setdefault(module, set()).update(names)
+        else:
+            self.modules.add(f"{module} as {alias}" if alias else module)
+
+    def add(self, *lines: str) -> None:
+        self.lines += lines
+
+    def call(self, setting: Any) -> str:
+        """The call that makes a dataclass of labkit, whose names are imported from its package."""
+        text = expression(setting)
+        self.use(".".join(type(setting).__module__.split(".")[:2]), *re.findall(r"\b([A-Z]\w*)\(", text))
+        return text
+
+    def frames(self, name: str, frames: Any, count: int | None = None, label: str = "") -> None:
+        """Load frames as the variable `name`: those shipped by their name, others as the user's own.
+
+        count  how many of them are used
+        label  the tensor that they are labelled with
+        """
+        shipped, end = _shipped(frames, label), f"[:{count}]" if count else ""
+        if shipped is None:
+            self.add(f'{name} = {name}{end}  # your own frames: as in labkit.load("mine.xyz")')
+        elif label:
+            self.use("labkit.polarizability", "with_label")
+            self.add(f'{name} = with_label(labkit.datasets.ice("{shipped}"), "{label}")')
+        else:
+            self.add(f'{name} = labkit.datasets.ice("{shipped}", n={count or len(frames)})')
+        self.use("labkit")
+
+    def text(self) -> str:
+        blocks = [[], []]
+        for module in sorted(self.modules):
+            blocks[_is_labkit(module)].append(f"import {module}")
+        for module, names in sorted(self.names.items()):
+            blocks[_is_labkit(module)].append(f"from {module} import {', '.join(sorted(names))}")
+        parts = ["\n".join(block) for block in (*blocks, self.lines) if block]
+        return (f"{self.comment}\n" if self.comment else "") + "\n\n".join(parts) + "\n"
+
+
+def _is_labkit(module: str) -> bool:
+    return module.partition(".")[0] == "labkit"
+
+
+def _shipped(frames: Any, label: str) -> str | None:
+    """The name of a shipped set of frames, which is recognised by its content; None for others."""
+    if not isinstance(frames, Dataset) or not frames.name.startswith("ice "):
+        return None
+    name = frames.name.removeprefix("ice ")
+    try:
+        if label:
+            name = name.split(" ")[0].split("[")[0]
+            known = with_label(ice(name), label)
+        else:
+            known = ice(name, len(frames))
+    except LabkitError:
+        return None  # no shipped set after all
+    return name if known.hash == frames.hash else None

@@ -1,0 +1,109 @@
+"""How all panels look: one place for colours, fonts, figures and CSS."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from IPython.display import Image
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
+FORCE = "#2a7f62"
+SET_NAMES, SET_COLOURS = {"train": "training", "valid": "validation"}, {"train": TRAIN, "valid": VALID}
+INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
+DPI = 150  # drawn at 1.5 times the size on screen, which stays sharp on fine displays
+
+CSS = f"""<style>
+.labkit {{ max-width: 1080px; font-size: 13px; }}
+.labkit .labkit-card {{ border: 1px solid var(--jp-border-color2, #ddd); border-radius: 8px; padding: 10px 12px;
+  background: var(--jp-layout-color1, white); }}
+.labkit .labkit-title {{ font-weight: 600; font-size: 15px; line-height: 1.4; }}
+.labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; white-space: pre-line; }}
+.labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
+.labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
+  border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
+.labkit .widget-button {{ border-radius: 6px; }}
+.labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
+.labkit .jupyter-widget-Collapse-header {{ background: transparent; border: 0; padding: 5px 2px; font-weight: 500; }}
+.labkit .jupyter-widget-Collapse-contents {{ border: 0; padding: 2px 0 6px 0; }}
+.labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
+  border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
+  font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
+.labkit a.labkit-link, .labkit button.labkit-link {{ display: inline-block; margin: 2px 8px 2px 0;
+  padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4);
+  color: var(--jp-content-link-color, {TRAIN}); text-decoration: none; cursor: pointer; font-size: 12px; }}
+.labkit table.labkit-table {{ border-collapse: collapse; margin: 4px 0 8px; line-height: 1.7; }}
+.labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 14px 2px 0; text-align: right;
+  font-variant-numeric: tabular-nums; border: 0; font-weight: normal; }}
+.labkit table.labkit-table th {{ color: var(--jp-ui-font-color2, {MUTED}); }}
+.labkit table.labkit-table td:first-child, .labkit table.labkit-table th:first-child {{ text-align: left; }}
+.labkit .labkit-run {{ display: grid; column-gap: 10px; line-height: 1.6; font-variant-numeric: tabular-nums;
+  grid-template-columns: 30px minmax(150px, 2.4fr) 46px 50px 2.2fr 1.1fr 1fr 62px 52px; white-space: nowrap; }}
+.labkit .labkit-run span {{ overflow: hidden; text-overflow: ellipsis; text-align: right; }}
+.labkit .labkit-run span:nth-child(-n+2) {{ text-align: left; }}
+.labkit .labkit-run.labkit-unit {{ padding-left: 30px; }}
+</style>"""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of width × height inches (at 100 pixels an inch on screen), drawn by Agg, unknown to pyplot."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, xlabel: str, ylabel: str, title: str = "") -> Axes:
+    """Give axes labkit's look; labels name quantity and unit, as in "energy [eV]"."""
+    axes.set_xlabel(xlabel, fontsize=9, color=INK)
+    axes.set_ylabel(ylabel, fontsize=9, color=INK)
+    axes.set_title(title, fontsize=10, color=INK, loc="left", fontweight="bold")
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8, colors=MUTED, length=0)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GRID)
+    return axes
+
+
+def legend(axes: Axes, *artists: Any, **options: Any) -> Legend:
+    """A legend in labkit's look; arguments are those of Axes.legend."""
+    return axes.legend(*artists, **{"fontsize": 8, "frameon": False, "labelcolor": INK, **options})
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 where there are few."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
+    decades = np.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def log_ticks_at(axis: Axis, ticks: Sequence[float], low: float, high: float) -> None:
+    """A logarithmic axis from `low` to `high` with those of the `ticks` that lie on it, as plain numbers."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def notebook_image(figure: Figure, width: int = 760) -> Image:
+    """The figure as the last line of a cell, `width` pixels wide."""
+    return Image(to_png(figure), width=width)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # time counts more than bytes
+    return buffer.getvalue()

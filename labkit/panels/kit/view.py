@@ -1,0 +1,150 @@
+"""The view of a panel: widgets that show a model and set its parameters, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+import traitlets
+
+from labkit.errors import LabkitError
+from labkit.jobs import Job
+from labkit.panels.kit import html
+from labkit.panels.kit.controls import control, groups, parameters
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.style import CSS
+
+
+class Panel(widgets.VBox):
+    """Run, Stop, Continue, progress with the time left, controls, results, Show code and Download of a model.
+
+    A subclass names its `model_type` and takes the same arguments. `run()`, `stop()`, `go_on()`, `settle()` and `job`
+    are those of `model`, so that a panel is driven alike with and without a screen.
+    """
+
+    model_type: type[PanelModel]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own, *rest = inspect.signature(cls.model_type.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(rest)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.model = model = self.model_type(*args, **options)
+        self.run_button = _button("Run", "play", "Start", lambda: self._press(model.run))
+        self.run_button.button_style = "primary"
+        self.stop_button = _button("Stop", "stop", "End after this block", lambda: self._press(model.stop))
+        self.continue_button = _button(
+            "Continue", "step-forward", model.continue_hint, lambda: self._press(model.go_on), width="100px"
+        )
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="220px", height="14px"))
+        self.state, self.error, self.note, self.table = (widgets.HTML() for _ in range(4))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        traitlets.dlink((model, "fraction"), (self.bar, "value"))
+        traitlets.dlink((model, "picture"), (self.image, "value"))
+        traitlets.dlink((model, "table"), (self.table, "value"))
+        traitlets.dlink((model, "message"), (self.error, "value"), html.error)
+        traitlets.dlink((model, "note"), (self.note, "value"), html.hint)
+        model.observe(self._show_state, ["status", "fraction", "eta"])
+        traitlets.dlink((model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
+        self._show_state()
+        super().__init__(self._parts())
+        self.add_class("labkit")
+
+    def run(self) -> Job:
+        return self.model.run()
+
+    def stop(self) -> None:
+        self.model.stop()
+
+    def go_on(self) -> Job:
+        """Continue from where the last run ended."""
+        return self.model.go_on()
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until the picture is that of the present parameters; raises what failed."""
+        self.model.settle(timeout)
+
+    @property
+    def job(self) -> Job | None:
+        return self.model.job
+
+    def controls(self, group: str) -> list[widgets.Widget]:
+        """A control for each parameter of the model in this group."""
+        return [control(self.model, name) for name in parameters(self.model, group)]
+
+    def _parts(self) -> list[widgets.Widget]:
+        head = widgets.HTML(CSS + html.head(self.model.title, self.model.hint))
+        buttons = [self.run_button, self.stop_button]
+        buttons += [self.continue_button] if self.model.continue_hint else []
+        row = widgets.HBox([*buttons, self.bar, self.state])
+        row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
+        settings = self._settings()
+        settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
+        results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
+        body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
+        card.add_class("labkit-card")
+        return [card]
+
+    def _settings(self) -> widgets.Widget:
+        """Controls of the first groups in sight, those of the others folded away."""
+        names, shown = groups(self.model), self.model.open_groups
+        made: list[widgets.Widget] = []
+        for group in names[:shown]:
+            made += [widgets.HTML(html.bold(group.capitalize()))] if shown > 1 else []
+            made += self.controls(group)
+        return widgets.VBox(made + [fold(group.capitalize(), self.controls(group)) for group in names[shown:]])
+
+    def _foot(self) -> widgets.Widget:
+        self.code = Unfolding("Show code", "code", lambda: html.code(self.model.code()))
+        self.download = Unfolding("Download", "download", lambda: html.links(self.model.files()))
+        self.model.observe(lambda _: self.code.refresh(), [*parameters(self.model), "status"])
+        # files are large: a new result folds them away instead of sending all of them again
+        self.model.observe(lambda _: setattr(self.download.toggle, "value", False), "results")
+        row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        return widgets.HBox([self.code, self.download], layout=row)
+
+    def _press(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except LabkitError as error:
+            self.model.message = str(error)
+
+    def _show_state(self, _: Any = None) -> None:
+        model = self.model
+        running = model.status in ("running", "stopping")
+        self.run_button.disabled, self.stop_button.disabled = running, model.status != "running"
+        self.continue_button.disabled = running or model.results is None
+        self.bar.bar_style = {"failed": "danger", "done": "success"}.get(model.status, "")
+        self.state.value = html.state(model.status, model.fraction, model.eta)
+
+
+def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:
+    """Children behind a line that opens and closes."""
+    return widgets.Accordion([widgets.VBox(children)], titles=[title], selected_index=None)
+
+
+class Unfolding(widgets.VBox):
+    """A toggle above what `content` returns when it is opened or refreshed, or the sentence of its error."""
+
+    def __init__(self, title: str, icon: str, content: Callable[[], str]) -> None:
+        self._content = content
+        self.toggle = widgets.ToggleButton(description=title, icon=icon, layout=widgets.Layout(width="130px"))
+        self.body = widgets.HTML()
+        self.toggle.observe(lambda _: self.refresh(), "value")
+        super().__init__([self.toggle, self.body])
+
+    def refresh(self) -> None:
+        try:
+            self.body.value = self._content() if self.toggle.value else ""
+        except LabkitError as error:
+            self.body.value = html.error(str(error))
+
+
+def _button(name: str, icon: str, tooltip: str, action: Callable[[], None], width: str = "90px") -> widgets.Button:
+    button = widgets.Button(description=name, icon=icon, tooltip=tooltip, layout=widgets.Layout(width=width))
+    button.on_click(lambda _: action())
+    return button

@@ -1,0 +1,183 @@
+"""The LearningCurve panel without a screen: a guess, and a curve that can be resumed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from labkit.config import config as run_config
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.gap import Design, GapConfig
+from labkit.gap.learning import LearningCurve, curve_fingerprint
+from labkit.jobs import Job
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.gap_terms import terms_of, with_soap
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
+from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.learning.figure import UNIT, learning_figure
+from labkit.panels.learning.summary import more_data, table_of, verdict
+from labkit.runs import Run, runs
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+SOAP = ("cutoff", "n_max", "l_max", "n_sparse")
+
+
+class LearningModel(PanelModel):
+    """Parameters of a learning curve, and a LearningCurve as `results`.
+
+    guess_energy, guess_forces  what the learner expects of `at` frames; 0: no guess; `locked` once the curve has begun
+    """
+
+    title = "Learning curve"
+    hint = "How does the error fall as frames are added? Say what you expect, then press Run."
+    open_groups = 2
+
+    guess_energy = p(Float(), "guess", "energy RMSE", "meV/atom", range=(0.0, 10.0, 0.1), help="0: no guess")
+    guess_forces = p(Float(), "guess", "force RMSE", "meV/Å", range=(0.0, 300.0, 1.0), help="0: no guess")
+    sizes = p(Text("50, 100, 200, 400"), "curve", "sizes", "frames", help="numbers of training frames")
+    repeats = p(Int(3), "curve", "repeats", range=(1, 10, 1), help="orders of the frames")
+    cutoff = p(Float(), "settings", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    n_max = p(Int(), "settings", "n_max", range=(1, 12, 1), help="radial functions")
+    l_max = p(Int(), "settings", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
+    n_sparse = p(Int(), "settings", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
+    sigma_energy = p(Float(), "settings", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.1), log=True)
+    sigma_force = p(Float(), "settings", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.1), log=True)
+    locked = traitlets.Bool(False)
+
+    def __init__(
+        self,
+        train: Dataset,
+        valid: Dataset | None = None,
+        config: GapConfig | None = None,
+        *,
+        sizes: list[int] | None = None,
+        client: Client | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if len(train) == 0:
+            raise LabkitError("the training set is empty; expected at least one frame")
+        self.train, self.valid, self.base = train, valid, config or GapConfig()
+        self.client, self.checkpoint = client, checkpoint
+        soap, _ = terms_of(self.base)
+        for name in SOAP:
+            setattr(self, name, getattr(soap, name))
+        self.sigma_energy, self.sigma_force = self.base.sigma_energy, self.base.sigma_force or 0.05
+        halves = [n for n in (len(train) // 8, len(train) // 4, len(train) // 2, len(train)) if n]
+        self.sizes = ", ".join(map(str, sizes or dict.fromkeys(halves)))
+        self._recorded: set[tuple[int, int]] = set()
+        self.observe(self._unlock, [*parameters(self, "curve"), *parameters(self, "settings")])
+
+    @property
+    def at(self) -> int:
+        """The number of frames that a guess is about: the largest size."""
+        try:
+            return max(self.counts())
+        except LabkitError:
+            return len(self.train)
+
+    def counts(self) -> list[int]:
+        """The sizes as numbers, at least one; LabkitError for other text."""
+        try:
+            found = sorted({int(word) for word in self.sizes.replace(",", " ").split()})
+        except ValueError:
+            raise LabkitError(f"sizes are {self.sizes!r}, expected whole numbers, as in 50, 100, 200") from None
+        if not found:
+            raise LabkitError("no sizes given; expected numbers of training frames, as in 50, 100, 200")
+        return found
+
+    def config(self) -> GapConfig:
+        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        return with_soap(
+            self.base,
+            {name: getattr(self, name) for name in SOAP},
+            sigma_energy=self.sigma_energy,
+            sigma_force=None if self.base.sigma_force is None else self.sigma_force,
+        )
+
+    def make_job(self) -> Job:
+        counts, config = self.counts(), self.config()
+        if not (counts[0] >= 1 and counts[-1] <= len(self.train)):
+            wrong = counts[0] if counts[0] < 1 else counts[-1]
+            raise LabkitError(f"size {wrong}: expected 1 to {len(self.train)}, the number of training frames")
+        if self.repeats < 1:
+            raise LabkitError(f"repeats is {self.repeats}, expected 1 or more")
+        self.locked = True
+        self._recorded = set()
+        options: dict[str, Any] = {"sizes": counts, "repeats": self.repeats, "client": self.client}
+        return Job(
+            LearningCurve.grow, self.train, config, self.valid, **options, name="learning curve",
+            checkpoint=self.folder(config),
+        )  # fmt: skip
+
+    def folder(self, config: GapConfig) -> os.PathLike[str] | str | None:
+        """The folder of finished fits: as given, or in the cache under a hash of data and settings."""
+        if self.checkpoint is not None:
+            return self.checkpoint
+        root = run_config().cache / "curves"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None  # the design's notes say that the cache cannot be used
+        return root / curve_fingerprint(Design(self.train, config, self.valid), 0)[:32]
+
+    def present(self, result: LearningCurve) -> None:
+        guesses = {"energy": self.guess_energy, "forces": self.guess_forces}
+        self.show(learning_figure(result, self.counts(), guesses, self.at))
+        self.table = table_of(result)
+        words = [verdict(result, guesses, self.at), more_data(result), *result.notes]
+        self.note = "\n".join(word for word in words if word)
+        for fit in result.seconds.keys() - self._recorded:
+            self._record(result, fit)
+
+    def code(self) -> str:
+        script, config, known = Script(), self.config(), self.valid is not None
+        script.use("labkit.gap.learning", "LearningCurve")
+        script.frames("train", self.train, len(self.train))
+        if known:
+            script.frames("valid", self.valid)
+        script.add(f"config = {script.call(config)}")
+        options = f"{', valid' if known else ''}, sizes={self.counts()}, repeats={self.repeats}"
+        script.add(f"curve = LearningCurve.build(train, config{options})", "print(curve.summary())")
+        script.add(*(["print(curve.law())"] if known else []))
+        script.add('open("learning_curve.csv", "w").write(curve.to_csv())')
+        return script.text()
+
+    def outputs(self, result: LearningCurve) -> dict[str, bytes]:
+        settings = result.settings.text().encode()
+        csv = result.to_csv().encode()
+        return {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
+
+    def _unlock(self, _: object) -> None:
+        if self.status not in ("running", "stopping"):
+            self.locked = False
+
+    def _record(self, curve: LearningCurve, fit: tuple[int, int]) -> None:
+        """A row for the tray."""
+        self._recorded.add(fit)
+        size, repeat = fit
+        mine = curve.table[(curve.table["size"] == size) & (curve.table["repeat"] == repeat)]
+        errors = mine.set_index(["set", "quantity"]).drop(columns=["size", "repeat", "log_evidence"])
+        summary = curve.summary()
+        curves = {
+            f"training frames -> {SET_NAMES[which]} {quantity} RMSE [{UNIT[quantity]}]": (
+                summary.loc[(which, quantity)].index.tolist(), summary.loc[(which, quantity), "rmse"].tolist()
+            )
+            for which in SET_NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
+        }  # fmt: skip
+        run = Run(
+            f"learning curve, repeat {repeat + 1}", curve.settings, errors, float(mine["log_evidence"].iloc[0]),
+            curve.seconds[fit], size, curves,
+        )  # fmt: skip
+        try:
+            runs().add(run)
+        except LabkitError as error:
+            self.note = f"{self.note}\n{error}".strip()

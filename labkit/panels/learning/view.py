@@ -1,0 +1,48 @@
+"""The LearningCurve panel: how the error falls with data, after a guess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import traitlets
+
+from labkit.panels.kit import html
+from labkit.panels.kit.view import Panel, fold
+from labkit.panels.learning.model import LearningModel
+
+if TYPE_CHECKING:
+    pass
+
+
+class LearningCurvePanel(Panel):
+    """Fits to more and more frames, drawn as they come: `LearningCurvePanel(train, valid)` ends a cell.
+
+    First set what you expect at the largest size; the panel draws it beside the truth. Stop keeps what there is, Run
+    resumes from it, also in another kernel. Fits run on the workers of a dask `client` where one is given.
+
+    >>> import labkit
+    >>> from labkit.gap import GapConfig, Soap
+    >>> train, valid = labkit.datasets.ice("train", n=50)[:16], labkit.datasets.ice("valid")[:4]
+    >>> config = GapConfig(Soap(n_max=3, l_max=2, n_sparse=20), sigma_virial=None)
+    >>> panel = LearningCurvePanel(train, valid, config, sizes=[4, 8, 16])
+    >>> job = panel.run()
+    >>> len(panel.job.wait(30).summary())
+    12
+    """
+
+    model_type = LearningModel
+
+    def _settings(self) -> widgets.Widget:
+        guess = self.controls("guess")
+        head = widgets.HTML()
+        for box in guess:
+            traitlets.dlink((self.model, "locked"), (box.children[1], "disabled"))
+
+        def say(_: object = None) -> None:
+            words = "Your guess stands until you change sizes or settings." if self.model.locked else "0 is no guess."
+            head.value = html.hint(f"Your guess, at {self.model.at} frames (validation). {words}")
+
+        self.model.observe(say, ["locked", "sizes"])
+        say()
+        return widgets.VBox([head, *guess, *self.controls("curve"), fold("Settings", self.controls("settings"))])

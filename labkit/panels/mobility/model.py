@@ -1,0 +1,111 @@
+"""The Mobility panel without a screen: how pairs are released, at which lag they are observed, and what is learned."""
+
+from __future__ import annotations
+
+import threading
+
+import traitlets
+
+from labkit.errors import LabkitError
+from labkit.jobs import Job
+from labkit.mobility import Active, Mobility, Passive, save_mobility
+from labkit.mobility.repeated_releases import PAIRS, RepeatedReleases, release_pairs
+from labkit.mobility.tweezers import LAGS, Tweezers
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.mobility.figure import mobility_figure
+from labkit.panels.mobility.script import mobility_script
+from labkit.panels.mobility.summary import table_of
+from labkit.units import PICONEWTON
+
+Bool, Float, Int, Text = traitlets.Bool, traitlets.Float, traitlets.Int, traitlets.Unicode
+WATCHED, PUSHED = "passive: watched", "active: pushed"
+
+
+class MobilityModel(PanelModel):
+    """Parameters of the experiment, and RepeatedReleases as `results`.
+
+    All lags are kept: `lag` and `theory` count at once, also after the run. `run` starts again, `go_on` adds pairs.
+    """
+
+    title = "Two colloids in a fluid"
+    hint = (
+        "Tweezers release pairs, a camera records how far they have moved after the lag, and the tweezers catch them "
+        "again. Choose the lag before, during or after the run."
+    )
+    continue_hint = "Release more pairs"
+
+    way = p(Text(WATCHED), "basic", "way", options=[WATCHED, PUSHED])
+    lag = p(Int(320), "basic", "lag", "ps", options=[round(1e-3 * lag) for lag in LAGS], help="from start to picture")
+    force = p(Float(50.0), "basic", "force", "pN", range=(5.0, 200.0, 5.0), help="standard deviation; when pushed")
+    releases = p(Int(5000), "basic", "pairs", "let go", range=(PAIRS, 50_000, PAIRS))
+    theory = p(Bool(False), "basic", "show the truth", help="the mobility that the simulation uses")
+    learn = p(Bool(True), "basic", "learn a model", help="a PairModel from what was seen, at the end")
+    nearest = p(Float(2.3), "advanced", "from", "radii", help="distance at which pairs are let go")
+    farthest = p(Float(10.0), "advanced", "to", "radii")
+    blur = p(Float(0.3), "advanced", "camera's blur", "Å", help="standard deviation of a coordinate in a picture")
+    seed = p(Int(1), "advanced", "seed")
+
+    def __init__(self, fluid: Mobility, radius: float, temperature: float = 300.0) -> None:
+        super().__init__()
+        self.fluid, self.radius, self.temperature = fluid, radius, temperature
+        self._drawing = threading.Lock()
+        self._again = self.follow(self._show_again, "mobility figure")
+        self.observe(lambda _: self._again.ask() if self.results is not None else None, ["lag", "theory"])
+
+    @property
+    def data(self) -> Active | Passive:
+        """The data at the present lag. Raises LabkitError before the first run."""
+        return self.found().sightings.data(1e3 * self.lag)
+
+    def tweezers(self) -> Tweezers:
+        """The experiment of the present parameters. Raises LabkitError for what makes no sense."""
+        if self.way not in (WATCHED, PUSHED):
+            raise LabkitError(f"way is {self.way!r}; expected {WATCHED!r} or {PUSHED!r}")
+        if self.way == PUSHED and not self.force > 0:
+            raise LabkitError(f"force is {self.force:g} pN; expected a positive number, or choose {WATCHED!r}")
+        force = self.force * PICONEWTON if self.way == PUSHED else 0.0
+        near, far = self.nearest * self.radius, self.farthest * self.radius
+        return Tweezers(self.fluid, self.temperature, near, far, force, self.blur, PAIRS)
+
+    def make_job(self) -> Job:
+        tweezers, old = self.tweezers(), self.results if self.continuing else None
+        if self.releases < 1:
+            raise LabkitError(f"pairs let go: {self.releases}; expected {PAIRS} or more")
+        if 1e3 * self.lag not in LAGS:
+            raise LabkitError(f"lag is {self.lag} ps; expected one of {', '.join(f'{1e-3 * t:g}' for t in LAGS)}")
+        if old is not None and vars(old.tweezers) != vars(tweezers):
+            raise LabkitError("this is another experiment than before; press Run to begin it")
+        start = RepeatedReleases(tweezers, 1000 * self.seed) if old is None else old
+        batches = -(-self.releases // PAIRS)
+        return Job(release_pairs, start, batches, lambda: 1e3 * self.lag if self.learn else None, name="mobility")
+
+    def present(self, result: RepeatedReleases) -> None:
+        if result.sightings is None:
+            return
+        with self._drawing:
+            view = result.at(1e3 * self.lag)
+            figure = mobility_figure(view, self.radius, self.fluid if self.theory else None)
+            self.picture = LiveFigure(figure, ()).png()  # drawn once: savefig would do so twice
+            self.table, self.note = table_of(view, self.radius, self.fluid if self.theory else None)
+
+    def code(self) -> str:
+        return mobility_script(self)
+
+    def files(self) -> dict[str, bytes]:
+        if self.results is None or self.results.sightings is None:
+            return {}
+        found = self.results
+        table = found.at(1e3 * self.lag).table
+        files = {"mobility.csv": table.to_csv(index=False).encode(), "mobility.png": self.picture}
+        if found.learned is not None:
+            about = {"pairs": found.sightings.pairs, "lag_fs": found.learned_at}
+            name = "mobility.safetensors"
+            files[name] = file_bytes(lambda path: save_mobility(found.learned, path, about), name)
+        return files
+
+    def _show_again(self) -> None:
+        self.message = ""
+        self.present(self.found())

@@ -1,0 +1,89 @@
+"""The Recover panel without a screen: charges from a few steps of dynamics."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import traitlets
+
+from labkit.base import State
+from labkit.engine import VelocityVerlet, simulate
+from labkit.engine.matching import Matching, match_trajectory
+from labkit.errors import LabkitError
+from labkit.forcefield import ForceField, share
+from labkit.forcefield.brine import CHARGES, kinds
+from labkit.jobs import Job
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.recover.figure import recover_figure
+
+DT = 0.5  # fs
+
+SCRIPT = """from labkit.engine import Langevin, VelocityVerlet, fire, match_trajectory, maxwell_boltzmann, simulate
+from labkit.forcefield import share
+from labkit.forcefield.brine import brine, kinds
+
+start, forcefield = brine({waters})
+start = maxwell_boltzmann(fire(start, forcefield, fmax=2.0, steps=300), 300.0)
+start = simulate(start, forcefield, Langevin(300.0, 0.01), 400, {dt})
+end = simulate(start, forcefield, VelocityVerlet(), {steps}, {dt})
+charges = share(forcefield.terms["electrostatics"], "charges", kinds(start))
+charges.data *= {factor}
+how = dict(steps={steps}, dt={dt}, iterations={iterations}, segment={steps})
+print(match_trajectory(start, end, forcefield, charges, **how).best)
+"""
+
+
+class RecoverModel(PanelModel):
+    """The initial error of the charges, the length of the dynamics, and the largest number of evaluations.
+
+    `results` is the Matching so far; `truth` the charges of each kind that the ends were made with.
+    """
+
+    title = "Recover the charges"
+    hint = "The charges start wrong. Gradients through the dynamics say how to correct them. Dashed: the true charges."
+
+    factor = p(
+        traitlets.Float(0.5), "basic", "start from", "× true", range=(0.1, 1.5, 0.05), help="times the true charges"
+    )
+    steps = p(traitlets.Int(10), "basic", "steps", "of 0.5 fs", range=(1, 30, 1), help="of dynamics")
+    iterations = p(traitlets.Int(25), "basic", "evaluations", "at most", range=(1, 60, 1))
+
+    def __init__(self, state: State, forcefield: ForceField) -> None:
+        super().__init__()
+        if "electrostatics" not in getattr(forcefield, "terms", {}):
+            raise LabkitError("the force field has no term electrostatics; take that of labkit.forcefield.brine")
+        self.start, self.truth = state.replace(forces=None, energy=None, aux={}), dict(CHARGES)
+        self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
+
+    def make_job(self) -> Job:
+        if self.steps < 1 or self.iterations < 1:
+            raise LabkitError(f"{self.steps} steps, {self.iterations} evaluations: expected 1 or more of each")
+        if not 0 < self.factor <= 2:
+            raise LabkitError(f"start from {self.factor} times the true charges: expected a number above 0, up to 2")
+        end = simulate(self.start, self.forcefield, VelocityVerlet(), self.steps, DT)
+        model = copy.deepcopy(self.forcefield)
+        charges = share(model.terms["electrostatics"], "charges", kinds(self.start))
+        with torch.no_grad():
+            charges *= self.factor
+        how = {"steps": self.steps, "dt": DT, "iterations": self.iterations, "segment": self.steps}
+        return Job(match_trajectory, self.start, end, model, charges, **how, name="charges")
+
+    def present(self, result: Matching) -> None:
+        self.show(recover_figure(result, self.truth))
+        pairs = zip(self.truth.items(), result.best, strict=True)
+        found = [f"{name} {value:.3f} e ({round(value / true - 1, 3) + 0.0:+.1%})" for (name, true), value in pairs]
+        self.note = f"best of {len(result.losses)} evaluations: " + ", ".join(found)
+
+    def code(self) -> str:
+        waters = int((self.start.system.numbers == 8).sum()) // self.start.system.n_systems
+        return SCRIPT.format(
+            waters=waters, dt=DT, steps=self.steps, factor=self.factor, iterations=self.iterations
+        )  # fmt: skip
+
+    def outputs(self, result: Matching) -> dict[str, bytes]:
+        rows = zip(result.losses, result.values, strict=True)
+        lines = [",".join(map(repr, [loss, *values])) for loss, values in rows]
+        header = ",".join(["loss", *(f"{name}_e" for name in self.truth)])
+        return {"charges.csv": "\n".join([header, *lines, ""]).encode(), "charges.png": self.picture}

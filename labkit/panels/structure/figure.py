@@ -1,0 +1,105 @@
+"""Atoms as a still picture: shaded discs and bonds, drawn from back to front."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from ase.data.colors import jmol_colors
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Patch, Polygon
+
+from labkit.panels.kit.style import FORCE, MUTED, new_figure
+
+SIZE = 0.55  # radius of a disc over the covalent radius
+BOND = 0.11  # Å, half the width of a bond
+
+
+def rotation(turn: float, tilt: float) -> np.ndarray:
+    """Rows are the screen's x, y and the direction to the eye (3, 3), after turning about z and tilting, in degrees."""
+    a, b = np.radians(turn), np.radians(tilt - 90)
+    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    return about_x @ about_z
+
+
+def picture(
+    atoms: Atoms, arrows: np.ndarray | None = None, *, cell: bool = True, turn: float = 20, tilt: float = 12
+) -> Figure:
+    """Draw atoms, with `arrows` (n, 3) Å from each of them and the unit cell if it has one."""
+    view = rotation(turn, tilt)
+    where = atoms.positions @ view.T
+    figure = new_figure(5.4, 4.0)
+    axes = figure.add_subplot()
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    edges = cell_edges(atoms) @ view.T if cell else np.zeros((0, 2, 3))
+    for start, end in edges:
+        axes.plot(*zip(start[:2], end[:2], strict=True), color=MUTED, linewidth=0.8, alpha=0.7, zorder=1)
+    patches = sorted([*_spheres(atoms, where), *_bonds(atoms, where)], key=lambda item: item[0])
+    axes.add_collection(PatchCollection([patch for _, patch in patches], match_original=True, zorder=2))
+    if arrows is not None:
+        tips = arrows @ view.T
+        axes.quiver(
+            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=FORCE, angles="xy", scale_units="xy", scale=1,
+            width=0.008, zorder=3,
+        )  # fmt: skip
+        where = np.concatenate([where, where + tips])
+    corners = np.concatenate([where, edges.reshape(-1, 3)])[:, :2]
+    low, high = corners.min(0) - 1.0, corners.max(0) + 1.0
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    return figure
+
+
+def cell_edges(atoms: Atoms) -> np.ndarray:
+    """The twelve edges of the unit cell (12, 2, 3) in Å, or none (0, 2, 3) where there is no cell."""
+    if atoms.cell.rank < 3:
+        return np.zeros((0, 2, 3))
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    pairs = [(a, b) for a in range(8) for b in range(a) if np.abs(corners[a] - corners[b]).sum() == 1]
+    return corners[np.array(pairs)] @ atoms.cell.array
+
+
+def bonds(atoms: Atoms) -> np.ndarray:
+    """Pairs (b, 2) nearer than 1.2 times the sum of their covalent radii, without periodic images."""
+    from scipy.spatial import cKDTree
+
+    radii = covalent_radii[atoms.numbers]
+    pairs = cKDTree(atoms.positions).query_pairs(2.4 * radii.max(), output_type="ndarray").reshape(-1, 2)
+    lengths = np.linalg.norm(atoms.positions[pairs[:, 0]] - atoms.positions[pairs[:, 1]], axis=1)
+    return pairs[lengths < 1.2 * radii[pairs].sum(1)]
+
+
+def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
+    items = []
+    for z, (x, y, depth) in zip(atoms.numbers, where, strict=True):
+        radius, colour = SIZE * covalent_radii[z], jmol_colors[z]
+        items.append((depth, Circle((x, y), radius, facecolor=0.86 * colour, edgecolor=0.45 * colour, linewidth=0.7)))
+        # Smaller, lighter discs towards the light make it look round.
+        for k, lighter in enumerate((0.25, 0.6), 1):
+            shift = 0.14 * k * radius
+            glow = Circle(
+                (x - shift, y + shift),
+                radius * (1 - 0.32 * k),
+                facecolor=colour + lighter * (1 - colour),
+                edgecolor="none",
+                alpha=0.5,
+            )
+            items.append((depth + 1e-6 * k, glow))
+    return items
+
+
+def _bonds(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
+    items = []
+    for i, j in bonds(atoms):
+        middle = (where[i] + where[j]) / 2
+        for end in (i, j):
+            along = middle[:2] - where[end, :2]
+            normal = BOND * np.array([-along[1], along[0]]) / max(np.linalg.norm(along), 1e-9)
+            corners = [where[end, :2] + normal, middle[:2] + normal, middle[:2] - normal, where[end, :2] - normal]
+            colour = 0.8 * jmol_colors[atoms.numbers[end]]
+            # Half a bond lies a little behind its atom, so that the disc covers its end.
+            depth = 0.5 * (where[end, 2] + middle[2]) - 0.05
+            items.append((depth, Polygon(corners, facecolor=colour, edgecolor="none")))
+    return items

@@ -1,0 +1,112 @@
+"""The Structure panel without a screen: which frame is shown, with what, and its still picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import traitlets
+from ase import Atoms
+
+from labkit.base.unwrap import unwrap_molecules
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.panels.kit.style import to_png
+from labkit.panels.structure.figure import picture
+
+ARROW = 2.0  # Å, length of a large force's arrow
+
+
+class StructureModel(traitlets.HasTraits):
+    """Frames to look at.
+
+    index    the frame shown, of `count`
+    arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow
+    cell     whether the unit cell is drawn
+    still    whether a still picture stands in for the live view; `turn` and `tilt` [degrees] say from where
+    picture  PNG, drawn only while it is shown
+    """
+
+    index = traitlets.Int(0)
+    count = traitlets.Int(0)
+    arrows = traitlets.Bool(False)
+    cell = traitlets.Bool(True)
+    still = traitlets.Bool(False)
+    turn = traitlets.Int(20)
+    tilt = traitlets.Int(12)
+    picture = traitlets.Bytes(b"")
+
+    def __init__(self, frames: Dataset | Sequence[Atoms] | Atoms, **values: object) -> None:
+        atoms, self.forces, self.energies = _take(frames)
+        self.atoms = [unwrap_molecules(a) for a in atoms]
+        if not self.atoms:
+            raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
+        large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
+        self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
+        super().__init__(count=len(self.atoms), **values)
+        self.observe(lambda _: self.draw(), ["index", "arrows", "cell", "still", "turn", "tilt"])
+        self.draw()
+
+    @traitlets.validate("index")
+    def _within(self, proposal: dict) -> int:
+        if not 0 <= proposal["value"] < len(self.atoms):
+            raise LabkitError(f"frame {proposal['value']}: expected 0 to {len(self.atoms) - 1}")
+        return proposal["value"]
+
+    def append(self, frame: Atoms) -> None:
+        """Add a frame, which is not unwrapped; if the last frame was shown, show this one."""
+        follows = self.index == self.count - 1
+        _, forces, energies = _take(frame)
+        self.atoms.append(frame)
+        self.forces += forces
+        self.energies += energies
+        self.count = len(self.atoms)
+        if follows:
+            self.index = self.count - 1
+
+    def begin(self, frame: Atoms) -> None:
+        """Replace all frames by this one."""
+        atoms, forces, energies = _take(frame)
+        self.atoms, self.forces, self.energies = atoms, forces, energies
+        self.index, self.count = 0, 1
+
+    @property
+    def has_forces(self) -> bool:
+        return any(f is not None for f in self.forces)
+
+    def shown_arrows(self) -> np.ndarray | None:
+        """Arrows (n, 3) Å of the present frame, or None."""
+        forces = self.forces[self.index]
+        return forces / self.scale if self.arrows and forces is not None else None
+
+    def draw(self) -> None:
+        """Draw the still picture, if it is shown."""
+        if self.still:
+            figure = picture(
+                self.atoms[self.index], self.shown_arrows(), cell=self.cell, turn=self.turn, tilt=self.tilt
+            )
+            self.picture = to_png(figure)
+
+    def describe(self) -> str:
+        """The frame in words."""
+        atoms, energy = self.atoms[self.index], self.energies[self.index]
+        words = [f"frame {self.index} of {len(self.atoms)}", f"{len(atoms)} atoms, {atoms.get_chemical_formula()}"]
+        if energy is not None:
+            words.append(f"{energy:.3f} eV")
+        if self.arrows and self.has_forces:
+            words.append(f"forces: 1 Å of arrow is {self.scale:.2g} eV/Å")
+        return " · ".join(words)
+
+
+def _take(frames: Dataset | Sequence[Atoms] | Atoms) -> tuple[list[Atoms], list, list]:
+    """Structures, and forces (n, 3) and energies, None where a frame has none."""
+    if isinstance(frames, Atoms):
+        frames = [frames]
+    if isinstance(frames, Dataset):
+        labels = [frames.labels(i) for i in range(len(frames))]
+        return list(frames.atoms), [x.get("forces") for x in labels], [x.get("energy") for x in labels]
+    atoms = list(frames)
+    # only what is there: asking a calculator would start a computation
+    results = [a.calc.results if a.calc is not None else {} for a in atoms]
+    forces = [r.get("forces", a.arrays.get("forces")) for r, a in zip(results, atoms, strict=True)]
+    return atoms, forces, [r.get("energy", a.info.get("energy")) for r, a in zip(results, atoms, strict=True)]

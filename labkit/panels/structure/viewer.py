@@ -1,0 +1,103 @@
+"""nglview's live view of one structure, its unit cell and arrows, kept in step with a StructureModel."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_rgb
+
+from labkit.panels.kit.style import FORCE
+from labkit.panels.structure import nglview_frontend
+from labkit.panels.structure.figure import cell_edges, rotation
+from labkit.panels.structure.model import StructureModel
+
+nglview_frontend.mend()
+import nglview  # noqa: E402 - after it was mended
+
+GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
+ASPECT = 1.6  # at least so many times wider than high is the view on a page
+
+
+class Viewer:
+    """`widget` shows the model's present frame."""
+
+    def __init__(self, model: StructureModel, height: str = "380px") -> None:
+        self.model = model
+        self.widget = nglview.NGLWidget(**nglview_frontend.versions())
+        self.widget.layout.height = height
+        self.widget.layout.width = "100%"
+        self.widget.camera = "orthographic"
+        self.widget.stage.set_parameters(fog_near=90, fog_far=130)  # far atoms are as solid as near ones
+        self._overlay: Any = None
+        self._shapes: list = []
+        self._load()
+        self._decorate()
+        model.observe(self._move, "index")
+        self.widget.observe(self._catch_up, "loaded")
+        model.observe(lambda _: self._decorate(), ["arrows", "cell"])
+
+    def _load(self) -> None:
+        self._numbers = self.model.atoms[self.model.index].numbers
+        structure = nglview.ASEStructure(self.model.atoms[self.model.index])
+        self._structure = self.widget.add_component(structure, default_representation=False)
+        self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
+        self._look()
+
+    def _look(self) -> None:
+        """Turn and zoom to what the still picture shows.
+
+        NGL's orientation is a 4 × 4 matrix, by columns: the rotation times the distance of the eye, and minus the
+        centre; its camera sees an angle of 40 degrees.
+        """
+        atoms, view = self.model.atoms[self.model.index], rotation(self.model.turn, self.model.tilt)
+        corners = np.concatenate([atoms.positions, cell_edges(atoms).reshape(-1, 3)])
+        centre = (corners.max(0) + corners.min(0)) / 2
+        spread = np.abs((corners - centre) @ view.T).max(0) + 1.0
+        distance = max(spread[1], spread[0] / ASPECT) / np.tan(np.radians(20))
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
+        self.widget._set_camera_orientation(matrix.T.ravel().tolist())
+
+    def _catch_up(self, _: Any) -> None:
+        """Show moves made before the browser was ready; it reports ready before it has read the structure."""
+        late = threading.Timer(1.5, self._move, (None,))
+        late.daemon = True
+        late.start()
+
+    def _move(self, _: Any) -> None:
+        atoms = self.model.atoms[self.model.index]
+        if np.array_equal(atoms.numbers, self._numbers):
+            # before the browser has loaded it, exchanging components could leave it with none
+            if self.widget.loaded:
+                self.widget.set_coordinates({0: atoms.positions})
+            self._decorate()
+            return
+        self._clear_overlay()  # other atoms: the whole structure is exchanged
+        self.widget.remove_component(self._structure)
+        self._load()
+        self._decorate()
+
+    def _decorate(self) -> None:
+        """Draw cell and arrows as one component behind the structure; not again while they are the same."""
+        atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
+        edges = cell_edges(atoms) if self.model.cell else []
+        shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
+        if arrows is not None:
+            tips = atoms.positions + arrows
+            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
+            for start, tip in zip(atoms.positions[long], tips[long], strict=True):
+                shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
+        if shapes == self._shapes:
+            return
+        self._clear_overlay()
+        self._shapes = shapes
+        if shapes:
+            self._overlay = self.widget._add_shape(shapes, name="cell and forces")
+
+    def _clear_overlay(self) -> None:
+        self._shapes = []
+        if self._overlay is not None:
+            self.widget.remove_component(self._overlay)
+            self._overlay = None

@@ -1,0 +1,23 @@
+"""A fit that a notebook shows as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from labkit.gap.incremental_fit import IncrementalFit, incremental_fits
+from labkit.panels.kit.style import to_png
+from labkit.panels.train.figure import parity_figure
+
+
+class DrawnFit(IncrementalFit):
+    """An IncrementalFit whose representation in a notebook is its parity plot and learning curve."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return to_png(parity_figure(self, self.n_frames)), {"width": 700}
+
+
+def drawn_fits(*data: Any, **options: Any) -> Iterator[DrawnFit]:
+    """As `incremental_fits`."""
+    for fit in incremental_fits(*data, **options):
+        yield DrawnFit(**vars(fit))

@@ -1,0 +1,179 @@
+"""The Train panel without a screen: its parameters, its fit, its script and its files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import traitlets
+
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.gap import Distance2b, GapConfig, Soap
+from labkit.gap.incremental_fit import IncrementalFit
+from labkit.gap.metrics import UNITS
+from labkit.jobs import Job
+from labkit.panels.kit import html
+from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.gap_terms import terms_of
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
+from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.train.drawn_fit import drawn_fits
+from labkit.panels.train.figure import parity_figure
+from labkit.runs import Run, runs
+
+Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
+
+#: A parameter's name here, and in Distance2b.
+PAIR = {"pair_cutoff": "cutoff", "pair_delta": "delta", "pair_theta": "theta_uniform", "pair_n_sparse": "n_sparse"}
+SOAP = (
+    "cutoff", "n_max", "l_max", "n_sparse", "atom_sigma", "zeta", "delta", "cutoff_transition_width",
+    "central_weight", "sparse_method",
+)  # fmt: skip
+
+
+class TrainModel(PanelModel):
+    """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
+
+    title = "Train a Gaussian approximation potential"
+
+    frames = p(Int(), "basic", "training frames", range=(1, 1, 1))
+    cutoff = p(Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    n_max = p(Int(), "basic", "n_max", range=(1, 12, 1), help="radial functions")
+    l_max = p(Int(), "basic", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
+    n_sparse = p(Int(), "basic", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
+    sigma_energy = p(Float(), "basic", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.1), log=True)
+    sigma_force = p(Float(), "basic", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.1), log=True)
+    use_forces = p(Bool(), "basic", "use forces")
+    atom_sigma = p(Float(), "advanced", "atom_sigma", "Å", help="width of the Gaussian that stands for an atom")
+    zeta = p(Float(), "advanced", "zeta", help="exponent of the kernel")
+    delta = p(Float(), "advanced", "delta", "eV", help="typical size of an atom's energy")
+    cutoff_transition_width = p(Float(), "advanced", "transition", "Å")
+    central_weight = p(Float(), "advanced", "central_weight")
+    sparse_method = p(Text(), "advanced", "sparse_method", options=["cur_points", "fps", "random"])
+    use_stresses = p(Bool(), "advanced", "use stresses")
+    sigma_virial = p(Float(), "advanced", "sigma_virial", "eV/√atom")
+    e0_method = p(Text(), "advanced", "e0_method", options=["average", "isolated"])
+    e0 = p(Text(), "advanced", "e0", "eV", help="energies of lone atoms, as in H=-13.6, O=-432; empty: by e0_method")
+    sparse_jitter = p(Float(), "advanced", "sparse_jitter")
+    seed = p(Int(), "advanced", "seed", help="of random sparse points")
+    pair = p(Bool(), "pair term", "add distance_2b")
+    pair_cutoff = p(Float(4.0), "pair term", "cutoff", "Å")
+    pair_delta = p(Float(1.0), "pair term", "delta", "eV")
+    pair_theta = p(Float(1.0), "pair term", "theta_uniform", "Å")
+    pair_n_sparse = p(Int(20), "pair term", "n_sparse")
+
+    def __init__(
+        self,
+        train: Dataset,
+        valid: Dataset | None = None,
+        config: GapConfig | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.train, self.valid, self.base, self.checkpoint = train, valid, config or GapConfig(), checkpoint
+        if len(train) == 0:
+            raise LabkitError("the training set is empty; expected at least one frame")
+        self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
+        sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
+        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
+        self._take(self.base)
+        self.frames = len(train)
+
+    def _take(self, config: GapConfig) -> None:
+        soap, pair = terms_of(config)
+        for name in SOAP:
+            setattr(self, name, getattr(soap, name))
+        self.pair = pair is not None
+        for name, key in PAIR.items():
+            if pair is not None:
+                setattr(self, name, getattr(pair, key))
+        self.sigma_energy = config.sigma_energy
+        self.use_forces, self.sigma_force = config.sigma_force is not None, config.sigma_force or 0.02
+        self.use_stresses, self.sigma_virial = config.sigma_virial is not None, config.sigma_virial or 0.02
+        self.e0 = ", ".join(f"{symbol}={value!r}" for symbol, value in (config.e0 or {}).items())
+        self.e0_method, self.sparse_jitter, self.seed = config.e0_method, config.sparse_jitter, config.seed
+
+    def config(self) -> GapConfig:
+        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        soap, pair = terms_of(self.base)
+        terms: list[Soap | Distance2b] = [replace(soap, **{name: getattr(self, name) for name in SOAP})]
+        if self.pair:
+            terms.append(replace(pair or Distance2b(), **{key: getattr(self, name) for name, key in PAIR.items()}))
+        return self.base.replace(
+            descriptors=tuple(terms),
+            sigma_energy=self.sigma_energy,
+            sigma_force=self.sigma_force if self.use_forces else None,
+            sigma_virial=self.sigma_virial if self.use_stresses else None,
+            e0=_parse_e0(self.e0),
+            e0_method=self.e0_method,
+            sparse_jitter=self.sparse_jitter,
+            seed=self.seed,
+        )
+
+    def make_job(self) -> Job:
+        if not 1 <= self.frames <= len(self.train):
+            raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(self.train)}")
+        train, config = self.train[: self.frames], self.config()
+        return Job(drawn_fits, train, config, self.valid, name="train", checkpoint=self.checkpoint)
+
+    def present(self, result: IncrementalFit) -> None:
+        self.show(parity_figure(result, self.frames))
+        self.table = _table(result)
+        self.note = "\n".join(result.notes)
+
+    def _update(self, job: Job) -> None:
+        super()._update(job)
+        if job.status in ("done", "stopped") and self.results is not None:
+            self._record(self.results, job.seconds)
+
+    def _record(self, fit: IncrementalFit, seconds: float) -> None:
+        """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
+        row = ("valid", "forces")
+        found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
+        curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}
+        model = fit.model
+        try:
+            runs().add(Run("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model)
+        except LabkitError as error:
+            self.note = f"{self.note}\n{error}".strip()
+
+    def code(self) -> str:
+        script, config = Script(), self.config()
+        script.use("labkit.gap", "Design")
+        script.frames("train", self.train, self.frames)
+        if self.valid is not None:
+            script.frames("valid", self.valid)
+        script.add(f"config = {script.call(config)}")
+        script.add(f"design = Design.build(train, config{', valid=valid' if self.valid is not None else ''})")
+        script.add("model = design.solve()", "print(design.errors(model))", 'model.save("gap.safetensors")')
+        return script.text()
+
+    def outputs(self, result: IncrementalFit) -> dict[str, bytes]:
+        model = result.model
+        return {
+            "gap.safetensors": file_bytes(model.save, "gap.safetensors"),
+            "gap_config.cfg": model.config.text().encode(),
+        }
+
+
+def _parse_e0(text: str) -> dict[str, float] | None:
+    pairs = [item.split("=") for item in text.replace(";", ",").split(",") if item.strip()]
+    try:
+        return {symbol.strip(): float(value) for symbol, value in pairs} or None
+    except ValueError:
+        raise LabkitError(f"e0 is {text!r}, expected energies in eV by symbol, as in H=-13.6, O=-432.1") from None
+
+
+def _table(fit: IncrementalFit) -> str:
+    rows = []
+    for name, label in SET_NAMES.items():
+        found = fit.errors.loc[name] if name in fit.errors.index.get_level_values(0) else None
+        if found is not None:
+            shown = [f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in UNITS]
+            rows.append([label, *shown])
+    head = [f"RMSE after {fit.n_frames} frames", *(f"{name} [{unit}]" for name, (unit, _) in UNITS.items())]
+    return html.table(head, rows)

@@ -1,0 +1,53 @@
+"""Overlay of pinned runs: errors side by side, and one of their curves."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from labkit.panels.kit.style import dress, legend, log_ticks, new_figure
+from labkit.runs import Run
+
+COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4aa3b5", "#75808d")
+
+
+def overlay(pinned: list[tuple[str, Run]], curve: str) -> Figure:
+    """RMSE of two quantities, each run a dot on training and a ring on validation frames; and the chosen curve."""
+    figure = new_figure(8.6, 3.4)
+    quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
+    *beside, last = figure.subplots(
+        1, len(quantities) + 1, width_ratios=(*(1 for _ in quantities), 1.9), squeeze=False
+    )[0]
+    for ax, (quantity, unit) in zip(beside, quantities, strict=True):
+        _errors(ax, pinned, quantity, unit, first=ax is beside[0])
+    _curves(last, pinned, curve)
+    return figure
+
+
+def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str, first: bool) -> None:
+    dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if first else "")
+    for row, (_, run) in enumerate(pinned):
+        colour = COLOURS[row % len(COLOURS)]
+        for which, fill in (("train", colour), ("valid", "white")):
+            if (value := run.rmse(which, quantity)) is not None:
+                axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
+    axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, 1.08 * axes.get_xlim()[1]))
+    axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if first else [])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _curves(axes: Axes, pinned: list[tuple[str, Run]], curve: str) -> None:
+    x_label, _, y_label = curve.partition(" -> ")
+    dress(axes, x_label, y_label, "Overlay")
+    low, high = [], []
+    for row, (label, run) in enumerate(pinned):
+        if curve in run.curves:
+            x, y = run.curves[curve]
+            axes.plot(x, y, color=COLOURS[row % len(COLOURS)], linewidth=1.5, label=label)
+            low, high = [*low, min(x)], [*high, max(x)]
+    if not low:
+        return
+    if min(low) > 0 and max(high) / min(low) > 50:
+        log_ticks(axes.xaxis, min(low), max(high))
+    legend(axes)

@@ -1,0 +1,98 @@
+"""The run tray: every fit of the session, to pin, overlay and download."""
+
+from __future__ import annotations
+
+import ipywidgets as widgets
+import traitlets
+
+from labkit.panels.kit import html
+from labkit.panels.kit.style import CSS
+from labkit.panels.kit.view import Unfolding
+from labkit.panels.tray.model import TrayModel
+from labkit.runs import Run, Runs
+
+SHOWN = 12  # newest runs in sight; all are in the CSV
+
+
+class RunTray(widgets.VBox):
+    """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
+
+    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and the
+    settings and models of the pinned ones.
+
+    >>> import tempfile
+    >>> from labkit.runs import Runs
+    >>> RunTray(Runs(tempfile.mkdtemp())).model.files()["runs.csv"]
+    b'\\n'
+    """
+
+    def __init__(self, store: Runs | None = None) -> None:
+        self.model = TrayModel(store)
+        hint = "Every fit of the session, newest on top. Pin some to lay them over one another."
+        head = widgets.HTML(CSS + html.head("Run tray", hint))
+        self.table = widgets.VBox()
+        self.older = widgets.HTML()
+        self.differences = widgets.HTML()
+        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.choice = widgets.Dropdown(description="overlay", layout=widgets.Layout(width="420px", display="none"))
+        self.refresh_button = _button("Refresh", "refresh", "Look for runs of other notebooks")
+        self.clear_button = _button("Clear", "trash", "Delete all runs that are not pinned")
+        self.refresh_button.on_click(lambda _: self.model.refresh())
+        self.clear_button.on_click(lambda _: self.model.clear())
+        self.download = Unfolding("Download", "download", lambda: html.links(self.model.files()))
+        traitlets.dlink((self.model, "picture"), (self.image, "value"))
+        traitlets.dlink((self.model, "differences"), (self.differences, "value"))
+        traitlets.dlink((self.model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
+        traitlets.dlink((self.model, "curves"), (self.choice, "options"))
+        traitlets.dlink((self.model, "curves"), (self.choice.layout, "display"), lambda all: "flex" if all else "none")
+        traitlets.link((self.model, "curve"), (self.choice, "value"), (lambda x: x or None, lambda x: x or ""))
+        self.model.observe(lambda _: self._fill(), "version")
+        self.model.observe(lambda _: self.download.refresh(), ["version", "pinned", "picture"])
+        self._fill()
+        buttons = widgets.HBox([self.refresh_button, self.clear_button, self.download])
+        buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "flex-start"
+        card = widgets.VBox([head, self.table, self.older, buttons, self.choice, self.image, self.differences])
+        card.add_class("labkit-card")
+        super().__init__([card])
+        self.add_class("labkit")
+
+    def _fill(self) -> None:
+        rows = self.model.rows()
+        errors = rows[-1][1].quantities[:2] if rows else []
+        head = [widgets.HTML(html.row(heads(errors), "labkit-run labkit-unit"))] if rows else []
+        self.table.children = head + [self._row(label, run, errors) for label, run in reversed(rows[-SHOWN:])]
+        words = [f"{len(rows) - SHOWN} older ones are in the CSV."] if len(rows) > SHOWN else []
+        words += [f"{file} cannot be read: {why}." for file, why in self.model.store.refused().items()]
+        self.older.value = html.hint(" ".join(words) if rows or words else "No fit yet: press Run in a panel.")
+
+    def _row(self, label: str, run: Run, errors: list[tuple[str, str]]) -> widgets.Widget:
+        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
+        pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
+        pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
+        pin.add_class("labkit-pin")
+        text = widgets.HTML(html.row([label, run.name, *describe(run, errors)], "labkit-run"))
+        text.layout.flex = "1 1 auto"
+        return widgets.HBox([pin, text], layout=widgets.Layout(align_items="center", height="26px"))
+
+
+def heads(errors: list[tuple[str, str]]) -> list[str]:
+    """The headings of the columns of runs."""
+    names = [f"{quantity} [{unit}]" for quantity, unit in errors]
+    return ["", "run", "frames", "model", "settings", *(names + ["", ""])[:2], "evidence", "time"]
+
+
+def describe(run: Run, errors: list[tuple[str, str]]) -> list[str]:
+    """The cells after number and name; errors without a heading are named in their cell."""
+    rmse = []
+    for quantity, unit in run.quantities[:2]:
+        both = [x for x in (run.rmse("train", quantity), run.rmse("valid", quantity)) if x is not None]
+        text = " / ".join(f"{x:.3g}" for x in both)
+        rmse.append(text if (quantity, unit) == (errors + [None, None])[len(rmse)] else f"{quantity} {text} {unit}")
+    evidence = "" if run.evidence is None else f"{run.evidence:.0f}"
+    time = f"{run.seconds:.1f} s" if run.seconds >= 1 else f"{1e3 * run.seconds:.0f} ms"
+    settings = run.settings
+    return [str(run.frames), settings.kind, settings.summary(), *(rmse + ["", ""])[:2], evidence, time]
+
+
+def _button(name: str, icon: str, tooltip: str) -> widgets.Button:
+    return widgets.Button(description=name, icon=icon, tooltip=tooltip, layout=widgets.Layout(width="100px"))

@@ -1,0 +1,285 @@
+"""The Dynamics panel without a screen: what moves obeys the same physics as `simulate`, and can be turned meanwhile."""
+
+import builtins
+import io
+import time
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ase.build import bulk, molecule
+from PIL import Image
+
+import labkit
+from labkit.base import Potential, State
+from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate
+from labkit.engine.observers import Record
+from labkit.errors import LabkitError
+from labkit.gap import Design, GapConfig, Soap
+from labkit.panels import Curves, DynamicsPanel
+from labkit.panels.dynamics.model import DynamicsModel
+
+
+class Springs(Potential):
+    """Every atom on a spring of 5 eV/Å² at its place: harmonic, and exact."""
+
+    cutoff = 0.0
+
+    def __init__(self, atoms, stiffness=5.0, seconds=0.0):
+        super().__init__()
+        self.places, self.stiffness, self.seconds = torch.as_tensor(atoms.positions), stiffness, seconds
+
+    def energy(self, system, positions, cell, neighbours):
+        time.sleep(self.seconds)
+        return system.sum_over_atoms(0.5 * self.stiffness * (positions - self.places).square().sum(1))
+
+
+@pytest.fixture
+def copper():
+    return bulk("Cu", cubic=True)
+
+
+@pytest.fixture(scope="module")
+def ice():
+    train = labkit.datasets.ice("train", n=50)
+    settings = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=40), sigma_force=0.05, sigma_virial=None)
+    return Design.build(train[:20], settings).solve(), train.atoms[0]
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def run(panel, **settings):
+    for name, value in settings.items():
+        setattr(panel.model, name, value)
+    panel.run()
+    return panel.job.wait(30)
+
+
+def test_a_run_is_that_of_simulate(copper):
+    panel = DynamicsPanel(Springs(copper), copper)
+    motion = run(panel, steps=150, dt=1.0)
+    record = Record(lambda state: state.energy, every=1)
+    state = maxwell_boltzmann(State.from_atoms(copper, seed=1), 300.0)
+    state = simulate(state, Springs(copper), VelocityVerlet(), 150, 1.0, observers=[record])
+    torch.testing.assert_close(motion.state.positions, state.positions, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(panel.log["potential_eV"], record.values[:, 0, 0], atol=1e-12)
+    assert list(panel.log.index) == list(range(151)) and panel.log["time_fs"].iloc[-1] == pytest.approx(150.0)
+    assert panel.log["total_eV"].std() < 0.01 * panel.log["kinetic_eV"].std()
+    assert panel.model.status == "done" and panel.model.fraction == 1.0
+    assert Image.open(io.BytesIO(panel.model.picture)).width == 960
+
+
+def test_continue_goes_on_and_run_begins_anew(copper):
+    panel = DynamicsPanel(Springs(copper), copper)
+    assert panel.continue_button.disabled
+    with pytest.raises(LabkitError, match="press Run first"):
+        panel.go_on()
+    run(panel, steps=60, dt=1.0)
+    assert not panel.continue_button.disabled
+    panel.go_on()
+    panel.job.wait(30)
+    state = maxwell_boltzmann(State.from_atoms(copper, seed=1), 300.0)
+    state = simulate(state, Springs(copper), VelocityVerlet(), 120, 1.0)
+    torch.testing.assert_close(panel.model.results.state.positions, state.positions, rtol=0, atol=1e-12)
+    assert list(panel.log.index) == list(range(121)) and panel.model.results.legs == (("VelocityVerlet()", 1.0, 120),)
+    assert len(panel.trajectory) == 121  # every step: the runs are short
+    run(panel)
+    assert list(panel.log.index) == list(range(61)) and len(panel.trajectory) == 61
+
+
+def test_the_temperature_may_be_turned_while_it_runs(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=2e-4), copper * (2, 2, 2))
+    panel.model.potentials[""].places = torch.as_tensor((copper * (2, 2, 2)).positions)
+    for name, value in {"ensemble": "NVT, Langevin", "friction": 0.05, "steps": 20_000, "dt": 2.0}.items():
+        setattr(panel.model, name, value)
+    panel.run()
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 50)
+    panel.model.temperature = 900.0
+    turned = panel.model.results.state.loop_step
+    until(lambda: panel.model.results.state.loop_step > turned + 500)
+    panel.stop()
+    panel.job.wait(5)
+    log = panel.log
+    first = int(log.index[log["target_K"] == 900.0][0])
+    assert first - turned < 400  # blocks last a tenth of a second
+    assert log.loc[log.index > first + 300, "temperature_K"].mean() == pytest.approx(900, rel=0.15)
+    assert [leg[0] for leg in panel.model.results.legs] == [
+        "Langevin(temperature=300.0, friction=0.05)", "Langevin(temperature=900.0, friction=0.05)",
+    ]  # fmt: skip
+    assert panel.model.status == "stopped" and log.index[-1] == panel.model.results.state.loop_step
+
+
+def test_stop_ends_a_slow_run_within_a_step(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=0.05), copper)
+    panel.model.steps = 10_000
+    panel.run()
+    until(lambda: panel.model.results is not None)
+    panel.stop()
+    assert panel.model.status == "stopping"
+    until(lambda: panel.job.status == "stopped", 0.5)
+    panel.job.wait(5)
+    step = panel.model.results.state.loop_step
+    panel.model.steps = 3
+    panel.go_on()
+    assert panel.job.wait(5).state.loop_step == step + 3
+
+
+@pytest.mark.parametrize("ensemble", ["NVT, Langevin", "NVT, CSVR"])
+def test_thermostats_reach_their_temperature(copper, ensemble):
+    atoms = copper * (3, 3, 3)
+    panel = DynamicsPanel(Springs(atoms), atoms)
+    run(panel, ensemble=ensemble, steps=600, dt=2.0, friction=0.02, time=50.0)
+    assert panel.log["temperature_K"].iloc[300:].mean() == pytest.approx(300, rel=0.1)
+    assert (panel.log["target_K"] == 300).all()
+
+
+def test_pressure_changes_the_cell_where_there_is_one(ice):
+    panel = DynamicsPanel(*ice)
+    run(panel, ensemble="NPT, cell rescaling", steps=40)
+    assert panel.log["volume_A3"].std() > 0.01
+    alone = DynamicsModel(ice[0], molecule("H2O"))
+    assert "NPT, cell rescaling" not in alone.ensembles
+    alone.ensemble = "NPT, cell rescaling"
+    with pytest.raises(LabkitError, match="expected one of NVE, NVT, Langevin"):
+        alone.run()
+
+
+def test_too_large_a_timestep_explodes_and_says_so(ice):
+    panel = DynamicsPanel(*ice)
+    panel.model.dt = 5.0
+    panel.run()
+    with pytest.raises(LabkitError, match=r"step \d+: .*timestep is too large \(it is 5 fs"):
+        panel.job.wait(30)
+    assert panel.model.status == "failed" and "timestep is too large" in panel.error.value
+    assert "checkpoint" not in panel.model.message
+    log = panel.log
+    assert np.isfinite(log.drop(columns="target_K")).all().all() and 2 < len(log) < 200
+    assert log["total_eV"].iloc[-1] > log["total_eV"].iloc[0] + 12.0  # more than 1 eV an atom: it shot up
+    assert reds(panel.model.picture) > 1000
+    panel.model.dt = 0.5
+    run(panel, steps=5)
+    assert panel.error.value == "" and len(panel.log) == 6
+
+
+def reds(png):
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3).astype(int)
+    return int(((pixels[:, 0] > pixels[:, 1] + 10) & (abs(pixels[:, 1] - pixels[:, 2]) < 12)).sum())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("temperature", -5.0, "temperature is -5 K"),
+        ("dt", 0.0, "timestep is 0 fs"),
+        ("steps", 0, "steps is 0"),
+        ("ensemble", "NVX", "ensemble is 'NVX'"),
+        ("potential", "none", "potential is 'none'"),
+    ],
+)
+def test_settings_that_make_no_sense(copper, name, value, sentence):
+    model = DynamicsModel(Springs(copper), copper)
+    setattr(model, name, value)
+    with pytest.raises(LabkitError, match=sentence):
+        model.run()
+    assert sentence in model.message and model.job is None
+    with pytest.raises(LabkitError, match="no potential"):
+        DynamicsPanel({}, copper)
+
+
+def test_nonsense_set_while_it_runs_is_said(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
+    panel.model.ensemble, panel.model.steps = "NVT, Langevin", 2000
+    panel.run()
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 5)
+    panel.model.friction = -1.0
+    with pytest.raises(LabkitError, match="friction is"):
+        panel.job.wait(5)
+    assert len(panel.log) > 1
+
+
+def test_potentials_to_choose_from(copper):
+    panel = DynamicsPanel({"soft": Springs(copper, 1.0), "stiff": Springs(copper, 9.0)}, copper)
+    spread = {}
+    for name in ("soft", "stiff"):
+        run(panel, potential=name, steps=100, dt=2.0)
+        moved = np.array([frame.positions - copper.positions for frame in panel.trajectory])
+        spread[name] = np.square(moved).mean()
+    assert spread["soft"] / spread["stiff"] == pytest.approx(9.0, rel=0.5)
+    panel.model.potential = "soft"
+    with pytest.raises(LabkitError, match="one of 'stiff'; press Run to begin with 'soft'"):
+        panel.go_on()
+
+
+def test_shown_code_does_the_same_also_what_was_turned(ice, tmp_path, monkeypatch):
+    panel = DynamicsPanel(*ice)
+    run(panel, steps=30)
+    panel.model.ensemble, panel.model.temperature, panel.model.steps = "NVT, Langevin", 400.0, 20
+    panel.go_on()
+    panel.job.wait(30)
+    panel.model.seed, panel.model.temperature = 5, 100.0  # of a next run: the script is that of the last
+    for name, content in panel.model.files().items():
+        (tmp_path / name).write_bytes(content)
+    log, frames = pd.read_csv(tmp_path / "run.csv"), ase.io.read(tmp_path / "run.extxyz", ":")
+    assert len(frames) == len(panel.trajectory) == 51
+    monkeypatch.chdir(tmp_path)
+    exec(panel.model.code(), {})
+    parts = [pd.read_csv("run.csv"), pd.read_csv("run2.csv")]
+    assert list(parts[0]["step"]) == list(range(31)) and list(parts[1]["step"]) == list(range(31, 51))
+    again = pd.concat(parts)
+    for column in ("potential_eV", "kinetic_eV", "temperature_K"):
+        np.testing.assert_allclose(log[column], again[column], rtol=1e-6)
+    np.testing.assert_allclose(ase.io.read("run2.extxyz", "-1").positions, frames[-1].positions, atol=1e-6)
+
+
+def test_code_before_the_first_run_is_that_of_the_parameters(copper):
+    panel = DynamicsPanel(Springs(copper), copper)
+    panel.model.ensemble, panel.model.temperature, panel.model.dt = "NVT, CSVR", 250.0, 1.5
+    code = panel.model.code()
+    assert "Csvr(temperature=250.0), 1000, 1.5" in code and "potential = potential  # your own" in code
+    assert panel.model.files() == {}
+
+
+def test_atoms_on_the_screen_follow_the_run(ice):
+    panel = DynamicsPanel(*ice)
+    run(panel, steps=50)
+    view = panel.structure.model
+    assert view.count >= 2 and view.index == view.count - 1 == panel.structure.slider.max
+    run(panel, steps=5)
+    assert 1 <= view.count <= 4
+
+
+def test_without_nglview_a_picture_takes_its_place(copper, monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *args, **kwargs):
+        if name in ("nglview", "labkit.panels.structure.viewer"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    panel = DynamicsPanel(Springs(copper), copper)
+    monkeypatch.undo()
+    assert panel.structure.viewer is None and panel.structure.model.still
+    first = panel.structure.model.picture
+    run(panel, steps=200, temperature=1000.0, dt=2.0)
+    assert panel.structure.model.picture != first
+
+
+def test_curves_are_a_picture():
+    curves = {"a": ([0, 1], [0, 9]), "b": (torch.arange(3), torch.arange(3))}
+    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top)._repr_png_() for top in (None, 2.0)]
+    assert pictures[0] != pictures[1]
+    assert all(Image.open(io.BytesIO(png)).width > 600 and size == {"width": 640} for png, size in pictures)
+
+
+def test_langevin_is_what_the_panel_says(copper):
+    panel = DynamicsPanel(Springs(copper), copper)
+    panel.model.ensemble = "NVT, Langevin"
+    assert isinstance(panel.model.integrator(), Langevin)

@@ -1,0 +1,180 @@
+"""The Train panel without a screen, on shipped frames."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labkit
+from labkit.errors import LabkitError
+from labkit.gap import Design, Distance2b, GapConfig, GapModel, Soap
+from labkit.panels import TrainPanel
+
+SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20), sigma_force=0.05)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return labkit.datasets.ice("train", n=50), labkit.datasets.ice("valid")[:20]
+
+
+@pytest.fixture(scope="module")
+def trained(sets):
+    panel = TrainPanel(*sets, SMALL)
+    pictures = []
+    panel.model.observe(lambda change: pictures.append(change.new), "picture")
+    panel.run()
+    panel.job.wait(60)
+    return panel, pictures
+
+
+def test_the_fit_is_the_design_s_own(sets, trained):
+    fit = trained[0].model.results
+    design = Design.build(sets[0], SMALL, valid=sets[1])
+    model = design.solve()
+    assert fit.n_frames == 50
+    same_errors(fit.errors, design.errors(model))
+
+
+def same_errors(one, other):
+    """Fits on the way fold the rows in at other places: the last digits differ."""
+    assert list(one.index) == list(other.index) and list(one["count"]) == list(other["count"])
+    np.testing.assert_allclose(one["rmse"], other["rmse"], rtol=1e-6)
+
+
+def test_errors_are_those_of_the_predictions(trained):
+    fit = trained[0].model.results
+    for name in ("train", "valid"):
+        found = fit.predictions[name]
+        wrong = 1000 * (found["energy"] - found["energy_true"]) / found["counts"]
+        assert np.sqrt(np.mean(wrong**2)) == pytest.approx(fit.errors.loc[(name, "energy"), "rmse"], rel=1e-12)
+    assert f"{fit.errors.loc[('valid', 'forces'), 'rmse']:.3g}" in trained[0].table.value
+
+
+def test_frames_stream_in(trained):
+    panel, pictures = trained
+    frames = [n for n, _ in panel.model.results.curve]
+    assert len(frames) > 4 and frames == sorted(set(frames)) and frames[-1] == 50
+    sizes = {Image.open(io.BytesIO(png)).size for png in pictures}
+    assert len(sizes) == 1 and len(pictures) >= 1
+
+
+def test_a_fit_at_the_end_of_a_cell_is_its_picture(trained):
+    fit = trained[0].model.results
+    png, shown = fit._repr_png_()
+    assert shown == {"width": 700} and repr(fit) == "Fit of 50 frames"
+    assert Image.open(io.BytesIO(png)).size == Image.open(io.BytesIO(trained[0].model.picture)).size
+
+
+def test_picture_shows_both_sets(trained):
+    pixels = np.asarray(Image.open(io.BytesIO(trained[0].model.picture)).convert("RGB")).reshape(-1, 3).astype(int)
+    blue = (pixels[:, 2] > pixels[:, 0] + 60).sum()
+    orange = (pixels[:, 0] > pixels[:, 2] + 60).sum()
+    assert blue > 500 and orange > 500
+
+
+def test_shown_code_does_the_same(sets, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = TrainPanel(sets[0], labkit.datasets.ice("valid", n=10), SMALL)
+    panel.model.frames = 10
+    panel.run()
+    fit = panel.job.wait(60)
+    names = {}
+    exec(panel.model.code(), names)
+    same_errors(names["design"].errors(names["model"]), fit.errors)
+    assert "meV/atom" in capsys.readouterr().out
+    assert GapModel.load("gap.safetensors").config == fit.model.config
+
+
+def test_code_for_own_frames_says_so(sets):
+    panel = TrainPanel(sets[1][3:9], None, SMALL)
+    panel.model.frames = 5
+    assert "train = train[:5]  # your own frames" in panel.model.code() and "valid" not in panel.model.code()
+
+
+def test_downloads_are_read_again(trained, tmp_path):
+    panel, _ = trained
+    for name, content in panel.model.files().items():
+        (tmp_path / name).write_bytes(content)
+    assert (GapModel.load(tmp_path / "gap.safetensors").weights == panel.model.results.model.weights).all()
+    config = GapConfig.read(tmp_path / "gap_config.cfg")
+    assert config.descriptors[0].n_max == 3 and config.sigma_force == 0.05
+
+
+def test_every_setting_reaches_the_config(sets):
+    config = GapConfig(
+        (
+            Soap(3.5, 0.4, 5, 4, 0.4, 2.0, 0.7, 33, "fps", 0.5),
+            Distance2b(cutoff=3.2, delta=2.0, theta_uniform=0.8, n_sparse=11),
+        ),
+        sigma_energy=0.002,
+        sigma_force=0.07,
+        sigma_virial=0.03,
+        e0={"H": -13.5, "O": -430.25},
+        sparse_jitter=1e-8,
+        seed=5,
+    )
+    assert TrainPanel(*sets, config).model.config() == config
+    plain = GapConfig(Soap(n_max=2), sigma_force=None, sigma_virial=None, e0_method="isolated")
+    assert TrainPanel(*sets, plain).model.config() == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("zeta", -1.0, "zeta is -1.0, expected a number above 0"),
+        ("sigma_energy", 0.0, "sigma_energy is 0.0"),
+        ("e0", "H:3", "expected energies in eV by symbol"),
+        ("frames", 51, "training frames is 51, expected 1 to 50"),
+        ("cutoff", 0.0, "cutoff is 0.0"),
+    ],
+)
+def test_settings_that_make_no_sense(sets, name, value, sentence):
+    panel = TrainPanel(*sets, SMALL)
+    setattr(panel.model, name, value)
+    with pytest.raises(LabkitError, match=sentence):
+        panel.run()
+    assert panel.model.message and panel.job is None
+
+
+def test_configs_the_panel_cannot_show(sets):
+    with pytest.raises(LabkitError, match="one soap and at most one distance_2b, but the config has distance_2b"):
+        TrainPanel(*sets, GapConfig(Distance2b()))
+    with pytest.raises(LabkitError, match="training set is empty"):
+        TrainPanel(sets[0][:0])
+
+
+def test_failure_inside_the_fit_is_shown(sets):
+    panel = TrainPanel(*sets, SMALL.replace(e0={"H": -13.0}))
+    panel.run()
+    with pytest.raises(LabkitError, match="e0 has no value for O"):
+        panel.job.wait(30)
+    assert "e0 has no value for O" in panel.error.value
+
+
+def test_stop_keeps_the_fit_so_far_and_run_goes_on_from_the_checkpoint(sets, tmp_path):
+    heavy = GapConfig(Soap(cutoff=3.0, n_max=6, l_max=5, n_sparse=60))
+    panel = TrainPanel(*sets, heavy, checkpoint=tmp_path / "rows")
+    panel.model.observe(lambda _: panel.stop(), "results")
+    panel.run()
+    part = panel.job.wait(60)
+    assert panel.model.status == "stopped" and 0 < part.n_frames < 50
+    assert np.isnan(part.predictions["train"]["energy"]).sum() == 50 - part.n_frames
+    kept = set((tmp_path / "rows").glob("train-*"))
+    assert kept
+    panel.model.unobserve_all("results")
+    panel.run()
+    fit = panel.job.wait(60)
+    undisturbed = TrainPanel(*sets, heavy)
+    undisturbed.run()
+    assert fit.n_frames == 50 and (fit.model.weights == undisturbed.job.wait(60).model.weights).all()
+
+
+def test_notes_are_told(sets):
+    panel = TrainPanel(sets[0], None, GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=900)))
+    panel.model.frames = 5
+    panel.run()
+    panel.job.wait(30)
+    assert "n_sparse clipped from 900 to 20 for O" in panel.note.value
+    assert "validation" not in panel.table.value
