@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.config import compiler
 from labkit.errors import LabkitError
-from labkit.forcefield import compiled
-from labkit.forcefield.compiled_bonded import CompiledBonded
-from labkit.forcefield.compiled_mesh import CompiledMesh
-from labkit.forcefield.compiled_own import own_kernels
-from labkit.forcefield.compiled_pairs import CompiledPairs
-from labkit.forcefield.degenerate import check_apart
-from labkit.forcefield.term import Term
+from labkit.forcefield.fast import compiled
+from labkit.forcefield.fast.bonded import CompiledBonded
+from labkit.forcefield.fast.mesh import CompiledMesh
+from labkit.forcefield.fast.own import own_kernels
+from labkit.forcefield.fast.pairs import CompiledPairs
+from labkit.forcefield.terms.degenerate import check_apart
+from labkit.forcefield.terms.term import Term
 
 
 class ForceField(Potential):

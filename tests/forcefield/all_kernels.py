@@ -35,7 +35,7 @@ from labkit.forcefield import (
     RyckaertBellemans,
     Torsions,
 )
-from labkit.forcefield.kernels import (
+from labkit.forcefield.fast.kernels import (
     bonded,
     born,
     born_rows,
@@ -47,7 +47,7 @@ from labkit.forcefield.kernels import (
     slots,
     vector_math,
 )
-from labkit.forcefield.kernels.slots import ROOM
+from labkit.forcefield.fast.kernels.slots import ROOM
 
 random = np.random.default_rng(0)
 MODULES = (

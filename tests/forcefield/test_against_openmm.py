@@ -13,9 +13,9 @@ from forcefield import systems  # noqa: E402
 from forcefield.compare import energies_and_forces  # noqa: E402
 
 from labkit.errors import LabkitError  # noqa: E402
-from labkit.forcefield.from_openmm import from_openmm, import_openmm  # noqa: E402
-from labkit.forcefield.openmm_state import state_from_openmm  # noqa: E402
-from labkit.forcefield.to_openmm import to_openmm  # noqa: E402
+from labkit.forcefield.openmm.reader import from_openmm, import_openmm  # noqa: E402
+from labkit.forcefield.openmm.state import state_from_openmm  # noqa: E402
+from labkit.forcefield.openmm.writer import to_openmm  # noqa: E402
 from labkit.units import KCAL_PER_MOL  # noqa: E402
 
 SMALL = {

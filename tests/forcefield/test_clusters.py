@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labkit.base import Potential, State
 from labkit.forcefield import Coulomb, ForceField, LennardJones
-from labkit.forcefield.kernels.clusters import LANES, Clusters, exclusion_table, find_clusters
+from labkit.forcefield.fast.kernels.clusters import LANES, Clusters, exclusion_table, find_clusters
 
 NOTHING = (np.zeros(100, np.int64), np.empty(0, np.int32))
 
@@ -118,7 +118,7 @@ def test_a_list_is_right_in_any_other_cell(seed, scale, skewed, affine) -> None:
 
 def test_more_threads_give_the_same(fluid, monkeypatch) -> None:
     forcefield, state = fluid
-    import labkit.forcefield.kernels.nonbonded as kernels
+    import labkit.forcefield.fast.kernels.nonbonded as kernels
 
     one = forcefield.evaluate(state, stress=True)
     chunked = kernels.nonbonded

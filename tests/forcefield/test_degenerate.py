@@ -21,7 +21,7 @@ from labkit.forcefield import (
     RyckaertBellemans,
     Torsions,
 )
-from labkit.forcefield.uncompiled import Uncompiled
+from labkit.forcefield.fast.uncompiled import Uncompiled
 
 ROW = [[0, 1, 2, 3]]
 TERMS = {

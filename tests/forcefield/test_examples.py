@@ -9,10 +9,10 @@ import torch
 from scipy.integrate import quad
 
 from labkit.base import State
-from labkit.forcefield import beside_openmm
 from labkit.forcefield.examples import BARRIER, TILT, chain, cis_share, is_cis, peptide, water
-from labkit.forcefield.torsions import dihedral
-from labkit.forcefield.uncompiled import Uncompiled
+from labkit.forcefield.fast.uncompiled import Uncompiled
+from labkit.forcefield.openmm import comparison
+from labkit.forcefield.terms.torsions import dihedral
 from labkit.units import KB
 
 
@@ -22,7 +22,7 @@ def example(request):
 
 
 def test_parts_agree_and_make_the_whole(example):
-    table = beside_openmm.beside_openmm(example.system, example.state)
+    table = comparison.beside_openmm(example.system, example.state)
     assert {"bonds", "angles", "Lennard-Jones", "electrostatics", "all"} <= set(table.index)
     assert (table["energy error"] < 1e-6).all() and (table["force error"] < 1e-5).all()
     for code in ("labkit", "OpenMM"):
@@ -30,7 +30,7 @@ def test_parts_agree_and_make_the_whole(example):
 
 
 def test_a_wrong_spring_is_seen_in_its_own_row(example, monkeypatch):
-    original = beside_openmm.from_openmm
+    original = comparison.from_openmm
 
     def softer(system):
         found = original(system)
@@ -38,15 +38,15 @@ def test_a_wrong_spring_is_seen_in_its_own_row(example, monkeypatch):
             found.terms["bonds"].k *= 0.999
         return found
 
-    monkeypatch.setattr(beside_openmm, "from_openmm", softer)
-    table = beside_openmm.beside_openmm(example.system, example.state)
+    monkeypatch.setattr(comparison, "from_openmm", softer)
+    table = comparison.beside_openmm(example.system, example.state)
     assert table.loc["bonds", "energy error"] == pytest.approx(1e-3)
     assert (table.drop(["bonds", "all"])["energy error"] < 1e-6).all()
 
 
 def test_the_system_is_left_as_it_was(example):
     before = openmm.XmlSerializer.serialize(example.system)
-    beside_openmm.parts(example.system)
+    comparison.parts(example.system)
     assert openmm.XmlSerializer.serialize(copy.deepcopy(example.system)) == before
 
 

@@ -19,8 +19,8 @@ from labkit.base import State  # noqa: E402
 from labkit.engine import CellRescaling, Constraints, maxwell_boltzmann, simulate  # noqa: E402
 from labkit.errors import LabkitError  # noqa: E402
 from labkit.forcefield import HarmonicImpropers, to_openmm  # noqa: E402
-from labkit.forcefield.from_openmm import from_openmm, import_openmm  # noqa: E402
-from labkit.forcefield.openmm_state import state_from_openmm  # noqa: E402
+from labkit.forcefield.openmm.reader import from_openmm, import_openmm  # noqa: E402
+from labkit.forcefield.openmm.state import state_from_openmm  # noqa: E402
 from labkit.units import KJ_PER_MOL  # noqa: E402
 
 
@@ -207,5 +207,5 @@ def test_virtual_sites_and_massless_particles_are_named():
 
 
 def test_the_package_needs_no_openmm():
-    code = "import sys; sys.modules['openmm'] = None; import labkit.forcefield, labkit.forcefield.from_openmm"
+    code = "import sys; sys.modules['openmm'] = None; import labkit.forcefield, labkit.forcefield.openmm.reader"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -129,7 +129,7 @@ def test_compiled_is_autograd_anywhere(seed, n, size, cutoff, pbc, necks, kappa)
 @pytest.mark.parametrize("replicas", [1, 5])
 def test_threads_share_atoms_or_systems(replicas, monkeypatch) -> None:
     """The same to the last bits as one thread, and to the bit when repeated."""
-    import labkit.forcefield.kernels.born as kernels
+    import labkit.forcefield.fast.kernels.born as kernels
 
     system, topology, positions = systems.implicit_dipeptide("gbn2")
     forcefield = from_openmm(system).repeat(replicas)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from labkit.forcefield import kernels
-from labkit.forcefield.kernels.vector_math import exp_minus, log_ratios
+from labkit.forcefield.fast import kernels
+from labkit.forcefield.fast.kernels.vector_math import exp_minus, log_ratios
 
 
 @numba.njit

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from labkit.base import Potential, State
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, Pme
-from labkit.forcefield.compiled_mesh import CompiledMesh
-from labkit.forcefield.splines import ORDERS, factors, pieces
+from labkit.forcefield.fast.mesh import CompiledMesh
+from labkit.forcefield.terms.splines import ORDERS, factors, pieces
 from labkit.units import COULOMB
 
 N, ALPHA, SPACING = 10, 0.5, 1.0

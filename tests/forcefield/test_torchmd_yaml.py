@@ -8,7 +8,7 @@ import pytest
 
 from labkit.base import State
 from labkit.errors import LabkitError
-from labkit.forcefield.torchmd_yaml import from_torchmd_yaml, torchmd_masses
+from labkit.forcefield.torchmd.reader import from_torchmd_yaml, torchmd_masses
 from labkit.units import COULOMB, KCAL_PER_MOL
 
 FILE = """

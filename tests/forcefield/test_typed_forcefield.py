@@ -32,8 +32,8 @@ from labkit.forcefield import (
     TypedTerm,
     to_openmm,
 )
+from labkit.forcefield.fast.uncompiled import Uncompiled
 from labkit.forcefield.topology import angles_of, dihedrals_of, near_pairs_of, neighbours_of
-from labkit.forcefield.uncompiled import Uncompiled
 from labkit.units import KJ_PER_MOL
 from tests.base.beads import chain, together
 

@@ -1,0 +1,158 @@
+"""A system from files of AMBER, CHARMM, GROMACS, or a PDB file with OpenMM's XML, in one call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labkit.base import State
+from labkit.errors import LabkitError, suggest
+from labkit.forcefield.openmm.reader import Imported, import_openmm
+from labkit.forcefield.openmm.state import state_from_openmm
+
+TOPOLOGIES = {".prmtop": "AMBER", ".parm7": "AMBER", ".psf": "CHARMM", ".top": "GROMACS"}
+COORDINATES = {
+    ".inpcrd": "AmberInpcrdFile", ".rst7": "AmberInpcrdFile", ".gro": "GromacsGroFile", ".pdb": "PDBFile",
+    ".cif": "PDBxFile", ".crd": "CharmmCrdFile",
+}  # fmt: skip
+PARAMETERS = (".prm", ".par", ".rtf", ".str", ".xml")
+KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
+
+Atoms = list[tuple[str, str]]  # number and name, and the type
+
+
+def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
+    """The state and the force field, masses, constraints that files describe, by way of OpenMM.
+
+    load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
+    load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
+    `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
+    hydrogenMass=3 * unit.dalton, ...).
+
+    By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
+
+        state, imported = load("water.pdb", "amber14/tip3p.xml", nonbondedMethod=app.PME)
+        rigid = Constraints(*imported.constraints)
+        simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
+
+    Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
+    the atoms of the type, where the file has types), and coordinates of another number of atoms.
+    """
+    try:
+        from openmm import app
+    except ImportError as error:
+        raise LabkitError('OpenMM is not installed; run: pip install "labkit[forcefield]"') from error
+    found = {str(file): Path(file).suffix.lower() for file in files}
+    for file, suffix in found.items():
+        if suffix not in KNOWN:
+            raise LabkitError(
+                f"{file}: unknown file type {suffix!r}{suggest(suffix, KNOWN)}; known: {', '.join(KNOWN)}"
+            )
+        if suffix != ".xml" and not Path(file).is_file():  # names of XML files may be OpenMM's own
+            raise LabkitError(f"{file}: there is no such file; give its path")
+    where = _only(found, COORDINATES, "coordinates")
+    coordinates = _told(where, lambda: getattr(app, COORDINATES[found[where]])(where))
+    box = _box(coordinates)
+    parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
+    if ".xml" in found.values():
+        system, topology = _by_residues(app, where, coordinates.topology, parameters, options)
+    else:
+        what = _only(found, TOPOLOGIES, "topology")
+        system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
+    for atom in topology.atoms():
+        if atom.element is None:  # GROMACS and CHARMM files have masses, but no elements
+            atom.element = app.Element.getByMass(system.getParticleMass(atom.index))
+    if box is not None:
+        system.setDefaultPeriodicBoxVectors(*box)
+    try:
+        return state_from_openmm(topology, coordinates.positions, system, seed), import_openmm(system)
+    except LabkitError as error:
+        raise LabkitError(f"{', '.join(found)}: {error}") from error
+
+
+def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+    """The System that XML files make of the residues of a PDB file."""
+    made = _told(", ".join(parameters), lambda: app.ForceField(*parameters))
+    system = _told(where, lambda: made.createSystem(topology, **options), partial(_xml_types, made, topology))
+    return system, topology
+
+
+def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+    """The System of a file that names the type of each atom."""
+    opened = {"AMBER": app.AmberPrmtopFile, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
+    types = partial(_top_types, what) if kind == "GROMACS" else list
+    made = _told(what, lambda: opened(what, periodicBoxVectors=box), types)
+    extra = ()
+    if kind == "CHARMM":
+        types = partial(_psf_types, made)
+        extra = (_told(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
+    return _told(what, lambda: made.createSystem(*extra, **options), types), made.topology
+
+
+def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
+    mine = [file for file, suffix in found.items() if suffix in kinds]
+    if len(mine) != 1:
+        options = ", ".join(kinds) + (", or XML files of a force field beside a .pdb" if kinds is TOPOLOGIES else "")
+        raise LabkitError(f"{len(mine)} files of {what} among {', '.join(found) or 'no files'}; give one of {options}")
+    return mine[0]
+
+
+def _box(coordinates: Any) -> Any:
+    if hasattr(coordinates, "topology"):
+        return coordinates.topology.getPeriodicBoxVectors()
+    if hasattr(coordinates, "getPeriodicBoxVectors"):
+        return coordinates.getPeriodicBoxVectors()
+    return getattr(coordinates, "boxVectors", None)
+
+
+def _psf_types(psf: Any) -> Atoms:
+    return [(f"{atom.idx} {atom.name}", atom.attype) for atom in psf.atom_list]
+
+
+def _xml_types(forcefield: Any, topology: Any) -> Atoms:
+    found = []
+    for residue, template in zip(topology.residues(), forcefield.getMatchingTemplates(topology), strict=True):
+        named = {atom.name: atom.type for atom in template.atoms}
+        found += [(f"{atom.index} {atom.name}", named.get(atom.name, "")) for atom in residue.atoms()]
+    return found
+
+
+def _top_types(file: str) -> Atoms:
+    """Rows of [ atoms ] of a GROMACS topology, with its own numbers."""
+    found, section = [], ""
+    for line in Path(file).read_text().splitlines():
+        fields = line.split(";")[0].split()
+        if fields[:1] == ["["]:
+            section = fields[1]
+        elif section == "atoms" and len(fields) > 4:
+            found.append((f"{fields[0]} {fields[4]}", fields[1]))
+    return found
+
+
+def _told(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
+    """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
+    try:
+        return make()
+    except Exception as error:
+        root: BaseException = error
+        while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
+            root = root.__context__
+        said = "; ".join(
+            dict.fromkeys(f"there is no entry for {e}" if isinstance(e, KeyError) else str(e) for e in (error, root))
+        )
+        raise LabkitError(f"{file}: OpenMM cannot use it: {said}{_named(said, types)}") from error
+
+
+def _named(said: str, types: Callable[[], Atoms]) -> str:
+    """The atoms of the types that are named in `said`."""
+    if "type" not in said and "entry" not in said:
+        return ""
+    words, atoms = set(re.findall(r"[\w*+-]+", said)), types()
+    return "".join(
+        f"; atoms of type {name}: {', '.join(atom for atom, kind in atoms if kind == name)}"
+        for name in dict.fromkeys(kind for _, kind in atoms)
+        if name in words
+    )

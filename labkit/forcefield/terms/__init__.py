@@ -1,0 +1,1 @@
+"""Terms of the energy: each alone may run, be put in a batch, and be differentiated."""

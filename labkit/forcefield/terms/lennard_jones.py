@@ -1,0 +1,129 @@
+"""Lennard-Jones, with a switch and with the correction for what lies beyond the cutoff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkit.base import Neighbours, System
+from labkit.errors import LabkitError
+from labkit.forcefield.terms.pair_term import PairTerm
+
+
+class LennardJones(PairTerm):
+    """E = Σ S(r) 4 ε ((σ/r)^12 - (σ/r)^6), σ = (σ_i + σ_j)/2, ε = sqrt(ε_i ε_j) (Lorentz and Berthelot).
+
+    S = 1 - 10 x³ + 15 x⁴ - 6 x⁵, x = (r - switch)/(cutoff - switch), beyond `switch`; 1 before it, and without one.
+
+    sigma (n,) Å; epsilon (n,) eV; exclusions (e, 2); cutoff, switch in Å
+    `long_range_correction`: adds what a uniform fluid has beyond the switch and the cutoff (periodic systems),
+    E = (2π N²/V) <∫ (1 - S) u(r) r² dr>, mean over all pairs of atoms, i ≤ j (Shirts et al., J. Phys. Chem. B 111,
+    13052, 2007).
+
+    >>> LennardJones([3.15, 0.4], [0.0066, 0.0], exclusions=[[0, 1]]).reach is None
+    True
+    """
+
+    VALUES = ("sigma", "epsilon")
+    SETTINGS = ("reach", "switch", "long_range_correction")
+
+    def __init__(
+        self,
+        sigma: Any,
+        epsilon: Any,
+        exclusions: Any = (),
+        cutoff: float | None = None,
+        switch: float | None = None,
+        long_range_correction: bool = False,
+    ) -> None:
+        super().__init__()
+        self._set(
+            sigma=sigma, epsilon=epsilon, exclusions=exclusions, reach=cutoff, switch=switch,
+            long_range_correction=long_range_correction,
+        )  # fmt: skip
+        self._pairs_within(cutoff)
+        if len(self.sigma) != len(self.epsilon):
+            raise LabkitError(f"LennardJones: {len(self.sigma)} sigma and {len(self.epsilon)} epsilon; one per atom")
+        if switch is not None and not (cutoff is not None and 0 <= switch < cutoff):
+            raise LabkitError(f"LennardJones: switch at {switch} Å, expected a number below the cutoff of {cutoff} Å")
+        if long_range_correction and cutoff is None:
+            raise LabkitError("LennardJones: a long-range correction needs a cutoff")
+
+    @property
+    def root_epsilon(self) -> Tensor:
+        """sqrt(ε), with a gradient also where ε is 0."""
+        return root(self.epsilon)
+
+    def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        (i, j, _), vectors = self.pairs(system, positions, cell, neighbours)
+        r2 = vectors.square().sum(1)
+        roots = self.root_epsilon
+        sigma2 = (0.5 * (self.sigma.index_select(0, i) + self.sigma.index_select(0, j))).square()
+        s6 = (sigma2 / r2) ** 3
+        u = 4 * roots.index_select(0, i) * roots.index_select(0, j) * (s6.square() - s6)
+        if self.switch is not None:
+            u = u * switching(r2.sqrt(), self.switch, self.reach)
+        energy, rest = self._sum(system, i, u), self.rest(system, positions, cell)
+        return energy if rest is None else energy + rest
+
+    def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
+        """The long-range correction, where there is one."""
+        if not self.long_range_correction:
+            return None
+        volume = torch.linalg.det(cell).abs()
+        if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
+            return self.correction(system) / volume
+        mark = (system, *((id(p), p._version) for p in self.parameters()))  # kept while nothing of it has changed
+        kept = self.__dict__.get("_beyond")
+        if kept is None or kept[0] != mark:
+            kept = self.__dict__["_beyond"] = (mark, self.correction(system).detach())
+        return kept[1] / volume
+
+    def correction(self, system: System) -> Tensor:
+        """V times the energy of what lies beyond, (S,) eV Å³."""
+        kinds, which = torch.unique(torch.stack([self.sigma, self.epsilon], 1).detach(), dim=0, return_inverse=True)
+        first = torch.full((len(kinds),), system.n_atoms, device=which.device).scatter_reduce(
+            0, which, torch.arange(system.n_atoms, device=which.device), "amin"
+        )
+        sigma = 0.5 * (self.sigma[first][:, None] + self.sigma[first])
+        epsilon = self.root_epsilon[first][:, None] * self.root_epsilon[first]
+        count = torch.zeros(system.n_systems, len(kinds), dtype=sigma.dtype, device=which.device)
+        count = count.index_put((system.index, which), torch.ones_like(self.sigma), accumulate=True)
+        s6 = sigma**6
+        return beyond(4 * epsilon * s6**2, 4 * epsilon * s6, count, self.switch, self.reach)
+
+
+def root(epsilon: Tensor) -> Tensor:
+    """sqrt(ε), with a finite gradient also where ε is 0."""
+    here = epsilon > 0
+    return torch.where(here, epsilon, 1.0).sqrt() * here
+
+
+def switching(r: Tensor, start: float, end: float) -> Tensor:
+    """S(r), 1 before `start`, 0 at `end`, with two continuous derivatives."""
+    x = ((r - start) / (end - start)).clamp(min=0)
+    return 1 - x**3 * (10 + x * (6 * x - 15))
+
+
+def beyond(a: Tensor, b: Tensor, count: Tensor, switch: float | None, cutoff: float) -> Tensor:
+    """V times the energy that a uniform fluid has beyond switch and cutoff, (S,) eV Å³, of pairs with A/r^12 - B/r^6.
+
+    a, b (K, K) eV Å^12 and eV Å^6; count (S, K), the atoms of each kind
+    """
+    pairs = 0.5 * (count[:, :, None] * count[:, None] + torch.diag_embed(count))
+    mean = (pairs * _integral(a, b, switch, cutoff)).sum((1, 2)) / pairs.sum((1, 2))
+    return 2 * torch.pi * count.sum(1) ** 2 * mean
+
+
+def _integral(a: Tensor, b: Tensor, switch: float | None, cutoff: float) -> Tensor:
+    """∫ (1 - S) u r² dr: exact beyond the cutoff, 64 points of Gauss and Legendre between switch and cutoff."""
+    total = a / (9 * cutoff**9) - b / (3 * cutoff**3)
+    if switch is None:
+        return total
+    x, w = (a.new_tensor(part) for part in np.polynomial.legendre.leggauss(64))
+    r = 0.5 * (switch + cutoff) + 0.5 * (cutoff - switch) * x
+    weight = 0.5 * (cutoff - switch) * w * (1 - switching(r, switch, cutoff)) * r**2
+    return total + a * (weight / r**12).sum() - b * (weight / r**6).sum()
