@@ -27,7 +27,7 @@ def checked(folder: Path, *line: str) -> subprocess.CompletedProcess:
     # Without optimisation, which would take most of the time. Work is divided between two threads as ever, but one does
     # it all: of an error in another one numba says nothing.
     quick = {"NUMBA_OPT": "0", "NUMBA_LOOP_VECTORIZE": "0", "NUMBA_SLP_VECTORIZE": "0", "LABKIT_THREADS": "2"}
-    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     more = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder), "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     ignored = [sys.executable, "-W", "ignore", *line]  # kernels that check cannot be kept, which numba says of each
     return subprocess.run(ignored, env={**os.environ, **quick, **more}, capture_output=True, text=True, timeout=280)
