@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.forcefield.fast.pairs import CompiledPairs
+from labkit.forcefield.terms.coulomb import Coulomb
 from labkit.forcefield.terms.lennard_jones import LennardJones
-from labkit.forcefield.terms.nbfix import Nbfix
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.pme import Pme
+from labkit.forcefield.terms.registry import kernel_of, kernels_of
 from labkit.forcefield.terms.term import Term
 
 
@@ -30,6 +32,9 @@ class Kernel(Protocol):
         """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV."""
 
 
+kernel_of(LennardJones, Coulomb, Pme, together=True)(CompiledPairs.groups)
+
+
 class Compiled:
     """Energies and forces of one batch for many steps, on arrays and without what a step of torch costs.
 
@@ -38,6 +43,12 @@ class Compiled:
 
     def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
         self.kernels, self.rest = list(kernels), rest
+
+    @classmethod
+    def of(cls, terms: Sequence[Term], real: type, cutoff: float) -> Compiled:
+        """Kernels for what they know of the terms of a force field; `real` is the precision of pairs."""
+        kernels = kernels_of(terms, real)
+        return cls(kernels, Rest(terms, {id(term) for kernel in kernels for term in kernel.terms}, cutoff))
 
     def evaluate(self, state: State, *, forces: bool = True, stress: bool = False) -> Evaluation:
         dtype, state = state.positions.dtype, _double(state)
@@ -99,14 +110,10 @@ class Rest(Potential):
     def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
         super().__init__()
         terms = list(terms)
-        # all of Pme is done: CompiledMesh adds what its near pairs leave out
-        self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not isinstance(t, Pme)]
+        self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not t.rest_compiled]
         self.others = [term for term in terms if id(term) not in done]
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
-        #: whether nothing of it depends on the positions
-        self.still = not self.others and all(
-            isinstance(term, LennardJones | Nbfix) or type(term).rest is PairTerm.rest for term in self.pairs
-        )
+        self.still = not self.others  # whether nothing of it depends on the positions
 
     def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: Any) -> Evaluation:
         """Without autograd where nothing depends on the positions."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labkit.base import State
-from labkit.forcefield.terms.pme import Pme
-from labkit.forcefield.terms.term import Term
 from labkit.units import COULOMB
+
+if TYPE_CHECKING:
+    from labkit.forcefield.terms.pme import Pme
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,6 @@ class CompiledMesh:
     def __init__(self, term: Pme) -> None:
         self.term, self.terms = term, (term,)
         self._meshes: list[Mesh | None] = []
-
-    @staticmethod
-    def kernels(terms: Sequence[Term]) -> list[CompiledMesh]:
-        """One for each Pme term."""
-        return [CompiledMesh(term) for term in terms if term.kind is Pme]
 
     def begin(self, state: State) -> None:
         from labkit.forcefield.terms.splines import pieces

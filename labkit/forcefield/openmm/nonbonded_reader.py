@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.bonded import Named, plain, table
 from labkit.forcefield.terms.coulomb import Coulomb
 from labkit.forcefield.terms.lennard_jones import LennardJones
+from labkit.forcefield.terms.openmm_values import plain, table
 from labkit.forcefield.terms.pairs14 import Pairs14
 from labkit.forcefield.terms.pme import Pme
+from labkit.forcefield.terms.registry import Named
 from labkit.forcefield.terms.term import Term
 from labkit.units import KJ_PER_MOL, NANOMETRE
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.custom import LJ_COULOMB
 from labkit.forcefield.terms.coulomb import Coulomb
 from labkit.forcefield.terms.lennard_jones import LennardJones
 from labkit.forcefield.terms.pair_term import PairTerm
-from labkit.forcefield.terms.pairs14 import Pairs14
+from labkit.forcefield.terms.pairs14 import LJ_COULOMB, Pairs14
 from labkit.forcefield.terms.pme import Pme
 from labkit.forcefield.terms.term import Term
 from labkit.units import KJ_PER_MOL, NANOMETRE
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
     import openmm
 
 Pairs = set[tuple[int, int]]
-
-
-def is_nonbonded(term: Term) -> bool:
-    """Whether `nonbonded_forces` writes it."""
-    return term.kind in (LennardJones, Coulomb, Pairs14, Pme)
 
 
 def nonbonded_forces(mm: Any, terms: Mapping[str, Term], n_atoms: int, box: np.ndarray | None) -> list[openmm.Force]:

@@ -12,31 +12,17 @@ from torch import Tensor
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield.forcefield import ForceField
-from labkit.forcefield.openmm import bonded, custom, own
-from labkit.forcefield.openmm.bonded import plain
 from labkit.forcefield.openmm.nonbonded_reader import nonbonded
 from labkit.forcefield.openmm.state import box_of, masses_of
-from labkit.forcefield.terms.generalized_born import reader as born
+from labkit.forcefield.terms.openmm_values import plain
+from labkit.forcefield.terms.registry import read, reads
 from labkit.forcefield.terms.term import Term
 from labkit.units import NANOMETRE
 
 if TYPE_CHECKING:
     import openmm
 
-READERS = {
-    "HarmonicBondForce": bonded.bonds,
-    "HarmonicAngleForce": bonded.angles,
-    "PeriodicTorsionForce": bonded.torsions,
-    "RBTorsionForce": bonded.ryckaert_bellemans,
-    "CMAPTorsionForce": bonded.cmaps,
-    "NonbondedForce": nonbonded,
-    "CustomTorsionForce": custom.impropers,
-    "CustomBondForce": custom.pairs,
-    "CustomNonbondedForce": custom.pair_forces,
-    "CustomExternalForce": own.restraints,
-    "GBSAOBCForce": born.obc,
-    "CustomGBForce": born.custom_born,
-}
+reads("NonbondedForce")(nonbonded)
 
 #: What is in a System without being an energy: the integrator's part in labkit.
 NO_ENERGY = {
@@ -119,21 +105,12 @@ def _terms(system: openmm.System) -> tuple[dict[str, Term], list[str]]:
         if kind in NO_ENERGY:
             notes.append(f"force {number}, {kind}, was left out: {NO_ENERGY[kind]}")
             continue
-        if kind not in READERS:
-            raise LabkitError(f"force {number}: {_no_term(force)}")
         try:
-            for name, term in READERS[kind](force, system):
+            for name, term in read(force, system):
                 terms[_free(name, terms)] = term
         except LabkitError as error:
             raise LabkitError(f"force {number}: {error}") from error
     return terms, notes
-
-
-def _no_term(force: openmm.Force) -> str:
-    if hasattr(force, "getEnergyFunction"):
-        return str(custom.unknown(force))
-    kind = type(force).__name__
-    return f"{kind} has no term in labkit; remove it from the System, or write it as a Potential and add that"
 
 
 def _free(name: str, taken: dict[str, Term]) -> str:

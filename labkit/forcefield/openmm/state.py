@@ -11,7 +11,7 @@ from torch import Tensor
 from labkit.base import State, System
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.bonded import plain
+from labkit.forcefield.terms.openmm_values import plain
 from labkit.units import NANOMETRE
 
 if TYPE_CHECKING:

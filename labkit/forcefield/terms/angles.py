@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.fast.bonded import bonded_kernel
 from labkit.forcefield.terms.degenerate import straight, without
+from labkit.forcefield.terms.openmm_values import rows, table
+from labkit.forcefield.terms.registry import Named, reads, writes
 from labkit.forcefield.terms.term import Term, separation
+from labkit.units import KJ_PER_MOL
+
+if TYPE_CHECKING:
+    import openmm
 
 
 class HarmonicAngles(Term):
@@ -39,3 +49,29 @@ class HarmonicAngles(Term):
         across = torch.where(straight(normal, scale2), 0.0, torch.linalg.vector_norm(normal, dim=1))
         energies = 0.5 * self.k * (torch.atan2(across, (a * b).sum(1)) - self.theta0) ** 2
         return without(energies, ~(scale2 > 0) & (self.k != 0))
+
+
+@reads("HarmonicAngleForce")
+def _read(force: openmm.HarmonicAngleForce, system: openmm.System) -> Named:
+    """Harmonic angles."""
+    if force.getNumAngles():
+        atoms, values = table([force.getAngleParameters(m) for m in range(force.getNumAngles())], 3)
+        theta0, k = values.T
+        yield "angles", HarmonicAngles(atoms, k * KJ_PER_MOL, theta0, force.usesPeriodicBoundaryConditions())
+
+
+@writes(HarmonicAngles)
+def _write(mm: Any, term: HarmonicAngles, periodic: bool) -> openmm.HarmonicAngleForce:
+    """A HarmonicAngleForce."""
+    force = mm.HarmonicAngleForce()
+    for atoms, k, theta0 in rows(term.atoms, term.k / KJ_PER_MOL, term.theta0):
+        force.addAngle(*atoms, theta0, k)
+    return force
+
+
+@bonded_kernel(HarmonicAngles)
+def _kernel(atoms: np.ndarray, k: np.ndarray, theta0: np.ndarray) -> Callable[..., None]:
+    """Compiled angles."""
+    from labkit.forcefield.fast.kernels import bonded  # late: needs numba
+
+    return partial(bonded.angles, atoms, k, theta0)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.degenerate import without
+from labkit.forcefield.terms.dihedral import dihedral_or_none
+from labkit.forcefield.terms.openmm_values import numbers, plain, rows
+from labkit.forcefield.terms.registry import Named, reads, writes
 from labkit.forcefield.terms.term import Term
-from labkit.forcefield.terms.torsions import dihedral_or_none
+from labkit.units import KJ_PER_MOL
+
+if TYPE_CHECKING:
+    import openmm
 
 
 class Cmap(Term):
@@ -23,6 +30,7 @@ class Cmap(Term):
     """
 
     VALUES = ("maps",)
+    BY_TYPES = ()
     which: Tensor
 
     def __init__(self, atoms: Any, which: Any, maps: Any, periodic: bool = False) -> None:
@@ -84,3 +92,33 @@ def _hermite(t: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Weights of (value, slope) at the left and at the right end of a unit interval."""
     s = 1 - t
     return (s * s * (1 + 2 * t), t * s * s), (t * t * (1 + 2 * s), -s * t * t)
+
+
+@reads("CMAPTorsionForce")
+def _read(force: openmm.CMAPTorsionForce, system: openmm.System) -> Named:
+    """CMAP torsions, one term for each size of map; OpenMM's maps run fastest over the first angle."""
+    if not force.getNumTorsions():
+        return
+    maps = []
+    for m in range(force.getNumMaps()):
+        size, energy = force.getMapParameters(m)
+        maps.append(np.array([plain(e) for e in energy]).reshape(size, size).T * KJ_PER_MOL)
+    given = np.array([force.getTorsionParameters(m) for m in range(force.getNumTorsions())], dtype=np.int64)
+    sizes = np.array([len(grid) for grid in maps])
+    for size in np.unique(sizes[given[:, 0]]):
+        used = np.flatnonzero(sizes == size)
+        mine = given[sizes[given[:, 0]] == size]
+        which, atoms = np.searchsorted(used, mine[:, 0]), mine[:, 1:]
+        stack = np.stack([maps[m] for m in used])
+        yield "cmap", Cmap(atoms, which, stack, force.usesPeriodicBoundaryConditions())
+
+
+@writes(Cmap)
+def _write(mm: Any, term: Cmap, periodic: bool) -> openmm.CMAPTorsionForce:
+    """A CMAPTorsionForce."""
+    force = mm.CMAPTorsionForce()
+    for grid in (term.maps / KJ_PER_MOL).mT:  # OpenMM's maps run fastest over the first angle
+        force.addMap(len(grid), numbers(torch.flatten(grid)))
+    for atoms, which in rows(term.atoms, term.which):
+        force.addTorsion(which, *atoms)
+    return force

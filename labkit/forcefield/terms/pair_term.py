@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ class PairTerm(Term):
 
     INDICES = ("exclusions",)
     SETTINGS = ("reach",)
+    BY_TYPES = (1,)
+    rest_compiled: ClassVar[bool] = False  # its kernels add `rest` too; else that may depend on the cell alone
     exclusions: Tensor
     reach: float | None  # the cutoff, or None; `cutoff` is 0 then: no neighbours needed
 

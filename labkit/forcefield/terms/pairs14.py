@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
+from labkit.forcefield.fast.bonded import bonded_kernel
 from labkit.forcefield.fast.kernels.limits import SAME2
 from labkit.forcefield.terms.degenerate import without
+from labkit.forcefield.terms.openmm_values import formula, table
+from labkit.forcefield.terms.registry import Named, reads, unknown
 from labkit.forcefield.terms.term import Term, separation
-from labkit.units import COULOMB
+from labkit.units import COULOMB, KJ_PER_MOL, NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
+
+LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
+#: With OpenMM's factor for 1-4 pairs, 4 where they are not scaled, and with or without charges.
+LJ_PAIR = re.compile(
+    r"([0-9.e+-]+)\*epsilon\*\(\(sigma/r\)\^12-\(sigma/r\)\^6\)(" + re.escape("+138.93545764438198*q/r") + ")?"
+)
 
 
 class Pairs14(Term):
@@ -38,3 +54,37 @@ class Pairs14(Term):
         s6 = (self.sigma.square() / r2) ** 3
         energies = 4 * self.epsilon * (s6.square() - s6) + COULOMB * self.charge_product * torch.rsqrt(r2)
         return without(energies, same & ((self.charge_product != 0) | (self.sigma * self.epsilon != 0)))
+
+
+@reads("CustomBondForce")
+def _read(force: openmm.CustomBondForce, system: openmm.System) -> Named:
+    """Lennard-Jones of single pairs (CHARMM's 1-4 in OpenMM's XML), with or without a charge product q."""
+    if not force.getNumBonds():
+        return
+    names = [force.getPerBondParameterName(p) for p in range(force.getNumPerBondParameters())]
+    known = LJ_PAIR.fullmatch(formula(force))
+    if not known or sorted(names) != ["epsilon", *(["q"] if known[2] else []), "sigma"]:
+        raise unknown(force)
+    rows = [force.getBondParameters(m) for m in range(force.getNumBonds())]
+    atoms, values = table([[*row[:2], *row[2]] for row in rows], 2)
+    column = dict(zip(names, values.T, strict=True))
+    yield (
+        "pairs14",
+        Pairs14(
+            atoms,
+            column.get("q", np.zeros(len(atoms))),
+            column["sigma"] * NANOMETRE,
+            column["epsilon"] * float(known[1]) / 4 * KJ_PER_MOL,
+            force.usesPeriodicBoundaryConditions(),
+        ),
+    )
+
+
+@bonded_kernel(Pairs14)
+def _kernel(
+    atoms: np.ndarray, charge_product: np.ndarray, sigma: np.ndarray, epsilon: np.ndarray
+) -> Callable[..., None]:
+    """Compiled single pairs."""
+    from labkit.forcefield.fast.kernels import bonded  # late: needs numba
+
+    return partial(bonded.pairs14, atoms, COULOMB * charge_product, sigma, epsilon)

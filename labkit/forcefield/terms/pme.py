@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,9 +11,13 @@ from torch import Tensor
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.splines import ORDERS
 from labkit.forcefield.terms.term import separation
 from labkit.units import COULOMB
+
+if TYPE_CHECKING:
+    from labkit.forcefield.fast.mesh import CompiledMesh
 
 
 class Pme(PairTerm):
@@ -32,6 +36,7 @@ class Pme(PairTerm):
 
     VALUES = ("charges",)
     SETTINGS = ("reach", "tolerance", "alpha", "mesh_spacing", "nodes")
+    rest_compiled = True
 
     def __init__(
         self,
@@ -92,3 +97,11 @@ class Pme(PairTerm):
         if kept is None or kept[0] != key:
             kept = self.__dict__["_mesh"] = (key, calculator(*key[2:], like))
         return kept[1]
+
+
+@kernel_of(Pme)
+def _kernel(term: Pme, real: type) -> CompiledMesh:
+    """All but the near pairs, which have a kernel together with Lennard-Jones."""
+    from labkit.forcefield.fast.mesh import CompiledMesh
+
+    return CompiledMesh(term)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
-from labkit.forcefield.terms.lennard_jones import root
+from labkit.forcefield.terms.openmm_values import cutoff_of, exclusions_of, formula, table, write_cutoff
 from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.registry import Named, reads, unknown, writes
+from labkit.forcefield.terms.switching import root
+from labkit.units import KJ_PER_MOL, NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
 
 
 class Repulsion(PairTerm):
@@ -44,3 +50,32 @@ class RepulsionCG(Repulsion):
     """E = Σ 4 ε (σ/r)^6: beads of a coarse-grained chain (Majewski et al., Nat. Commun. 14, 5739, 2023)."""
 
     power = 6
+
+
+EXPRESSION = "4*sqrt(epsilon1*epsilon2)*(0.5*(sigma1+sigma2)/r)^{}"
+NAMES = {Repulsion: "repulsion", RepulsionCG: "repulsion_cg"}
+
+
+@reads("CustomNonbondedForce")
+def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
+    """Repulsion and RepulsionCG, as they are written."""
+    kind = next((kind for kind in NAMES if formula(force) == EXPRESSION.format(kind.power)), None)
+    if kind is None:
+        raise unknown(force)
+    _, values = table([list(force.getParticleParameters(i)) for i in range(force.getNumParticles())], 0)
+    sigma, epsilon = values.T
+    yield NAMES[kind], kind(sigma * NANOMETRE, epsilon * KJ_PER_MOL, exclusions_of(force), cutoff_of(force))
+
+
+@writes(Repulsion, RepulsionCG)
+def _write(mm: Any, term: Repulsion, periodic: bool) -> openmm.CustomNonbondedForce:
+    """A CustomNonbondedForce with σ and ε of each particle."""
+    force = mm.CustomNonbondedForce(EXPRESSION.format(term.power))
+    force.addPerParticleParameter("sigma")
+    force.addPerParticleParameter("epsilon")
+    for row in zip((term.sigma / NANOMETRE).tolist(), (term.epsilon / KJ_PER_MOL).tolist(), strict=True):
+        force.addParticle(row)
+    for i, j in term.exclusions.tolist():
+        force.addExclusion(i, j)
+    write_cutoff(force, term.reach, periodic)
+    return force

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
 from labkit.errors import LabkitError
+from labkit.forcefield.terms.openmm_values import SPRING, formula, table
+from labkit.forcefield.terms.registry import Named, reads, unknown, writes
 from labkit.forcefield.terms.term import Term
+from labkit.units import NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
+
+RESTRAINT = "0.5*k*((x-x0)^2+(y-y0)^2+(z-z0)^2)"
+WALL = "0.5*k*max(0,d-radius)^2;d=sqrt((x-x0)^2+(y-y0)^2+(z-z0)^2)"
 
 
 class Restraints(Term):
@@ -58,3 +68,34 @@ def _check_centres(term: Restraints | FlatBottom) -> None:
     if term.centres.shape != (len(term.atoms), 3):
         name, shape = type(term).__name__, tuple(term.centres.shape)
         raise LabkitError(f"{name}: centres of shape {shape}, expected ({len(term.atoms)}, 3): a place for each atom")
+
+
+@reads("CustomExternalForce")
+def _read(force: openmm.CustomExternalForce, system: openmm.System) -> Named:
+    """Harmonic restraints and walls, as they are written."""
+    wall = formula(force) == WALL
+    names = [force.getPerParticleParameterName(p) for p in range(force.getNumPerParticleParameters())]
+    if not (wall or formula(force) == RESTRAINT) or names != ["k", "x0", "y0", "z0", *(["radius"] if wall else [])]:
+        raise unknown(force)
+    rows = [force.getParticleParameters(m) for m in range(force.getNumParticles())]
+    if not rows:
+        return
+    atoms, values = table([[row[0], *row[1]] for row in rows], 1)
+    k, centres = values[:, 0] * SPRING, values[:, 1:4] * NANOMETRE
+    if wall:
+        yield "flat_bottom", FlatBottom(atoms, k, centres, values[:, 4] * NANOMETRE)
+    else:
+        yield "restraints", Restraints(atoms, k, centres)
+
+
+@writes(Restraints, FlatBottom)
+def _write(mm: Any, term: Restraints | FlatBottom, periodic: bool) -> openmm.CustomExternalForce:
+    """A CustomExternalForce; as in labkit, of positions that are not wrapped into the box."""
+    wall = isinstance(term, FlatBottom)
+    force = mm.CustomExternalForce(WALL if wall else RESTRAINT)
+    for name in ("k", "x0", "y0", "z0", *(["radius"] if wall else [])):
+        force.addPerParticleParameter(name)
+    columns = [term.k / SPRING, *(term.centres.T / NANOMETRE), *([term.radius / NANOMETRE] if wall else [])]
+    for atom, row in zip(term.atoms[:, 0].tolist(), np.stack([c.detach().cpu().numpy() for c in columns], 1)):
+        force.addParticle(atom, row.tolist())
+    return force

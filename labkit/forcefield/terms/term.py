@@ -21,6 +21,7 @@ class Term(Potential):
     INDICES   fields that hold atoms: integers, moved along when systems are put one after another
     VALUES    fields of parameters: nn.Parameter, without gradient until one asks for it
     SETTINGS  plain attributes, the same for all systems of a batch
+    BY_TYPES  how many types an entry of a TypedTerm may have, none where it cannot be given by types
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> bonds = HarmonicBonds([[0, 1]], k=20.0, r0=1.0)
@@ -31,6 +32,7 @@ class Term(Potential):
     INDICES: ClassVar[tuple[str, ...]] = ("atoms",)
     VALUES: ClassVar[tuple[str, ...]] = ()
     SETTINGS: ClassVar[tuple[str, ...]] = ("periodic",)
+    BY_TYPES: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
 
     cutoff = 0.0  # no neighbours needed
     atoms: Tensor

@@ -1,36 +1,30 @@
-"""Torsions: cosine series, Ryckaert-Bellemans, harmonic impropers, all of one dihedral angle."""
+"""Torsions by cosine series."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import System
-from labkit.forcefield.terms.degenerate import straight, without
-from labkit.forcefield.terms.term import Term, separation
+from labkit.errors import LabkitError
+from labkit.forcefield.fast.bonded import bonded_kernel
+from labkit.forcefield.terms.degenerate import without
+from labkit.forcefield.terms.dihedral import dihedral_or_none
+from labkit.forcefield.terms.openmm_values import rows, table
+from labkit.forcefield.terms.registry import Named, reads, writes
+from labkit.forcefield.terms.term import Term
+from labkit.units import KJ_PER_MOL
 
+if TYPE_CHECKING:
+    import openmm
 
-def dihedral(system: System, positions: Tensor, cell: Tensor, atoms: Tensor, periodic: bool = False) -> Tensor:
-    """The angle φ in (-π, π] between the planes (i, j, k) and (j, k, l), 0 for cis; (m, 4) -> (m,) rad.
-
-    φ = atan2(|b2| b1 · (b2 × b3), (b1 × b2) · (b2 × b3)), b1 = r_j - r_i and so on (IUPAC's sign). 0 where three of the
-    atoms lie in a line.
-    """
-    return dihedral_or_none(system, positions, cell, atoms, periodic)[0]
-
-
-def dihedral_or_none(
-    system: System, positions: Tensor, cell: Tensor, atoms: Tensor, periodic: bool = False
-) -> tuple[Tensor, Tensor]:
-    """φ (m,), and where there is none (m,), as three atoms lie in a line: φ is 0 there, without a gradient."""
-    i, j, k, l = atoms.unbind(1)
-    b1, b2, b3 = (separation(system, positions, cell, p, q, periodic) for p, q in ((i, j), (j, k), (k, l)))
-    n1, n2 = torch.linalg.cross(b1, b2), torch.linalg.cross(b2, b3)
-    none = straight(n1, (b1 * b2).sum(1).square()) | straight(n2, (b2 * b3).sum(1).square())
-    sine, cosine = torch.linalg.vector_norm(b2, dim=1) * (b1 * n2).sum(1), (n1 * n2).sum(1)
-    return torch.atan2(torch.where(none, 0.0, sine), torch.where(none, 1.0, cosine)), none
+HIGHEST = 12  # periodicity in a series of cosines
+NONE, TABLE = np.empty(0), np.empty((0, 1))
 
 
 class Torsions(Term):
@@ -54,43 +48,41 @@ class Torsions(Term):
         return without(self.k * (1 + torch.cos(self.n * phi - self.phase)), none & (self.k * self.n != 0))
 
 
-class RyckaertBellemans(Term):
-    """E = Σ_n c_n cos^n(φ - π), n = 0 to 5 (OPLS in GROMACS).
-
-    atoms (m, 4); c (m, 6) eV
-    """
-
-    VALUES = ("c",)
-
-    def __init__(self, atoms: Any, c: Any, periodic: bool = False) -> None:
-        super().__init__()
-        self._set(atoms=atoms, c=c, periodic=periodic)
-        self._rows(4)
-
-    def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        phi, none = dihedral_or_none(system, positions, cell, self.atoms, self.periodic)
-        x = torch.where(none, 0.0, -torch.cos(phi))
-        total = torch.zeros_like(x)
-        for c in self.c.unbind(1)[::-1]:  # Horner
-            total = total * x + c
-        return without(total, none & (self.c[:, 1:] != 0).any(1))
+@reads("PeriodicTorsionForce")
+def _read(force: openmm.PeriodicTorsionForce, system: openmm.System) -> Named:
+    """Cosine torsions, proper and improper."""
+    if force.getNumTorsions():
+        atoms, values = table([force.getTorsionParameters(m) for m in range(force.getNumTorsions())], 4)
+        n, phase, k = values.T
+        yield "torsions", Torsions(atoms, n, phase, k * KJ_PER_MOL, force.usesPeriodicBoundaryConditions())
 
 
-class HarmonicImpropers(Term):
-    """E = ½ k d², d = φ - φ0 folded into (-π, π] (CHARMM).
+@writes(Torsions)
+def _write(mm: Any, term: Torsions, periodic: bool) -> openmm.PeriodicTorsionForce:
+    """A PeriodicTorsionForce. Raises LabkitError for a periodicity that is not a whole number from 1."""
+    force = mm.PeriodicTorsionForce()
+    for atoms, n, phase, k in rows(term.atoms, term.n, term.phase, term.k / KJ_PER_MOL):
+        if n != round(n) or n < 1:
+            raise LabkitError(f"torsion of atoms {atoms}: periodicity {n}; OpenMM has whole numbers from 1 only")
+        force.addTorsion(*atoms, round(n), phase, k)
+    return force
 
-    atoms (m, 4); k (m,) eV/rad²; phi0 (m,) rad
-    """
 
-    VALUES = ("k", "phi0")
+@bonded_kernel(Torsions)
+def _kernel(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> Callable[..., None]:
+    """Compiled torsions: the rows of the same atoms as one series where n are small whole numbers."""
+    from labkit.forcefield.fast.kernels import bonded  # late: needs numba
 
-    def __init__(self, atoms: Any, k: Any, phi0: Any, periodic: bool = False) -> None:
-        super().__init__()
-        self._set(atoms=atoms, k=k, phi0=phi0, periodic=periodic)
-        self._rows(4)
+    if np.isin(n, np.arange(HIGHEST + 1)).all():
+        return partial(bonded.torsions, bonded.COSINE, *_series(atoms, n.astype(int), phase, k), NONE, NONE, TABLE)
+    return partial(bonded.torsions, bonded.COSINE, atoms, None, n, phase, k[:, None])
 
-    def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        phi, none = dihedral_or_none(system, positions, cell, self.atoms, self.periodic)
-        d = phi - self.phi0
-        energies = 0.5 * self.k * (d - 2 * torch.pi * torch.round(d.detach() / (2 * torch.pi))) ** 2
-        return without(energies, none & (self.k != 0))
+
+def _series(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
+    rows, which = np.unique(atoms, axis=0, return_inverse=True)
+    series = np.zeros((len(rows), n.max() + 1, 2))
+    np.add.at(series, (which.ravel(), 0, 0), k)
+    np.add.at(series, (which.ravel(), n, 0), k * np.cos(phase))
+    np.add.at(series, (which.ravel(), n, 1), k * np.sin(phase))
+    return rows, series

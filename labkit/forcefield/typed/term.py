@@ -12,9 +12,6 @@ from torch import Tensor, nn
 
 from labkit.base import System
 from labkit.errors import LabkitError
-from labkit.forcefield.terms.cmap import Cmap
-from labkit.forcefield.terms.generalized_born import GeneralizedBorn
-from labkit.forcefield.terms.nbfix import Nbfix
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.shared import tie
 from labkit.forcefield.terms.term import Term
@@ -57,7 +54,7 @@ class TypedTerm(nn.Module):
         **settings: Any,
     ) -> None:
         super().__init__()
-        if not (isinstance(kind, type) and issubclass(kind, Term)) or kind in (Cmap, GeneralizedBorn):
+        if not (isinstance(kind, type) and issubclass(kind, Term)) or not kind.BY_TYPES:
             raise LabkitError(f"{getattr(kind, '__name__', kind)!r} is no kind of term that can be given by types")
         self.kind, self.rows, self.exclude, self.settings = kind, rows, exclude, settings
         self.of_pairs = issubclass(kind, PairTerm)
@@ -71,7 +68,7 @@ class TypedTerm(nn.Module):
 
     def _check_width(self) -> None:
         width, name = self.table.width, self.kind.__name__
-        expected = (2 if self.kind is Nbfix else 1,) if self.of_pairs else (1, 2, 3, 4)
+        expected = self.kind.BY_TYPES
         if width not in expected:
             raise LabkitError(f"{name}: entries of {width} types, expected {' or '.join(map(str, expected))}")
         several = [types for types, rows in self.table.entries.items() if len(rows) != 1]
@@ -131,7 +128,7 @@ class TypedTerm(nn.Module):
         fields: dict[str, Any] = {"exclusions": torch.as_tensor(np.asarray(left_out), device=system.index.device)}
         kinds, which = torch.unique(system.types, return_inverse=True)
         first = torch.stack([torch.nonzero(which == k)[0, 0] for k in range(len(kinds))])
-        if self.kind is not Nbfix:
+        if self.table.width == 1:
             found = self._find(system, kinds[:, None], lambda k: first[k][None])
             return torch.tensor(found, device=which.device).flatten()[which], fields
         present = torch.zeros(system.n_systems, len(kinds), dtype=torch.int64, device=which.device)

@@ -12,7 +12,7 @@ from labkit.base import State
 from labkit.forcefield.examples import BARRIER, TILT, chain, cis_share, is_cis, peptide, water
 from labkit.forcefield.fast.uncompiled import Uncompiled
 from labkit.forcefield.openmm import comparison
-from labkit.forcefield.terms.torsions import dihedral
+from labkit.forcefield.terms.dihedral import dihedral
 from labkit.units import KB
 
 

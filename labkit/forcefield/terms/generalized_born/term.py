@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.type_tables import join_tables
 from labkit.units import COULOMB, KCAL_PER_MOL
 
+if TYPE_CHECKING:
+    from labkit.forcefield.fast.born import CompiledBorn
+
 OBC1, OBC2 = (0.8, 0.0, 2.909125), (1.0, 0.8, 4.85)
-PROBE = 1.4  # Å, the radius of water
-NECK_REACH = 6.8  # Å beyond two radii in contact
 ACE = 5.4e-3 * KCAL_PER_MOL  # eV/Å²
 
 
@@ -45,11 +47,14 @@ class GeneralizedBorn(PairTerm):
     """
 
     INDICES = ()
+    BY_TYPES = ()
     VALUES = ("charges", "radii", "screen", "shape")
     SETTINGS = (
         "reach", "saturating", "offset", "neck_scale", "solute_dielectric", "solvent_dielectric", "kappa",
         "surface_tension",
     )  # fmt: skip
+    probe: ClassVar[float] = 1.4  # Å, the radius of water
+    neck_reach: ClassVar[float] = 6.8  # Å beyond two radii in contact
     kinds: Tensor
     depth: Tensor
     distance: Tensor
@@ -126,7 +131,7 @@ class GeneralizedBorn(PairTerm):
         r2 = vectors.square().sum(1)
         born = self._born_radii(i, j, r2.sqrt())
         own = -0.5 * COULOMB * self._tau(born) * self.charges.square() / born
-        own = own + 4 * torch.pi * self.surface_tension * (self.radii + PROBE) ** 2 * (self.radii / born) ** 6
+        own = own + 4 * torch.pi * self.surface_tension * (self.radii + self.probe) ** 2 * (self.radii / born) ** 6
         product = born.index_select(0, i) * born.index_select(0, j)
         f = (r2 + product * torch.exp(-r2 / (4 * product))).sqrt()
         charge = self.charges.index_select(0, i) * self.charges.index_select(0, j)
@@ -153,9 +158,16 @@ class GeneralizedBorn(PairTerm):
         if self.necks:
             pair = self.kinds.index_select(0, to), self.kinds.index_select(0, by)
             x = r - self.distance[pair]
-            reach = self.radii.index_select(0, to) + self.radii.index_select(0, by) + NECK_REACH
+            reach = self.radii.index_select(0, to) + self.radii.index_select(0, by) + self.neck_reach
             integral = integral + self.neck_scale * self.depth[pair] * (r < reach) / (1 + x**2 + 0.3 * x**6)
         psi = rho * torch.zeros_like(rho).index_add(0, to, integral)
         alpha, beta, gamma = self.shape.unbind(1)
         filled = psi * (alpha - psi * (beta - gamma * psi))
         return 1 / (1 / rho - (torch.tanh(filled) / self.radii if self.saturating else filled / rho))
+
+
+@kernel_of(GeneralizedBorn)
+def _kernel(term: GeneralizedBorn, real: type) -> CompiledBorn:
+    from labkit.forcefield.fast.born import CompiledBorn
+
+    return CompiledBorn([term])

@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.terms.generalized_born import NECK_REACH, PROBE, GeneralizedBorn
-from labkit.forcefield.terms.generalized_born.reader import FACTOR, HCT, INTEGRAL, NECKS, OWN_SHAPE, RADIUS, SHAPES, F
-from labkit.forcefield.terms.nbfix.openmm_tables import write_cutoff
+from labkit.forcefield.terms.generalized_born.expressions import (
+    FACTOR,
+    HCT,
+    INTEGRAL,
+    NECKS,
+    OWN_SHAPE,
+    RADIUS,
+    SHAPES,
+    F,
+)
+from labkit.forcefield.terms.generalized_born.term import GeneralizedBorn
+from labkit.forcefield.terms.openmm_values import write_cutoff
+from labkit.forcefield.terms.registry import writes
 from labkit.units import KJ_PER_MOL, NANOMETRE
 
 if TYPE_CHECKING:
     import openmm
 
 
-def write_born(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomGBForce:
+@writes(GeneralizedBorn)
+def _write(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomGBForce:
     """A CustomGBForce, which `from_openmm` takes back. Raises LabkitError for radii without tanh but HCT's."""
     hct = not term.saturating
     if hct and bool((term.shape != term.shape.new_tensor(SHAPES[HCT])).any()):
@@ -30,7 +41,9 @@ def write_born(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomG
         "kappa": term.kappa * NANOMETRE, "offset": offset,
     }  # fmt: skip
     head, definitions = NECKS if term.necks else INTEGRAL
-    more = {"neckScale": term.neck_scale, "neckCut": NECK_REACH / NANOMETRE, "offset": offset} if term.necks else {}
+    more = (
+        {"neckScale": term.neck_scale, "neckCut": term.neck_reach / NANOMETRE, "offset": offset} if term.necks else {}
+    )
     force.addComputedValue("I", _written(head, definitions, more), force.ParticlePairNoExclusions)
     if hct:
         force.addComputedValue("B", HCT, force.SingleParticle)
@@ -46,7 +59,7 @@ def write_born(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomG
     force.addEnergyTerm(_written(f"-0.5*{screened('B')}*charge^2/B", {}, numbers), force.SingleParticle)
     if term.surface_tension:
         surface = 4 * np.pi * term.surface_tension / KJ_PER_MOL * NANOMETRE**2
-        head = f"{surface:.16g}*(radius+{PROBE / NANOMETRE:g})^2*(radius/B)^6"
+        head = f"{surface:.16g}*(radius+{term.probe / NANOMETRE:g})^2*(radius/B)^6"
         force.addEnergyTerm(_written(head, RADIUS, numbers), force.SingleParticle)
     force.addEnergyTerm(
         _written(f"-{screened('f')}*charge1*charge2{shift}", F, numbers), force.ParticlePairNoExclusions

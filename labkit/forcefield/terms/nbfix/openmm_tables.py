@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.bonded import Named, plain
 from labkit.forcefield.terms.lennard_jones import LennardJones
-from labkit.forcefield.terms.nbfix import Nbfix
+from labkit.forcefield.terms.nbfix.term import Nbfix
+from labkit.forcefield.terms.openmm_values import cutoff_of, exclusions_of, formula, matrix, plain, write_cutoff
+from labkit.forcefield.terms.registry import Named, reads, unknown, writes
 from labkit.units import KJ_PER_MOL, NANOMETRE
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 LJ_TABLE = "acoef(type1,type2)/r^12-bcoef(type1,type2)/r^6"  # of OpenMM's XML
 #: Of CharmmPsfFile and AmberPrmtopFile: its table holds sqrt(A).
 ROOT_TABLE = "(a/r6)^2-b/r6;r6=r^6;a=acoef(type1,type2);b=bcoef(type1,type2)"
-TABLES = (LJ_TABLE, ROOT_TABLE)
 
 
-def tables(force: openmm.CustomNonbondedForce, rooted: bool) -> Named:
+@reads("CustomNonbondedForce")
+def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
     """A/r^12 - B/r^6 by pairs of types: LennardJones where all follow Lorentz and Berthelot, else Nbfix."""
+    if formula(force) not in (LJ_TABLE, ROOT_TABLE):
+        raise unknown(force)
     named = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
     if set(named) != {"acoef", "bcoef"} or force.getNumInteractionGroups():
         raise LabkitError(
@@ -32,7 +35,7 @@ def tables(force: openmm.CustomNonbondedForce, rooted: bool) -> Named:
     a, b = (matrix(force.getTabulatedFunction(named[name])) for name in ("acoef", "bcoef"))
     every = np.array([force.getParticleParameters(i)[0] for i in range(force.getNumParticles())]).astype(int)
     used, kinds = np.unique(every, return_inverse=True)
-    a, b = a[np.ix_(used, used)] ** (2 if rooted else 1), b[np.ix_(used, used)]
+    a, b = a[np.ix_(used, used)] ** (2 if formula(force) == ROOT_TABLE else 1), b[np.ix_(used, used)]
     cutoff = cutoff_of(force)
     switch = plain(force.getSwitchingDistance()) * NANOMETRE if force.getUseSwitchingFunction() and cutoff else None
     correction = force.getUseLongRangeCorrection() and force.usesPeriodicBoundaryConditions()
@@ -45,7 +48,8 @@ def tables(force: openmm.CustomNonbondedForce, rooted: bool) -> Named:
         yield "lennard_jones", LennardJones(sigma[kinds] * NANOMETRE, epsilon[kinds] * KJ_PER_MOL, *rest)
 
 
-def write_nbfix(mm: Any, term: Nbfix, periodic: bool) -> openmm.CustomNonbondedForce:
+@writes(Nbfix)
+def _write(mm: Any, term: Nbfix, periodic: bool) -> openmm.CustomNonbondedForce:
     """A CustomNonbondedForce in the form of OpenMM's XML."""
     force = mm.CustomNonbondedForce(LJ_TABLE)
     force.addPerParticleParameter("type")
@@ -62,29 +66,6 @@ def write_nbfix(mm: Any, term: Nbfix, periodic: bool) -> openmm.CustomNonbondedF
         force.setSwitchingDistance(term.switch / NANOMETRE)
     force.setUseLongRangeCorrection(term.long_range_correction)
     return force
-
-
-def exclusions_of(force: openmm.CustomNonbondedForce) -> list[tuple[int, int]]:
-    """Pairs of atoms without this interaction."""
-    return [tuple(force.getExclusionParticles(m)) for m in range(force.getNumExclusions())]
-
-
-def cutoff_of(force: openmm.Force) -> float | None:
-    """Å; None without one."""
-    return None if force.getNonbondedMethod() == force.NoCutoff else plain(force.getCutoffDistance()) * NANOMETRE
-
-
-def write_cutoff(force: openmm.Force, cutoff: float | None, periodic: bool) -> None:
-    """Set what `cutoff_of` reads."""
-    if cutoff is not None:
-        force.setNonbondedMethod(force.CutoffPeriodic if periodic else force.CutoffNonPeriodic)
-        force.setCutoffDistance(cutoff / NANOMETRE)
-
-
-def matrix(function: openmm.Discrete2DFunction) -> np.ndarray:
-    """The values f(i, j) of a table, [i, j]."""
-    rows, columns, values = function.getFunctionParameters()
-    return np.array(values).reshape(columns, rows).T
 
 
 def _lorentz_berthelot(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

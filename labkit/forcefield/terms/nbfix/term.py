@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
-from labkit.forcefield.terms.lennard_jones import beyond, switching
 from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.registry import kernel_of
+from labkit.forcefield.terms.switching import beyond, switching
 from labkit.forcefield.terms.type_tables import join_tables
+
+if TYPE_CHECKING:
+    from labkit.forcefield.fast.nbfix import CompiledNbfix
 
 
 class Nbfix(PairTerm):
@@ -29,6 +33,7 @@ class Nbfix(PairTerm):
 
     VALUES = ("repulsive", "attractive")
     SETTINGS = ("reach", "switch", "long_range_correction")
+    BY_TYPES = (2,)
     kinds: Tensor
 
     def __init__(
@@ -100,3 +105,10 @@ class Nbfix(PairTerm):
         count = self.repulsive.new_zeros(system.n_systems, len(self.repulsive))
         count = count.index_put((system.index, self.kinds), self.repulsive.new_ones(()), accumulate=True)
         return beyond(self.repulsive, self.attractive, count, self.switch, self.reach) / torch.linalg.det(cell).abs()
+
+
+@kernel_of(Nbfix)
+def _kernel(term: Nbfix, real: type) -> CompiledNbfix:
+    from labkit.forcefield.fast.nbfix import CompiledNbfix
+
+    return CompiledNbfix([term])

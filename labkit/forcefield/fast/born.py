@@ -1,23 +1,17 @@
-"""Pair terms with a compiled kernel of their own: implicit solvent, and Lennard-Jones by pairs of kinds."""
+"""Implicit solvent by a compiled kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labkit.config import config
-from labkit.forcefield.fast.pairs import SKIN, CompiledPairs, by_rank
-from labkit.forcefield.terms.generalized_born import NECK_REACH, PROBE, GeneralizedBorn
-from labkit.forcefield.terms.nbfix import Nbfix
-from labkit.forcefield.terms.term import Term
+from labkit.forcefield.fast.pairs import CompiledPairs, by_rank
 from labkit.units import COULOMB
 
-
-def own_kernels(terms: Sequence[Term]) -> list[CompiledPairs]:
-    """Those of the terms that have one."""
-    kinds = {GeneralizedBorn: CompiledBorn, Nbfix: CompiledNbfix}
-    return [kinds[term.kind]([term]) for term in terms if term.kind in kinds]
+if TYPE_CHECKING:
+    from labkit.forcefield.terms.generalized_born.term import GeneralizedBorn
 
 
 class CompiledBorn(CompiledPairs):
@@ -31,12 +25,12 @@ class CompiledBorn(CompiledPairs):
         self._values = charges * COULOMB**0.5, radii, rho, screen * rho, shape, kinds
         self._kinds = kinds
         tables = [table.double().numpy().reshape(len(table), len(table)) for table in (term.depth, term.distance)]
-        reach = 2 * term.offset + NECK_REACH if term.necks else None
+        reach = 2 * term.offset + term.neck_reach if term.necks else None
         self._necks = float(term.neck_scale) * tables[0], tables[1], reach
         cut2, shifted = (None, 0.0) if term.reach is None else (term.reach**2, 1 / term.reach)
         self._water = (
             term.saturating, 1 / term.solute_dielectric, 1 / term.solvent_dielectric, float(term.kappa) or None,
-            shifted, 4 * np.pi * term.surface_tension, PROBE,
+            shifted, 4 * np.pi * term.surface_tension, term.probe,
         )  # fmt: skip
         self._cut2 = cut2
         self._sorted = None
@@ -61,25 +55,3 @@ class CompiledBorn(CompiledPairs):
             config().threads, positions, cells, clusters, self._work[1], self._rows, self._sorted, self._necks,
             self._water, self._cut2, forces, energy, virial,
         )  # fmt: skip
-
-
-class CompiledNbfix(CompiledPairs):
-    """Lennard-Jones by pairs of kinds, without its long-range correction."""
-
-    def _read(self) -> None:
-        term: Nbfix = self.terms[0]
-        tables = (table.detach().double().numpy() for table in (term.repulsive, term.attractive))
-        far = (np.inf if part is None else float(part) for part in (term.switch, term.reach))
-        self._values = term.kinds.numpy(), *tables, *far
-
-    def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
-        from labkit.forcefield.fast.kernels.pairs import single_pairs
-
-        super()._find(positions, cells, which)
-        reach2 = np.inf if self.cutoff is None else (self.cutoff + SKIN) ** 2
-        self._pairs = self._system.index.numpy(), *single_pairs(positions, cells, reach2, *self._kept[1].arrays())
-
-    def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
-        from labkit.forcefield.fast.kernels.nbfix import nbfix
-
-        nbfix(positions, cells, *self._pairs, *self._values, *results)
