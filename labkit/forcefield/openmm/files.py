@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labkit.base import State
 from labkit.errors import LabkitError, suggest
+from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
 from labkit.forcefield.openmm.reader import Imported, import_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
 
@@ -20,8 +19,6 @@ COORDINATES = {
 }  # fmt: skip
 PARAMETERS = (".prm", ".par", ".rtf", ".str", ".xml")
 KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
-
-Atoms = list[tuple[str, str]]  # number and name, and the type
 
 
 def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
@@ -54,7 +51,7 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
         if suffix != ".xml" and not Path(file).is_file():  # names of XML files may be OpenMM's own
             raise LabkitError(f"{file}: there is no such file; give its path")
     where = _only(found, COORDINATES, "coordinates")
-    coordinates = _told(where, lambda: getattr(app, COORDINATES[found[where]])(where))
+    coordinates = naming(where, lambda: getattr(app, COORDINATES[found[where]])(where))
     box = _box(coordinates)
     parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
     if ".xml" in found.values():
@@ -75,21 +72,21 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
 
 def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
     """The System that XML files make of the residues of a PDB file."""
-    made = _told(", ".join(parameters), lambda: app.ForceField(*parameters))
-    system = _told(where, lambda: made.createSystem(topology, **options), partial(_xml_types, made, topology))
+    made = naming(", ".join(parameters), lambda: app.ForceField(*parameters))
+    system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))
     return system, topology
 
 
 def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
     """The System of a file that names the type of each atom."""
     opened = {"AMBER": app.AmberPrmtopFile, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
-    types = partial(_top_types, what) if kind == "GROMACS" else list
-    made = _told(what, lambda: opened(what, periodicBoxVectors=box), types)
+    types = partial(top_types, what) if kind == "GROMACS" else list
+    made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
     extra = ()
     if kind == "CHARMM":
-        types = partial(_psf_types, made)
-        extra = (_told(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
-    return _told(what, lambda: made.createSystem(*extra, **options), types), made.topology
+        types = partial(psf_types, made)
+        extra = (naming(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
+    return naming(what, lambda: made.createSystem(*extra, **options), types), made.topology
 
 
 def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
@@ -106,53 +103,3 @@ def _box(coordinates: Any) -> Any:
     if hasattr(coordinates, "getPeriodicBoxVectors"):
         return coordinates.getPeriodicBoxVectors()
     return getattr(coordinates, "boxVectors", None)
-
-
-def _psf_types(psf: Any) -> Atoms:
-    return [(f"{atom.idx} {atom.name}", atom.attype) for atom in psf.atom_list]
-
-
-def _xml_types(forcefield: Any, topology: Any) -> Atoms:
-    found = []
-    for residue, template in zip(topology.residues(), forcefield.getMatchingTemplates(topology), strict=True):
-        named = {atom.name: atom.type for atom in template.atoms}
-        found += [(f"{atom.index} {atom.name}", named.get(atom.name, "")) for atom in residue.atoms()]
-    return found
-
-
-def _top_types(file: str) -> Atoms:
-    """Rows of [ atoms ] of a GROMACS topology, with its own numbers."""
-    found, section = [], ""
-    for line in Path(file).read_text().splitlines():
-        fields = line.split(";")[0].split()
-        if fields[:1] == ["["]:
-            section = fields[1]
-        elif section == "atoms" and len(fields) > 4:
-            found.append((f"{fields[0]} {fields[4]}", fields[1]))
-    return found
-
-
-def _told(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
-    """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
-    try:
-        return make()
-    except Exception as error:
-        root: BaseException = error
-        while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
-            root = root.__context__
-        said = "; ".join(
-            dict.fromkeys(f"there is no entry for {e}" if isinstance(e, KeyError) else str(e) for e in (error, root))
-        )
-        raise LabkitError(f"{file}: OpenMM cannot use it: {said}{_named(said, types)}") from error
-
-
-def _named(said: str, types: Callable[[], Atoms]) -> str:
-    """The atoms of the types that are named in `said`."""
-    if "type" not in said and "entry" not in said:
-        return ""
-    words, atoms = set(re.findall(r"[\w*+-]+", said)), types()
-    return "".join(
-        f"; atoms of type {name}: {', '.join(atom for atom, kind in atoms if kind == name)}"
-        for name in dict.fromkeys(kind for _, kind in atoms)
-        if name in words
-    )

@@ -17,7 +17,7 @@ from labkit.forcefield.terms.shared import tie
 from labkit.forcefield.terms.term import Term
 from labkit.forcefield.topology import angles_of, dihedrals_of, near_pairs_of
 from labkit.forcefield.typed.table import TypedTable, Types, show
-from labkit.forcefield.typed.values import Parameters, column, number_rows
+from labkit.forcefield.typed.values import Parameters, column, find_rows, number_rows
 
 #: rows of atoms (m, w) of a system
 Rows = Callable[[System], Any]
@@ -99,7 +99,7 @@ class TypedTerm(nn.Module):
         radix = len(present) ** torch.arange(self.table.width, device=place.device)  # one number for each row of types
         kinds, which = torch.unique((place[atoms] * radix).sum(1), return_inverse=True)
         kinds = present[kinds[:, None] // radix % len(present)]
-        found = self._find(system, kinds, lambda k: atoms[torch.nonzero(which == k)[0, 0]])
+        found = find_rows(self.table, system, kinds, lambda k: atoms[torch.nonzero(which == k)[0, 0]])
         counts = torch.tensor([len(rows) for rows in found], dtype=torch.int64)
         table = torch.zeros(len(found), max(counts.tolist(), default=0), dtype=torch.int64)
         for k, rows in enumerate(found):
@@ -129,29 +129,14 @@ class TypedTerm(nn.Module):
         kinds, which = torch.unique(system.types, return_inverse=True)
         first = torch.stack([torch.nonzero(which == k)[0, 0] for k in range(len(kinds))])
         if self.table.width == 1:
-            found = self._find(system, kinds[:, None], lambda k: first[k][None])
+            found = find_rows(self.table, system, kinds[:, None], lambda k: first[k][None])
             return torch.tensor(found, device=which.device).flatten()[which], fields
         present = torch.zeros(system.n_systems, len(kinds), dtype=torch.int64, device=which.device)
         present[system.index, which] = 1
         k, l = torch.nonzero(present.T @ present, as_tuple=True)  # kinds that meet in a system
-        found = self._find(
-            system, torch.stack([kinds[k], kinds[l]], 1), lambda p: torch.stack([first[k[p]], first[l[p]]])
+        found = find_rows(
+            self.table, system, torch.stack([kinds[k], kinds[l]], 1), lambda p: torch.stack([first[k[p]], first[l[p]]])
         )
         table = torch.zeros(len(kinds), len(kinds), dtype=torch.int64, device=which.device)
         table[k, l] = torch.tensor(found, device=which.device).flatten()
         return table, {**fields, "kinds": which}
-
-    def _find(self, system: System, kinds: Tensor, atoms: Callable[[int], Tensor]) -> list[tuple[int, ...]]:
-        """Rows of the table for each row of types (k, w); `atoms` says where such a row occurs, for messages."""
-        names, found = system.vocabulary.names, []
-        for k, row in enumerate(kinds.tolist()):
-            types = tuple(names[t] for t in row)
-            try:
-                found.append(self.table.find(types))
-            except LabkitError:
-                here = atoms(k).tolist()
-                frame = int(system.index[here[0]])
-                numbers = ", ".join(str(a - system.offsets[frame]) for a in here)
-                self.table.find(types, f", frame {frame}, atom{'s' * (len(here) > 1)} {numbers}")
-                raise
-        return found

@@ -1,13 +1,14 @@
-"""From entries by types to columns of parameters."""
+"""From entries by types to columns of parameters, and to the rows of a table that atoms need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from labkit.base import System
 from labkit.config import config
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield.typed.table import TypedTable, Types, show
@@ -45,3 +46,21 @@ def column(
         if not bool(torch.isfinite(row).all()):
             raise LabkitError(f"{name}: {show(key)}: {parameter} is not finite")
     return values
+
+
+def find_rows(
+    table: TypedTable, system: System, kinds: Tensor, atoms: Callable[[int], Tensor]
+) -> list[tuple[int, ...]]:
+    """Rows of the table for each row of types (k, w); `atoms` says where such a row occurs, for messages."""
+    names, found = system.vocabulary.names, []
+    for k, row in enumerate(kinds.tolist()):
+        types = tuple(names[t] for t in row)
+        try:
+            found.append(table.find(types))
+        except LabkitError:
+            here = atoms(k).tolist()
+            frame = int(system.index[here[0]])
+            numbers = ", ".join(str(a - system.offsets[frame]) for a in here)
+            table.find(types, f", frame {frame}, atom{'s' * (len(here) > 1)} {numbers}")
+            raise
+    return found
