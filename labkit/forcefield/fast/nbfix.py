@@ -9,6 +9,7 @@ import numpy as np
 from labkit.forcefield.fast.pairs import SKIN, CompiledPairs
 
 if TYPE_CHECKING:
+    from labkit.forcefield.terms.geometric_mixing import GeometricLennardJones
     from labkit.forcefield.terms.nbfix.term import Nbfix
 
 
@@ -16,10 +17,10 @@ class CompiledNbfix(CompiledPairs):
     """Lennard-Jones by pairs of kinds, without its long-range correction."""
 
     def _read(self) -> None:
-        term: Nbfix = self.terms[0]
-        tables = (table.detach().double().numpy() for table in (term.repulsive, term.attractive))
+        term: Nbfix | GeometricLennardJones = self.terms[0]
+        kinds, *tables = term.tables()
         far = (np.inf if part is None else float(part) for part in (term.switch, term.reach))
-        self._values = term.kinds.numpy(), *tables, *far
+        self._values = kinds.numpy(), *(table.detach().double().numpy() for table in tables), *far
 
     def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
         from labkit.forcefield.fast.kernels.pairs import single_pairs

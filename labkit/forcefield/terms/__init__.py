@@ -11,6 +11,7 @@ from labkit.forcefield.terms.bonds import UreyBradley as UreyBradley
 from labkit.forcefield.terms.cmap import Cmap as Cmap
 from labkit.forcefield.terms.coulomb import Coulomb as Coulomb
 from labkit.forcefield.terms.generalized_born import GeneralizedBorn as GeneralizedBorn
+from labkit.forcefield.terms.geometric_mixing import GeometricLennardJones as GeometricLennardJones
 from labkit.forcefield.terms.impropers import HarmonicImpropers as HarmonicImpropers
 from labkit.forcefield.terms.lennard_jones import LennardJones as LennardJones
 from labkit.forcefield.terms.nbfix import Nbfix as Nbfix

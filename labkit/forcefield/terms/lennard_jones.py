@@ -10,7 +10,7 @@ from torch import Tensor
 from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.pair_term import PairTerm
-from labkit.forcefield.terms.switching import beyond, root, switching
+from labkit.forcefield.terms.switching import beyond, check_switch, root, switching
 
 
 class LennardJones(PairTerm):
@@ -47,10 +47,7 @@ class LennardJones(PairTerm):
         self._pairs_within(cutoff)
         if len(self.sigma) != len(self.epsilon):
             raise LabkitError(f"LennardJones: {len(self.sigma)} sigma and {len(self.epsilon)} epsilon; one per atom")
-        if switch is not None and not (cutoff is not None and 0 <= switch < cutoff):
-            raise LabkitError(f"LennardJones: switch at {switch} Å, expected a number below the cutoff of {cutoff} Å")
-        if long_range_correction and cutoff is None:
-            raise LabkitError("LennardJones: a long-range correction needs a cutoff")
+        check_switch("LennardJones", switch, cutoff, long_range_correction)
 
     @property
     def root_epsilon(self) -> Tensor:

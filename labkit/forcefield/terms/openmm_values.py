@@ -57,6 +57,25 @@ def write_cutoff(force: openmm.Force, cutoff: float | None, periodic: bool) -> N
         force.setCutoffDistance(cutoff / NANOMETRE)
 
 
+def pair_settings(force: openmm.CustomNonbondedForce) -> tuple[list[tuple[int, int]], float | None, float | None, bool]:
+    """Exclusions, cutoff [Å], switch [Å] and whether there is a long-range correction."""
+    cutoff = cutoff_of(force)
+    switch = plain(force.getSwitchingDistance()) * NANOMETRE if force.getUseSwitchingFunction() and cutoff else None
+    correction = force.getUseLongRangeCorrection() and force.usesPeriodicBoundaryConditions()
+    return exclusions_of(force), cutoff, switch, correction
+
+
+def write_pair_settings(force: openmm.CustomNonbondedForce, term: Any, periodic: bool) -> None:
+    """Set what `pair_settings` reads, of a term that has all of it."""
+    for i, j in term.exclusions.tolist():
+        force.addExclusion(i, j)
+    write_cutoff(force, term.reach, periodic)
+    if term.switch is not None:
+        force.setUseSwitchingFunction(True)
+        force.setSwitchingDistance(term.switch / NANOMETRE)
+    force.setUseLongRangeCorrection(term.long_range_correction)
+
+
 def matrix(function: openmm.Discrete2DFunction) -> np.ndarray:
     """The values f(i, j) of a table, [i, j]."""
     rows, columns, values = function.getFunctionParameters()

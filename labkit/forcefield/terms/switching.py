@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labkit.errors import LabkitError
+
 
 def root(epsilon: Tensor) -> Tensor:
     """sqrt(ε), with a finite gradient also where ε is 0."""
@@ -38,3 +40,11 @@ def _integral(a: Tensor, b: Tensor, switch: float | None, cutoff: float) -> Tens
     r = 0.5 * (switch + cutoff) + 0.5 * (cutoff - switch) * x
     weight = 0.5 * (cutoff - switch) * w * (1 - switching(r, switch, cutoff)) * r**2
     return total + a * (weight / r**12).sum() - b * (weight / r**6).sum()
+
+
+def check_switch(name: str, switch: float | None, cutoff: float | None, long_range_correction: bool) -> None:
+    """Raise LabkitError for a switch that is not below the cutoff, and for a correction without a cutoff."""
+    if switch is not None and not (cutoff is not None and 0 <= switch < cutoff):
+        raise LabkitError(f"{name}: switch at {switch} Å, expected a number below the cutoff of {cutoff} Å")
+    if long_range_correction and cutoff is None:
+        raise LabkitError(f"{name}: a long-range correction needs a cutoff")

@@ -15,6 +15,7 @@ from labkit.forcefield import (
     FlatBottom,
     ForceField,
     GeneralizedBorn,
+    GeometricLennardJones,
     HarmonicBonds,
     LennardJones,
     Nbfix,
@@ -43,6 +44,7 @@ TERMS = {
     "restraints": lambda cutoff: Restraints([[1], [4]], k=[2.0, 3.0], centres=CENTRES),
     "flat_bottom": lambda cutoff: FlatBottom([[1], [4]], k=[2.0, 3.0], centres=CENTRES, radius=[0.3, 9.0]),
     "nbfix": lambda cutoff: Nbfix([0, 1] * 5, TABLE, 0.1 * TABLE @ TABLE.T, [[0, 1]], cutoff, cutoff and 3.0),
+    "geometric": lambda cutoff: GeometricLennardJones.of(SIGMA, EPSILON, [[0, 1]], cutoff, cutoff and 3.0),
     "implicit_solvent": lambda cutoff: GeneralizedBorn(**SOLVENT, cutoff=cutoff, kappa=0.1),
     "implicit_solvent_necks": lambda cutoff: GeneralizedBorn(
         **SOLVENT, shape=rng.uniform(0.5, 1, (N, 3)), neck=NECK, neck_scale=0.8, cutoff=cutoff),

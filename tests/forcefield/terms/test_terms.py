@@ -15,6 +15,7 @@ from labkit.forcefield import (
     FlatBottom,
     ForceField,
     GeneralizedBorn,
+    GeometricLennardJones,
     HarmonicAngles,
     HarmonicBonds,
     HarmonicImpropers,
@@ -59,6 +60,8 @@ TERMS = {
     "repulsion_cg": RepulsionCG(SIGMA, EPSILON, BONDS),
     "nbfix": Nbfix(KINDS, SYMMETRIC, 0.2 * SYMMETRIC.T @ SYMMETRIC, BONDS),
     "nbfix_cut": Nbfix(KINDS, SYMMETRIC, 0.1 * SYMMETRIC, BONDS, 5.5, switch=3.0, long_range_correction=True),
+    "geometric": GeometricLennardJones.of(SIGMA, EPSILON, BONDS),
+    "geometric_cut": GeometricLennardJones.of(SIGMA, EPSILON, BONDS, 5.5, switch=3.0, long_range_correction=True),
     "born_obc2": GeneralizedBorn(CHARGES, RADII, SCREEN),
     "born_necks": GeneralizedBorn(
         CHARGES,

@@ -9,7 +9,7 @@ import numpy as np
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.lennard_jones import LennardJones
 from labkit.forcefield.terms.nbfix.term import Nbfix
-from labkit.forcefield.terms.openmm_values import cutoff_of, exclusions_of, formula, matrix, plain, write_cutoff
+from labkit.forcefield.terms.openmm_values import formula, matrix, pair_settings, write_pair_settings
 from labkit.forcefield.terms.registry import Named, reads, unknown, writes
 from labkit.units import KJ_PER_MOL, NANOMETRE
 
@@ -36,10 +36,7 @@ def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
     every = np.array([force.getParticleParameters(i)[0] for i in range(force.getNumParticles())]).astype(int)
     used, kinds = np.unique(every, return_inverse=True)
     a, b = a[np.ix_(used, used)] ** (2 if formula(force) == ROOT_TABLE else 1), b[np.ix_(used, used)]
-    cutoff = cutoff_of(force)
-    switch = plain(force.getSwitchingDistance()) * NANOMETRE if force.getUseSwitchingFunction() and cutoff else None
-    correction = force.getUseLongRangeCorrection() and force.usesPeriodicBoundaryConditions()
-    rest = (exclusions_of(force), cutoff, switch, correction)
+    rest = pair_settings(force)
     single = _lorentz_berthelot(a, b)
     if single is None:
         yield "nbfix", Nbfix(kinds, a * KJ_PER_MOL * NANOMETRE**12, b * KJ_PER_MOL * NANOMETRE**6, *rest)
@@ -58,13 +55,7 @@ def _write(mm: Any, term: Nbfix, periodic: bool) -> openmm.CustomNonbondedForce:
         force.addTabulatedFunction(name, mm.Discrete2DFunction(*values.shape, (values / scale).flatten().tolist()))
     for kind in term.kinds.tolist():
         force.addParticle([kind])
-    for i, j in term.exclusions.tolist():
-        force.addExclusion(i, j)
-    write_cutoff(force, term.reach, periodic)
-    if term.switch is not None:
-        force.setUseSwitchingFunction(True)
-        force.setSwitchingDistance(term.switch / NANOMETRE)
-    force.setUseLongRangeCorrection(term.long_range_correction)
+    write_pair_settings(force, term, periodic)
     return force
 
 

@@ -12,7 +12,7 @@ from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import kernel_of
-from labkit.forcefield.terms.switching import beyond, switching
+from labkit.forcefield.terms.switching import beyond, check_switch, switching
 from labkit.forcefield.terms.type_tables import join_tables
 
 if TYPE_CHECKING:
@@ -67,14 +67,15 @@ class Nbfix(PairTerm):
                 f"Nbfix: atom {wrong[0]} is of kind {int(self.kinds[wrong[0]])}, but the tables have kinds 0 to "
                 f"{size - 1}"
             )
-        if self.switch is not None and not (self.reach is not None and 0 <= self.switch < self.reach):
-            raise LabkitError(f"Nbfix: switch at {self.switch} Å, expected a number below the cutoff of {self.reach} Å")
-        if self.long_range_correction and self.reach is None:
-            raise LabkitError("Nbfix: a long-range correction needs a cutoff")
+        check_switch("Nbfix", self.switch, self.reach, self.long_range_correction)
 
     @property
     def n_atoms(self) -> int:
         return len(self.kinds)
+
+    def tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Kinds (n,) of the atoms, and A and B (K, K) of their pairs."""
+        return self.kinds, self.repulsive, self.attractive
 
     @classmethod
     def batch(cls, terms: Sequence[Self], starts: Sequence[int]) -> Self:
