@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -12,11 +12,17 @@ class LabkitError(ValueError):
 
 
 class Stopped(Exception):
-    """Work ended early because it was asked to; `partial` is what was finished by then (or None)."""
+    """Work ended early because it was asked to; `partial` is what was finished by then (or None).
 
-    def __init__(self, message: str = "stopped", partial: Any = None) -> None:
+    reason   why, where the work itself ended it, as an observer of a run may; else empty
+    systems  the systems of a batch that gave the reason, or none
+    """
+
+    def __init__(
+        self, message: str = "stopped", partial: Any = None, *, reason: str = "", systems: Sequence[int] = ()
+    ) -> None:
         super().__init__(message)
-        self.partial = partial
+        self.partial, self.reason, self.systems = partial, reason, tuple(systems)
 
 
 def suggest(word: str, options: Iterable[str]) -> str:

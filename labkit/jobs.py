@@ -74,6 +74,7 @@ class Job:
     status  'waiting' | 'running' | 'stopped' | 'done' | 'failed'
     result  the latest there is: partial while running or stopped, whole when done
     error   what made it fail, raised by `wait()` and `finish()`
+    reason  why the work has ended itself early, as an observer of a run may; empty after Stop was pressed
 
     >>> def count(n, progress):
     ...     for i in range(n):
@@ -100,6 +101,7 @@ class Job:
         self.status = "waiting"
         self.result: Any = None
         self.error: BaseException | None = None
+        self.reason = ""
         self.seconds = 0.0
         self.progress = JobProgress(self._on_update)
         self._notifier: threading.Thread | None = None
@@ -124,7 +126,7 @@ class Job:
             if self.status not in ("stopped", "failed"):
                 raise LabkitError(f"job '{self.name}' is {self.status}; only a stopped or failed one is resumed")
             self._ended.wait()
-            self.error = None
+            self.error, self.reason = None, ""
             self.progress = JobProgress(self._on_update)
             self._launch()
         return self
@@ -166,9 +168,9 @@ class Job:
 
     @property
     def message(self) -> str:
-        """The sentence to show for a failure, or nothing."""
+        """The sentence to show for a failure, or for work that has ended itself early, or nothing."""
         if self.error is None or isinstance(self.error, LabkitError):
-            return str(self.error or "")
+            return str(self.error or self.reason)
         return f"{type(self.error).__name__}: {self.error}"
 
     def __repr__(self) -> str:
@@ -188,7 +190,7 @@ class Job:
         try:
             status = self._run()
         except Stopped as stop:
-            status = "stopped"
+            status, self.reason = "stopped", stop.reason
             if stop.partial is not None:
                 self.result = stop.partial
         except BaseException as error:  # noqa: BLE001 - kept for wait(); nothing above this thread would see it

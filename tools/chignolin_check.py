@@ -35,7 +35,7 @@ class Averages(Observer):
         self.every, self.skip, self.of, self.sum, self.count = every, skip, of, 0.0, 0
 
     def __call__(self, state: State, evaluation) -> None:
-        if state.step > self.skip:
+        if state.loop_step > self.skip:
             self.sum, self.count = self.sum + self.of(state, evaluation), self.count + 1
 
     @property

@@ -8,7 +8,7 @@ from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
 from labkit.base.neighbour_list import NeighbourList
 from labkit.base.neighbours import Neighbours
-from labkit.base.observer import Observer
+from labkit.base.observer import Observer, Stop
 from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
@@ -35,6 +35,7 @@ __all__ = [
     "Potential",
     "Progress",
     "State",
+    "Stop",
     "Sum",
     "System",
     "TorchmdPotential",

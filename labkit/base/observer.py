@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,21 @@ if TYPE_CHECKING:
     from labkit.engine.run import Run
 
 
+@dataclass(frozen=True)
+class Stop:
+    """What an observer returns to end the run at this step: the reason, and which systems gave it (all where none)."""
+
+    reason: str
+    systems: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "systems", tuple(int(s) for s in self.systems))  # also of a tensor
+
+
 class Observer(ABC):
     """Base of what is called every `every` steps: a trajectory writer, thermodynamics, a learned quantity of interest.
 
-    A subclass writes `__call__`. The rest has defaults: nothing is done, nothing kept.
+    A subclass writes `__call__`, which may end the run. The rest has defaults: nothing is done, nothing kept.
 
     >>> class Count(Observer):
     ...     seen = 0
@@ -33,8 +46,8 @@ class Observer(ABC):
     value: Any = None
 
     @abstractmethod
-    def __call__(self, state: State, evaluation: Evaluation) -> None:
-        """Look at a state, with energy and forces of its evaluation."""
+    def __call__(self, state: State, evaluation: Evaluation) -> Stop | None:
+        """Look at a state, with energy and forces of its evaluation; return Stop(reason, systems) to end the run."""
 
     def start(self, run: Run) -> None:
         """A run begins."""

@@ -85,6 +85,8 @@ class TorchmdPotential(Outside):
     >>> potential = TorchmdPotential(Wells())
     """
 
+    dtype: torch.dtype | None = None
+
     def __init__(self, external: HasCalculate, unit: float = KCAL_PER_MOL, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         if not callable(getattr(external, "calculate", None)):

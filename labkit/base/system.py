@@ -63,6 +63,12 @@ class System:
         return torch.bincount(self.index, minlength=self.n_systems)
 
     @cached_property
+    def place(self) -> Tensor:
+        """The place of each atom within its system, (n,)."""
+        first = torch.cumsum(self.counts, 0) - self.counts
+        return torch.arange(self.n_atoms, device=self.index.device) - first.index_select(0, self.index)
+
+    @cached_property
     def offsets(self) -> list[int]:
         """Where each system's atoms begin and the last ones end, S + 1 numbers."""
         return [0, *torch.cumsum(self.counts, 0).tolist()]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from labkit.base import State
 from labkit.base.state import COUNTERS
-from labkit.engine.fingerprint import differences
+from labkit.engine.fingerprint import OF_POTENTIAL, differences
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, tensors_digest
 
@@ -30,17 +30,20 @@ class Stored:
 
     state: State
     positions: list[Any]
+    same_potential: bool = True
 
 
 class Checkpoint:
     """One safetensors file that belongs to one run; `mark` is the run's fingerprint.
 
     A checkpoint of another system, potential, integrator, timestep, seed or version of labkit is refused with a
-    LabkitError that names what differs.
+    LabkitError that names what differs; with `retrained` the potential may be another.
     """
 
-    def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], watchers: list[str]) -> None:
-        self.path, self.mark, self.watchers = Path(path), mark, watchers
+    def __init__(
+        self, path: str | os.PathLike[str], mark: dict[str, Any], watchers: list[str], *, retrained: bool = False
+    ) -> None:
+        self.path, self.mark, self.watchers, self.retrained = Path(path), mark, watchers, retrained
         self.last: int | None = None
 
     def write(self, state: State, positions: list[Any]) -> None:
@@ -72,6 +75,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         header, tensors = self._open(like.positions.device)
+        theirs, ours = ({k: mark.get(k) for k in OF_POTENTIAL} for mark in (header["run"], self.mark))
+        if self.retrained:
+            header["run"] |= ours
         found = differences(header["run"], self.mark)
         found += differences(header["observers"], self.watchers, "observers")
         if found:
@@ -88,7 +94,7 @@ class Checkpoint:
             parts[scope] = {n.removeprefix(f"{scope}."): t for n, t in tensors.items() if n.startswith(f"{scope}.")}
         parts |= {name: tensors[name].cpu() for name in COUNTERS}
         self.last = header["step"]
-        return Stored(like.replace(**parts), positions)
+        return Stored(like.replace(**parts), positions, theirs == ours)
 
     def clear(self, *, everything: bool) -> None:
         """Remove what a killed run left half-written and, with `everything`, the checkpoint itself."""

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 import labkit
 from labkit.base import ELEMENTS, Integrator, Potential, State
 
+#: Entries of a fingerprint that belong to the potential.
+OF_POTENTIAL = ("potential", "settings of the potential", "parameters of the potential")
 _SHORT = 16  # numbers that are stored as they are; longer tensors by their hash
 
 

@@ -4,6 +4,7 @@ batch sees the same."""
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -31,42 +32,55 @@ def normal(state: State, stream: int, columns: int = 3, *, step: Tensor | None =
     >>> bool((normal(pair, THERMOSTAT)[3:] == normal(pair[[1]], THERMOSTAT)).all())
     True
     """
-    return _normal(state, state.system.offsets, stream, columns, step)
+    return _normal(state, True, stream, columns, step)
 
 
 def normal_of_systems(state: State, stream: int, columns: int = 1, *, step: Tensor | None = None) -> Tensor:
     """The same for systems, (S, columns); `normal` of that stream would give the same numbers again."""
-    return _normal(state, list(range(state.system.n_systems + 1)), stream, columns, step)
+    return _normal(state, False, stream, columns, step)
 
 
 def uniform(state: State, stream: int, count: int) -> Tensor:
     """Independent numbers (count,) between 0 and 1, of the first system's seed and step, for decisions of a batch."""
     place = torch.arange(count, device=state.positions.device)
-    word = _words(place, stream, state.step[:1].to(place), state.seed[:1].to(place))[0]
-    return _unit(word).to(state.positions)
+    step, seed = (values[:1] for values in _on_device(state, state.step))
+    return _unit(_words(place, stream, step, seed)[0]).to(state.positions)
 
 
 def chi_square(state: State, degrees: Tensor, stream: int, *, step: Tensor | None = None) -> Tensor:
     """Sums (S,) of so many squares (S,) of standard normal numbers: at most three for each atom of a system."""
     system = state.system
-    offsets = torch.tensor(system.offsets[:-1], device=system.index.device)
-    place = torch.arange(system.n_atoms, device=system.index.device) - offsets[system.index]
-    number = 3 * place[:, None] + torch.arange(3, device=place.device)
+    number = 3 * system.place[:, None] + torch.arange(3, device=system.place.device)
     used = number < degrees.round().to(number)[system.index][:, None]
     square = normal(state, stream, step=step).square()
     return system.sum_over_atoms(torch.where(used, square, 0.0).sum(1))
 
 
-def _normal(state: State, offsets: list[int], stream: int, columns: int, step: Tensor | None) -> Tensor:
-    like, step = state.positions, state.step if step is None else step
+def _normal(state: State, of_atoms: bool, stream: int, columns: int, step: Tensor | None) -> Tensor:
+    like, system, step = state.positions, state.system, state.step if step is None else step
     if like.device.type == "cpu" and compiler():
+        offsets = system.offsets if of_atoms else list(range(system.n_systems + 1))
         return _compiled(offsets, stream, columns, step, state.seed).to(like.dtype)
-    counts = torch.tensor(offsets).diff()
-    which = torch.repeat_interleave(torch.arange(len(counts)), counts)
-    place = torch.arange(offsets[-1]) - torch.tensor(offsets)[which]
-    place, step, seed = (t.to(like.device) for t in (place, step[which], state.seed[which]))
+    step, seed = _on_device(state, step)
+    if of_atoms:
+        place, step, seed = system.place, step.index_select(0, system.index), seed.index_select(0, system.index)
+    else:
+        place = torch.zeros_like(step)
     some = [_box_muller(_words(place, stream + STREAMS * k, step, seed)) for k in range(-(-columns // 4))]
     return torch.cat(some, 1)[:, :columns].to(like.dtype)
+
+
+def _on_device(state: State, step: Tensor) -> tuple[Tensor, Tensor]:
+    """Steps and seeds (S,) on the device of the state, without waiting for it where all steps are equal."""
+    device, first = state.positions.device, int(step[0])
+    equal = bool((step == first).all())
+    return torch.full_like(step, first, device=device) if equal else step.to(device), _moved(state.seed, device)
+
+
+@lru_cache(maxsize=8)
+def _moved(seed: Tensor, device: torch.device) -> Tensor:
+    """Seeds stay the same tensor during a run."""
+    return seed.to(device)
 
 
 def _compiled(offsets: list[int], stream: int, columns: int, step: Tensor, seed: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numbers import Real
 
 import torch
 
-from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State
+from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State, Stop
 from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.fingerprint import fingerprint
 from labkit.engine.health import Health
@@ -37,6 +37,7 @@ def simulate(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1000,
     resume: bool = True,
+    retrained: bool = False,
 ) -> State:
     """Move `state` by `steps` steps of `dt` fs and return the last state.
 
@@ -44,10 +45,15 @@ def simulate(
     is stored at its start, at multiples of `checkpoint_every` and at its end; called again with the same arguments, it
     goes on from there (`resume`), the observers' files are cut back to that moment, and on one CPU, with the same
     threads and `checkpoint_every`, a killed run has the bits of one that was not. After `Stopped` the same holds but
-    for the last bits, because the neighbour list is built once more. Gradients are not recorded.
+    but for the last bits, because the neighbour list is built once more. Gradients are not recorded.
+
+    An observer may return Stop(reason, systems): all observers then see this step, it is stored, and the run ends with
+    Stopped(partial=state, reason=..., systems=...); called again, it goes on from there, and `state[others]` goes on
+    as if nothing had happened. With `retrained` the checkpoint may be one of another potential: forces and energy are
+    computed again, all else goes on.
 
     Raises LabkitError, with step, system, atoms and the last checkpoint, when something is not finite or explodes;
-    Stopped(partial=state) when progress says so; LabkitError for a checkpoint of another run.
+    Stopped(partial=state) when progress or an observer says so; LabkitError for a checkpoint of another run.
 
     >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
     """
@@ -57,7 +63,7 @@ def simulate(
     store = None
     if checkpoint is not None:
         names = [f"{type(o).__name__} every {o.every}" for o in observers]
-        store = Checkpoint(checkpoint, fingerprint(state, potential, integrator, dt), names)
+        store = Checkpoint(checkpoint, fingerprint(state, potential, integrator, dt), names, retrained=retrained)
         store.clear(everything=not resume)
     try:
         with torch.no_grad():
@@ -103,14 +109,11 @@ class _Loop:
             run = Run(stored.state, self.potential, self.integrator, self.dt)
             for observer, position in zip(self.observers, stored.positions, strict=True):
                 observer.rewind(position, run)
-            self.health = Health(stored.state, self.dt)
-            return stored.state, True
+            state = stored.state if stored.same_potential else self._started(stored.state)
+            self.health = Health(state, self.dt)
+            return state, True
         # also where there are forces: they may be another potential's, or of positions that were changed since
-        try:
-            state = self.integrator.init(state, self.potential)
-        except LabkitError as error:
-            raise LabkitError(_at(f"step {state.loop_step}, before the first", error)) from error
-        self._check_results(state, "init")
+        state = self._started(state)
         self.health = Health(state, self.dt)
         if not self.health.good(state):
             raise LabkitError(
@@ -121,11 +124,19 @@ class _Loop:
             observer.start(run)
         return state, False
 
+    def _started(self, state: State) -> State:
+        try:
+            state = self.integrator.init(state, self.potential)
+        except LabkitError as error:
+            raise LabkitError(_at(f"step {state.loop_step}, before the first", error)) from error
+        self._check_results(state, "init")
+        return state
+
     def run(self, checkpoint_every: int) -> State:
         if not self.resumed:
-            if self.state.loop_step == 0:
-                self._observe()
+            stops = self._observe() if self.state.loop_step == 0 else []
             self._save()
+            self._end(stops)
         good, checked = self.state, self.state.loop_step
         while self.state.loop_step < self.last:
             if self._stopping():
@@ -139,11 +150,11 @@ class _Loop:
             if due or saving or step == self.last or step - checked >= BLOCK:
                 self._verify(good)
                 good, checked = self.state, step
-            if due:
-                self._observe()
-            if saving and step != self.last:
+            stops = self._observe() if due else []
+            if (saving and step != self.last) or stops:
                 self._save()
             self._show(good)
+            self._end(stops)
         if self.store is not None and self.store.last != self.state.loop_step:
             self._save()
         return self.state
@@ -207,11 +218,22 @@ class _Loop:
             f"at the start or the potential has a hole; {kept}what was good until then is kept"
         )
 
-    def _observe(self) -> None:
+    def _observe(self) -> list[Stop]:
+        """Show the state to all observers whose turn it is; what ends the run."""
         step, known = self.state.loop_step, Evaluation(energy=self.state.energy, forces=self.state.forces)
-        for observer in self.observers:
-            if step % observer.every == 0:
-                observer(self.state, known)
+        found = [observer(self.state, known) for observer in self.observers if step % observer.every == 0]
+        return [stop for stop in found if isinstance(stop, Stop)]
+
+    def _end(self, stops: list[Stop]) -> None:
+        """End the run, with the state of this step, where an observer has asked for it."""
+        if not stops:
+            return
+        reason = "; ".join(dict.fromkeys(stop.reason for stop in stops))
+        every = any(not stop.systems for stop in stops)
+        systems = () if every else sorted({s for stop in stops for s in stop.systems})
+        who = f", system{'s' * (len(systems) > 1)} {', '.join(map(str, systems))}" if systems else ""
+        where = f"ended at step {self.state.loop_step} of {self.last}{who}: {reason}"
+        raise Stopped(where, partial=self.state, reason=reason, systems=systems)
 
     def _save(self) -> None:
         if self.store is None:

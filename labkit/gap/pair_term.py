@@ -71,7 +71,7 @@ class TwoBody(nn.Module):
     ) -> Tensor:
         """Half of the energies of an atom's pairs, (n,) eV; differentiable."""
         near, vectors = neighbours.within(self.cutoff, positions, cell)
-        energies = positions.new_zeros(system.n_atoms)
+        energies = vectors.new_zeros(system.n_atoms)
         for pair, weights in prepared.items():
             mine, r = self.distances(system, near, vectors, pair)
             energies = energies.index_add(0, near.i[mine], 0.5 * (self.kernel(pair, r, self.points(pair)) @ weights))

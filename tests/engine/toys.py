@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from labkit.base import Integrator, Potential, State
+from labkit.engine.noise import THERMOSTAT, normal
 from labkit.units import FORCE_TO_ACCELERATION, KB
 
 
@@ -73,8 +74,7 @@ class Thermal(Verlet):
 
     def step(self, state, potential, dt):
         state = super().step(state, potential, dt)
-        generator = torch.Generator().manual_seed(int(state.seed[0]) * 1_000_003 + state.loop_step)
-        noise = torch.randn(state.positions.shape, generator=generator, dtype=state.positions.dtype)
+        noise = normal(state, THERMOSTAT)
         keep = float(np.exp(-self.friction * dt))
         width = (KB * self.temperature * FORCE_TO_ACCELERATION / state.system.masses[:, None]).sqrt()
         return state.replace(velocities=keep * state.velocities + (1.0 - keep**2) ** 0.5 * width * noise)
@@ -87,8 +87,7 @@ class Brownian(Verlet):
     diffusion: float = 0.01
 
     def step(self, state, potential, dt):
-        generator = torch.Generator().manual_seed(int(state.seed[0]) * 1_000_003 + state.loop_step)
-        noise = torch.randn(state.positions.shape, generator=generator, dtype=state.positions.dtype)
+        noise = normal(state, THERMOSTAT)
         return state.replace(
             positions=state.positions + (2.0 * self.diffusion * dt) ** 0.5 * noise, step=state.step + 1
         )

@@ -1,5 +1,7 @@
 """The compiled clusters of pairs: the pairs of ASE's, whatever the cell; what is kept is found again in time."""
 
+from dataclasses import replace
+
 import ase
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.base import Potential, State
+from labkit.config import config
 from labkit.forcefield import Coulomb, ForceField, LennardJones
 from labkit.forcefield.fast.kernels.clusters import LANES, Clusters, exclusion_table, find_clusters
 
@@ -119,11 +122,11 @@ def test_a_list_is_right_in_any_other_cell(seed, scale, skewed, affine) -> None:
 def test_more_threads_give_the_same(fluid, monkeypatch) -> None:
     forcefield, state = fluid
     import labkit.forcefield.fast.kernels.nonbonded as kernels
+    from labkit.forcefield.fast import pairs
 
     one = forcefield.evaluate(state, stress=True)
-    chunked = kernels.nonbonded
     monkeypatch.setattr(kernels, "WORK_PER_THREAD", 10)
-    monkeypatch.setattr(kernels, "nonbonded", lambda threads, *rest: chunked(3, *rest))
+    monkeypatch.setattr(pairs, "config", lambda: replace(config(), threads=3))
     three = forcefield.evaluate(state, stress=True)
     again = forcefield.evaluate(state, stress=True)
     for name in ("energy", "forces", "stress"):

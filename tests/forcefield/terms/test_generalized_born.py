@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ase
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.base import Potential, State
+from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, GeneralizedBorn
 from labkit.units import COULOMB, KCAL_PER_MOL
@@ -130,14 +133,14 @@ def test_compiled_is_autograd_anywhere(seed, n, size, cutoff, pbc, necks, kappa)
 def test_threads_share_atoms_or_systems(replicas, monkeypatch) -> None:
     """The same to the last bits as one thread, and to the bit when repeated."""
     import labkit.forcefield.fast.kernels.born as kernels
+    from labkit.forcefield.fast import born
 
     system, topology, positions = systems.implicit_dipeptide("gbn2")
     forcefield = from_openmm(system).repeat(replicas)
     state = State.from_atoms(state_from_openmm(topology, positions, system).to_atoms() * replicas)
     one = forcefield.evaluate(state)
-    alone = kernels.born
     monkeypatch.setattr(kernels, "WORK_PER_THREAD", 10)
-    monkeypatch.setattr(kernels, "born", lambda threads, *rest: alone(3, *rest))
+    monkeypatch.setattr(born, "config", lambda: replace(config(), threads=3))
     three, again = forcefield.evaluate(state), forcefield.evaluate(state)
     for name in ("energy", "forces"):
         torch.testing.assert_close(getattr(one, name), getattr(three, name), rtol=1e-12, atol=1e-12)

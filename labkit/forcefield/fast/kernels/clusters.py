@@ -236,12 +236,13 @@ def _near(
             for y in range(begin[1], end[1] + 1):
                 t[1] = y // bins[s, 1]
                 row = before[s] + ((x - t[0] * bins[s, 0]) * bins[s, 1] + y - t[1] * bins[s, 1]) * bins[s, 2]
-                for z in range(begin[2], end[2] + 1):
-                    t[2] = z // bins[s, 2]
-                    bin_ = row + z - t[2] * bins[s, 2]
+                for image in range(begin[2] // bins[s, 2], end[2] // bins[s, 2] + 1):
+                    t[2] = image  # bins in a row along z are one after another, and so are their members
+                    low = row + max(begin[2] - image * bins[s, 2], 0)
+                    high = row + min(end[2] - image * bins[s, 2], bins[s, 2] - 1)
                     home, forward = _direction(t)
                     vx, vy, vz = _moved(t, box)
-                    for w in range(bin_first[bin_], bin_first[bin_ + 1]):
+                    for w in range(bin_first[low], bin_first[high + 1]):
                         j = members[w]
                         if j < one or (j < two and (home or (j == one and not forward))):
                             continue  # comes before, stands among the cluster's own, or has its opposite there
