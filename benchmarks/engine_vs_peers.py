@@ -34,8 +34,8 @@ from openmm import app, unit
 
 from labkit.base import State
 from labkit.engine import Langevin, maxwell_boltzmann, simulate
-from labkit.forcefield.from_openmm import from_openmm
-from labkit.forcefield.openmm_state import state_from_openmm
+from labkit.forcefield.openmm.reader import from_openmm
+from labkit.forcefield.openmm.state import state_from_openmm
 
 THREADS = os.environ["LABKIT_THREADS"]
 FILES = ("amber14-all.xml", "amber14/tip3pfb.xml")

@@ -22,7 +22,7 @@ from openmm import app, unit
 
 from labkit.base import State
 from labkit.forcefield import ForceField, from_openmm, state_from_openmm
-from labkit.forcefield.compiled_mesh import CompiledMesh
+from labkit.forcefield.fast.mesh import CompiledMesh
 
 WATERS, CUTOFF, TOLERANCE = 216, 0.9, 5e-4  # CUTOFF in nm
 CALLS = 20  # in each turn

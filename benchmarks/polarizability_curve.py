@@ -56,9 +56,7 @@ def with_labkit(train: Dataset, valid: Dataset, features: int) -> tuple[pd.DataF
     return learning_curve(design, noise, train=learn, test=unseen), noise
 
 
-def with_peer(
-    train: Dataset, valid: Dataset, noise: dict[int, float], sizes: list[int], features: int
-) -> pd.DataFrame:
+def with_peer(train: Dataset, valid: Dataset, noise: dict[int, float], sizes: list[int], features: int) -> pd.DataFrame:
     labels, found = np.asarray(valid.polarizability), {}
     for size in sizes:
         peer = Peer(train[:size], features)

@@ -12,13 +12,9 @@ from torch import Tensor, nn
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.config import compiler
 from labkit.errors import LabkitError
-from labkit.forcefield import compiled
-from labkit.forcefield.compiled_bonded import CompiledBonded
-from labkit.forcefield.compiled_mesh import CompiledMesh
-from labkit.forcefield.compiled_own import own_kernels
-from labkit.forcefield.compiled_pairs import CompiledPairs
-from labkit.forcefield.degenerate import check_apart
-from labkit.forcefield.term import Term
+from labkit.forcefield.fast.compiled import Compiled
+from labkit.forcefield.terms.degenerate import check_apart
+from labkit.forcefield.terms.term import Term
 
 
 class ForceField(Potential):
@@ -104,21 +100,18 @@ class ForceField(Potential):
                 if "atoms" in term.INDICES:
                     term.energy(system, positions, cell, Neighbours.none("cpu"))
 
-    def compiled(self, state: State) -> compiled.Compiled | None:
+    def compiled(self, state: State) -> Compiled | None:
         fast = self._fast(state)
         return None if fast is None else fast.start(state)
 
-    def _fast(self, state: State) -> compiled.Compiled | None:
+    def _fast(self, state: State) -> Compiled | None:
         self.check(state.system)
         if state.positions.device.type != "cpu" or not compiler():
             return None
         if "_kernels" not in self.__dict__:
             terms = list(self.terms.values())
             real = np.float32 if self.single_pairs else np.float64
-            pairs = [*CompiledPairs.groups(terms, real), *own_kernels(terms), *CompiledMesh.kernels(terms)]
-            kernels = [*pairs, CompiledBonded(terms)]
-            done = {id(term) for kernel in kernels for term in kernel.terms}
-            self.__dict__["_kernels"] = compiled.Compiled(kernels, compiled.Rest(terms, done, self.cutoff))
+            self.__dict__["_kernels"] = Compiled.of(terms, real, self.cutoff)
         return self.__dict__["_kernels"]
 
     def reset(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm_bonded import plain
+from labkit.forcefield.terms.openmm_values import plain
 
 ANGSTROM = 10.0  # of the nm that OpenMM's readers give
 Rows = list[tuple[int, ...]]

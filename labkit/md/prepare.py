@@ -16,8 +16,8 @@ from labkit.base import Integrator, Potential, State, System, TorchmdPotential, 
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm
-from labkit.forcefield.torchmd_file import TorchmdFile
-from labkit.forcefield.torchmd_yaml import DEFAULT, EXCLUSIONS, TERMS
+from labkit.forcefield.torchmd.file import TorchmdFile
+from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
 from labkit.md.atoms import Topology, read_box, read_coordinates, read_topology
 from labkit.md.settings import Settings
 

@@ -11,7 +11,7 @@ import labkit.folding
 import labkit.forcefield
 import labkit.gap
 from labkit.base import Potential, State, find_neighbours
-from labkit.forcefield import term
+from labkit.forcefield import Term
 from labkit.lammps.mlmod import forces as mlmod
 from tests.base.all_potentials import CASES
 
@@ -24,7 +24,7 @@ pytestmark = [
 def test_every_potential_has_a_case(name) -> None:
     rooms = (labkit.base, labkit.forcefield, labkit.gap, labkit.folding)
     public = [value for room in rooms for value in vars(room).values() if isinstance(value, type)]
-    kinds = {v.__name__ for v in public if issubclass(v, Potential) and not issubclass(v, term.Term)}
+    kinds = {v.__name__ for v in public if issubclass(v, Potential) and not issubclass(v, Term)}
     # the bases; terms, MLMOD's forces (which have no energy) and QUIP have suites of their own
     kinds -= {"Potential", "Outside", "QuipPotential", mlmod.Forces.__name__}
     assert kinds <= {case.split(",")[0] for case in CASES}

@@ -15,7 +15,8 @@ from forcefield import systems  # noqa: E402
 from labkit.base import State  # noqa: E402
 from labkit.config import config  # noqa: E402
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann, simulate  # noqa: E402
-from labkit.forcefield import ForceField, compiled_own, compiled_pairs, examples, from_openmm, state_from_openmm  # noqa: E402
+from labkit.forcefield import ForceField, examples, from_openmm, state_from_openmm  # noqa: E402
+from labkit.forcefield.fast import born, pairs  # noqa: E402
 from labkit.mobility import Brownian, RotnePragerYamakawa  # noqa: E402
 from tests.engine.toys import LennardJones  # noqa: E402
 
@@ -55,7 +56,7 @@ def integrator_of(place: list[int]) -> Langevin:
 @pytest.mark.parametrize(("make", "steps"), [(waters, 500), (by_mesh, 30), (implicit, 200), (large_implicit, 6)])
 def test_compiled_to_the_bit(make, steps, threads, monkeypatch) -> None:
     """Twice `steps` steps; between the two halves the batch loses a system."""
-    for module in (compiled_pairs, compiled_own):
+    for module in (pairs, born):
         monkeypatch.setattr(module, "config", lambda: replace(config(), threads=threads))
     parts = make()
     whole = maxwell_boltzmann(State.batch([state for _, state in parts], seed=7), TEMPERATURES)

@@ -8,7 +8,7 @@ from labkit.engine import Matching, VelocityVerlet, fire, gradient_memory, match
 from labkit.errors import LabkitError, Stopped
 from labkit.exercises.nb08 import force_constant, vibration
 from labkit.forcefield import Coulomb, ForceField, HarmonicBonds, LennardJones, share, to_openmm
-from labkit.forcefield.brine import CHARGES, brine, kinds
+from labkit.forcefield.examples.brine import CHARGES, brine, kinds
 
 
 @pytest.fixture(scope="module")

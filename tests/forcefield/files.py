@@ -169,9 +169,13 @@ MOL 2
 """
 
 
-def write_gromacs(folder: Path) -> tuple[Path, Path]:
-    """top and gro: two chains in a box."""
-    (folder / "chains.top").write_text(TOP)
+def write_gromacs(folder: Path, rule: int = 2) -> tuple[Path, Path]:
+    """top and gro: two chains in a box; Lennard-Jones by a combination rule, 1 with C6 and C12, else with σ and ε."""
+    text = TOP.replace("1 2 yes", f"1 {rule} yes")
+    for sigma, epsilon in ((0.35, 0.276144), (0.30, 0.71)) if rule == 1 else ():
+        powers = f"{4 * epsilon * sigma**6:.12e} {4 * epsilon * sigma**12:.12e}"
+        text = text.replace(f"{sigma:.2f} {epsilon}", powers)
+    (folder / "chains.top").write_text(text)
     places = np.concatenate([POSITIONS[:4], POSITIONS[:4] + [0.3, 0.35, 0.4]]) + 0.3
     rows = [
         f"{n // 4 + 1:5d}MOL  {NAMES[n % 4]:>5s}{n + 1:5d}" + "".join(f"{x:8.3f}" for x in places[n]) for n in range(8)

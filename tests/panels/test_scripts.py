@@ -17,8 +17,8 @@ import labkit
 from labkit import panels
 from labkit.base import Potential
 from labkit.engine import fire
-from labkit.forcefield.brine import brine
 from labkit.forcefield.examples import chain
+from labkit.forcefield.examples.brine import brine
 from labkit.gap import Design, GapConfig, Soap
 from labkit.mobility import RotnePragerYamakawa
 from labkit.panels.kit.view import Panel

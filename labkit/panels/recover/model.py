@@ -12,7 +12,7 @@ from labkit.engine import VelocityVerlet, simulate
 from labkit.engine.matching import Matching, match_trajectory
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, share
-from labkit.forcefield.brine import CHARGES, kinds
+from labkit.forcefield.examples.brine import CHARGES, kinds
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.model import PanelModel
@@ -22,7 +22,7 @@ DT = 0.5  # fs
 
 SCRIPT = """from labkit.engine import Langevin, VelocityVerlet, fire, match_trajectory, maxwell_boltzmann, simulate
 from labkit.forcefield import share
-from labkit.forcefield.brine import brine, kinds
+from labkit.forcefield.examples.brine import brine, kinds
 
 start, forcefield = brine({waters})
 start = maxwell_boltzmann(fire(start, forcefield, fmax=2.0, steps=300), 300.0)
@@ -53,7 +53,9 @@ class RecoverModel(PanelModel):
     def __init__(self, state: State, forcefield: ForceField) -> None:
         super().__init__()
         if "electrostatics" not in getattr(forcefield, "terms", {}):
-            raise LabkitError("the force field has no term electrostatics; take that of labkit.forcefield.brine")
+            raise LabkitError(
+                "the force field has no term electrostatics; take that of labkit.forcefield.examples.brine"
+            )
         self.start, self.truth = state.replace(forces=None, energy=None, aux={}), dict(CHARGES)
         self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
 

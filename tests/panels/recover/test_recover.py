@@ -4,7 +4,7 @@ import pytest
 
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, HarmonicBonds, share
-from labkit.forcefield.brine import CHARGES, brine, kinds
+from labkit.forcefield.examples.brine import CHARGES, brine, kinds
 from labkit.panels import RecoverPanel
 
 

@@ -1,0 +1,1 @@
+"""Compiled paths of force fields on the CPU."""

@@ -1,0 +1,132 @@
+"""The fast path of a force field on the CPU: compiled kernels (numba) for what they know, autograd for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from labkit.base import Evaluation, Neighbours, Potential, State, System
+from labkit.forcefield.fast.pairs import CompiledPairs
+from labkit.forcefield.terms.coulomb import Coulomb
+from labkit.forcefield.terms.lennard_jones import LennardJones
+from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.pme import Pme
+from labkit.forcefield.terms.registry import kernel_of, kernels_of
+from labkit.forcefield.terms.term import Term
+
+
+class Kernel(Protocol):
+    """Some terms of a force field by a compiled kernel."""
+
+    terms: tuple[Term, ...]
+
+    def begin(self, state: State) -> None:
+        """Read the parameters as they are now."""
+
+    def add(
+        self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
+    ) -> None:
+        """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV."""
+
+
+kernel_of(LennardJones, Coulomb, Pme, together=True)(CompiledPairs.groups)
+
+
+class Compiled:
+    """Energies and forces of one batch for many steps, on arrays and without what a step of torch costs.
+
+    What kernels know is computed by them; `rest` is evaluated by autograd, once where it depends on the cell alone.
+    """
+
+    def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
+        self.kernels, self.rest = list(kernels), rest
+
+    @classmethod
+    def of(cls, terms: Sequence[Term], real: type, cutoff: float) -> Compiled:
+        """Kernels for what they know of the terms of a force field; `real` is the precision of pairs."""
+        kernels = kernels_of(terms, real)
+        return cls(kernels, Rest(terms, {id(term) for kernel in kernels for term in kernel.terms}, cutoff))
+
+    def evaluate(self, state: State, *, forces: bool = True, stress: bool = False) -> Evaluation:
+        dtype, state = state.positions.dtype, _double(state)
+        found = self.rest.evaluate(state, forces=forces, stress=stress)
+        self._begin(state)
+        energy, force, virial = found.energy.numpy(), np.zeros(state.positions.shape), np.zeros(state.cell.shape)
+        for kernel in self.kernels:
+            kernel.add(*self._arrays(state), energy, force, virial)
+        return Evaluation(
+            found.energy.to(dtype),
+            (found.forces + torch.from_numpy(force)).to(dtype) if forces else None,
+            (found.stress - torch.from_numpy(virial) / state.volume()[:, None, None]).to(dtype) if stress else None,
+        )
+
+    def start(self, state: State) -> Compiled:
+        """Ready for positions of this system, in this cell, with the parameters as they are now."""
+        state = _double(state)
+        self._begin(state)
+        self._state, self._cells = state, state.cell.detach().numpy()
+        self._constant = self.rest.evaluate(state, forces=False).energy.numpy() if self.rest.still else None
+        return self
+
+    def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+        """Write forces (n, 3) eV/Å and return energies (S,) eV."""
+        if self._begun is not self._state.system:  # the potential was asked about other systems meanwhile
+            self._begin(self._state)
+        if self._constant is None:
+            found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
+            energy = found.energy.numpy()
+            forces[:] = found.forces.numpy()
+        else:
+            energy = self._constant.copy()
+            forces[:] = 0.0
+        virial = np.zeros(self._cells.shape)
+        for kernel in self.kernels:
+            kernel.add(positions, self._cells, energy, forces, virial)
+        return energy
+
+    def _begin(self, state: State) -> None:
+        self._begun = state.system
+        for kernel in self.kernels:
+            kernel.begin(state)
+
+    @staticmethod
+    def _arrays(state: State) -> tuple[np.ndarray, np.ndarray]:
+        return state.positions.detach().contiguous().numpy(), state.cell.detach().contiguous().numpy()
+
+
+def _double(state: State) -> State:
+    """The state in double precision: kernels compute in it whatever the state's."""
+    if state.positions.dtype == torch.float64:
+        return state
+    return state.replace(positions=state.positions.double(), cell=state.cell.double())
+
+
+class Rest(Potential):
+    """What compiled kernels leave to autograd: terms that they do not know, and the rest of those that they do."""
+
+    def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
+        super().__init__()
+        terms = list(terms)
+        self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not t.rest_compiled]
+        self.others = [term for term in terms if id(term) not in done]
+        self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
+        self.still = not self.others  # whether nothing of it depends on the positions
+
+    def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: Any) -> Evaluation:
+        """Without autograd where nothing depends on the positions."""
+        if stress or not self.still:
+            return super().evaluate(state, stress=stress, forces=forces, **wanted)
+        with torch.no_grad():
+            energy = self.energy(state.system, state.positions, state.cell, Neighbours.none("cpu"))
+        return Evaluation(energy, torch.zeros_like(state.positions) if forces else None)
+
+    def energy(
+        self, system: System, positions: torch.Tensor, cell: torch.Tensor, neighbours: Neighbours
+    ) -> torch.Tensor:
+        energies = [term.energy(system, positions, cell, neighbours) for term in self.others]
+        rests = [term.rest(system, positions, cell) for term in self.pairs]
+        energies += [rest for rest in rests if rest is not None]
+        return torch.stack(energies).sum(0) if energies else positions.new_zeros(system.n_systems)

@@ -1,0 +1,172 @@
+"""Lennard-Jones and electrostatics by the compiled kernel of pairs, with a list that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from labkit.base import State
+from labkit.config import config
+from labkit.forcefield.terms.coulomb import Coulomb
+from labkit.forcefield.terms.lennard_jones import LennardJones
+from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.forcefield.terms.pme import Pme
+from labkit.forcefield.terms.term import Term
+from labkit.units import COULOMB
+
+#: Å that the list reaches beyond the cutoff: a wider one is made less often, and lets the kernel do more in vain
+SKIN = 1.0
+LOST = 1e8  # Å
+
+
+class CompiledPairs:
+    """One Lennard-Jones term, one electrostatic term, or both in one pass.
+
+    The list of pairs reaches SKIN beyond the cutoff, and that of a system is found again when its atoms, or its cell,
+    may have moved a pair from outside to within it. `real`: the precision of a pair; sums are of float64.
+    """
+
+    _kinds: np.ndarray | None = None  # (n,), of atoms that are better neighbours in a list of all pairs
+
+    def __init__(self, terms: Sequence[PairTerm], real: type = np.float64) -> None:
+        self.real = real
+        self.terms, self.builds = tuple(terms), 0
+        self.cutoff = terms[0].reach
+        self._kept: tuple | None = None
+
+    @staticmethod
+    def groups(terms: Sequence[Term], real: type = np.float64) -> list[CompiledPairs]:
+        """Pair terms that can share a list: the same exclusions and cutoff, one of each kind."""
+        found: list[list[PairTerm]] = []
+        for term in terms:
+            if term.kind not in (LennardJones, Coulomb, Pme):
+                continue
+            for group in found:
+                charges, other = isinstance(term, LennardJones), isinstance(group[0], LennardJones)
+                if len(group) == 1 and charges != other and _share(group[0], term):
+                    group.append(term)
+                    break
+            else:
+                found.append([term])
+        return [CompiledPairs(group, real) for group in found]
+
+    def begin(self, state: State) -> None:
+        from labkit.forcefield.fast.kernels.nonbonded import may_lack_pairs
+
+        self._may_lack_pairs = may_lack_pairs
+        self.terms[0].check(state.system)
+        if self._kept is None or self._kept[0] is not state.system:
+            self._kept = None
+            self._system = state.system
+        self._read()
+
+    def _read(self) -> None:
+        self._values, self._interactions = _values(self.terms, self._system.n_atoms), _interactions(self.terms)
+        self._sorted: np.ndarray | None = None
+
+    def add(
+        self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
+    ) -> None:
+        outdated = None if self._kept is None else self._outdated(self._kept, positions, cells)
+        if self._kept is None or (outdated is not None and outdated.any()):
+            if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
+                energy += np.nan
+                return
+            self._find(positions, cells, outdated)
+        self._add(positions, cells, energy, forces, virial)
+
+    def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
+        from labkit.forcefield.fast.kernels.nonbonded import nonbonded, work_of
+
+        clusters = self._kept[1]
+        if self._sorted is None:
+            values = np.stack([by_rank(values, clusters.order) for values in self._values]).astype(self.real)
+            slots = np.concatenate([values[:, clusters.slot], np.zeros((3, 16), values.dtype)], 1)
+            far = [part if part is None or part is True else self.real(part) for part in self._interactions]
+            self._sorted = values, slots, tuple(far)
+        if self._work is None or self._work[0] != config().threads:
+            self._work = config().threads, work_of(config().threads, clusters)
+        energy, forces, virial = results
+        nonbonded(self._work[1], positions, cells, clusters, *self._sorted, forces, energy, virial)
+
+    def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
+        """Find the lists of those systems (S,), or of all."""
+        from labkit.forcefield.fast.kernels.clusters import exclusion_table, find_clusters, table_of
+        from labkit.forcefield.fast.kernels.merging import exchanged
+
+        system = self._system
+        if "_table" not in self.__dict__:
+            self._table = exclusion_table(self.terms[0].exclusions.numpy(), system.n_atoms)
+            self._offsets = np.array(system.offsets)
+        reach = None if self.cutoff is None else self.cutoff + SKIN
+        if which is None or which.all():
+            clusters = find_clusters(system, positions, cells, reach, self._table, self._kinds)
+            self._kept = (system, clusters, positions.copy(), cells.copy())
+        else:
+            _, clusters, then, box = self._kept
+            chosen = np.flatnonzero(which)
+            atoms = system.atoms_of(torch.from_numpy(chosen)).numpy()
+            kinds = None if self._kinds is None else self._kinds[atoms]
+            part, table = system.take(torch.from_numpy(chosen)), table_of(*self._table, atoms)
+            found = find_clusters(part, positions[atoms], cells[chosen], reach, table, kinds)
+            then[atoms], box[chosen] = positions[atoms], cells[chosen]
+            self._kept = (system, exchanged(clusters, found, chosen, atoms), then, box)
+        self._sorted = self._work = None
+        self.builds += 1
+
+    def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
+        """Whether the list of each system (S,) may lack a pair; None where none does."""
+        system, _, then, box = kept
+        if self.cutoff is None or not self._may_lack_pairs(positions, then, cells, box, self._offsets, SKIN):
+            return None
+        from labkit.forcefield.fast.kernels.nonbonded import two_largest_moves
+
+        least, found = 1.0, np.empty(len(cells))
+        if not (cells == box).all():
+            # with the strain M = box⁻¹ cells any image of a pair is r M, and what its atoms have moved beside that
+            usable = np.isfinite(cells).all((1, 2)) & (np.abs(np.linalg.det(box)) > 0) | (cells == box).all((1, 2))
+            strain = np.broadcast_to(np.eye(3), cells.shape).copy()
+            other = usable & (cells != box).any((1, 2))
+            strain[other] = np.linalg.solve(box[other], cells[other])
+            least = np.where(usable, np.linalg.svd(strain, compute_uv=False).min(1), 0.0)
+            then = np.einsum("na,nab->nb", then, strain[system.index.numpy()])
+        two_largest_moves(positions, then, self._offsets, found)
+        return ~(found <= least * (self.cutoff + SKIN) - self.cutoff)  # so that NaN is outdated
+
+
+def by_rank(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Values (n, ...) of the atoms in the order of ranks, and zero for slots without an atom, (n + 1, ...)."""
+    return np.concatenate([values[order], np.zeros((1, *values.shape[1:]), values.dtype)])
+
+
+def _share(one: PairTerm, other: PairTerm) -> bool:
+    return one.reach == other.reach and np.array_equal(one.exclusions.numpy(), other.exclusions.numpy())
+
+
+def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
+    """σ, sqrt(ε) and charge (3, n) of each atom, zeros for what there is not."""
+    values = np.zeros((3, n))
+    for term in terms:
+        if isinstance(term, LennardJones):
+            values[0], values[1] = term.sigma.detach().double().numpy(), term.root_epsilon.detach().double().numpy()
+        else:
+            values[2] = term.charges.detach().double().numpy() * COULOMB**0.5
+    return values
+
+
+def _interactions(terms: Sequence[PairTerm]) -> tuple:
+    """Cutoff², lj, switch, 1/width, k_rf, c_rf, alpha; None for what there is not."""
+    cutoff = terms[0].reach
+    found: list = [np.inf if cutoff is None else cutoff**2, *[None] * 6]
+    for term in terms:
+        if isinstance(term, LennardJones):
+            found[1] = True
+            if term.switch is not None:
+                found[2], found[3] = term.switch, 1 / (cutoff - term.switch)
+        elif isinstance(term, Pme):
+            found[6] = term.alpha
+        else:
+            found[4], found[5] = term.reaction_field
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Force fields and states from OpenMM and to it."""

@@ -1,0 +1,121 @@
+"""Force fields of all formats that OpenMM reads (AMBER, CHARMM, GROMACS, PDB + XML), by way of its System."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from labkit.config import config
+from labkit.errors import LabkitError
+from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.openmm.nonbonded_reader import nonbonded
+from labkit.forcefield.openmm.state import box_of, masses_of
+from labkit.forcefield.terms.openmm_values import plain
+from labkit.forcefield.terms.registry import read, reads
+from labkit.forcefield.terms.term import Term
+from labkit.units import NANOMETRE
+
+if TYPE_CHECKING:
+    import openmm
+
+reads("NonbondedForce")(nonbonded)
+
+#: What is in a System without being an energy: the integrator's part in labkit.
+NO_ENERGY = {
+    "CMMotionRemover": "the integrator removes the motion of the centre of mass",
+    "AndersenThermostat": "choose an integrator with a temperature",
+    "MonteCarloBarostat": "choose an integrator with a pressure",
+    "MonteCarloAnisotropicBarostat": "choose an integrator with a pressure",
+    "MonteCarloMembraneBarostat": "choose an integrator with a pressure",
+    "MonteCarloFlexibleBarostat": "choose an integrator with a pressure",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """What an OpenMM System holds, in labkit's units.
+
+    forcefield            its terms, named bonds, angles, torsions, ...
+    masses                (n,)   u
+    constraint_atoms      (m, 2) pairs of atoms of a fixed distance
+    constraint_distances  (m,)   Å
+    box                   (3, 3) Å, rows are lattice vectors; None for an open system
+    notes                 what was left out, because it is no energy
+    """
+
+    forcefield: ForceField
+    masses: Tensor
+    constraint_atoms: Tensor
+    constraint_distances: Tensor
+    box: Tensor | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def constraints(self) -> tuple[Tensor, Tensor] | None:
+        """Atoms and distances, as `labkit.engine.Constraints(*constraints)` and `to_openmm` take them, or None.
+
+        OpenMM leaves out the bonds that they hold: a rigid water without them falls to pieces.
+        """
+        return (self.constraint_atoms, self.constraint_distances) if len(self.constraint_atoms) else None
+
+
+def from_openmm(system: openmm.System) -> ForceField:
+    """The force field of an OpenMM System; `import_openmm` gives masses, constraints and box as well.
+
+    Warns of a System with constraints, which no force field holds. Raises LabkitError, naming the force, its number and
+    what is in its way, for a force that has no term.
+    """
+    imported = import_openmm(system)
+    if imported.constraints is not None:
+        warnings.warn(
+            f"the System has {len(imported.constraint_atoms)} constraints, whose bonds are not among its forces: give "
+            "the integrator constraints=Constraints(*import_openmm(system).constraints), or make the System with "
+            "rigidWater=False and constraints=None",
+            stacklevel=2,
+        )
+    return imported.forcefield
+
+
+def import_openmm(system: openmm.System) -> Imported:
+    """Everything labkit takes from an OpenMM System; errors as `from_openmm`."""
+    masses = masses_of(system)
+    terms, notes = _terms(system)
+    if not terms:
+        raise LabkitError(f"the System of {len(masses)} particles has no interactions; add forces with parameters")
+    pairs = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())]
+    return Imported(
+        ForceField(terms, len(masses)),
+        masses,
+        torch.tensor([pair[:2] for pair in pairs], dtype=torch.int64).reshape(-1, 2),
+        torch.tensor([plain(pair[2]) * NANOMETRE for pair in pairs], dtype=config().dtype),
+        box_of(system),
+        tuple(notes),
+    )
+
+
+def _terms(system: openmm.System) -> tuple[dict[str, Term], list[str]]:
+    terms: dict[str, Term] = {}
+    notes = []
+    for number, force in enumerate(system.getForces()):
+        kind = type(force).__name__
+        if kind in NO_ENERGY:
+            notes.append(f"force {number}, {kind}, was left out: {NO_ENERGY[kind]}")
+            continue
+        try:
+            for name, term in read(force, system):
+                terms[_free(name, terms)] = term
+        except LabkitError as error:
+            raise LabkitError(f"force {number}: {error}") from error
+    return terms, notes
+
+
+def _free(name: str, taken: dict[str, Term]) -> str:
+    """The name, or name_2 and so on where a System has several forces of a kind."""
+    number = 1
+    while (free := name if number == 1 else f"{name}_{number}") in taken:
+        number += 1
+    return free

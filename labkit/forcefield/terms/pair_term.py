@@ -1,0 +1,105 @@
+"""Terms of all pairs of atoms: which pairs count, with and without a cutoff."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from labkit.base import Neighbours, System
+from labkit.errors import LabkitError
+from labkit.forcefield.terms.term import Term, separation
+
+Pairs = tuple[Tensor, Tensor, Tensor]  # i, j, number of cells that j is moved
+
+
+class PairTerm(Term):
+    """E = Σ u(r_ij) over pairs nearer than the cutoff (images included), but for the excluded ones.
+
+    exclusions (e, 2)  pairs without this interaction, at their nearest image; bonded neighbours
+    cutoff             Å; None for all pairs of a system, without images
+    """
+
+    INDICES = ("exclusions",)
+    SETTINGS = ("reach",)
+    BY_TYPES = (1,)
+    rest_compiled: ClassVar[bool] = False  # its kernels add `rest` too; else that may depend on the cell alone
+    exclusions: Tensor
+    reach: float | None  # the cutoff, or None; `cutoff` is 0 then: no neighbours needed
+
+    def settings(self) -> dict[str, Any]:
+        settings = super().settings()
+        return {"cutoff": settings.pop("reach"), **settings}
+
+    def _pairs_within(self, cutoff: float | None) -> None:
+        if cutoff is not None and not cutoff > 0:
+            raise LabkitError(f"{type(self).__name__}: cutoff is {cutoff} Å, expected a positive number or None")
+        self.reach, self.cutoff = cutoff, cutoff or 0.0
+
+    @property
+    def n_atoms(self) -> int:
+        return len(getattr(self, self.VALUES[0]))
+
+    def pairs(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> tuple[Pairs, Tensor]:
+        """Pairs (each once) within the cutoff, without the excluded ones, and their vectors (P, 3) in Å."""
+        self.check(system)
+        mark = system if self.reach is None else neighbours
+        kept = self.__dict__.get("_kept")
+        if kept is None or kept[0] is not mark:
+            found = _all(system) if self.reach is None else _half(neighbours)
+            kept = self.__dict__["_kept"] = (mark, self._allowed(system, positions, cell, found))
+        i, j, shift = kept[1]
+        vectors = _vectors(system, positions, cell, i, j, shift)
+        if self.reach is None:
+            return kept[1], vectors
+        near = torch.nonzero(vectors.detach().square().sum(1) < self.reach**2).squeeze(1)
+        return tuple(part.index_select(0, near) for part in kept[1]), vectors.index_select(0, near)
+
+    def check(self, system: System) -> None:
+        """Raise LabkitError where the system does not have as many atoms as there are parameters."""
+        if system.n_atoms != self.n_atoms:
+            raise LabkitError(
+                f"{type(self).__name__}: parameters of {self.n_atoms} atoms, but the state has {system.n_atoms}; "
+                "repeat the force field for replicas"
+            )
+
+    def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
+        """What the sum over pairs leaves out, (S,) eV, or None: here nothing."""
+        return None
+
+    def _allowed(self, system: System, positions: Tensor, cell: Tensor, pairs: Pairs) -> Pairs:
+        i, j, shift = pairs
+        low, high = self.exclusions.min(1).values, self.exclusions.max(1).values
+        out = torch.isin(i * system.n_atoms + j, low * system.n_atoms + high)
+        if self.reach is not None:  # only the nearest image is bonded
+            vectors = _vectors(system, positions.detach(), cell.detach(), i, j, shift)
+            nearest = separation(system, positions.detach(), cell.detach(), i, j, periodic=True)
+            out &= (vectors - nearest).abs().amax(1) < 1e-6
+        keep = torch.nonzero(~out).squeeze(1)
+        return i[keep], j[keep], shift[keep]
+
+    def _sum(self, system: System, i: Tensor, energies: Tensor) -> Tensor:
+        return energies.new_zeros(system.n_systems).index_add(0, system.index[i], energies)
+
+
+def _vectors(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Tensor, shift: Tensor) -> Tensor:
+    moved = (shift.to(cell.dtype)[:, None] @ cell.index_select(0, system.index[i])).squeeze(1)
+    return positions.index_select(0, j) - positions.index_select(0, i) + moved
+
+
+def _half(neighbours: Neighbours) -> Pairs:
+    """Each pair once: i < j, and of an atom's own images one of each two."""
+    i, j, shift = neighbours.i, neighbours.j, neighbours.shift
+    rank = shift[:, 0] * 1_000_000 + shift[:, 1] * 1_000 + shift[:, 2]
+    keep = torch.nonzero((i < j) | ((i == j) & (rank > 0))).squeeze(1)
+    return i[keep], j[keep], shift[keep]
+
+
+def _all(system: System) -> Pairs:
+    device = system.index.device
+    found = []
+    for start, end in zip(system.offsets, system.offsets[1:], strict=False):
+        found.append(torch.triu_indices(end - start, end - start, 1, device=device) + start)
+    i, j = torch.cat(found, 1)
+    return i, j, torch.zeros(len(i), 3, dtype=torch.int64, device=device)

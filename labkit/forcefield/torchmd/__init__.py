@@ -1,0 +1,1 @@
+"""Force fields in the format of TorchMD."""

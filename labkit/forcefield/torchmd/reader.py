@@ -1,0 +1,92 @@
+"""Force fields in TorchMD's YAML format: parameters by atom types, a topology of bonds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labkit.config import config
+from labkit.errors import LabkitError, suggest
+from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.terms.coulomb import Coulomb
+from labkit.forcefield.terms.lennard_jones import LennardJones
+from labkit.forcefield.terms.repulsion import Repulsion, RepulsionCG
+from labkit.forcefield.terms.term import Term
+from labkit.forcefield.torchmd.file import TorchmdFile
+from labkit.forcefield.torchmd.terms import Rows, TorchmdTerms
+
+TERMS = ("bonds", "angles", "dihedrals", "impropers", "1-4", "lj", "electrostatics", "repulsion", "repulsioncg")
+DEFAULT = TERMS[:7]
+EXCLUSIONS = ("bonds", "angles", "1-4")
+
+
+def from_torchmd_yaml(
+    path: str | Path,
+    types: Sequence[str],
+    bonds: Rows,
+    *,
+    angles: Rows | None = None,
+    dihedrals: Rows | None = None,
+    impropers: Rows = (),
+    terms: Sequence[str] = DEFAULT,
+    charges: Any = None,
+    cutoff: float | None = None,
+    switch: float | None = None,
+    reaction_field: bool = False,
+    dielectric: float = 78.5,
+    exclusions: Sequence[str] = EXCLUSIONS,
+    periodic: bool = False,
+) -> ForceField:
+    """The force field of a file for atoms of these `types`; kcal/mol and degrees of the file become eV and rad.
+
+    E = k0 (r - req)² + k0 (θ - theta0)² + Σ phi_k (1 + cos(per φ - phase)) + 4 ε ((σ/r)^12 - (σ/r)^6) + k_e q q / r,
+    the last two within `cutoff` (Å) and divided by scnb and scee for 1-4 pairs, which have no cutoff here.
+
+    types (n,) one for each atom; bonds (m, 2)
+    angles (m, 3), dihedrals (m, 4)  None: all that follow from the bonds; impropers (m, 4), the third is the centre
+    terms         those of the file that count, of bonds, angles, dihedrals, impropers, 1-4, lj, electrostatics,
+                  repulsion (4 ε (σ/r)^12), repulsioncg (4 ε (σ/r)^6)
+    charges (n,)  e; None: those of the file
+    reaction_field  with `dielectric` beyond the cutoff; without it charges are cut off with a shift: TorchMD's forces,
+                  and energies that are continuous, which TorchMD's are not
+    exclusions    bonded neighbours that repel and attract by their bonds only; of all bonds, whatever `terms` says
+    periodic      bonded terms to the nearest image, for molecules cut by the walls of the cell
+
+    Raises LabkitError, naming file, section, types and atoms, for what is missing, unknown or out of range.
+    """
+    build = TorchmdTerms(TorchmdFile(path), types, bonds, angles, dihedrals, impropers, periodic)
+    wanted = [term.lower() for term in terms]
+    for given, known, what in ((wanted, TERMS, "term"), (exclusions, EXCLUSIONS, "exclusion")):
+        for name in given:
+            if name not in known:
+                raise LabkitError(f"unknown {what} {name!r}{suggest(name, known)}; known: {', '.join(known)}")
+    left_out = build.excluded(exclusions)
+    made: dict[str, Term] = {}
+    for name, make in (("bonds", build.bond), ("angles", build.angle), ("dihedrals", build.torsion)):
+        if name in wanted and build.rows[name]:
+            made[name] = make()
+    if "impropers" in wanted and build.rows["impropers"]:
+        made["impropers"] = build.improper()
+    if {"lj", "repulsion", "repulsioncg"} & set(wanted):
+        sigma, epsilon = build.sizes()
+        if "lj" in wanted:
+            made["lj"] = LennardJones(sigma, epsilon, left_out, cutoff, switch if cutoff else None)
+        for name, kind in (("repulsion", Repulsion), ("repulsioncg", RepulsionCG)):
+            if name in wanted:
+                made[name] = kind(sigma, epsilon, left_out, cutoff)
+    q = build.charges(charges) if "electrostatics" in wanted else torch.zeros(len(build.types))
+    if "electrostatics" in wanted:
+        made["electrostatics"] = Coulomb(q, left_out, cutoff, dielectric if reaction_field and cutoff else None)
+    if "1-4" in wanted and {"lj", "electrostatics"} & set(wanted) and build.pairs14:
+        made["1-4"] = build.scaled(q, with_lj="lj" in wanted)
+    return ForceField(made, len(build.types))
+
+
+def torchmd_masses(path: str | Path, types: Sequence[str]) -> Tensor:
+    """Masses (n,) in u that a file has for atoms of these types."""
+    file = TorchmdFile(path)
+    return torch.tensor([file.get("masses", [t], [i]) for i, t in enumerate(types)], dtype=config().dtype)

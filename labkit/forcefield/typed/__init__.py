@@ -1,0 +1,1 @@
+"""Force fields with parameters by the types of atoms."""
