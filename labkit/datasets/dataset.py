@@ -26,7 +26,7 @@ from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError, suggest
 
 if TYPE_CHECKING:
-    from labkit.datasets.report import Report
+    from labkit.datasets.audit import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +222,7 @@ class Dataset:
         >>> ds.report().problems
         ()
         """
-        from labkit.datasets.report import examine  # here, or the two would import each other
+        from labkit.datasets.audit import examine  # here, or the two would import each other
 
         return examine(self, progress)
 

@@ -8,8 +8,8 @@ import numpy as np
 import traitlets
 
 from labkit.datasets import Dataset
-from labkit.datasets.report import Report, examine
-from labkit.datasets.report.finding import row
+from labkit.datasets.audit import Report, examine
+from labkit.datasets.audit.report import row
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels._base import Model

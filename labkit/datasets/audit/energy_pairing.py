@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labkit.datasets.report.shifts import CERTAIN, FEWEST, Alignment, correlation_length, lowest, shift_range
+from labkit.datasets.audit.alignment import CERTAIN, FEWEST, Alignment, correlation_length, lowest, shift_range
 
 CLIP = 6.0  # robust standard deviations beyond which one frame's energy counts no more
 EXPECTED = 0.05  # probability below which energies are found shifted as the forces are

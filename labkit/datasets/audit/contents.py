@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
+from labkit.datasets.audit.report import Finding, listed
 from labkit.datasets.labels import LABELS
-from labkit.datasets.report.finding import Finding, listed
 
 if TYPE_CHECKING:
     from labkit.datasets.dataset import Dataset

@@ -27,7 +27,7 @@ from ase.constraints import FixCom
 from ase.md.langevin import Langevin
 
 from labkit.datasets import Dataset, ice
-from labkit.datasets.report import Report
+from labkit.datasets.audit import Report
 from labkit.units import BOHR, HARTREE, KB, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
 
 GOAL = 0.95  # 19 of 20

@@ -16,8 +16,8 @@ from labkit.errors import LabkitError
 from labkit.files import atomic_write
 
 if TYPE_CHECKING:
+    from labkit.datasets.audit.alignment import Alignment
     from labkit.datasets.dataset import Dataset
-    from labkit.datasets.report.shifts import Alignment
 
 Severity = Literal["problem", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("problem", "warning", "note")
@@ -85,7 +85,7 @@ class Report:
 
         Raises LabkitError where no shift was found.
         """
-        from labkit.datasets.report.mend import mended
+        from labkit.datasets.audit.repair import mended
 
         if not self.shifts:
             raise LabkitError(f"{self.name}: no shift of labels was found, so there is none to put right")

@@ -13,9 +13,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 import labkit
 from labkit.base import Progress
 from labkit.datasets import Dataset
-from labkit.datasets.report.basis import Basis
-from labkit.datasets.report.finding import listed
-from labkit.datasets.report.pairs import find_pairs
+from labkit.datasets.audit.basis import Basis
+from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.audit.report import listed
 from labkit.errors import LabkitError, Stopped
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labkit.datasets.report.labels import Labels
-from labkit.datasets.report.pairing import DIFFERENT, Pairing, clipped, deviation
-from labkit.datasets.report.path import path_work
-from labkit.datasets.report.shifts import Alignment, Normal, correlation_length, judge, shift_range
+from labkit.datasets.audit.alignment import Alignment, Normal, correlation_length, judge, shift_range
+from labkit.datasets.audit.energy_pairing import DIFFERENT, Pairing, clipped, deviation
+from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.path_work import path_work
 
 if TYPE_CHECKING:
-    from labkit.datasets.report.survey import Survey
+    from labkit.datasets.audit.survey import Survey
 
 SMALL_STEPS = 0.1  # share of the variance that the work along the path may leave unexplained, to be used
 MOST = 300  # frames of a regression without forces

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.datasets.report.energies import EnergyCheck
-from labkit.datasets.report.finding import Finding, Severity, listed
-from labkit.datasets.report.labels import Labels
-from labkit.datasets.report.model import ForceModel
-from labkit.datasets.report.pairs import find_pairs
-from labkit.datasets.report.scales import FACTOR, name_forces, name_ratio, stiffness
-from labkit.datasets.report.shifts import Alignment, shift_range
-from labkit.datasets.report.survey import Survey
+from labkit.datasets.audit.alignment import Alignment, shift_range
+from labkit.datasets.audit.energy_alignment import EnergyCheck
+from labkit.datasets.audit.force_alignment import ForceModel
+from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.label_units import FACTOR, name_forces, name_ratio, stiffness
+from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.audit.report import Finding, Severity, listed
+from labkit.datasets.audit.survey import Survey
 
 ENOUGH = 20  # frames from which forces that fit nowhere are a problem, and not too little to go by
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.datasets.report.labels import Labels
+from labkit.datasets.audit.frame_labels import Labels
 
 
 def path_work(labels: Labels, shift: int = 0) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit.datasets.report.labels import Labels
-from labkit.datasets.report.pairing import Pairing
-from labkit.datasets.report.path import path_work
-from labkit.datasets.report.shifts import Normal, correlation_length, judge, paired
+from labkit.datasets.audit.alignment import Normal, correlation_length, judge, paired
+from labkit.datasets.audit.energy_pairing import Pairing
+from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.path_work import path_work
 from labkit.errors import LabkitError
 
 
@@ -22,14 +22,14 @@ def doctor(repository):
     folder = str(repository / "benchmarks")
     sys.path.insert(0, folder)
     try:
-        spec = importlib.util.spec_from_file_location("data_doctor", f"{folder}/data_doctor.py")
+        spec = importlib.util.spec_from_file_location("data_audit", f"{folder}/data_doctor.py")
         module = importlib.util.module_from_spec(spec)
-        sys.modules["data_doctor"] = module
+        sys.modules["data_audit"] = module
         spec.loader.exec_module(module)
         yield module
     finally:
         sys.path.remove(folder)
-        sys.modules.pop("data_doctor", None)
+        sys.modules.pop("data_audit", None)
         sys.modules.pop("_bench", None)
 
 
@@ -71,7 +71,7 @@ def test_planted_faults(doctor, chemistries, name, fault):
 def test_nineteen_of_twenty(doctor, monkeypatch, tmp_path):
     """All faults and chemistries of the benchmark, and not one row below its goal."""
     rows = tmp_path / "rows.json"
-    monkeypatch.setattr(sys, "argv", ["data_doctor.py", "--sets", "20", "--json", str(rows)])
+    monkeypatch.setattr(sys, "argv", ["data_audit.py", "--sets", "20", "--json", str(rows)])
     doctor.main()
     found = json.loads(rows.read_text())
     assert [r["name"] for r in found if "every step" not in r["name"] and r["ratio"] < r["goal"]] == []

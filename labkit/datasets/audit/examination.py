@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.base import Progress
-from labkit.datasets.report import consistency, contents, structure
-from labkit.datasets.report.energies import check, check_alone
-from labkit.datasets.report.finding import ORDER, Finding, Report
-from labkit.datasets.report.labels import Labels
-from labkit.datasets.report.model import fit
-from labkit.datasets.report.shifts import FEWEST
-from labkit.datasets.report.survey import Survey, survey
+from labkit.datasets.audit import alignment_findings, contents, geometry
+from labkit.datasets.audit.alignment import FEWEST
+from labkit.datasets.audit.energy_alignment import check, check_alone
+from labkit.datasets.audit.force_alignment import fit
+from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.report import ORDER, Finding, Report
+from labkit.datasets.audit.survey import Survey, survey
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
@@ -37,20 +37,20 @@ def examine(dataset: Dataset, progress: Progress) -> Report:
     model = fit(labels, progress)
     seen = survey(labels, model, progress)
     found = contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
-    found += structure.distances(dataset, seen) + structure.duplicates(dataset, seen)
+    found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None
     if model.weights is not None:
         energy = check(labels, seen.frames, seen.energy, model.alignment)
     elif np.isfinite(dataset.energy).sum() >= FEWEST:
         energy = check_alone(labels, seen)
     how = f"linear model of the forces ({model.basis.names()}), each frame predicted from others"
-    found += consistency.alignment_findings(model.alignment, "forces", how)
+    found += alignment_findings.alignment_findings(model.alignment, "forces", how)
     curve = None if energy is None else energy.alignment
     against = AGAINST["model" if energy is None else energy.by]
-    found += consistency.alignment_findings(curve, "energies", against)
-    found += consistency.together(labels, model.alignment, curve)
-    found += consistency.odd_frames(labels, model, seen, energy)
-    found += consistency.units(labels, model, energy)
+    found += alignment_findings.alignment_findings(curve, "energies", against)
+    found += alignment_findings.together(labels, model.alignment, curve)
+    found += alignment_findings.odd_frames(labels, model, seen, energy)
+    found += alignment_findings.units(labels, model, energy)
     found += _what_was_seen(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)
