@@ -1,4 +1,4 @@
-"""The doctor for data on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
+"""The audit of data on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
 
 Sets of 50 to 300 frames in the order of their trajectories or shuffled, half of them with noise, get one fault each, or
 none. A fault counts as found where the report names it: a shift with its number (of frames, and of its sign; a shift
@@ -27,7 +27,7 @@ from ase.constraints import FixCom
 from ase.md.langevin import Langevin
 
 from labkit.datasets import Dataset, ice
-from labkit.datasets.audit import Report
+from labkit.datasets.audit import Report, audit
 from labkit.units import BOHR, HARTREE, KB, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
 
 GOAL = 0.95  # 19 of 20
@@ -86,7 +86,7 @@ def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds
         random = np.random.default_rng([sum(map(ord, chemistry.name + name)), k])
         case = plant(chemistry, random, k)
         began = time.perf_counter()
-        said = case.dataset.report()
+        said = audit(case.dataset)
         seconds.append(time.perf_counter() - began)
         right += (good := case.found(said))
         if not good:
@@ -107,7 +107,7 @@ def large(trajectory: Dataset, frames: int) -> Row:
     many = trajectory[np.linspace(0, len(trajectory) - 1, frames).astype(int)]
     for _ in range(3):
         began = time.perf_counter()
-        many.report()
+        audit(many)
         took.append(time.perf_counter() - began)
     quartiles = np.quantile(took, [0.25, 0.5, 0.75])
     return budget(f"a report of {frames} frames of {many.counts[0]} atoms", quartiles, 60.0, 3)

@@ -20,7 +20,7 @@ class DataPanel(Panel):
     ()
     """
 
-    title = "A doctor for data"
+    title = "Audit of the data"
 
     def __init__(self, dataset: Dataset) -> None:
         self.hint = f"{len(dataset)} frames of {dataset.name or 'your own'}. Run looks for what a fit would hide."

@@ -8,8 +8,8 @@ import numpy as np
 import traitlets
 
 from labkit.datasets import Dataset
-from labkit.datasets.audit import Report, examine
-from labkit.datasets.audit.report import row
+from labkit.datasets.audit import Report, audit
+from labkit.datasets.audit.finding import row
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels._base import Model
@@ -40,7 +40,7 @@ class DataModel(Model):
         return replace(self.dataset, forces=np.roll(self.dataset.forces, self.shift * self.dataset.counts[0], axis=0))
 
     def make_job(self) -> Job:
-        return Job(examine, self.planted(), name="data")
+        return Job(audit, self.planted(), name="data")
 
     def present(self, result: Report) -> None:
         self.show(data_figure(result))
@@ -56,7 +56,7 @@ class DataModel(Model):
         if self.shift:
             rows = self.shift * int(self.dataset.counts[0])
             lines += [f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose"]
-        lines += ["report = ds.report()", "print(report)", 'report.write("report.json")']
+        lines += ["report = labkit.audit(ds)", "print(report)", 'report.write("report.json")']
         return "\n".join(lines) + "\n"
 
     def files(self) -> dict[str, bytes]:

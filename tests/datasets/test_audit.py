@@ -13,9 +13,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 import labkit
 from labkit.base import Progress
 from labkit.datasets import Dataset
+from labkit.datasets.audit import audit
 from labkit.datasets.audit.basis import Basis
+from labkit.datasets.audit.finding import listed
 from labkit.datasets.audit.pairs import find_pairs
-from labkit.datasets.audit.report import listed
 from labkit.errors import LabkitError, Stopped
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL
 
@@ -75,7 +76,7 @@ def test_energies_of_the_basis_do_not_change_by_rotation(ice):
 
 def test_a_clean_set_has_notes_only(metal, ice):
     for frames in (metal, ice):
-        report = frames.report()
+        report = audit(frames)
         assert {f.severity for f in report.findings} == {"note"}
         assert {"contents", "ranges", "forces alignment", "units"} <= {f.topic for f in report.findings}
     assert "60 × H8O4" in str(report) and "elements H, O" in str(report)
@@ -83,30 +84,30 @@ def test_a_clean_set_has_notes_only(metal, ice):
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9])
 def test_few_frames_get_a_report(ice, count):
-    report = ice[:count].report()
+    report = audit(ice[:count])
     assert not report.problems and f"{count} frames" in report.head()
     if count < 6:
         assert "not tested: too few frames" in report.about("forces alignment")[0].text
 
 
 def test_sets_without_energies_or_forces(ice):
-    no_energy = replace(ice, energy=np.full(len(ice), np.nan)).report()
-    no_forces = replace(ice, forces=np.full_like(ice.forces, np.nan)).report()
+    no_energy = audit(replace(ice, energy=np.full(len(ice), np.nan)))
+    no_forces = audit(replace(ice, forces=np.full_like(ice.forces, np.nan)))
     assert "no frame has energy" in str(no_energy) and "no frame has forces" in str(no_forces)
     assert no_energy.about("forces alignment")[0].text.startswith("forces belong to their frames")
     assert not no_energy.problems and not no_forces.problems
-    assert not replace(ice, forces=no_forces.dataset.forces, energy=no_energy.dataset.energy).report().problems
+    assert not audit(replace(ice, forces=no_forces.dataset.forces, energy=no_energy.dataset.energy)).problems
 
 
 def test_an_empty_set_is_said_in_words(ice):
     with pytest.raises(LabkitError, match="is empty; expected at least one frame"):
-        ice[:0].report()
+        audit(ice[:0])
 
 
 def test_a_mixed_set_of_open_and_periodic_frames(metal, ice):
     gas = [labelled(molecule(name)) for name in ("CH4", "H2O", "N2", "CO2", "O2")]
     mixed = metal + ice[:20] + Dataset.from_atoms(gas) + Dataset.from_atoms([labelled(Atoms("H"))])
-    report = mixed.report()
+    report = audit(mixed)
     assert "60 periodic, 6 open" in report.about("contents")[0].text
     assert report.about("energy per composition")
 
@@ -114,7 +115,7 @@ def test_a_mixed_set_of_open_and_periodic_frames(metal, ice):
 def test_missing_labels_name_the_frames(ice):
     forces = ice.forces.copy()
     forces[12 * 5 + 3], forces[12 * 9] = np.nan, np.nan
-    (found,) = [f for f in replace(ice, forces=forces).report().about("missing labels") if f.severity == "warning"]
+    (found,) = [f for f in audit(replace(ice, forces=forces)).about("missing labels") if f.severity == "warning"]
     assert found.frames == (5, 9) and "2 of 60 frames have no forces: frames 5, 9" in found.text
 
 
@@ -124,41 +125,41 @@ def test_duplicates_even_turned_and_renumbered(ice):
     copy = copy[np.r_[0, 2, 1, 3 : len(copy)]]  # two hydrogens change places
     assert copy.numbers.tolist() == ice.atoms[7].numbers.tolist()
     twice = ice + replace(ice[7], atoms=[copy])
-    report = twice.report()
+    report = audit(twice)
     (found,) = report.about("duplicates")
     assert found.frames == (7, 60) and "7 = 60" in found.text
     other = replace(ice[7], energy=ice.energy[7:8] + 0.5)
-    assert "duplicates disagree" in topics((ice + other).report())
+    assert "duplicates disagree" in topics(audit(ice + other))
 
 
 def test_near_duplicates_are_a_note(ice):
     near = ice.atoms[3].copy()
     near.rattle(0.002, seed=0)
-    (found,) = (ice + replace(ice[3], atoms=[near])).report().about("near-duplicates")
+    (found,) = audit(ice + replace(ice[3], atoms=[near])).about("near-duplicates")
     assert found.severity == "note" and found.frames == (3, 60)
 
 
 def test_atoms_too_close_name_frame_and_atoms(metal):
     frames = [a.copy() for a in metal.atoms]
     frames[6].positions[2] = frames[6].positions[5] + [0.9, 0, 0]
-    (found,) = replace(metal, atoms=frames).report().about("atoms too close")
+    (found,) = audit(replace(metal, atoms=frames)).about("atoms too close")
     assert found.severity == "problem" and found.frames == (6,)
     assert "atoms 2 (Cu) and 5 (Cu) of frame 6, 0.900 Å apart" in found.text
     frames[6].positions[2] = frames[6].positions[5]
-    assert "0.000 Å apart" in str(replace(metal, atoms=frames).report())
+    assert "0.000 Å apart" in str(audit(replace(metal, atoms=frames)))
 
 
 def test_positions_in_bohr(metal):
     frames = [a.copy() for a in metal.atoms]
     for a in frames:
         a.set_cell(a.cell / BOHR, scale_atoms=True)
-    assert "as with bohr and not Å" in replace(metal, atoms=frames).report().about("unit of length")[0].text
+    assert "as with bohr and not Å" in audit(replace(metal, atoms=frames)).about("unit of length")[0].text
 
 
 def test_wild_forces_name_the_atom(metal):
     forces = metal.forces.copy()
     forces[8 * 4 + 3] = [90.0, 0, 0]
-    report = replace(metal, forces=forces).report()
+    report = audit(replace(metal, forces=forces))
     assert "the largest is 90 eV/Å, frame 4, atom 3 (Cu)" in report.about("outlier forces")[0].text
     assert report.bad == (4,)
 
@@ -177,7 +178,7 @@ def test_wild_forces_name_the_atom(metal):
     ],
 )
 def test_units_are_named(ice, energy, force, words):
-    report = replace(ice, energy=ice.energy / energy, forces=ice.forces / force).report()
+    report = audit(replace(ice, energy=ice.energy / energy, forces=ice.forces / force))
     assert topics(report) == ["units"] and words in report.problems[0].text
 
 
@@ -187,7 +188,7 @@ def test_units_are_named(ice, energy, force, words):
 )
 def test_signs_are_named(metal, ice, energy, force, words):
     for frames in (metal, ice):
-        report = replace(frames, energy=energy * frames.energy, forces=force * frames.forces).report()
+        report = audit(replace(frames, energy=energy * frames.energy, forces=force * frames.forces))
         assert topics(report) == ["sign"] and words in report.problems[0].text
 
 
@@ -198,11 +199,11 @@ def test_a_composition_with_another_reference(metal):
         start.numbers[:gold] = 79
         sets.append(rattled(start, 8))
     joined = sum(sets[1:], sets[0])
-    assert not [f for f in joined.report().about("energy per composition") if f.severity == "warning"]
+    assert not [f for f in audit(joined).about("energy per composition") if f.severity == "warning"]
     energy = joined.energy.copy()
     energy[16:24] -= 8 * 25.0
     (found,) = [
-        f for f in replace(joined, energy=energy).report().about("energy per composition") if f.severity == "warning"
+        f for f in audit(replace(joined, energy=energy)).about("energy per composition") if f.severity == "warning"
     ]
     assert found.text.startswith("Au2Cu6 (frames 16-23) lies -2") and found.frames == tuple(range(16, 24))
 
@@ -210,7 +211,7 @@ def test_a_composition_with_another_reference(metal):
 def test_a_report_is_text_html_json_and_csv(ice, tmp_path):
     forces = ice.forces.copy()
     forces[36:48] = forces[60:72]
-    report = replace(ice, forces=forces, name="<b>").report()
+    report = audit(replace(ice, forces=forces, name="<b>"))
     assert str(report).startswith("<b>: 60 frames, 720 atoms: 1 problem, 0 warnings")
     assert "<b>:" not in report._repr_html_() and "&lt;b&gt;" in report._repr_html_()
     report.write(tmp_path / "report.json")
@@ -234,7 +235,7 @@ def test_progress_is_told_and_stop_is_heard(ice):
             return self.seen >= 1
 
     with pytest.raises(Stopped, match="while going through the frames"):
-        ice.report(progress=Stop())
+        audit(ice, progress=Stop())
 
 
 def test_frames_are_listed_in_runs():

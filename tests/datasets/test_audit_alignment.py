@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit.datasets.audit.alignment import Normal, correlation_length, judge, paired
+from labkit.datasets.audit import audit
+from labkit.datasets.audit.alignment import correlation_length, judge, paired
 from labkit.datasets.audit.energy_pairing import Pairing
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.path_work import path_work
+from labkit.datasets.audit.shift_regression import Normal
 from labkit.errors import LabkitError
 
 
 @pytest.fixture(scope="module")
-def doctor(repository):
+def planted(repository):
     """The benchmark as a module: the faults it plants."""
     folder = str(repository / "benchmarks")
     sys.path.insert(0, folder)
     try:
-        spec = importlib.util.spec_from_file_location("data_audit", f"{folder}/data_doctor.py")
+        spec = importlib.util.spec_from_file_location("data_audit", f"{folder}/data_audit.py")
         module = importlib.util.module_from_spec(spec)
         sys.modules["data_audit"] = module
         spec.loader.exec_module(module)
@@ -34,16 +36,16 @@ def doctor(repository):
 
 
 @pytest.fixture(scope="module")
-def chemistries(doctor):
+def chemistries(planted):
     """Short trajectories of the three."""
     frames = labkit.datasets.ice("train", n=100)
     order = sorted(range(len(frames)), key=lambda k: (frames.info[k]["trajectory"], frames.info[k]["sample"]))
     pytest.importorskip("tblite")
-    ethanol, metal = doctor.ethanol(300.0, 600, 1), doctor.metal(500.0, 320, 8)
+    ethanol, metal = planted.ethanol(300.0, 600, 1), planted.metal(500.0, 320, 8)
     return {
-        "ice": doctor.Chemistry("ice", [frames[order]], (1,), every_step=False),
-        "ethanol": doctor.Chemistry("ethanol", [ethanol], (10,)),
-        "metal": doctor.Chemistry("metal", [metal], (5,)),
+        "ice": planted.Chemistry("ice", [frames[order]], (1,), every_step=False),
+        "ethanol": planted.Chemistry("ethanol", [ethanol], (10,)),
+        "metal": planted.Chemistry("metal", [metal], (5,)),
     }
 
 
@@ -60,19 +62,19 @@ QUICK = (
 
 @pytest.mark.parametrize("fault", QUICK)
 @pytest.mark.parametrize("name", ["ice", "ethanol", "metal"])
-def test_planted_faults(doctor, chemistries, name, fault):
-    case = doctor.FAULTS[fault](chemistries[name], np.random.default_rng(3), QUICK.index(fault))
-    report = case.dataset.report()
+def test_planted_faults(planted, chemistries, name, fault):
+    case = planted.FAULTS[fault](chemistries[name], np.random.default_rng(3), QUICK.index(fault))
+    report = audit(case.dataset)
     assert case.found(report), str(report)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_nineteen_of_twenty(doctor, monkeypatch, tmp_path):
+def test_nineteen_of_twenty(planted, monkeypatch, tmp_path):
     """All faults and chemistries of the benchmark, and not one row below its goal."""
     rows = tmp_path / "rows.json"
     monkeypatch.setattr(sys, "argv", ["data_audit.py", "--sets", "20", "--json", str(rows)])
-    doctor.main()
+    planted.main()
     found = json.loads(rows.read_text())
     assert [r["name"] for r in found if "every step" not in r["name"] and r["ratio"] < r["goal"]] == []
 
@@ -81,23 +83,23 @@ def test_a_shift_of_part_of_the_set_is_told():
     ds = labkit.datasets.ice("train", n=120)
     forces = ds.forces.reshape(120, 12, 3).copy()
     forces[40:60] = np.roll(forces[40:60], 3, axis=0)
-    report = replace(ds, forces=forces.reshape(-1, 3)).report()
+    report = audit(replace(ds, forces=forces.reshape(-1, 3)))
     assert len(report.bad) >= 18 and set(report.bad) <= set(range(40, 60))
     assert "of them have their forces +3 frames away" in report.about("forces of single")[0].text
 
 
-def test_mended_gives_the_labels_back():
+def test_repaired_gives_the_labels_back():
     ds = labkit.datasets.ice("train", n=60)
     forces = np.roll(ds.forces.reshape(60, 12, 3), -4, axis=0).reshape(-1, 3)
-    report = replace(ds, forces=forces).report()
+    report = audit(replace(ds, forces=forces))
     assert report.shifts == {"forces": -4} and report.alignments[0].rolled
-    assert (report.mended().forces == ds.forces).all() and not report.mended().report().problems
+    assert (report.repaired().forces == ds.forces).all() and not audit(report.repaired()).problems
     cut = replace(ds[4:], forces=ds[:-4].forces)
-    report = cut.report()
+    report = audit(cut)
     assert report.shifts == {"forces": 4} and not report.alignments[0].rolled
-    assert (report.mended().forces == ds[4:-4].forces).all() and len(report.mended()) == 52
+    assert (report.repaired().forces == ds[4:-4].forces).all() and len(report.repaired()) == 52
     with pytest.raises(LabkitError, match="no shift of labels was found"):
-        ds.report().mended()
+        audit(ds).repaired()
 
 
 def test_labels_move_only_between_frames_of_the_same_atoms():
@@ -106,7 +108,7 @@ def test_labels_move_only_between_frames_of_the_same_atoms():
     labels = Labels(mixed)
     assert labels.source(29, np.array([0, 1, 7])).tolist() == [29, -1, 36]
     assert labels.source(65, np.array([1]), around=True).tolist() == [0]
-    assert not mixed.report().shifts
+    assert not audit(mixed).shifts
 
 
 def _waters(count):
@@ -123,10 +125,10 @@ def _waters(count):
 def test_energies_without_forces_are_held_against_the_geometry():
     ds = labkit.datasets.ice("train", n=300)
     alone = replace(ds, forces=np.full_like(ds.forces, np.nan))
-    (clean,) = alone.report().alignments
+    (clean,) = audit(alone).alignments
     assert (clean.label, clean.verdict) == ("energy", "aligned")
-    assert replace(alone, energy=np.roll(ds.energy, -6)).report().shifts == {"energy": -6}
-    scrambled = replace(alone, energy=np.random.default_rng(0).permutation(ds.energy)).report()
+    assert audit(replace(alone, energy=np.roll(ds.energy, -6))).shifts == {"energy": -6}
+    scrambled = audit(replace(alone, energy=np.random.default_rng(0).permutation(ds.energy)))
     assert not scrambled.shifts and not scrambled.problems
 
 
@@ -144,8 +146,8 @@ def test_smooth_curves_are_compared_by_what_is_new_in_them():
     assert not {"shifted", "aligned"} & set(verdicts)
 
 
-def test_work_along_the_path_is_the_change_of_energy(doctor):
-    steps = doctor.metal(300.0, 30)
+def test_work_along_the_path_is_the_change_of_energy(planted):
+    steps = planted.metal(300.0, 30)
     work = path_work(Labels(steps))
     np.testing.assert_allclose(work[:-1], np.diff(steps.energy), atol=2e-4)
     assert np.isnan(work[-1])

@@ -1,7 +1,8 @@
-"""A doctor for data: what is wrong with a set of labelled frames, and how sure that is."""
+"""The audit of a dataset: what is wrong with labelled frames, and how certain that is."""
 
 from labkit.datasets.audit.alignment import Alignment
-from labkit.datasets.audit.examination import examine
-from labkit.datasets.audit.report import Finding, Report
+from labkit.datasets.audit.examination import audit
+from labkit.datasets.audit.finding import Finding
+from labkit.datasets.audit.report import Report
 
-__all__ = ["Alignment", "Finding", "Report", "examine"]
+__all__ = ["Alignment", "Finding", "Report", "audit"]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
 
-from labkit.datasets.audit.report import Finding, listed
+from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
-
-if TYPE_CHECKING:
-    from labkit.datasets.dataset import Dataset
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms

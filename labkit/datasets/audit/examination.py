@@ -1,24 +1,22 @@
-"""The whole examination, in order."""
+"""The examination of a dataset, in order."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labkit.base import Progress
-from labkit.datasets.audit import alignment_findings, contents, geometry
+from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.datasets.audit import alignment_findings, contents, geometry, odd_frames, unit_findings
 from labkit.datasets.audit.alignment import FEWEST
 from labkit.datasets.audit.energy_alignment import check, check_alone
+from labkit.datasets.audit.finding import ORDER, Finding
 from labkit.datasets.audit.force_alignment import fit
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.report import ORDER, Finding, Report
+from labkit.datasets.audit.report import Report
 from labkit.datasets.audit.survey import Survey, survey
+from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
-
-if TYPE_CHECKING:
-    from labkit.datasets.dataset import Dataset
 
 AGAINST = {
     "path": "against the work of the forces along the path",
@@ -28,8 +26,18 @@ AGAINST = {
 }
 
 
-def examine(dataset: Dataset, progress: Progress) -> Report:
-    """Look a dataset through; see Dataset.report."""
+def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
+    """Examine labelled frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
+
+    Forces and energies are compared with the geometry by a linear model, cross-validated at every shift of frames from
+    -100 to 100. `print(audit(ds))` gives the findings in order of severity; `report.problems` are those to repair.
+
+    Raises LabkitError for an empty set, and Stopped when `progress` says so.
+
+    >>> from labkit.datasets import ice
+    >>> audit(ice("train", n=50)).problems
+    ()
+    """
     if len(dataset) == 0:
         raise LabkitError(f"{dataset.name or 'the dataset'} is empty; expected at least one frame")
     began = time.perf_counter()
@@ -49,8 +57,8 @@ def examine(dataset: Dataset, progress: Progress) -> Report:
     against = AGAINST["model" if energy is None else energy.by]
     found += alignment_findings.alignment_findings(curve, "energies", against)
     found += alignment_findings.together(labels, model.alignment, curve)
-    found += alignment_findings.odd_frames(labels, model, seen, energy)
-    found += alignment_findings.units(labels, model, energy)
+    found += odd_frames.odd_frames(labels, model, seen, energy)
+    found += unit_findings.units(labels, model, energy)
     found += _what_was_seen(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)
@@ -62,7 +70,7 @@ def _what_was_seen(dataset: Dataset, seen: Survey) -> list[Finding]:
     if len(seen.frames) == len(dataset):
         return []
     text = f"distances, duplicates and single frames were looked at in {len(seen.frames)} of {len(dataset)} frames"
-    return [Finding("note", "sample", text, "give parts of the set, ds[:1000].report(), to see all of it")]
+    return [Finding("note", "sample", text, "give parts of the set, audit(ds[:1000]), to see all of it")]
 
 
 def _values(dataset: Dataset, seen: Survey) -> dict[str, np.ndarray]:

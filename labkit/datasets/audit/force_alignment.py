@@ -119,5 +119,5 @@ def _rows(atoms: int, seed: int) -> np.ndarray:
 
 def ask(progress: Progress, step: int, total: int, what: str) -> None:
     if progress.should_stop():
-        raise Stopped(f"the report was stopped while {what}")
+        raise Stopped(f"the audit was stopped while {what}")
     progress.update(step, total, stage=what)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from labkit.datasets.dataset import Dataset
+from labkit.datasets.dataset import Dataset
 
 
 class Labels:

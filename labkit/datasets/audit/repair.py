@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from labkit.datasets.dataset import Dataset
+from labkit.datasets.dataset import Dataset
 
 
-def mended(dataset: Dataset, shifts: dict[str, int], rolled: set[str] | frozenset[str] = frozenset()) -> Dataset:
+def repaired(dataset: Dataset, shifts: dict[str, int], rolled: set[str] | frozenset[str] = frozenset()) -> Dataset:
     """The dataset in which frame k has the label of frame k + shift; frames that get none are left out.
 
     shifts  by how many frames, for 'forces' and 'energy'
@@ -20,7 +18,7 @@ def mended(dataset: Dataset, shifts: dict[str, int], rolled: set[str] | frozense
     >>> from labkit.datasets import ice
     >>> ds = ice("train", n=50)
     >>> wrong = replace(ds, energy=np.roll(ds.energy, 3))
-    >>> bool((mended(wrong, {"energy": 3}, {"energy"}).energy == ds.energy).all())
+    >>> bool((repaired(wrong, {"energy": 3}, {"energy"}).energy == ds.energy).all())
     True
     """
     n = len(dataset)
