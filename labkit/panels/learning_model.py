@@ -22,7 +22,7 @@ from labkit.panels._learning_script import learning_script
 from labkit.panels._learning_words import more_data, table_of, verdict
 from labkit.panels._train_figure import NAMES
 from labkit.panels.train_model import terms_of
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -162,7 +162,7 @@ class LearningModel(Model):
             )
             for which in NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
         }  # fmt: skip
-        run = Run(
+        run = FitRecord(
             f"learning curve, repeat {repeat + 1}", curve.settings, errors, float(mine["log_evidence"].iloc[0]),
             curve.seconds[fit], size, curves,
         )  # fmt: skip

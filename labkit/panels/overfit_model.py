@@ -24,7 +24,7 @@ from labkit.panels._overfit_figure import OverfitFigure
 from labkit.panels._overfit_rows import curves_of, table_of
 from labkit.panels._overfit_script import overfit_script
 from labkit.panels.train_model import terms_of
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("n_max", "l_max", "cutoff", "atom_sigma", "zeta", "n_sparse")
@@ -192,4 +192,4 @@ class OverfitModel(Anew):
         name = f"overfitting, {self.labels}" + (f", noise {self.noise:g} meV/atom" if self.noise else "")
         curves = curves_of(point, self.scan, self.curve, self.shown)
         model = point.model
-        runs().add(Run(name, model.config, point.errors, model.log_evidence, seconds, scene.n_frames, curves))
+        runs().add(FitRecord(name, model.config, point.errors, model.log_evidence, seconds, scene.n_frames, curves))

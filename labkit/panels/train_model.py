@@ -20,7 +20,7 @@ from labkit.panels._controls import parameter as p
 from labkit.panels._fits import Fit, fits
 from labkit.panels._script import script
 from labkit.panels._train_figure import NAMES, parity_figure
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
 
@@ -130,7 +130,9 @@ class TrainModel(Model):
         curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}
         model = fit.model
         try:
-            runs().add(Run("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model)
+            runs().add(
+                FitRecord("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model
+            )
         except LabkitError as error:
             self.note = f"{self.note}\n{error}".strip()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from labkit.config import config
 from labkit.session.link import export_link
-from labkit.session.transfer import Imported, export_session, import_session
+from labkit.session.transfer import ImportedSession, export_session, import_session
 
-__all__ = ["Imported", "export_link", "export_session", "import_session"]
+__all__ = ["ImportedSession", "export_link", "export_session", "import_session"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ ASIDE = "aside"  # folder in the session's, for what an import has replaced
 
 
 @dataclass
-class Imported:
+class ImportedSession:
     """What became of the files of an imported session, by their names in it."""
 
     added: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ def session_files() -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(folder).as_posix(), path
 
 
-def import_session(path: str | os.PathLike[str]) -> Imported:
+def import_session(path: str | os.PathLike[str]) -> ImportedSession:
     """Add a zip file's session to this one, once all of it has been checked.
 
     Exercises done in either are done. A file that differs is replaced, and the one that was here is kept under aside/.
@@ -81,14 +81,14 @@ def import_session(path: str | os.PathLike[str]) -> Imported:
         ) from error
 
 
-def _take(names: list[str], staging: Path, folder: Path) -> Imported:
+def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
     """Put checked files into their places; nothing that was there is lost at any moment."""
     for name in names:
         above = [folder / parent for parent in PurePosixPath(name).parents]
         blocking = [p for p in above if p.exists() and not p.is_dir()] + [folder / name] * (folder / name).is_dir()
         if blocking:
             raise LabkitError(f"{blocking[0]}: stands where {name} belongs; move it away and import again")
-    done = Imported()
+    done = ImportedSession()
     answers = record.path().name
     if answers in names:  # first: where the two cannot be joined, nothing else is touched
         _merge(staging / answers, record.path(), done)
@@ -111,7 +111,7 @@ def _take(names: list[str], staging: Path, folder: Path) -> Imported:
     return done
 
 
-def _merge(new: Path, target: Path, done: Imported) -> None:
+def _merge(new: Path, target: Path, done: ImportedSession) -> None:
     try:
         theirs = record.parse(new.read_text(encoding="utf-8"), f"{new.name} of the import")
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from labkit.gap.rows import VOIGT, Rows
 Prepared = dict[tuple[int, int], Tensor]
 
 
-class PairTerm(nn.Module):
+class Distance2bTerm(nn.Module):
     """E = Σ_pairs Σ_m c_m k(r, r_m), k = δ² f_c(r) exp(-(r - r_m)²/2θ²), for each pair of species its own c_m.
 
     `points[pair]` (M,) Å are distances spread evenly over those that occur. Half a pair's energy belongs to each atom.
