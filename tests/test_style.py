@@ -17,7 +17,6 @@ NOT_PHYSICS = {
     "cli",
     "doctor",
     "exercises",
-    "generate",
     "jobs",
     "lab",
     "md",
@@ -30,7 +29,7 @@ NOT_PHYSICS = {
 
 #: known for now, to be removed when these folders are rearranged
 CIRCLES = {("labkit.forcefield.openmm_custom", "labkit.forcefield.openmm_own")}
-CLASSES = {"Block", "Clusters", "Fit", "Frames", "NormalModes", "Scene", "_Line"}
+CLASSES = {"Clusters", "Fit", "Frames", "Scene"}
 
 
 def run(repository: Path, *line: str) -> str:

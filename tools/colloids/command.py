@@ -1,10 +1,11 @@
-"""`labkit generate colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce what comes of it."""
+"""`python -m tools.colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce what comes of it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from labkit.base import Progress
 from labkit.datasets.ice import data_folder
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.lammps.solvent.compare import Comparison, compare
-from labkit.lammps.solvent.data import SETTINGS, Colloids, reduced, write
-from labkit.lammps.solvent.pull import pull
-from labkit.lammps.solvent.settings import Solvent
+from tools.colloids.compare import Comparison, compare
+from tools.colloids.data import SETTINGS, Colloids, reduced, write
+from tools.colloids.pull import pull
+from tools.colloids.settings import Solvent
+from tools.command_line import run_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `python -m tools.colloids` understands."""
     parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="work here; run again to go on")
     parser.add_argument("--blocks", type=int, default=200, metavar="N", help="blocks to have of each piece (200)")
     parser.add_argument("--piece", metavar="NAME", help="run this piece only, as one of several processes")
@@ -49,6 +52,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, or those of the command line."""
+    purpose = "Pull colloids through an explicit solvent in LAMMPS."
+    return run_command("colloids", purpose, add_arguments, run, arguments)
+
+
 def keep_settings(settings: Solvent, folder: Path) -> None:
     """Write the settings into the folder; raises LabkitError where its blocks were made with others."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,9 +72,9 @@ def readme(data: Colloids, found: Comparison) -> str:
     s = data.settings
     return f"""# Colloids pulled through an explicit solvent
 
-Read with `labkit.lammps.solvent.colloids()`; `sha256sum -c SHA256SUMS` checks the files, as labkit does. Made by
+Read with `tools.colloids.colloids()`; `sha256sum -c SHA256SUMS` checks the files, as labkit does. Made by
 
-    labkit generate colloids --out FOLDER --blocks {len(data.viscosity)}
+    python -m tools.colloids --out FOLDER --blocks {len(data.viscosity)}
 
 with LAMMPS, from the settings in {SETTINGS} (`--settings` for others). Reduced units: the solvent's sigma, epsilon and
 mass are 1. Each row is the mean over one block of {s.block:g} (time), {s.steps} steps.
@@ -79,7 +88,7 @@ and velocity.
 - Two colloids are one body that does not turn: V = (M_ii + M_ij) F. Along x is along the pair, y and z across it.
 - The solvent slips along the colloids: their hydrodynamic radius is not that of their surface; M_ii gives it.
 
-    from labkit.lammps.solvent import colloids, compare
+    from tools.colloids import colloids, compare  # in labkit's repository
     print(compare(colloids()))
 
 {"".join(f"    {line}".rstrip() + chr(10) for line in str(found).splitlines())}

@@ -7,8 +7,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
 from labkit.datasets import ice
-from labkit.datasets.generate import Dynamics, Guard, GuardError
 from labkit.errors import LabkitError, Stopped
+from tools.ice import Dynamics, Guard, GuardError
 
 
 class Collapse(Calculator):

@@ -10,11 +10,11 @@ import numpy as np
 
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
-from labkit.datasets.generate.labelling import label_frames
 from labkit.datasets.ice import ice
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.oracles import LabelStore, Oracle
+from tools.ice.labelling import label_frames
 
 ORDER, LABELS = "order.txt", "labels"
 Place = tuple[str, int]  # file of FILES, frame in it
@@ -78,7 +78,7 @@ def read_order(folder: str | os.PathLike[str]) -> list[Place]:
     """What order.txt of a folder says: the frame that each label file belongs to."""
     path = Path(folder) / ORDER
     if not path.is_file():
-        raise LabkitError(f"{path}: there is no such file; expected a folder of labkit generate ice --responses")
+        raise LabkitError(f"{path}: there is no such file; expected a folder of python -m tools.ice --responses")
     found = [re.fullmatch(r"(train|valid) (\d+)", line) for line in path.read_text().splitlines()]
     if None in found:
         raise LabkitError(

@@ -13,12 +13,12 @@ import numpy as np
 from ase import Atoms
 
 from labkit.datasets.extxyz import Chunk, chunks, parse
-from labkit.datasets.generate.check import TOLERANCE
-from labkit.datasets.generate.responses import LABELS, read_order
 from labkit.datasets.ice import FILES, SUMS, verified
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.units import MEV
+from tools.ice.check import TOLERANCE
+from tools.ice.responses import LABELS, read_order
 
 ENERGY = 1e-4  # eV a frame, by which labels of the same settings may differ
 COUNTS = re.compile(r"\d+ frames of training and \d+\s+of validation")

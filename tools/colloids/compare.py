@@ -12,9 +12,9 @@ import torch
 from scipy.optimize import brentq
 
 from labkit.errors import LabkitError
-from labkit.lammps.solvent.box import lengths
-from labkit.lammps.solvent.data import VELOCITY, Colloids
 from labkit.mobility import Mobility, Oseen, PeriodicRotnePragerYamakawa
+from tools.colloids.box import lengths
+from tools.colloids.data import VELOCITY, Colloids
 
 #: radius at which terms of order (a/r)³ vanish: what is left are point forces
 _POINT = 1e-4

@@ -4,9 +4,9 @@ import lzma
 
 import pytest
 
-from labkit.datasets.generate.pack import SOURCES, nested_order, pack
 from labkit.datasets.ice import FILES, SUMS, data_folder
 from labkit.errors import LabkitError
+from tools.ice.pack import SOURCES, nested_order, pack
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from labkit.datasets import Dataset
-from labkit.datasets.generate import CalculatorOracle, label_frames
 from labkit.errors import LabkitError, Stopped
-from labkit.oracles import LabelStore, Oracle
+from labkit.oracles import CalculatorOracle, LabelStore, Oracle
+from tools.ice import label_frames
 
 ORACLE = CalculatorOracle("EMT", EMT)
 
@@ -170,11 +170,11 @@ def test_frames_that_cannot_be_labelled_are_named_before_work_begins(tmp_path):
     assert not oracle.calls
 
 
-def test_killed_run_loses_only_what_was_in_flight(tmp_path):
+def test_killed_run_loses_only_what_was_in_flight(tmp_path, repository):
     script = textwrap.dedent(f"""
         import time
         from ase.build import bulk
-        from labkit.datasets.generate import label_frames
+        from tools.ice import label_frames
         from labkit.oracles import CalculatorOracle, Oracle
         from ase.calculators.emt import EMT
         class Slow(Oracle):
@@ -193,7 +193,7 @@ def test_killed_run_loses_only_what_was_in_flight(tmp_path):
             frames.append(atoms)
         label_frames(frames, Slow(), {str(tmp_path)!r})
     """)
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=repository, stdout=subprocess.PIPE)
     assert process.stdout.readline().strip() == b"there"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -13,10 +13,6 @@ from ase import Atoms
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import chunks, parse
-from labkit.datasets.generate.dynamics import Dynamics
-from labkit.datasets.generate.guard import Guard
-from labkit.datasets.generate.labelling import label_frames
-from labkit.datasets.generate.normal_modes import NormalModes
 from labkit.datasets.ice import ice
 from labkit.datasets.streams import existing
 from labkit.datasets.stretch import bonds, stretch
@@ -24,6 +20,10 @@ from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.oracles import LabelStore, MissingProgram, Oracle
+from tools.ice.dynamics import Dynamics
+from tools.ice.guard import Guard
+from tools.ice.labelling import label_frames
+from tools.ice.normal_modes import NormalModes
 
 LOWEST = 0.0235  # rad/fs, 125 cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
 LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond both ends of what 300 K reaches

@@ -13,8 +13,8 @@ from typing import Any
 from labkit.base import NO_PROGRESS, Progress
 from labkit.errors import LabkitError, Stopped
 from labkit.files import lock
-from labkit.lammps.solvent.box import begin, mean, resume, vector
-from labkit.lammps.solvent.settings import Piece, Solvent
+from tools.colloids.box import begin, mean, resume, vector
+from tools.colloids.settings import Piece, Solvent
 
 BLOCKS = "blocks.jsonl"
 

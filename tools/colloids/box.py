@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labkit.lammps.loading import lammps
-from labkit.lammps.solvent.settings import WCA, Piece, Solvent
+from tools.colloids.settings import WCA, Piece, Solvent
 
 SOLVENT, COLLOID = 1, 2
 

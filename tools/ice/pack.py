@@ -1,6 +1,6 @@
 """Pack computed frames of ice for shipping: split by trajectory, nested, their text untouched.
 
-python -m labkit.datasets.generate.pack SOURCE DESTINATION [LABELLED_MINIMUM]
+python -m tools.ice.pack SOURCE DESTINATION [LABELLED_MINIMUM]
 """
 
 from __future__ import annotations

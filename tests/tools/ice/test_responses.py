@@ -6,14 +6,14 @@ import lzma
 import numpy as np
 import pytest
 
-from labkit.cli import main
 from labkit.datasets import ice
 from labkit.datasets.extxyz import chunks
-from labkit.datasets.generate import add_responses, merge
-from labkit.datasets.generate.responses import wanted
 from labkit.datasets.ice import FILES, SUMS, data_folder
 from labkit.errors import LabkitError
 from labkit.oracles import Label, Oracle
+from tools.ice import add_responses, merge
+from tools.ice.command import main
+from tools.ice.responses import wanted
 
 SIZES = {"train": 12, "valid": 8}
 NEW = ("dielectric=", "polarizability=", "born_charges")
@@ -144,8 +144,8 @@ def test_the_command_merges_without_programs(small, tmp_path, monkeypatch, capsy
     n_valid = len(have("valid"))
     add_responses(tmp_path / "work", Shipped(), 3, n_valid)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert main(["generate", "ice", "--responses", str(tmp_path / "work"), "--merge"]) == 0
+    assert main(["--responses", str(tmp_path / "work"), "--merge"]) == 0
     assert f"3 training and {n_valid} validation frames" in capsys.readouterr().out
-    assert main(["generate", "ice", "--responses", str(tmp_path / "nowhere"), "--merge"]) == 2
+    assert main(["--responses", str(tmp_path / "nowhere"), "--merge"]) == 2
     assert "order.txt: there is no such file" in capsys.readouterr().err
-    assert main(["generate", "ice", "--check", "1", "--merge"]) == 2
+    assert main(["--check", "1", "--merge"]) == 2

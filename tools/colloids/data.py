@@ -12,8 +12,8 @@ import pandas as pd
 from labkit.datasets.ice import SUMS, data_folder, verified
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.lammps.solvent.pull import BLOCKS, read
-from labkit.lammps.solvent.settings import Solvent
+from tools.colloids.pull import BLOCKS, read
+from tools.colloids.settings import Solvent
 
 PULLING, VISCOSITY, SETTINGS = "pulling.csv", "viscosity.csv", "settings.json"
 VELOCITY = ["velocity_x", "velocity_y", "velocity_z"]
@@ -45,7 +45,7 @@ def colloids(folder: str | os.PathLike[str] | None = None) -> Colloids:
     folder = data_folder() / "colloids" if folder is None else Path(folder)
     if not (folder / SUMS).is_file():
         raise LabkitError(
-            f"{folder}: there are no reduced data of colloids; make them: labkit generate colloids --out FOLDER"
+            f"{folder}: there are no reduced data of colloids; make them: python -m tools.colloids --out FOLDER"
         )
     settings, pulling, viscosity = (verified(folder / name) for name in (SETTINGS, PULLING, VISCOSITY))
     return Colloids(Solvent.load(settings), pd.read_csv(pulling), pd.read_csv(viscosity))

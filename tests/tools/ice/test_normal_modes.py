@@ -8,9 +8,9 @@ from ase.calculators.harmonic import HarmonicCalculator, HarmonicForceField
 from ase.optimize import BFGS
 from ase.vibrations import Vibrations
 
-from labkit.datasets.generate import NormalModes
 from labkit.errors import LabkitError, Stopped
 from labkit.units import KB
+from tools.ice import NormalModes
 
 CM = 5308.8  # cm^-1 of 1 rad/fs: 1 / (2 pi c)
 

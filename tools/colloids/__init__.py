@@ -1,9 +1,9 @@
 """Colloids in an explicit solvent: pulled in LAMMPS, reduced to mobilities, compared with the periodic tensor."""
 
-from labkit.lammps.solvent.compare import Comparison, compare, mobilities, viscosity
-from labkit.lammps.solvent.data import Colloids, colloids
-from labkit.lammps.solvent.pull import Block, pull
-from labkit.lammps.solvent.settings import Piece, Solvent
+from tools.colloids.compare import Comparison, compare, mobilities, viscosity
+from tools.colloids.data import Colloids, colloids
+from tools.colloids.pull import Block, pull
+from tools.colloids.settings import Piece, Solvent
 
 __all__ = [
     "Block",

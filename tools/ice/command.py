@@ -1,4 +1,4 @@
-"""`labkit generate ice`: recompute shipped frames, add to their labels, or make new ones."""
+"""`python -m tools.ice`: recompute shipped frames, add to their labels, or make new ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import numpy as np
 
 from labkit.base import Progress
 from labkit.datasets.dataset import Dataset
-from labkit.datasets.generate.check import TOLERANCE, Deviation, check
-from labkit.datasets.generate.merge import merge
-from labkit.datasets.generate.recipes import RECIPES, Recipe, generate
-from labkit.datasets.generate.responses import add_responses
 from labkit.datasets.ice import data_folder, ice
 from labkit.errors import LabkitError
 from labkit.oracles import Espresso, LabelStore, MissingProgram
+from tools.command_line import run_command
+from tools.ice.check import TOLERANCE, Deviation, check
+from tools.ice.merge import merge
+from tools.ice.recipes import RECIPES, Recipe, generate
+from tools.ice.responses import add_responses
 
 FAILED, BAD_INPUT, MISSING = 1, 2, 3
 UNITS = {
@@ -36,7 +37,7 @@ SETS = ("train", "valid", "normal_modes", "disordered", "minimum", "stretch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `labkit generate` understands."""
+    """Add what `python -m tools.ice` understands."""
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--check", type=int, metavar="N", help="recompute N shipped frames and report the deviations")
     task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to go on")
@@ -86,8 +87,13 @@ def run(options: argparse.Namespace) -> int:
         print(f"{len(made)} frames in {options.out / 'frames.xyz.xz'}")
         return 0
     except MissingProgram as error:
-        print(f"labkit generate: skipped: {error}", file=sys.stderr)
+        print(f"ice: skipped: {error}", file=sys.stderr)
         return MISSING
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, or those of the command line."""
+    return run_command("ice", "Make frames of ice with PBE labels, or recompute them.", add_arguments, run, arguments)
 
 
 def _store(options: argparse.Namespace, folder: Path) -> LabelStore:

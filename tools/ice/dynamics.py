@@ -12,9 +12,9 @@ from ase.constraints import FixCom
 from ase.md.langevin import Langevin
 
 from labkit.base.progress import NO_PROGRESS, Progress
-from labkit.datasets.generate.guard import Guard, GuardError
 from labkit.errors import LabkitError, Stopped
 from labkit.units import KB
+from tools.ice.guard import Guard, GuardError
 
 
 @dataclass(frozen=True)

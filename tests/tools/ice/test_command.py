@@ -1,4 +1,4 @@
-"""`labkit generate`: tables, exit codes, folders that go on where they were."""
+"""`python -m tools.ice`: tables, exit codes, folders that go on where they were."""
 
 import signal
 import subprocess
@@ -10,11 +10,11 @@ import psutil
 import pytest
 from ase.calculators.emt import EMT
 
-from labkit.cli import main
 from labkit.datasets import ice
-from labkit.datasets.generate import CalculatorOracle, Espresso, MissingProgram, check, command, recipes
 from labkit.errors import LabkitError
-from labkit.oracles import Label, LabelStore, Oracle
+from labkit.oracles import CalculatorOracle, Espresso, Label, LabelStore, MissingProgram, Oracle
+from tools.ice import check, command, recipes
+from tools.ice.command import main
 
 try:
     Espresso().require()
@@ -26,24 +26,24 @@ needs_espresso = pytest.mark.skipif(bool(missing), reason=missing or "pw.x is he
 
 def test_missing_program_has_its_own_exit_code(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert main(["generate", "ice", "--check", "1"]) == command.MISSING == 3
+    assert main(["--check", "1"]) == command.MISSING == 3
     assert "pw.x is not on PATH; install Quantum ESPRESSO" in capsys.readouterr().err
 
 
 @needs_espresso
 def test_bad_input_is_told(capsys, tmp_path):
-    assert main(["generate", "ice", "--check", "0"]) == 2
+    assert main(["--check", "0"]) == 2
     assert "expected 1 to 838" in capsys.readouterr().err
-    assert main(["generate", "ice", "--out", str(tmp_path), "--what", "dynamics"]) == 2
+    assert main(["--out", str(tmp_path), "--what", "dynamics"]) == 2
     assert "needs a fitted potential" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main(["generate", "ice"])
+        main([])
 
 
 @needs_espresso
-def test_interrupt_ends_the_programs_too():
-    command_line = [sys.executable, "-m", "labkit", "generate", "ice", "--check", "2", "--workers", "2"]
-    process = subprocess.Popen(command_line, stderr=subprocess.DEVNULL)
+def test_interrupt_ends_the_programs_too(repository):
+    command_line = [sys.executable, "-m", "tools.ice", "--check", "2", "--workers", "2"]
+    process = subprocess.Popen(command_line, cwd=repository, stderr=subprocess.DEVNULL)
     us = psutil.Process(process.pid)
     deadline = time.monotonic() + 60
     while not us.children() and time.monotonic() < deadline:
@@ -58,7 +58,7 @@ def test_interrupt_ends_the_programs_too():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_check_prints_deviations(capsys):
-    assert main(["generate", "ice", "--check", "1", "--workers", "1"]) == 0
+    assert main(["--check", "1", "--workers", "1"]) == 0
     printed = capsys.readouterr().out
     assert "energy [meV/atom]" in printed and "all within tolerance" in printed
 
@@ -112,7 +112,7 @@ def test_labels_and_their_cost_are_in_the_store(tmp_path, monkeypatch, capsys):
         recipes, "_normal_modes", lambda recipe, start, progress: [start.copy() for _ in range(recipe.frames)]
     )
     monkeypatch.setattr(command, "Espresso", lambda response: CalculatorOracle("EMT", EMT))
-    line = ["generate", "ice", "--out", str(tmp_path / "made"), "--frames", "2", "--workers", "1"]
+    line = ["--out", str(tmp_path / "made"), "--frames", "2", "--workers", "1"]
     assert main(line) == 0
     for store in ([], ["--store", str(tmp_path / "other.sqlite")]):
         (tmp_path / "made" / "labels" / "frame-00001.xyz").unlink()
