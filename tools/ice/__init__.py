@@ -3,9 +3,9 @@
 from tools.ice.check import Deviation, check
 from tools.ice.dynamics import Dynamics
 from tools.ice.guard import Guard, GuardError
+from tools.ice.harmonic_samples import harmonic_samples
 from tools.ice.labelling import label_frames
 from tools.ice.merge import merge
-from tools.ice.normal_modes import NormalModes
 from tools.ice.responses import add_responses
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "Dynamics",
     "Guard",
     "GuardError",
-    "NormalModes",
     "add_responses",
     "check",
+    "harmonic_samples",
     "label_frames",
     "merge",
 ]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from ase import units as ase_units
 from ase.calculators.calculator import Calculator
-from ase.constraints import FixCom
-from ase.md.langevin import Langevin
 
+from labkit.base import AsePotential, Evaluation, Observer, State
 from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError, Stopped
-from labkit.units import KB
 from tools.ice.guard import Guard, GuardError
 
 
@@ -47,47 +46,52 @@ class Dynamics:
         """
         if min(self.timestep, self.temperature, self.spacing, self.friction) <= 0 or self.samples < 1:
             raise LabkitError(f"{self}: timestep, temperature, spacing, friction and samples must be above 0")
-        atoms = start.copy()
-        atoms.calc = calculator
-        random = np.random.default_rng([seed, trajectory])
-        spread = np.sqrt(atoms.get_masses() * KB * self.temperature)
-        atoms.set_constraint(FixCom())  # also takes the momentum of the centre of mass out of what follows
-        atoms.set_momenta(random.standard_normal((len(atoms), 3)) * spread[:, None])
-        motion = Langevin(
-            atoms,
-            self.timestep * ase_units.fs,
-            temperature_K=self.temperature,
-            friction=self.friction / ase_units.fs,
-            fixcm=False,
-            rng=random,
-        )
         first, every = round(self.equilibration / self.timestep), round(self.spacing / self.timestep)
-        total, frames = first + (self.samples - 1) * every, []
-        for step in range(total + 1):
-            if step:
-                motion.step()
-            due = step >= first and (step - first) % every == 0
-            if due or step % self.check_every == 0:
-                self._watch(atoms, step, trajectory, frames, progress)
-                progress.update(step, total, trajectory=trajectory, samples=len(frames))
-            if due:
-                frames.append(_still(atoms, trajectory, len(frames)))
-        return frames
+        run = _Run(self, trajectory, first + (self.samples - 1) * every, progress)
+        chosen = int(np.random.SeedSequence([seed, trajectory]).generate_state(1, np.uint64)[0] >> 1)
+        state = maxwell_boltzmann(State.from_atoms(_bare(start), seed=chosen), self.temperature)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an ASE calculator is the slow path
+            potential = AsePotential(calculator)
+        langevin, centre = Langevin(self.temperature, self.friction), start.get_center_of_mass()
+        for sample in range(self.samples):
+            state = simulate(state, potential, langevin, every if sample else first, self.timestep, observers=[run])
+            run(state)
+            run.frames.append(_at_rest(state, centre, {"trajectory": trajectory, "sample": sample}))
+        return run.frames
 
-    def _watch(self, atoms: Atoms, step: int, trajectory: int, frames: list[Atoms], progress: Progress) -> None:
-        if progress.should_stop():
-            raise Stopped(f"trajectory {trajectory} was stopped at step {step}", partial=frames)
-        broken = self.guard.broken(atoms) if self.guard else None
+
+class _Run(Observer):
+    """Progress, Stop and the guard of one trajectory, every few steps; `frames` are its samples so far."""
+
+    def __init__(self, dynamics: Dynamics, trajectory: int, total: int, progress: Progress) -> None:
+        self.every, self.dynamics, self.trajectory = dynamics.check_every, dynamics, trajectory
+        self.total, self.progress, self.frames = total, progress, []
+
+    def __call__(self, state: State, evaluation: Evaluation | None = None) -> None:
+        step, timestep, guard = state.loop_step, self.dynamics.timestep, self.dynamics.guard
+        if self.progress.should_stop():
+            raise Stopped(f"trajectory {self.trajectory} was stopped at step {step}", partial=self.frames)
+        broken = guard.broken(state.to_atoms()[0]) if guard else None
         if broken:
             raise GuardError(
-                f"trajectory {trajectory}, step {step} ({step * self.timestep:g} fs): {broken}; the potential is not "
-                f"to be trusted there. Label frames near it and fit again; {len(frames)} samples were taken before",
+                f"trajectory {self.trajectory}, step {step} ({step * timestep:g} fs): {broken}; the potential is not "
+                "to be trusted there. Label frames near it and fit again; "
+                f"{len(self.frames)} samples were taken before",
                 step,
-                frames,
+                self.frames,
             )
+        self.progress.update(step, self.total, trajectory=self.trajectory, samples=len(self.frames))
 
 
-def _still(atoms: Atoms, trajectory: int, sample: int) -> Atoms:
-    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    frame.info = {"trajectory": trajectory, "sample": sample}
+def _bare(atoms: Atoms) -> Atoms:
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc, masses=atoms.get_masses())
+
+
+def _at_rest(state: State, centre: np.ndarray, info: dict[str, int]) -> Atoms:
+    """The frame with its centre of mass put back: friction and noise move it, and nothing else depends on it."""
+    moved = state.to_atoms()[0]
+    shift = centre - moved.get_center_of_mass()
+    frame = Atoms(moved.numbers, moved.positions + shift, cell=moved.cell, pbc=moved.pbc)
+    frame.info = info
     return frame

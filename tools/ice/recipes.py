@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from labkit.base import AsePotential, State
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import chunks, parse
@@ -20,12 +22,13 @@ from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.oracles import LabelStore, MissingProgram, Oracle
+from labkit.spectra import normal_modes
 from tools.ice.dynamics import Dynamics
 from tools.ice.guard import Guard
+from tools.ice.harmonic_samples import harmonic_samples
 from tools.ice.labelling import label_frames
-from tools.ice.normal_modes import NormalModes
 
-LOWEST = 0.0235  # rad/fs, 125 cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
+LOWEST = 124.76  # cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
 LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond both ends of what 300 K reaches
 RECIPES = ("normal_modes", "dynamics", "minimum", "stretch")
 
@@ -104,9 +107,12 @@ def _normal_modes(recipe: Recipe, start: Atoms, progress: Progress) -> list[Atom
         from tblite.ase import TBLite
     except ImportError as error:
         raise MissingProgram("normal modes need tblite: python -m pip install tblite") from error
-    calculator = TBLite(method="GFN1-xTB", accuracy=0.01, verbosity=0)
-    modes = NormalModes.of(start, calculator, progress=progress)
-    return modes.sample(recipe.temperature, recipe.frames, recipe.seed, LOWEST)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that an ASE calculator is the slow path
+        potential = AsePotential(TBLite(method="GFN1-xTB", accuracy=0.01, verbosity=0))
+    # the minimum is PBE's: forces of another method do not vanish there
+    modes = normal_modes(State.from_atoms(start), potential, step=0.01, fmax=np.inf, progress=progress)
+    return harmonic_samples(modes, recipe.temperature, recipe.frames, recipe.seed, LOWEST)
 
 
 def _dynamics(recipe: Recipe, start: Atoms, trajectory: int, progress: Progress) -> list[Atoms]:
