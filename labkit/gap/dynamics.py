@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import NO_PROGRESS, Evaluation, Observer, Progress, State
+from labkit.datasets.audit.pairs import find_pairs, relative_distance
 from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError, Stopped
 from labkit.gap.model import GapModel
@@ -58,17 +59,10 @@ class _ThermalPath(Observer):
         if state.loop_step == 0:
             self.reference = energy
             return
+        shortest = relative_distance(find_pairs(state.to_atoms())).min(initial=np.inf)
         spread = float(self.model.variance(state)[0].max().sqrt())
-        self.rows[state.loop_step * self.timestep] = (energy - self.reference, spread, _shortest(state.to_atoms()[0]))
+        self.rows[state.loop_step * self.timestep] = (energy - self.reference, spread, float(shortest))
 
     def table(self) -> pd.DataFrame:
         index = pd.Index(list(self.rows), name="time [fs]", dtype=float)
         return pd.DataFrame(list(self.rows.values()), index=index, columns=["energy", "spread", "shortest"])
-
-
-def _shortest(atoms: ase.Atoms) -> float:
-    from ase.data import covalent_radii
-
-    radii = covalent_radii[atoms.numbers]
-    distances = atoms.get_all_distances(mic=bool(atoms.pbc.any())) + np.diag(np.full(len(atoms), np.inf))
-    return float((distances / (radii[:, None] + radii)).min())

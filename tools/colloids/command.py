@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from labkit.base import Progress
 from labkit.datasets.ice import data_folder
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
+from labkit.md.bar import Bar
 from tools.colloids.compare import Comparison, compare
 from tools.colloids.data import SETTINGS, Colloids, reduced, write
 from tools.colloids.pull import pull
@@ -40,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         raise LabkitError(f"--piece {options.piece}: expected one of {', '.join(names)}")
     for piece in settings.pieces():
         if options.piece in (None, piece.name):
-            pull(settings, piece, options.out / piece.name, options.blocks, progress=_Line())
+            print(f"{piece.name}: blocks of {settings.block:g}", file=sys.stderr)
+            pull(settings, piece, options.out / piece.name, options.blocks, progress=Bar())
     if options.piece is not None:
         print(f"{options.piece}: {options.blocks} blocks; once all pieces have theirs, the same without --piece")
         return 0
@@ -94,14 +93,3 @@ and velocity.
 {"".join(f"    {line}".rstrip() + chr(10) for line in str(found).splitlines())}
 Licence: CC-BY-4.0 (https://creativecommons.org/licenses/by/4.0/), the labkit developers.
 """
-
-
-class _Line(Progress):
-    """A line for each block."""
-
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-
-    def update(self, step: float, total: float, **metrics: Any) -> None:
-        text = f"{metrics.get('piece', '')}: {step} of {total} blocks, {time.monotonic() - self.begun:.0f} s"
-        print(text, file=sys.stderr, flush=True)

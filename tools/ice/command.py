@@ -6,18 +6,16 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from labkit.base import Progress
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.ice import data_folder, ice
 from labkit.errors import LabkitError
+from labkit.md.bar import Bar
 from labkit.oracles import Espresso, LabelStore, MissingProgram
 from tools.command_line import run_command
 from tools.ice.check import TOLERANCE, Deviation, check
@@ -68,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         if options.responses is not None:
             with _store(options, options.responses) as store:
                 made = add_responses(
-                    options.responses, oracle, options.train, options.valid, options.workers, _Line(), store
+                    options.responses, oracle, options.train, options.valid, options.workers, Bar(), store
                 )
             print(f"{len(made)} labels in {options.responses}; the same with --merge puts them into data/ice")
             return 0
@@ -83,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             options.potential,
         )
         with _store(options, options.out) as store:
-            made = generate(recipe, oracle, options.out, options.workers, _Line(), store)
+            made = generate(recipe, oracle, options.out, options.workers, Bar(), store)
         print(f"{len(made)} frames in {options.out / 'frames.xyz.xz'}")
         return 0
     except MissingProgram as error:
@@ -112,7 +110,7 @@ def _merge(folder: Path | None) -> int:
 def _check(options: argparse.Namespace, oracle: Espresso) -> int:
     frames = shipped(options.check, options.response)
     with tempfile.TemporaryDirectory(prefix="labkit-check-") as folder:
-        deviations = check(frames, oracle, folder, options.workers, _Line())
+        deviations = check(frames, oracle, folder, options.workers, Bar())
     print(table(deviations))
     bad = [d.frame for d in deviations if not d.within_tolerance]
     limits = ", ".join(f"{name} {limit:g} {UNITS[name]}" for name, limit in TOLERANCE.items())
@@ -146,19 +144,3 @@ def table(deviations: Sequence[Deviation]) -> str:
     largest = [np.nanmax([getattr(d, x) for d in deviations]) for x in compared]
     lines.append("".join([f"{'of all':<{width}}", *(f"{x:26.2e}" for x in largest)]))
     return "\n".join(lines)
-
-
-class _Line(Progress):
-    """Progress as one line on the terminal, or a line each 30 s where there is none."""
-
-    def __init__(self) -> None:
-        self.begun = self.said = time.monotonic()
-
-    def update(self, step: float, total: float, **metrics: Any) -> None:
-        now = time.monotonic()
-        if now - self.said < (0.2 if sys.stderr.isatty() else 30) and step < total:
-            return
-        self.said = now
-        left = (now - self.begun) / step * (total - step) if step else float("nan")
-        text = f"{step} of {total}, {now - self.begun:.0f} s, {left:.0f} s left"
-        print(text, file=sys.stderr, end="\r" if sys.stderr.isatty() and step < total else "\n", flush=True)

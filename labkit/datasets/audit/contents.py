@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from ase.data import chemical_symbols
 
+from labkit.datasets.audit.energy_pairing import deviation
 from labkit.datasets.audit.finding import Finding, listed
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
@@ -111,11 +112,9 @@ def energies(dataset: Dataset) -> list[Finding]:
         return out
     shares = counts / atoms[:, None]
     off = np.array([_left_out(shares, offsets / atoms, k) for k in range(len(names))])
-    known = off[np.isfinite(off)]
-    if len(known) < 4:
+    if np.isfinite(off).sum() < 4:
         return out
-    scatter = 1.4826 * np.median(np.abs(known - np.median(known))) + 1e-6
-    z = np.nan_to_num(np.abs(off - np.median(known)) / scatter)
+    z = np.nan_to_num(np.abs(off - np.nanmedian(off)) / (deviation(off) + 1e-6))
     for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
         frames = groups[names[k]]
         text = (
