@@ -18,17 +18,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from _bench import Row, parser, report
-from ase import Atoms, units
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixCom
-from ase.md.langevin import Langevin
 
+from labkit.base import AsePotential, Evaluation, Observer, State
 from labkit.datasets import Dataset, ice
 from labkit.datasets.audit import Report, audit
-from labkit.units import BOHR, HARTREE, KB, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
+from labkit.engine import Langevin, maxwell_boltzmann, simulate
+from labkit.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, RYDBERG
 
 GOAL = 0.95  # 19 of 20
 UNITS = {
@@ -141,22 +140,23 @@ def dynamics(
     atoms: Atoms, calculator: Calculator, temperature: float, dt: float, steps: int, seed: int, name: str
 ) -> Dataset:
     """Every step (temperature K, dt fs) after 500 of equilibration."""
-    random = np.random.default_rng(seed)
-    atoms.calc = calculator
-    atoms.set_constraint(FixCom())
-    spread = np.sqrt(atoms.get_masses() * KB * temperature)
-    atoms.set_momenta(random.standard_normal((len(atoms), 3)) * spread[:, None])
-    friction = 0.01 / units.fs
-    motion = Langevin(atoms, dt * units.fs, temperature_K=temperature, friction=friction, fixcm=False, rng=random)
-    motion.run(500)
-    frames = []
-    for _ in range(steps):
-        motion.run(1)
-        frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        energy, forces = atoms.get_potential_energy(), atoms.get_forces(apply_constraint=False)
-        frame.calc = SinglePointCalculator(frame, energy=energy, forces=forces)
-        frames.append(frame)
-    return Dataset.from_atoms(frames, name=name)
+    state = maxwell_boltzmann(State.from_atoms(atoms, seed=seed), temperature)
+    potential, langevin = AsePotential(calculator), Langevin(temperature, friction=0.01)
+    state, kept = simulate(state, potential, langevin, 500, dt), Steps()
+    simulate(state, potential, langevin, steps, dt, observers=[kept])
+    positions, forces, energy = (np.stack(part)[-steps:] for part in zip(*kept.steps))
+    frames = dict(energy=energy, forces=forces.reshape(-1, 3), name=name)
+    return Dataset.from_arrays(positions, atoms.numbers, cell=atoms.cell.array, pbc=atoms.pbc, **frames)
+
+
+class Steps(Observer):
+    """Positions, forces and energy of every step."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[np.ndarray, np.ndarray, float]] = []
+
+    def __call__(self, state: State, evaluation: Evaluation) -> None:
+        self.steps.append((state.positions.numpy().copy(), evaluation.forces.numpy().copy(), float(evaluation.energy)))
 
 
 def sample(
