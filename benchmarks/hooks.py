@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from labkit.forcefield import ForceField, LennardJones
 from labkit.lammps import Host, Units, lammps
 from labkit.lammps.mlmod import KINDS, Parameters
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ExportedModel
 
 PARTICLES, TIMED = 400, 4000
 FLUID = """units lj
@@ -56,7 +56,7 @@ def pairs(folder: Path, runs: int, particles: int, timed: int) -> Row:
         '<MLMOD><model_data type="dX_MF_ML1"><M_ii_filename value="pair.pt"/><M_ij_filename value="pair.pt"/>'
         "</model_data></MLMOD>"
     )
-    model = Model(Parameters.read(file, {name: kind.keys for name, kind in KINDS.items()}), "M_ij_filename")
+    model = ExportedModel(Parameters.read(file, {name: kind.keys for name, kind in KINDS.items()}), "M_ij_filename")
     places = torch.rand(particles, 3, generator=torch.Generator().manual_seed(1)) * 50
     i, j = torch.triu_indices(particles, particles, 1)
     rows = torch.cat([places[i], places[j]], 1)

@@ -20,13 +20,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from labkit import datasets, gap, panels
     from labkit.datasets import Dataset, load
+    from labkit.datasets.audit import audit
     from labkit.jobs import Job, finish
 
-__all__ = ["Dataset", "Job", "datasets", "finish", "gap", "load", "panels"]
+__all__ = ["Dataset", "Job", "audit", "datasets", "finish", "gap", "load", "panels"]
 
 _HOMES = {
     "Dataset": "labkit.datasets",
     "Job": "labkit.jobs",
+    "audit": "labkit.datasets.audit",
     "finish": "labkit.jobs",
     "load": "labkit.datasets",
 }

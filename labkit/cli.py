@@ -19,7 +19,6 @@ COMMANDS = {
     "hooks": ("labkit.lammps.command", "check and explain a parameter file of MLMOD's"),
     "student": ("labkit.student", "write copies of the notebooks without solutions"),
     "session": ("labkit.session", "carry answers, runs and models to another machine"),
-    "generate": ("labkit.generate", "make or recompute a shipped data set"),
 }
 
 

@@ -40,7 +40,7 @@ NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
 
 
 @dataclass
-class Report:
+class NotebookResult:
     """One notebook's wall `seconds`, peak `memory` (MB), key `numbers`, and why it failed or ""."""
 
     name: str
@@ -58,9 +58,9 @@ def run_notebooks(
     side_by_side: int = 1,
     cell_limit: float = 300.0,
     session: Path | None = None,
-    on_report: Callable[[Report], None] = lambda report: None,
-) -> list[Report]:
-    """Run notebooks, `side_by_side` at a time, write `out/<name>.html` and return a Report for each.
+    on_report: Callable[[NotebookResult], None] = lambda report: None,
+) -> list[NotebookResult]:
+    """Run notebooks, `side_by_side` at a time, write `out/<name>.html` and return a NotebookResult for each.
 
     Neither the notebooks nor the session of who runs them are changed: answers go to the folder `session`, and nowhere
     without one. In fast mode each has one thread, else the cores are shared out
@@ -74,10 +74,10 @@ def run_notebooks(
     threads = os.environ.get("LABKIT_THREADS", str(share))
     env = environment(LABKIT_MODE=mode, LABKIT_THREADS=threads, OMP_NUM_THREADS=threads)
 
-    async def run_all() -> list[Report]:
+    async def run_all() -> list[NotebookResult]:
         gate = asyncio.Semaphore(side_by_side)
 
-        async def run_one(path: Path) -> Report:
+        async def run_one(path: Path) -> NotebookResult:
             async with gate:
                 report = await _run(path, out, env, cell_limit)
             on_report(report)
@@ -90,8 +90,8 @@ def run_notebooks(
         return asyncio.run(run_all())
 
 
-async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) -> Report:
-    report = Report(path.stem)
+async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) -> NotebookResult:
+    report = NotebookResult(path.stem)
     try:
         notebook = nbformat.read(path, as_version=4)
     except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
@@ -125,7 +125,7 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
     return report
 
 
-async def _watch_memory(client: NotebookClient, report: Report) -> None:
+async def _watch_memory(client: NotebookClient, report: NotebookResult) -> None:
     """Keep in `report.memory` the largest resident memory (MB) of the kernel with its children."""
     while True:
         with suppress(AttributeError, psutil.Error):  # no kernel yet, or one that has just ended
@@ -200,6 +200,6 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _row(report: Report) -> str:
+def _row(report: NotebookResult) -> str:
     head = f"{report.name:32}{report.seconds:8.1f}{report.memory:7.0f} MB  {report.error or 'ok'}"
     return "\n".join([head, *(f"    {name:40} {value}" for name, value in report.numbers.items())])

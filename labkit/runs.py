@@ -26,7 +26,7 @@ KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class FitRecord:
     """One fit.
 
     settings  of a model of any kind, with the noise it was fitted with
@@ -57,7 +57,7 @@ class Run:
         return json.dumps(plain)
 
     @classmethod
-    def from_json(cls, text: str, key: str) -> Run:
+    def from_json(cls, text: str, key: str) -> FitRecord:
         plain = json.loads(text)
         plain["errors"] = pd.DataFrame(plain["errors"]).set_index(["set", "quantity"])
         plain["settings"] = _settings(plain["settings"], key)
@@ -103,11 +103,11 @@ class Runs:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._known: dict[str, Run | str] = {}
+        self._known: dict[str, FitRecord | str] = {}
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
 
-    def add(self, run: Run, model: Saved | None = None) -> str:
+    def add(self, run: FitRecord, model: Saved | None = None) -> str:
         """Keep a run, with the model if given, and return its key; raises LabkitError if it cannot be written."""
         if not isinstance(run.settings, ModelSettings):
             raise LabkitError(
@@ -128,9 +128,9 @@ class Runs:
             callback()
         return key
 
-    def all(self) -> list[Run]:
+    def all(self) -> list[FitRecord]:
         """All runs that can be read; a damaged file is left where it is and left out."""
-        return [run for run in self._look().values() if isinstance(run, Run)]
+        return [run for run in self._look().values() if isinstance(run, FitRecord)]
 
     def refused(self) -> dict[str, str]:
         """Files that cannot be read, and why."""
@@ -154,7 +154,7 @@ class Runs:
         """Have `callback()` called, in whatever thread it happens, when a run is added or removed here."""
         self._callbacks.append(callback)
 
-    def _look(self) -> dict[str, Run | str]:
+    def _look(self) -> dict[str, FitRecord | str]:
         """What is in the folder, oldest first: each file is read once."""
         keys = sorted(path.stem for path in self.folder.glob("*.json"))
         with self._lock:
@@ -163,21 +163,21 @@ class Runs:
                     self._known[key] = self._read(key)
             return {key: self._known[key] for key in keys}
 
-    def _read(self, key: str) -> Run | str:
+    def _read(self, key: str) -> FitRecord | str:
         try:
-            return Run.from_json((self.folder / f"{key}.json").read_text(), key)
+            return FitRecord.from_json((self.folder / f"{key}.json").read_text(), key)
         except (ValueError, KeyError, TypeError, OSError) as error:  # LabkitError is a ValueError
             return str(error) if isinstance(error, (LabkitError, OSError)) else f"damaged ({error!r})"
 
 
-def differences(compared: Mapping[str, Run]) -> pd.DataFrame:
+def differences(compared: Mapping[str, FitRecord]) -> pd.DataFrame:
     """The settings in which some runs differ, a row each; a column for each run, under the name given to it here."""
     columns = {name: {"model": run.settings.kind, **run.settings.row()} for name, run in compared.items()}
     table = pd.DataFrame(columns, dtype=object)
     return table[[len(set(map(repr, row))) > 1 for row in table.to_numpy()]]
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: FitRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"run": run.name, "model": run.settings.kind, "frames": run.frames, **run.settings.row()}
     for (which, quantity), found in run.errors.iterrows():
         row[f"{which} {quantity} RMSE [{found['unit']}]"] = found["rmse"]

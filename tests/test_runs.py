@@ -14,7 +14,7 @@ from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.target import Target
-from labkit.runs import Run, Runs, differences
+from labkit.runs import FitRecord, Runs, differences
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Schedule:
     warm: bool = True
 
 
-def example(name: str = "a", **changes) -> Run:
+def example(name: str = "a", **changes) -> FitRecord:
     index = pd.MultiIndex.from_tuples([("train", "energy"), ("valid", "energy")], names=["set", "quantity"])
     errors = pd.DataFrame({"rmse": [0.1, 1 / 3], "unit": "meV/atom"}, index=index)
     settings = GapConfig((Soap(cutoff=3.7, n_max=5), Distance2b(cutoff=5.0)), sigma_force=None)
     given = dict(settings=settings, errors=errors, evidence=-12.5, seconds=1.25, frames=7)
-    return Run(name, **{**given, **changes}, curves={"r [Å] -> E [eV]": ([1.0, 1.1], [0.0, 0.5])})
+    return FitRecord(name, **{**given, **changes}, curves={"r [Å] -> E [eV]": ([1.0, 1.1], [0.0, 0.5])})
 
 
 def test_all_of_a_run_is_kept(tmp_path) -> None:
@@ -102,10 +102,10 @@ class Net(ModelSettings):
     schedule: Schedule = Schedule()
 
 
-def net(name: str = "net", **changes) -> Run:
+def net(name: str = "net", **changes) -> FitRecord:
     index = pd.MultiIndex.from_tuples([("valid", "dipole")], names=["set", "quantity"])
     errors = pd.DataFrame({"rmse": [0.25], "unit": "e Å"}, index=index)
-    return Run(name, Net(**changes), errors, None, 2.0, 5)
+    return FitRecord(name, Net(**changes), errors, None, 2.0, 5)
 
 
 def test_settings_of_any_model_are_stored_compared_and_shown(tmp_path) -> None:
@@ -140,7 +140,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @given(st.builds(Net, st.lists(st.integers(1, 99)).map(tuple), FINITE, st.text()))
 def test_any_settings_come_back_from_json(settings) -> None:
     run = replace(net(), settings=settings)
-    read = Run.from_json(run.to_json(), "key")
+    read = FitRecord.from_json(run.to_json(), "key")
     assert read.settings.row() == settings.row()
     assert Net.from_dict(json.loads(settings.text())).layers == settings.layers
 

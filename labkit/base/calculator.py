@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ase import Atoms
@@ -10,8 +10,10 @@ from ase.calculators.calculator import Calculator as AseCalculator
 from ase.calculators.calculator import all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from labkit.base.potential import Potential
 from labkit.base.state import State
+
+if TYPE_CHECKING:
+    from labkit.base.potential import Potential
 
 COLUMNS = ("types", "bonded")
 

@@ -14,6 +14,8 @@ WORD = 0xFFFFFFFF
 ROUNDS = 10
 #: multipliers and key increments
 M0, M1, W0, W1 = 0xD2511F53, 0xCD9E8D57, 0x9E3779B9, 0xBB67AE85
+#: numbers beyond the fourth of an atom come from the stream `stream + STREAMS`, and so on
+STREAMS = 8
 _SEEDS = 0x5EED  # the stream from which one seed becomes many
 
 

@@ -1,4 +1,4 @@
-"""Labelled frames: read, check, ship, generate."""
+"""Labelled frames: read, check, ship, audit."""
 
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.ice import ice

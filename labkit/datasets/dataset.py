@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.base.state import State
 from labkit.datasets.array_files import write_folder
 from labkit.datasets.array_structures import ArrayStructures
@@ -24,9 +23,6 @@ from labkit.datasets.labels import LABELS, Key, label_arrays
 from labkit.datasets.structures import AtomsList, Structures, atoms_of, joined, selected, take
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError, suggest
-
-if TYPE_CHECKING:
-    from labkit.datasets.report import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,23 +204,6 @@ class Dataset:
                 found["energy"] = float(found["energy"])
             atoms.calc = SinglePointCalculator(atoms, **found)
             yield atoms
-
-    def report(self, progress: Progress = NO_PROGRESS) -> Report:
-        """Examine the frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
-
-        Forces and energies are held against the geometry by a linear model, cross-validated at every shift of frames
-        from -100 to 100. `print(ds.report())` reads well; `report.problems` is what to mend.
-
-        Raises LabkitError for an empty set.
-
-        >>> from labkit.datasets import ice
-        >>> ds = ice("train", n=50)
-        >>> ds.report().problems
-        ()
-        """
-        from labkit.datasets.report import examine  # here, or the two would import each other
-
-        return examine(self, progress)
 
     def write_arrays(self, folder: str | os.PathLike[str]) -> None:
         """Write a new folder of .npy files, a file for each array, which `labkit.load` maps; for many frames."""

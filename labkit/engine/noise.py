@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from labkit.base import State
-from labkit.base.philox import halves, philox
+from labkit.base.philox import STREAMS, halves, philox
 from labkit.config import compiler
 
 #: What the noise of one step is for; different streams of one step are independent.
 VELOCITIES, THERMOSTAT, BAROSTAT, EXCHANGE, DRIFT, RESCALING = range(6)
-#: Numbers beyond the fourth of an atom come from `stream + STREAMS`, and so on.
-STREAMS = 8
 
 
 def normal(state: State, stream: int, columns: int = 3, *, step: Tensor | None = None) -> Tensor:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from labkit.base.philox import M0, M1, ROUNDS, W0, W1, WORD
-from labkit.engine.noise import STREAMS
+from labkit.base.philox import M0, M1, ROUNDS, STREAMS, W0, W1, WORD
 
 BLOCK = 64  # atoms whose numbers are made together, in vectors
 _LOW, _32 = np.uint64(WORD), np.uint64(32)

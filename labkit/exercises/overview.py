@@ -23,7 +23,7 @@ STYLE = """<style>
 
 
 @dataclass(frozen=True)
-class Progress:
+class Overview:
     """Exercises with what is kept of them."""
 
     exercises: tuple[Exercise, ...]
@@ -37,7 +37,7 @@ class Progress:
     def count(self, exercises: Iterable[Exercise]) -> str:
         """How many that are not optional are done.
 
-        >>> Progress((), {}).count([])
+        >>> Overview((), {}).count([])
         '0 of 0'
         """
         needed = [one for one in exercises if not one.optional]
@@ -63,7 +63,7 @@ class Progress:
         return f"{CSS}{STYLE}<div class='labkit'><table class='labkit-table'>{''.join(rows)}</table></div>"
 
 
-def progress(notebook: str = "") -> Progress:
+def progress(notebook: str = "") -> Overview:
     """Show which exercises are done, of all notebooks, or with their titles of one, as in `progress("01")`.
 
     Raises LabkitError for a notebook without exercises.
@@ -73,7 +73,7 @@ def progress(notebook: str = "") -> Progress:
     if not chosen:
         there = ", ".join(sorted({one.notebook for one in known}))
         raise LabkitError(f"notebook {notebook!r} has no exercises; there are some in {there}")
-    return Progress(chosen, *record.entries(), titles=bool(notebook))
+    return Overview(chosen, *record.entries(), titles=bool(notebook))
 
 
 def row(notebook: str) -> str:
@@ -82,11 +82,11 @@ def row(notebook: str) -> str:
     return f"{STYLE}<div style='margin-top: 4px'>{_chips(shown, shown.exercises)}</div>"
 
 
-def _chips(shown: Progress, exercises: Iterable[Exercise]) -> str:
+def _chips(shown: Overview, exercises: Iterable[Exercise]) -> str:
     return "".join(_chip(shown, one) for one in exercises)
 
 
-def _chip(shown: Progress, one: Exercise) -> str:
+def _chip(shown: Overview, one: Exercise) -> str:
     kinds = ["labkit-chip", *["labkit-done"] * shown.done(one), *["labkit-optional"] * one.optional]
     mark = "✓ " if shown.done(one) else ""
     return f"<span class='{' '.join(kinds)}' title='{escape(one.title, quote=True)}'>{mark}{one.number}</span>"
@@ -96,5 +96,5 @@ def _label(one: Exercise) -> str:
     return f"<span class='labkit-hint'>{escape(one.title)}{' (optional)' if one.optional else ''}</span>"
 
 
-def _title(one: Exercise, shown: Progress) -> str:
+def _title(one: Exercise, shown: Overview) -> str:
     return f" {one.title}" if shown.titles else ""

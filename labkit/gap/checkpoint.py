@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labkit.gap.design import Design
 
 
-class Checkpoint:
+class RowCheckpoint:
     """A folder of batches of rows; its fingerprint holds the settings (but the sigmas) and the hashes of the data.
 
     Raises LabkitError if the folder belongs to another design: nothing is overwritten.

@@ -12,6 +12,8 @@ from ase.data import atomic_numbers
 
 from labkit.base.settings import ModelSettings
 from labkit.errors import LabkitError, suggest
+from labkit.files import atomic_write
+from labkit.gap import configfile, configtext
 from labkit.gap.keys import FIT_KEYS
 from labkit.gap.terms import Distance2b, SettingError, Soap, checked_other, number
 
@@ -107,9 +109,7 @@ class GapConfig(ModelSettings):
     @property
     def ignored(self) -> list[str]:
         """Settings that gap_fit acts upon and labkit's own fit does not, as 'key=value'."""
-        from labkit.gap.configtext import ignored
-
-        return ignored(self)
+        return configtext.ignored(self)
 
     def replace(self, **changes: Any) -> GapConfig:
         """A copy with some settings exchanged, checked again."""
@@ -148,27 +148,19 @@ class GapConfig(ModelSettings):
     @classmethod
     def parse(cls, text: str, source: str = "gap_fit settings") -> GapConfig:
         """Read gap_fit's settings from text; `source` is named in errors."""
-        from labkit.gap.configfile import parse
-
-        return parse(text, source)
+        return configfile.parse(cls, text, source)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> GapConfig:
         """Read gap_fit's own file (the one given as config_file=...)."""
-        from labkit.gap.configfile import read
-
-        return read(path)
+        return configfile.read(cls, path)
 
     def text(self) -> str:
         """These settings as gap_fit's file; `GapConfig.parse(config.text()) == config`."""
-        from labkit.gap.configtext import write
-
-        return write(self)
+        return configtext.write(self)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write gap_fit's file, whole or not at all."""
-        from labkit.files import atomic_write
-
         atomic_write(path, self.text())
 
 

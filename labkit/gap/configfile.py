@@ -7,17 +7,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labkit.errors import LabkitError, suggest
-from labkit.gap.config import GapConfig
 from labkit.gap.configtext import LABEL_KEYS
 from labkit.gap.keys import ALIASES, DISTANCE_2B_KEYS, FIT_KEYS, MANDATORY, OTHER_DESCRIPTORS, SOAP_KEYS
 from labkit.gap.lexer import Entry, Source, split_terms, tokens
 from labkit.gap.terms import Distance2b, SettingError, Soap
 
+if TYPE_CHECKING:
+    from labkit.gap.config import GapConfig
 
-def read(path: str | os.PathLike[str]) -> GapConfig:
-    """Read a file that gap_fit takes as config_file=..."""
+
+def read(kind: type[GapConfig], path: str | os.PathLike[str]) -> GapConfig:
+    """Settings of this kind from a file that gap_fit takes as config_file=..."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -25,10 +28,10 @@ def read(path: str | os.PathLike[str]) -> GapConfig:
         raise LabkitError(f"{path}: there is no such file; expected settings of gap_fit") from error
     except (OSError, UnicodeDecodeError) as error:
         raise LabkitError(f"{path}: could not be read as text ({error})") from error
-    return parse(text, str(path))
+    return parse(kind, text, str(path))
 
 
-def parse(text: str, name: str) -> GapConfig:
+def parse(kind: type[GapConfig], text: str, name: str) -> GapConfig:
     """Settings from text: `key=value`, values in quotes or braces, `#` comments, lines joined by a backslash."""
     source = Source(name)
     entries = _collect(tokens(text, source), FIT_KEYS, source)
@@ -63,9 +66,9 @@ def parse(text: str, name: str) -> GapConfig:
         values["sparse_jitter"] = _real(entries["sparse_jitter"], source)
     if "rnd_seed" in entries:
         values["seed"] = _real(entries["rnd_seed"], source)
-    taken = {*LABEL_KEYS.values(), *GapConfig.gap_fit_names, *GapConfig.__dataclass_fields__}
+    taken = {*LABEL_KEYS.values(), *kind.gap_fit_names, *kind.__dataclass_fields__}
     values["other"] = {key: entry.value for key, entry in entries.items() if key not in taken}
-    return _build(GapConfig, values, entries, entries["gap"].line, source)
+    return _build(kind, values, entries, entries["gap"].line, source)
 
 
 def _collect(found: Iterator[Entry], known: Mapping[str, str], source: Source, what: str = "") -> dict[str, Entry]:
@@ -169,10 +172,7 @@ def _build(kind: type, values: Mapping[str, object], entries: Mapping[str, Entry
     try:
         return kind(**values)
     except SettingError as error:
-        key = LABEL_KEYS.get(
-            error.key,
-            {"centre": "Z", "species": "species_Z", "pair": "Z1", "seed": "rnd_seed"}.get(error.key, error.key),
-        )
+        key = (LABEL_KEYS | _KEYS_OF).get(error.key, error.key)
         where = entries[key].line if key in entries else line
         raise source.error(str(error), where) from error
 

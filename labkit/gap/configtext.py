@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from labkit.gap.config import GapConfig
 from labkit.gap.keys import DISTANCE_2B_KEYS, FIT_KEYS, SOAP_KEYS
 from labkit.gap.terms import OWN_SPARSE_METHODS, Distance2b, Soap
+
+if TYPE_CHECKING:
+    from labkit.gap.config import GapConfig
 
 LABEL_KEYS = {
     "energy_key": "energy_parameter_name",

@@ -21,7 +21,7 @@ from labkit.config import config as run_config
 from labkit.datasets import Dataset
 from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
-from labkit.gap.checkpoint import Checkpoint
+from labkit.gap.checkpoint import RowCheckpoint
 from labkit.gap.config import GapConfig
 from labkit.gap.e0 import fit_e0
 from labkit.gap.metrics import labelled, table
@@ -185,7 +185,7 @@ class Design:
     def _grow(
         self, progress: Progress = NO_PROGRESS, checkpoint: str | os.PathLike[str] | None = None
     ) -> Iterator[Design]:
-        kept = Checkpoint(checkpoint, self) if checkpoint else None
+        kept = RowCheckpoint(checkpoint, self) if checkpoint else None
         self._choose_points(kept, progress)
         self._prior_factor = self._prior()
         self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
@@ -211,7 +211,7 @@ class Design:
             if step in shown:
                 yield self
 
-    def _choose_points(self, kept: Checkpoint | None, progress: Progress = NO_PROGRESS) -> None:
+    def _choose_points(self, kept: RowCheckpoint | None, progress: Progress = NO_PROGRESS) -> None:
         if kept and (notes := kept.read_points(self.terms)) is not None:
             self.notes += notes
             return

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ase
 import numpy as np
 import pandas as pd
-from ase import units
-from ase.md.langevin import Langevin
 
-from labkit.base import NO_PROGRESS, Progress, State
+from labkit.base import NO_PROGRESS, Evaluation, Observer, Progress, State
+from labkit.datasets.audit.pairs import find_pairs, relative_distance
+from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError, Stopped
 from labkit.gap.model import GapModel
+
+FRICTION = 0.02  # 1/fs
 
 
 def dynamics(
@@ -24,44 +26,43 @@ def dynamics(
     seed: int = 0,
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
-    """Langevin dynamics (ASE, friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row `every` few steps.
+    """Langevin dynamics (friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row `every` few steps.
 
     Columns: energy [eV] above that of `atoms`, spread [eV], the largest standard deviation of an atom's energy, and
     shortest [Å], the shortest distance over the sum of the covalent radii. Index: time [fs].
+
+    Raises LabkitError for settings that are not positive, and Stopped(partial=the rows so far).
 
     >>> dynamics(model, atoms, temperature=600).plot(y="spread")  # doctest: +SKIP
     """
     if temperature < 0 or steps < 1 or every < 1 or timestep <= 0:
         found = f"{steps} steps of {timestep} fs at {temperature} K, a row every {every}"
         raise LabkitError(f"{found}: expected positive numbers")
-    moving, random = atoms.copy(), np.random.default_rng(seed)
-    moving.calc = model.calculator()
-    start = moving.get_potential_energy()
-    thermal = np.sqrt(moving.get_masses() * units.kB * temperature)[:, None]
-    moving.set_momenta(thermal * random.standard_normal(moving.positions.shape))
-    motion = Langevin(
-        moving, timestep * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=random
-    )
-    rows: dict[float, tuple[float, float, float]] = {}
-    for step in range(every, steps + 1, every):
-        if progress.should_stop():
-            raise Stopped(partial=_table(rows))
-        motion.run(every)
-        state = State.from_atoms([moving])
-        energy, (of_atoms, _) = model.evaluate(state, forces=False).energy, model.variance(state)
-        rows[step * timestep] = (float(energy) - start, float(of_atoms.max().sqrt()), _shortest(moving))
-        progress.update(step, steps)
-    return _table(rows)
+    start = maxwell_boltzmann(State.from_atoms([atoms], seed=seed), temperature, com_removed=False)
+    rows = _ThermalPath(model, every, timestep)
+    try:
+        simulate(start, model, Langevin(temperature, FRICTION), steps, timestep, observers=[rows], progress=progress)
+    except Stopped as stopped:
+        raise Stopped(str(stopped), partial=rows.table()) from None
+    return rows.table()
 
 
-def _table(rows: dict[float, tuple[float, float, float]]) -> pd.DataFrame:
-    index = pd.Index(list(rows), name="time [fs]", dtype=float)
-    return pd.DataFrame(list(rows.values()), index=index, columns=["energy", "spread", "shortest"])
+class _ThermalPath(Observer):
+    """Collects a row at each call but the first, which is that of the start."""
 
+    def __init__(self, model: GapModel, every: int, timestep: float) -> None:
+        self.model, self.every, self.timestep = model, every, timestep
+        self.reference, self.rows = 0.0, {}
 
-def _shortest(atoms: ase.Atoms) -> float:
-    from ase.data import covalent_radii
+    def __call__(self, state: State, evaluation: Evaluation) -> None:
+        energy = float(evaluation.energy)
+        if state.loop_step == 0:
+            self.reference = energy
+            return
+        shortest = relative_distance(find_pairs(state.to_atoms())).min(initial=np.inf)
+        spread = float(self.model.variance(state)[0].max().sqrt())
+        self.rows[state.loop_step * self.timestep] = (energy - self.reference, spread, float(shortest))
 
-    radii = covalent_radii[atoms.numbers]
-    distances = atoms.get_all_distances(mic=bool(atoms.pbc.any())) + np.diag(np.full(len(atoms), np.inf))
-    return float((distances / (radii[:, None] + radii)).min())
+    def table(self) -> pd.DataFrame:
+        index = pd.Index(list(self.rows), name="time [fs]", dtype=float)
+        return pd.DataFrame(list(self.rows.values()), index=index, columns=["energy", "spread", "shortest"])

@@ -88,7 +88,7 @@ class LearningCurve:
         sizes = _checked(sizes, repeats, len(train))
         with one_thread():
             design = build_cached(train, config, valid, progress=progress)
-        store = _Store(checkpoint, design, seed)
+        store = _FitStore(checkpoint, design, seed)
         wanted = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
         done = {fit: store.read(fit) for fit in wanted}
         tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in wanted if done[fit] is None}
@@ -131,7 +131,7 @@ def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]]
     return [{**row, "log_evidence": evidence} for row in plain], time.monotonic() - start
 
 
-class _Store:
+class _FitStore:
     """Finished fits, one small file each, under a mark of data and settings."""
 
     def __init__(self, folder: str | os.PathLike[str] | None, design: Design, seed: int) -> None:

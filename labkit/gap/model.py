@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from labkit.base import Neighbours, Potential, State, System
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
+from labkit.gap.model_file import read_gap, write_gap
 from labkit.regression import Solution
 
 
@@ -143,13 +144,14 @@ class GapModel(Potential):
 
     def save(self, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
         """Write one safetensors file, whole or not at all; without `uncertainty` it is smaller by 16 M² bytes."""
-        from labkit.gap.model_file import save
-
-        save(self, path, uncertainty=uncertainty)
+        tensors = dict(self.state_dict())
+        prior = tensors.pop("prior", None)
+        if uncertainty and self.has_variance:
+            tensors |= {"prior": prior, "factor": self.factor}
+        write_gap(path, tensors, config=self.config, species=self.species, e0=self.e0, metadata=self.metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GapModel:
         """Read what `save` wrote; raises LabkitError for a missing, truncated or contradictory file."""
-        from labkit.gap.model_file import load
-
-        return load(path)
+        terms, tensors, settings = read_gap(path)
+        return cls(terms=terms, **tensors, **settings)

@@ -5,32 +5,30 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
-import torch
+from torch import Tensor, nn
 
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
 from labkit.files import read_tensors, whole_header, write_model
 from labkit.gap.config import GapConfig
-from labkit.gap.model import GapModel
 from labkit.gap.sparse import make_terms
 
 _FORMAT = "labkit GAP 1"
 _UNITS = "eV, Å"
 
 
-def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
-    """Write the model beside `path`, then rename."""
-    tensors = dict(model.state_dict())
-    prior = tensors.pop("prior", None)
-    if uncertainty and model.has_variance:
-        tensors |= {"prior": prior, "factor": model.factor}
-    settings = {"config": model.config.to_dict(), "species": model.species, "e0": model.e0, "metadata": model.metadata}
-    write_model(path, _FORMAT, _UNITS, tensors, **settings)
+def write_gap(path: str | os.PathLike[str], tensors: dict[str, Tensor], *, config: GapConfig, **settings: Any) -> None:
+    """Write a GAP's tensors and settings (species, e0, metadata) beside `path`, then rename."""
+    write_model(path, _FORMAT, _UNITS, tensors, config=config.to_dict(), **settings)
 
 
-def load(path: str | os.PathLike[str]) -> GapModel:
-    """Read a model; its tensors must fit its own settings."""
+def read_gap(path: str | os.PathLike[str]) -> tuple[nn.ModuleList, dict[str, Tensor | None], dict[str, Any]]:
+    """Read the terms with their sparse points, the tensors weights, prior and factor, and the settings; all must fit.
+
+    Raises LabkitError for a missing, truncated or contradictory file.
+    """
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "GAP", run_config().device)
     with whole_header(path):
@@ -45,10 +43,11 @@ def load(path: str | os.PathLike[str]) -> GapModel:
         raise LabkitError(
             f"{path}: {len(weights)} weights for {columns} sparse points; the file contradicts its settings"
         )
-    return GapModel(config, terms.to(weights.device), weights, e0, prior=prior, factor=factor, metadata=metadata)
+    found = {"weights": weights, "prior": prior, "factor": factor}
+    return terms.to(weights.device), found, {"config": config, "e0": e0, "metadata": metadata}
 
 
-def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tensor]) -> None:
+def _fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
     buffers = dict(terms.named_buffers())
     for name, tensor in tensors.items():
         if name not in buffers:

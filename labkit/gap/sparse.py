@@ -12,7 +12,7 @@ from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
 from labkit.base.frames import batches
 from labkit.errors import LabkitError, Stopped, suggest
 from labkit.gap.config import GapConfig, Soap
-from labkit.gap.pair_term import TwoBody
+from labkit.gap.distance_2b_term import Distance2bTerm
 from labkit.gap.soap_term import SoapTerm
 from labkit.regression.selection import METHODS, select
 
@@ -28,7 +28,9 @@ def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
                 f"soap around Z={d.centre} lists the species {list(d.species)}, but the frames contain {symbol}; "
                 f"add {unseen[0]} to species_Z, or leave Z and species_Z out"
             )
-    return nn.ModuleList(SoapTerm(d, kinds) if isinstance(d, Soap) else TwoBody(d, kinds) for d in config.descriptors)
+    return nn.ModuleList(
+        SoapTerm(d, kinds) if isinstance(d, Soap) else Distance2bTerm(d, kinds) for d in config.descriptors
+    )
 
 
 def choose_points(
@@ -98,7 +100,7 @@ def _different(features: Tensor) -> Tensor:
     return order[new].sort().values
 
 
-def _unseen_pairs(term: TwoBody) -> list[str]:
+def _unseen_pairs(term: Distance2bTerm) -> list[str]:
     return [
         f"no {'-'.join(ase.data.chemical_symbols[z] for z in pair)} pair within {term.cutoff:g} Å in the training "
         "frames: it gets no energy"
@@ -107,7 +109,7 @@ def _unseen_pairs(term: TwoBody) -> list[str]:
     ]
 
 
-def _choose_distances(term: TwoBody, frames: Sequence[ase.Atoms]) -> None:
+def _choose_distances(term: Distance2bTerm, frames: Sequence[ase.Atoms]) -> None:
     ends = dict.fromkeys(term.pairs, (torch.inf, 0.0))
     for batch in batches(map(len, frames), 480):
         state = State.from_atoms([frames[k] for k in batch])

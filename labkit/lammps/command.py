@@ -9,7 +9,7 @@ import torch
 
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.kinds import KINDS, Shape, blocks
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ExportedModel
 from labkit.lammps.mlmod.parameters import Parameters
 from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     made = blocks(parameters, Units(1.0, 1.0, 1.0, 1.0))
     for place in parameters["mask_fix"]:
         print(f"  {place}: {PLACES[place]}")
-    models = {key: Model(parameters, key) for key in kind.models}
+    models = {key: ExportedModel(parameters, key) for key in kind.models}
     for key, shape in kind.models.items():
         print(f"  {key}, {models[key].path}: {_tried(models[key], shape, made, options.atoms)}")
     kind.make(parameters, made, models, None)  # what only shows when the parts are put together
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tried(model: Model, shape: Shape, made: object, atoms: int | None) -> str:
+def _tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) -> str:
     """What a model takes and gives, tried with random numbers; raises LabkitError where no size fits."""
     sizes = (shape.atoms,) if shape.atoms else (atoms,) if atoms else TRIED
     fitting, first = [], None

@@ -49,7 +49,7 @@ class Names:
         return np.array([atomic_numbers[self.elements[t]] for t in types.tolist()])
 
 
-class Group:
+class AtomGroup:
     """Who belongs to a group, and what LAMMPS knows of them now.
 
     LAMMPS keeps atoms in an order that changes while it runs; here they stand in the order of their tags (IDs).

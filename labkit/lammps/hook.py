@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from labkit.lammps.group import Group
+from labkit.lammps.group import AtomGroup
 
 if TYPE_CHECKING:
     from labkit.lammps.host import Host
@@ -21,12 +21,12 @@ class Hook:
 
     def __init__(self, host: Host, name: str, group: str, what: Any) -> None:
         self.host, self.name, self.group_name, self.what = host, name, group, what
-        self.group: Group | None = None
+        self.group: AtomGroup | None = None
 
     def begin(self) -> None:
         """Before a run: who is in the group now."""
         kept = self.group
-        self.group = Group(self.host.lmp, self.group_name, self.host.units, self.host.names)
+        self.group = AtomGroup(self.host.lmp, self.group_name, self.host.units, self.host.names)
         if kept is not None and _same(kept, self.group):
             self.group = kept  # the same System: neighbour lists and compiled kernels stay
 
@@ -43,7 +43,7 @@ class Hook:
         return f"{self.name} ({type(self.what).__name__} on group {self.group_name})"
 
 
-def _same(a: Group, b: Group) -> bool:
+def _same(a: AtomGroup, b: AtomGroup) -> bool:
     one, other = a.system, b.system
     return (
         np.array_equal(a.tags, b.tags)

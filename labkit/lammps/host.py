@@ -11,7 +11,7 @@ from labkit.base import NO_PROGRESS, Integrator, Observer, Potential, Progress, 
 from labkit.engine.simulate import check_observer
 from labkit.errors import LabkitError
 from labkit.lammps.fixes import Fixes
-from labkit.lammps.group import Group, Names
+from labkit.lammps.group import AtomGroup, Names
 from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.observer_hook import ObserverHook
@@ -89,9 +89,9 @@ class Host:
         if others:
             raise LabkitError(f"evaluations is {evaluations}, of another integrator {others.pop()}; they must agree")
         hook = IntegratorHook(self, self._fixes.free(name), group, integrator, evaluations, seed)
-        tags = set(Group(self.lmp, group, self.units, self.names).tags.tolist())
+        tags = set(AtomGroup(self.lmp, group, self.units, self.names).tags.tolist())
         for other in self.integrators():
-            if tags & set(Group(self.lmp, other.group_name, self.units, self.names).tags.tolist()):
+            if tags & set(AtomGroup(self.lmp, other.group_name, self.units, self.names).tags.tolist()):
                 raise LabkitError(
                     f"groups {group!r} and {other.group_name!r} share atoms; one integrator for each atom"
                 )
@@ -153,7 +153,7 @@ class Host:
 
     def state(self, group: str = "all") -> State:
         """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
-        found = Group(self.lmp, group, self.units, self.names)
+        found = AtomGroup(self.lmp, group, self.units, self.names)
         return found.state(self.count(self.step), found.rows())
 
     @property

@@ -2,6 +2,6 @@
 
 from labkit.md.command import add_arguments, run
 from labkit.md.prepare import Prepared, prepare
-from labkit.md.settings import Settings
+from labkit.md.settings import RunSettings
 
-__all__ = ["Prepared", "Settings", "add_arguments", "prepare", "run"]
+__all__ = ["Prepared", "RunSettings", "add_arguments", "prepare", "run"]

@@ -12,7 +12,7 @@ from labkit.engine.observers import Dcd, Thermodynamics, Xtc
 from labkit.errors import LabkitError, Stopped
 from labkit.md.bar import Bar
 from labkit.md.prepare import prepare
-from labkit.md.settings import Settings
+from labkit.md.settings import RunSettings
 
 STOPPED = 130
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; 0 when all steps are done, 130 when stopped; results are in log_dir."""
-    settings = Settings.read(options.file)
+    settings = RunSettings.read(options.file)
     log, name = Path(settings.log_dir), Path(settings.output)
     try:
         log.mkdir(parents=True, exist_ok=True)

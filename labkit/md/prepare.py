@@ -19,7 +19,7 @@ from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm
 from labkit.forcefield.torchmd.file import TorchmdFile
 from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
 from labkit.md.atoms import Topology, read_box, read_coordinates, read_topology
-from labkit.md.settings import Settings
+from labkit.md.settings import RunSettings
 
 #: TorchMD's names of the terms that an AMBER file may have, and labkit's.
 AMBER = {
@@ -42,7 +42,7 @@ class Prepared:
     integrator: Integrator
 
 
-def prepare(settings: Settings, folder: Path = Path()) -> Prepared:
+def prepare(settings: RunSettings, folder: Path = Path()) -> Prepared:
     """Read what the settings name, relative to here or else to `folder`.
 
     Raises LabkitError, naming key and file, for what cannot be read or does not fit together.
@@ -90,14 +90,14 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _integrator(settings: Settings) -> Integrator:
+def _integrator(settings: RunSettings) -> Integrator:
     if settings.langevin_temperature == 0:
         return VelocityVerlet()
     return Langevin(settings.langevin_temperature, settings.langevin_gamma * 1e-3)  # 1/ps to 1/fs
 
 
 def _torchmd(
-    settings: Settings, file: Path, topology: Topology, box: np.ndarray | None, masses: Tensor
+    settings: RunSettings, file: Path, topology: Topology, box: np.ndarray | None, masses: Tensor
 ) -> tuple[ForceField, Tensor]:
     sections = TorchmdFile(file).sections
     terms = settings.forceterms or DEFAULT
@@ -124,7 +124,7 @@ def _torchmd(
 
 
 def _amber(
-    settings: Settings, file: Path, topology: Topology, box: np.ndarray | None, masses: Tensor
+    settings: RunSettings, file: Path, topology: Topology, box: np.ndarray | None, masses: Tensor
 ) -> tuple[ForceField, Tensor]:
     import openmm
     from openmm import app, unit
@@ -173,7 +173,7 @@ def _chosen(forcefield: ForceField, terms: tuple[str, ...] | None) -> ForceField
     return ForceField({n: t for n, t in forcefield.terms.items() if n in wanted}, forcefield.n_atoms)
 
 
-def _external(settings: Settings, folder: Path, device: torch.device) -> Potential:
+def _external(settings: RunSettings, folder: Path, device: torch.device) -> Potential:
     external = settings.external
     file = None if external.file is None else _found(external.file, folder)
     if external.module == "labkit":
@@ -198,7 +198,7 @@ def _external(settings: Settings, folder: Path, device: torch.device) -> Potenti
 
 
 def _state(
-    settings: Settings, topology: Topology, masses: Tensor, where: np.ndarray, box: np.ndarray | None,
+    settings: RunSettings, topology: Topology, masses: Tensor, where: np.ndarray, box: np.ndarray | None,
     dtype: torch.dtype, device: torch.device,
 ) -> State:  # fmt: skip
     r, n = settings.replicas, len(topology.types)

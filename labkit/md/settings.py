@@ -87,7 +87,7 @@ def _key(check: Check, expected: str, default: Any = None) -> Any:
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """One run, in the units of TorchMD's files. What is not given has the default that stands here.
 
     `forceterms` has no default in it: all that the force field has. `langevin_temperature` 0 is dynamics at constant
@@ -95,7 +95,7 @@ class Settings:
     (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, else a DCD file is written.
 
     >>> given = {"steps": "100", "structure": "water.pdb", "forcefield": "water.yaml"}
-    >>> Settings.from_dict(given, "run.yaml").steps
+    >>> RunSettings.from_dict(given, "run.yaml").steps
     100
     """
 
@@ -126,7 +126,7 @@ class Settings:
     log_dir: str = _key(_text, "a folder", ".")
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str) -> Settings:
+    def from_dict(cls, values: dict[str, Any], where: str) -> RunSettings:
         """Raise LabkitError, naming `where` and the key, for what is unknown or of another kind than expected."""
         known = {f.name: f.metadata for f in fields(cls)}
         found = {}
@@ -147,7 +147,7 @@ class Settings:
         return settings
 
     @classmethod
-    def read(cls, path: str | Path) -> Settings:
+    def read(cls, path: str | Path) -> RunSettings:
         """The settings of a file; raises LabkitError where it cannot be read or is no YAML."""
         try:
             import yaml

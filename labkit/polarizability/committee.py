@@ -16,7 +16,10 @@ from labkit.config import config
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments
 from labkit.polarizability.labels import Frames
+from labkit.polarizability.model_file import read_module, write_module
 from labkit.polarizability.module import TensorModule
+
+FORMAT = "labkit tensor committee 1"
 
 
 class CommitteePrediction(NamedTuple):
@@ -101,13 +104,11 @@ class TensorCommittee(TensorModule):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file, whole or not at all."""
-        from labkit.polarizability.model_file import save_committee
-
-        save_committee(self, path)
+        write_module(self, path, FORMAT, {f"weights.{d}": w for d, w in self.weights.items()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TensorCommittee:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or contradictory file."""
-        from labkit.polarizability.model_file import load_committee
-
-        return load_committee(path, config().device)
+        with read_module(path, FORMAT, "tensor committee", config().device) as found:
+            weights = {d: found.tensors[f"weights.{d}"] for d in found.degrees}
+            return cls(found.descriptor, found.points, weights, found.tensors["mean"], found.metadata)

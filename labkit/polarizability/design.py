@@ -19,7 +19,7 @@ from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments
 from labkit.polarizability.labels import Frames, is_periodic, read_labels, structures
 from labkit.polarizability.model import TensorModel
-from labkit.polarizability.rows import Rows
+from labkit.polarizability.rows import TensorRows
 from labkit.polarizability.settings import Settings
 from labkit.polarizability.subsampling import fit_committee
 from labkit.polarizability.target import Target, as_target
@@ -49,7 +49,7 @@ class TensorDesign:
     ) -> None:
         self.atoms, self.descriptor = atoms, descriptor
         self.notes: list[str] = []
-        self.rows = Rows(atoms, values, descriptor.settings, here, self.notes)
+        self.rows = TensorRows(atoms, values, descriptor.settings, here, self.notes)
 
     @classmethod
     def build(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,9 +19,12 @@ from labkit.errors import LabkitError
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments, arrange
 from labkit.polarizability.labels import Frames
+from labkit.polarizability.model_file import read_module, write_module
 from labkit.polarizability.module import TensorModule
 from labkit.polarizability.variance import variances
 from labkit.regression import Posterior
+
+FORMAT = "labkit tensor model 1"
 
 
 class Prediction(NamedTuple):
@@ -107,13 +111,19 @@ class TensorModel(TensorModule):
 
     def save(self, path: str | os.PathLike[str], *, spread: bool = True) -> None:
         """Write one safetensors file, whole or not at all; without `spread` it is smaller."""
-        from labkit.polarizability.model_file import save_model
-
-        save_model(self, path, spread=spread)
+        tensors: dict[str, Tensor] = {}
+        for degree, posterior in self.posterior.items():
+            tensors[f"weights.{degree}"] = posterior.weights
+            few = slice(None) if spread else slice(0)
+            tensors |= {f"basis.{degree}": posterior.basis[:, few], f"total.{degree}": posterior.total[few]}
+        numbers = {str(d): [p.size, p.log_evidence] for d, p in self.posterior.items()}
+        write_module(self, path, FORMAT, tensors, posterior=numbers)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TensorModel:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or contradictory file."""
-        from labkit.polarizability.model_file import load_model
-
-        return load_model(path, config().device)
+        with read_module(path, FORMAT, "tensor model", config().device) as found:
+            numbers = json.loads(found.header["posterior"])
+            parts = {d: [found.tensors[f"{x}.{d}"] for x in ("weights", "basis", "total")] for d in found.degrees}
+            posterior = {d: Posterior(*tensors, *numbers[str(d)]) for d, tensors in parts.items()}
+            return cls(found.descriptor, found.points, posterior, found.tensors["mean"], found.metadata)

@@ -24,7 +24,7 @@ _KEPT = 12  # sets of training frames, the one used longest ago goes first
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FrameSubset:
     """A set of training frames: their rows, labels less their mean, and eigenvectors of the covariance.
 
     frames, rows  ascending
@@ -42,7 +42,7 @@ class Part:
     spectral: dict[int, Spectral]
 
 
-class Rows:
+class TensorRows:
     """One row a frame, or one an atom, as the target wants it.
 
     labels       {λ: (rows, 2λ+1)}
@@ -68,14 +68,14 @@ class Rows:
         self.frame = here.frame if target.per_atom else torch.arange(len(atoms), device=device)
         self.span = Span(settings, here, notes)
         self.covariances = {degree: self.span.covariances(here, counts, degree) for degree in target.parts}
-        self._kept: OrderedDict[bytes, Part] = OrderedDict()
+        self._kept: OrderedDict[bytes, FrameSubset] = OrderedDict()
         self._lock = threading.RLock()  # panels solve from several threads
 
     def of(self, frames: Tensor) -> Tensor:
         """The rows of some frames, ascending."""
         return torch.nonzero(torch.isin(self.frame, frames))[:, 0]
 
-    def columns(self, part: Part) -> Tensor | slice:
+    def columns(self, part: FrameSubset) -> Tensor | slice:
         """Which columns of `covariances` belong to the points of a part."""
         return part.rows if self.span.exact else slice(None)
 
@@ -83,7 +83,7 @@ class Rows:
         """What the composition explains of λ = 0, (rows, ...), for a mean (species, ...)."""
         return torch.tensordot(self.composition[rows], mean, 1)
 
-    def part(self, frames: Tensor) -> Part:
+    def part(self, frames: Tensor) -> FrameSubset:
         """All that is the same for every regularization of these training frames; kept."""
         key = frames.cpu().numpy().tobytes()
         with self._lock:
@@ -94,7 +94,7 @@ class Rows:
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def fresh(self, frames: Tensor) -> Part:
+    def fresh(self, frames: Tensor) -> FrameSubset:
         """The part, made anew and not kept."""
         rows = self.of(frames)
         mean = self._mean(rows)
@@ -105,9 +105,11 @@ class Rows:
         scale, frame = self.scale[rows], self.frame[rows]
         spectral = {degree: self.span.spectral(degree, k, rows, scale, frame) for degree, k in self.covariances.items()}
         flat = {degree: y.flatten() for degree, y in labels.items()}
-        return Part(frames, rows, flat, mean, points, spectral)
+        return FrameSubset(frames, rows, flat, mean, points, spectral)
 
-    def leave_out(self, part: Part, noise: Mapping[int, float], owners: Tensor) -> dict[int, tuple[Tensor, Tensor]]:
+    def leave_out(
+        self, part: FrameSubset, noise: Mapping[int, float], owners: Tensor
+    ) -> dict[int, tuple[Tensor, Tensor]]:
         """{λ: labels and predictions (rows, 2λ+1)} without all the frames of the same owner; see TensorDesign."""
         owner = owners[self.frame[part.rows].cpu()]
         together = [torch.nonzero(owner == k)[:, 0] for k in torch.unique(owner)]
@@ -119,7 +121,7 @@ class Rows:
             found[degree] = y.view(-1, size), predicted.view(-1, size)
         return found
 
-    def hash(self, part: Part) -> str:
+    def hash(self, part: FrameSubset) -> str:
         """sha256 of the structures and labels of a part."""
         digest = hashlib.sha256()
         for k in part.frames.tolist():

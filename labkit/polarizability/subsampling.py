@@ -10,11 +10,11 @@ from torch import Tensor
 from labkit.errors import LabkitError
 from labkit.polarizability.committee import TensorCommittee
 from labkit.polarizability.model import TensorModel
-from labkit.polarizability.rows import Part, Rows
+from labkit.polarizability.rows import FrameSubset, TensorRows
 
 
 def fit_committee(
-    model: TensorModel, rows: Rows, noise: Mapping[int, float], members: int, seed: int, owners: Tensor
+    model: TensorModel, rows: TensorRows, noise: Mapping[int, float], members: int, seed: int, owners: Tensor
 ) -> TensorCommittee:
     """Members around a fitted model, from halves of its frames; `owners` number the groups that stay together."""
     whole = rows.part(torch.tensor(model.metadata["train"]["indices"], device=rows.frame.device))
@@ -52,7 +52,7 @@ def _halves(frames: Tensor, owners: Tensor, members: int, seed: int) -> list[Ten
     return [frames[torch.isin(owner, half).to(frames.device)] for half in drawn]
 
 
-def _embedded(part: Part, whole: Part, degree: int, noise: float) -> Tensor:
+def _embedded(part: FrameSubset, whole: FrameSubset, degree: int, noise: float) -> Tensor:
     """The weights of a fit to `part` as weights of the points of `whole`: zero where it has no such point."""
     weights = part.spectral[degree].solve(part.labels[degree], noise).weights
     if part.points is whole.points:

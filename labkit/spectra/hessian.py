@@ -5,16 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State
+from labkit.base import NO_PROGRESS, Potential, Progress, State
+from labkit.errors import Stopped
 
 _ATOMS = 2000  # displaced at once
 
 
-def hessian(state: State, potential: Potential, step: float = 1e-3) -> Tensor:
+def hessian(state: State, potential: Potential, step: float = 1e-3, progress: Progress = NO_PROGRESS) -> Tensor:
     """d²E/dr_i dr_j (3n, 3n) eV/Å^2 of one system, symmetric, by central differences of forces in batches."""
     size = 3 * state.system.n_atoms
     shifts = step * torch.eye(size).to(state.positions).unflatten(1, (-1, 3))
-    forces = [potential.evaluate(part).forces for part in displaced(state, torch.cat([shifts, -shifts]))]
+    parts, forces = displaced(state, torch.cat([shifts, -shifts])), []
+    for done, part in enumerate(parts):
+        if progress.should_stop():
+            raise Stopped(f"the Hessian was stopped after {done} of {len(parts)} batches")
+        forces.append(potential.evaluate(part).forces)
+        progress.update(done + 1, len(parts))
     plus, minus = torch.cat(forces).reshape(2, size, size)
     found = (minus - plus) / (2 * step)
     return 0.5 * (found + found.mT)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.base import Potential, State, find_neighbours
+from labkit.base import NO_PROGRESS, Potential, Progress, State, find_neighbours
 from labkit.engine import largest_force
 from labkit.engine.held import refuse_held
 from labkit.errors import LabkitError
@@ -64,7 +64,9 @@ class NormalModes:
         return Intensities(self.frequency, dipole, change)
 
 
-def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax: float = 0.01) -> NormalModes:
+def normal_modes(
+    state: State, potential: Potential, *, step: float = 1e-3, fmax: float = 0.01, progress: Progress = NO_PROGRESS
+) -> NormalModes:
     """Modes of the mass-weighted Hessian -dF_i/dr_j / √(m_i m_j), by central differences of forces in batches.
 
     Translations, and the rotations of an open system, are projected out before it is diagonalised.
@@ -72,7 +74,8 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
     step  Å, displacement to either side; the error is of its second order
     fmax  eV/Å, above which the state is no minimum
 
-    Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces.
+    Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces; Stopped when
+    `progress` says so.
 
     >>> relaxed = lbfgs(state, potential, fmax=1e-4)  # doctest: +SKIP
     >>> normal_modes(relaxed, potential).frequency  # doctest: +SKIP
@@ -91,7 +94,7 @@ def normal_modes(state: State, potential: Potential, *, step: float = 1e-3, fmax
             f"the state is no minimum: the largest force is {largest:.3g} eV/Å, above fmax={fmax:g}; relax it, as in "
             "lbfgs(state, potential, fmax=1e-4)"
         )
-    curvature = hessian(state, potential, step)
+    curvature = hessian(state, potential, step, progress)
     weight = state.system.masses.sqrt().repeat_interleave(3)
     weighted = curvature / (weight[:, None] * weight)
     inner = _vibrating(state).to(weighted)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import labkit
 from labkit.base import State
 from labkit.datasets import Dataset, array_structures, ice
+from labkit.datasets.audit import audit
 from labkit.errors import LabkitError
 
 NAMES = ("energy", "forces", "stress", "polarizability", "born_charges")
@@ -106,7 +107,7 @@ def test_the_rest_of_labkit_takes_them(tmp_path):
     """The report, files and the fit of a GAP see the same frames."""
     ds = ice("train", n=50)[:12]
     arrays = arrays_of(ds)
-    assert str(arrays.report()).splitlines()[1:] == str(ds.report()).splitlines()[1:]
+    assert str(audit(arrays)).splitlines()[1:] == str(audit(ds)).splitlines()[1:]
     arrays.write(tmp_path / "a.xyz")
     assert labkit.load(tmp_path / "a.xyz", energy_key="energy", forces_key="forces").hash == ds.hash
     assert next(arrays.frames()).get_potential_energy() == ds.energy[0]

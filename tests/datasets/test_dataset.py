@@ -39,3 +39,10 @@ def test_ase_frames_give_the_same_dataset(ds):
     for name in ("energy", "forces", "polarizability", "born_charges"):
         np.testing.assert_array_equal(getattr(again, name), getattr(ds, name))
     np.testing.assert_allclose(again.stress, ds.stress, atol=1e-15)
+
+
+def test_datasets_know_nothing_of_their_audit(repository):
+    """Not even for types: only the audit needs the data, not the other way about."""
+    folder = repository / "labkit" / "datasets"
+    files = [path for path in folder.rglob("*.py") if path.parent.name != "audit"]
+    assert len(files) > 10 and not [path.name for path in files if "datasets.audit" in path.read_text()]

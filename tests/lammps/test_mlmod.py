@@ -16,8 +16,8 @@ from labkit.engine import VelocityVerlet, simulate
 from labkit.errors import LabkitError
 from labkit.lammps import Host, Units, lammps
 from labkit.lammps.mlmod import KINDS, Parameters, load, read_quantity
-from labkit.lammps.mlmod.mobility import PairMobility, factor
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.mobility import ExportedPairMobility, factor
+from labkit.lammps.mlmod.models import ExportedModel
 from labkit.mobility import Brownian, RotnePragerYamakawa
 from tests.lammps import exported
 from tests.lammps.exported import parameters
@@ -225,7 +225,7 @@ def test_divergence_of_pairs_is_that_of_the_whole_matrix(tmp_path):
         def __call__(self, rows, size):
             return torch.stack([self.module(row[:, None]).reshape(-1) for row in rows])
 
-    mobility = PairMobility(Exact(exported.OwnBlock(0.5, 0.1).double()), Exact(Screw()))
+    mobility = ExportedPairMobility(Exact(exported.OwnBlock(0.5, 0.1).double()), Exact(Screw()))
     x = torch.tensor(PLACES, dtype=torch.float64)
     with torch.no_grad():
         default = torch.get_default_dtype()
@@ -368,7 +368,7 @@ def test_a_batch_is_the_single_calls(tmp_path):
         torch.nn.Sequential(Turned(), torch.nn.Linear(6, 9), torch.nn.Tanh(), Turned()),
     ):
         path = parameters(tmp_path, "dX_MF_ML1", M_ii_filename=exported.OwnBlock(1.0, 0.0), M_ij_filename=module)
-        model = Model(Parameters.read(path, {n: k.keys for n, k in KINDS.items()}), "M_ij_filename")
+        model = ExportedModel(Parameters.read(path, {n: k.keys for n, k in KINDS.items()}), "M_ij_filename")
         rows = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
         found = model(rows, 9)
         assert model.batched

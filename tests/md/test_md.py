@@ -22,7 +22,7 @@ from labkit.cli import main
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield import from_torchmd_yaml, import_openmm
-from labkit.md import Settings, prepare
+from labkit.md import RunSettings, prepare
 from labkit.md.atoms import read_box, read_coordinates, read_topology
 from labkit.units import KCAL_PER_MOL
 
@@ -34,7 +34,7 @@ REPOSITORY = Path(labkit.md.__file__).resolve().parents[2]
 
 
 def test_all_keys_and_no_others(tmp_path):
-    assert [f.name for f in fields(Settings)] == KEYS
+    assert [f.name for f in fields(RunSettings)] == KEYS
     values = dict(
         timestep="1e0", temperature=310, langevin_temperature=300, langevin_gamma=0.5, device="cpu", replicas=2
     )
@@ -49,7 +49,7 @@ def test_all_keys_and_no_others(tmp_path):
     assert set(values) == set(KEYS)
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    found = Settings.read(path)
+    found = RunSettings.read(path)
     assert found.forceterms == ("lj",) and found.timestep == 1.0 and found.external.embeddings == (1, 2)
 
 
@@ -81,11 +81,11 @@ WRONG = [
 def test_what_is_wrong_is_named(changes, message, tmp_path):
     path = files.water_box(tmp_path, **changes)
     with pytest.raises(LabkitError, match=message):
-        prepare(Settings.read(path), tmp_path)
+        prepare(RunSettings.read(path), tmp_path)
 
 
 def test_water_box_is_the_force_field_of_its_file(tmp_path):
-    prepared = prepare(Settings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
+    prepared = prepare(RunSettings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
     state = prepared.state
     bonds = [(3 * m, 3 * m + end) for m in range(30) for end in (1, 2)]
     exact = from_torchmd_yaml(
@@ -100,12 +100,12 @@ def test_water_box_is_the_force_field_of_its_file(tmp_path):
 
 def test_psf_coor_and_xsc_are_the_pdb(tmp_path):
     path = files.water_box(tmp_path)
-    one = prepare(Settings.read(path), tmp_path)
+    one = prepare(RunSettings.read(path), tmp_path)
     files.psf(tmp_path / "water.psf", 30)
     files.coor(tmp_path / "water.coor", one.state.positions.numpy())
     files.xsc(tmp_path / "water.xsc", one.state.cell[0].numpy())
     parts = dict(structure=None, topology="water.psf", coordinates="water.coor", extended_system="water.xsc")
-    other = prepare(Settings.read(files.water_box(tmp_path, **parts)), tmp_path)
+    other = prepare(RunSettings.read(files.water_box(tmp_path, **parts)), tmp_path)
     torch.testing.assert_close(other.state.cell, one.state.cell)
     assert read_topology(tmp_path / "water.psf").charges[:3] == [-0.834, 0.417, 0.417]
     (a, b) = (p.potential.evaluate(p.state).forces for p in (one, other))
@@ -113,7 +113,7 @@ def test_psf_coor_and_xsc_are_the_pdb(tmp_path):
 
 
 def test_types_and_bonds_of_the_files_are_those_of_the_system(tmp_path):
-    system = prepare(Settings.read(files.water_box(tmp_path, replicas=2)), tmp_path).state.system
+    system = prepare(RunSettings.read(files.water_box(tmp_path, replicas=2)), tmp_path).state.system
     assert system.vocabulary.names == ("O", "H1", "H2") and system.n_systems == 2
     assert [system.type_name(k) for k in (0, 1, 2, 90, 179)] == ["O", "H1", "H2", "O", "H2"]
     assert len(system.bonds) == 120 and system.bonds[0].tolist() == [0, 1] and system.bonds[60].tolist() == [90, 91]
@@ -125,7 +125,7 @@ def test_amber_against_openmm(tmp_path):
     where = np.array([[0.1, 0.9, 0.2], [0, 0, 0], [1.4, 0.1, 0], [1.6, 0.5, 0.8]])
     (tmp_path / "hooh.xyz").write_text("4\n\n" + "".join(f"{e} {x} {y} {z}\n" for e, (x, y, z) in zip("HOOH", where)))
     values = dict(topology="hooh.prmtop", coordinates="hooh.xyz", forcefield="hooh.prmtop")
-    prepared = prepare(Settings.from_dict(values, "run"), tmp_path)
+    prepared = prepare(RunSettings.from_dict(values, "run"), tmp_path)
     system = app.AmberPrmtopFile(str(tmp_path / "hooh.prmtop")).createSystem()
     import openmm
 
@@ -137,11 +137,11 @@ def test_amber_against_openmm(tmp_path):
     topology = read_topology(tmp_path / "hooh.prmtop")
     assert topology.types == ["HO", "OH", "OH", "HO"] and topology.charges[0] == pytest.approx(0.4)
     assert topology.dihedrals == [(0, 1, 2, 3)] and topology.bonds == [(0, 1), (2, 3), (1, 2)]
-    some = prepare(Settings.from_dict({**values, "forceterms": ["bonds", "angles"]}, "run"), tmp_path)
+    some = prepare(RunSettings.from_dict({**values, "forceterms": ["bonds", "angles"]}, "run"), tmp_path)
     assert list(some.potential.terms) == ["bonds", "angles"]
     for terms, message in (["repulsion"], "has no such term"), (["dihedrals"], "both or neither"):
         with pytest.raises(LabkitError, match=message):
-            prepare(Settings.from_dict({**values, "forceterms": terms}, "run"), tmp_path)
+            prepare(RunSettings.from_dict({**values, "forceterms": terms}, "run"), tmp_path)
     assert len(import_openmm(system).masses) == 4
 
 
@@ -164,8 +164,8 @@ def test_external_module_beside_the_file(tmp_path):
     (tmp_path / "wells_of_a_test.py").write_text(MODULE)
     external = {"module": "wells_of_a_test", "embeddings": [1] * 90, "file": "wells.txt"}
     path = files.water_box(tmp_path, external=external, replicas=2)
-    prepared = prepare(Settings.read(path), tmp_path)
-    alone = prepare(Settings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
+    prepared = prepare(RunSettings.read(path), tmp_path)
+    alone = prepare(RunSettings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
     difference = prepared.potential.evaluate(prepared.state).forces - alone.potential.evaluate(alone.state).forces
     torch.testing.assert_close(difference, -2 * KCAL_PER_MOL * alone.state.positions, atol=1e-8, rtol=1e-8)
 
@@ -183,7 +183,7 @@ def test_external_model_of_labkit(tmp_path):
     atoms = frames.atoms[0]
     ase.io.write(tmp_path / "ice.xyz", atoms, format="extxyz")
     values = dict(structure="ice.xyz", external={"file": "ice.safetensors"})
-    prepared = prepare(Settings.from_dict(values, "run"), tmp_path)
+    prepared = prepare(RunSettings.from_dict(values, "run"), tmp_path)
     found = prepared.potential.evaluate(prepared.state)
     assert float(found.energy) == pytest.approx(float(model.evaluate(prepared.state).energy))
     assert bool(prepared.state.system.pbc.all())

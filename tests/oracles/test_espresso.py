@@ -9,12 +9,12 @@ import pytest
 from ase import Atoms
 
 from labkit.datasets import ice
-from labkit.datasets.generate import check
 from labkit.errors import LabkitError, Stopped
 from labkit.oracles import Espresso, MissingProgram
 from labkit.oracles.program import run
 from labkit.oracles.pseudopotentials import pseudopotential
 from labkit.oracles.response import parse_response
+from tools.ice import check
 
 
 def present(response=False):

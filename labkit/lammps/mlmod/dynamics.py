@@ -9,7 +9,7 @@ from torch import Tensor
 from labkit.base import Integrator, Potential, State
 from labkit.engine.motion import evaluated
 from labkit.lammps.mlmod.blocks import Blocks, alike
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ExportedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,8 @@ class LearnedMap(Integrator):
     Both are told the time at which the step ends, as MLMOD has it.
     """
 
-    before: Model | None
-    after: Model | None
+    before: ExportedModel | None
+    after: ExportedModel | None
     blocks: Blocks
 
     def init(self, state: State, potential: Potential) -> State:
@@ -31,7 +31,7 @@ class LearnedMap(Integrator):
         moved = self._moved(self.before, state, time).replace(step=state.step + 1)
         return self._moved(self.after, evaluated(moved, potential), time)
 
-    def _moved(self, model: Model | None, state: State, time: Tensor) -> State:
+    def _moved(self, model: ExportedModel | None, state: State, time: Tensor) -> State:
         if model is None:
             return state
         positions, velocities, units = state.positions.clone(), state.velocities.clone(), self.blocks.units

@@ -11,7 +11,7 @@ from labkit.base import Evaluation, Potential, State
 from labkit.base.outside import Outside
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import Blocks, alike, pairs
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ExportedModel
 
 #: which atoms each call is about: (P, k) for one size, or several of different ones
 Calls = Callable[[State], list[Tensor]]
@@ -29,7 +29,7 @@ class Forces(Outside):
     aux["time"], where LAMMPS or an integrator in the middle of a step says it.
     """
 
-    def __init__(self, model: Model, blocks: Blocks, calls: Calls, timestep: float | None) -> None:
+    def __init__(self, model: ExportedModel, blocks: Blocks, calls: Calls, timestep: float | None) -> None:
         super().__init__()
         self.model, self.blocks, self.calls, self.timestep = model, blocks, calls, timestep
 

@@ -12,8 +12,8 @@ from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import Blocks
 from labkit.lammps.mlmod.dynamics import LearnedMap
 from labkit.lammps.mlmod.forces import EACH, PAIRS, WHOLE, Calls, Forces
-from labkit.lammps.mlmod.mobility import MobilityDynamics, Oseen, PairMobility, WholeMobility
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.mobility import ExportedPairMobility, MlmodOseen, MobilityDynamics, WholeMobility
+from labkit.lammps.mlmod.models import ExportedModel
 from labkit.lammps.mlmod.parameters import (
     MASK_FIX,
     MASK_INPUT,
@@ -45,7 +45,7 @@ class Kind:
 
     keys: Mapping[str, Key]
     models: Mapping[str, Shape]
-    make: Callable[[Parameters, Blocks, dict[str, Model], float | None], Any]
+    make: Callable[[Parameters, Blocks, dict[str, ExportedModel], float | None], Any]
     says: str
 
 
@@ -69,7 +69,7 @@ def load(
     """
     parameters = Parameters.read(path, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
-    models = {key: Model(parameters, key) for key in kind.models}
+    models = {key: ExportedModel(parameters, key) for key in kind.models}
     return kind.make(parameters, blocks(parameters, Units.of(units), types), models, timestep)
 
 
@@ -78,21 +78,21 @@ def blocks(parameters: Parameters, units: Units, types: Mapping[str, int] | None
 
 
 def _forces(calls: Calls) -> Callable[..., Forces]:
-    def make(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> Forces:
+    def make(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> Forces:
         return Forces(models["F_filename"], b, calls, timestep)
 
     return make
 
 
-def _oseen(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> MobilityDynamics:
-    return MobilityDynamics(Oseen(p["eta"], p["a"], p["epsilon"]), b.units)
+def _oseen(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> MobilityDynamics:
+    return MobilityDynamics(MlmodOseen(p["eta"], p["a"], p["epsilon"]), b.units)
 
 
-def _pair(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> MobilityDynamics:
-    return _moved(p, b, PairMobility(models["M_ii_filename"], models["M_ij_filename"]))
+def _pair(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> MobilityDynamics:
+    return _moved(p, b, ExportedPairMobility(models["M_ii_filename"], models["M_ij_filename"]))
 
 
-def _whole(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> MobilityDynamics:
+def _whole(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> MobilityDynamics:
     return _moved(p, b, WholeMobility(models["M_filename"]))
 
 
@@ -105,13 +105,13 @@ def _moved(p: Parameters, b: Blocks, mobility: Any) -> MobilityDynamics:
     return MobilityDynamics(mobility, b.units, p["KBT"], warm, p["flag_thm_drift"], p["delta"])
 
 
-def _quantity(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> Quantity:
+def _quantity(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> Quantity:
     places = tuple(name.lower() for name in p["mask_fix"] if name != "POST_FORCE") or ("post_force",)
     return Quantity(models["qoi_filename"], b, p["skip_step"], Path(p["base_dir"]), p["base_name"], places)
 
 
-def _map(p: Parameters, b: Blocks, models: dict[str, Model], timestep: float | None) -> LearnedMap:
-    def used(key: str, place: str) -> Model | None:
+def _map(p: Parameters, b: Blocks, models: dict[str, ExportedModel], timestep: float | None) -> LearnedMap:
+    def used(key: str, place: str) -> ExportedModel | None:
         return models[key] if place in p["mask_fix"] else None
 
     before, after = used("dyn1_filename", "INITIAL_INTEGRATE"), used("dyn2_filename", "FINAL_INTEGRATE")

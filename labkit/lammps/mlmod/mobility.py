@@ -15,7 +15,7 @@ from labkit.engine import noise
 from labkit.engine.motion import evaluated
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import alike
-from labkit.lammps.mlmod.models import ROWS, Model
+from labkit.lammps.mlmod.models import ROWS, ExportedModel
 from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 from labkit.mobility.positive import ROUNDING
@@ -25,7 +25,7 @@ ENTRIES = 4_000_000
 
 
 @dataclass(frozen=True)
-class Oseen:
+class MlmodOseen:
     """M_ii = I/(6πηa), M_ij = (I + r̂ r̂ᵀ)/(8πη(r + ε)); MLMOD's own M_ij lacks the π.
 
     eta, a and epsilon in the units of the file.
@@ -47,11 +47,11 @@ class Oseen:
 
 
 @dataclass(frozen=True, eq=False)
-class PairMobility:
+class ExportedPairMobility:
     """M_ii(x_i) and, for i < j, M_ij(x_i, x_j) of exported models; M_ji = M_ijᵀ."""
 
-    own: Model
-    pair: Model
+    own: ExportedModel
+    pair: ExportedModel
 
     def __call__(self, x: Tensor) -> Tensor:
         """M (S, 3n, 3n) of S systems at x (S, n, 3)."""
@@ -85,7 +85,7 @@ class PairMobility:
 class WholeMobility:
     """M(X) (3n, 3n) of one exported model."""
 
-    model: Model
+    model: ExportedModel
 
     def __call__(self, x: Tensor) -> Tensor:
         """M (S, 3n, 3n) of S systems at x (S, n, 3)."""

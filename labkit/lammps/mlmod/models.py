@@ -38,7 +38,7 @@ def _columns(model: torch.nn.Module, rows: Tensor) -> Tensor:
 WAYS: tuple[Batched, ...] = (_vmapped, _stacked, _columns)
 
 
-class Model:
+class ExportedModel:
     """A model that takes a column (k, 1) in float32 and gives a column (m, 1), as a function of rows (P, k) -> (P, m).
 
     A model that was exported for one pair need not take many: torch.vmap, the model's own batch and columns side by

@@ -14,7 +14,7 @@ from labkit.base import Observer, State
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.lammps.mlmod.blocks import Blocks, per_system
-from labkit.lammps.mlmod.models import Model
+from labkit.lammps.mlmod.models import ExportedModel
 
 
 class Quantity(Observer):
@@ -28,7 +28,7 @@ class Quantity(Observer):
     value: Tensor | None = None
 
     def __init__(
-        self, model: Model, blocks: Blocks, every: int, folder: Path, name: str, places: tuple[str, ...]
+        self, model: ExportedModel, blocks: Blocks, every: int, folder: Path, name: str, places: tuple[str, ...]
     ) -> None:
         self.model, self.blocks, self.every = model, blocks, every
         self.folder, self.name, self.places = folder, name, places

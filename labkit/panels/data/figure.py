@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.datasets.report import Alignment, Report
+from labkit.datasets.audit import Alignment, Report
 from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, new_figure
 
 COLOURS = {"forces": TRAIN, "energy": VALID}

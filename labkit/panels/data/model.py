@@ -8,8 +8,8 @@ import numpy as np
 import traitlets
 
 from labkit.datasets import Dataset
-from labkit.datasets.report import Report, examine
-from labkit.datasets.report.finding import row
+from labkit.datasets.audit import Report, audit
+from labkit.datasets.audit.finding import row
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.data.figure import data_figure
@@ -43,7 +43,7 @@ class DataModel(PanelModel):
         return replace(self.dataset, forces=np.roll(self.dataset.forces, self.shift * self.dataset.counts[0], axis=0))
 
     def make_job(self) -> Job:
-        return Job(examine, self.planted(), name="data")
+        return Job(audit, self.planted(), name="data")
 
     def present(self, result: Report) -> None:
         self.show(data_figure(result))
@@ -59,7 +59,7 @@ class DataModel(PanelModel):
             script.use("dataclasses", "replace")
             rows = self.shift * int(self.dataset.counts[0])
             script.add(f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose")
-        script.add("report = ds.report()", "print(report)", 'report.write("report.json")')
+        script.add("report = labkit.audit(ds)", "print(report)", 'report.write("report.json")')
         return script.text()
 
     def outputs(self, result: Report) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.learning.figure import UNIT, learning_figure
 from labkit.panels.learning.summary import more_data, table_of, verdict
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -173,7 +173,7 @@ class LearningModel(PanelModel):
             )
             for which in SET_NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
         }  # fmt: skip
-        run = Run(
+        run = FitRecord(
             f"learning curve, repeat {repeat + 1}", curve.settings, errors, float(mine["log_evidence"].iloc[0]),
             curve.seconds[fit], size, curves,
         )  # fmt: skip

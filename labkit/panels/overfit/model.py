@@ -22,7 +22,7 @@ from labkit.panels.kit.restart import RestartOnChange
 from labkit.panels.overfit.figure import SIGMAS, OverfitFigure
 from labkit.panels.overfit.script import overfit_script
 from labkit.panels.overfit.summary import curves_of, table_of
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("n_max", "l_max", "cutoff", "atom_sigma", "zeta", "n_sparse")
@@ -185,4 +185,4 @@ class OverfitModel(RestartOnChange):
         name = f"overfitting, {self.labels}" + (f", noise {self.noise:g} meV/atom" if self.noise else "")
         curves = curves_of(point, self.scan, self.curve, self.shown)
         model = point.model
-        runs().add(Run(name, model.config, point.errors, model.log_evidence, seconds, design.n_frames, curves))
+        runs().add(FitRecord(name, model.config, point.errors, model.log_evidence, seconds, design.n_frames, curves))

@@ -22,7 +22,7 @@ from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.train.drawn_fit import drawn_fits
 from labkit.panels.train.figure import parity_figure
-from labkit.runs import Run, runs
+from labkit.runs import FitRecord, runs
 
 Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
 
@@ -137,7 +137,9 @@ class TrainModel(PanelModel):
         curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}
         model = fit.model
         try:
-            runs().add(Run("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model)
+            runs().add(
+                FitRecord("train", model.config, fit.errors, model.log_evidence, seconds, fit.n_frames, curves), model
+            )
         except LabkitError as error:
             self.note = f"{self.note}\n{error}".strip()
 

@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.panels.kit.style import dress, legend, log_ticks, new_figure
-from labkit.runs import Run
+from labkit.runs import FitRecord
 
 COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4aa3b5", "#75808d")
 
 
-def overlay(pinned: list[tuple[str, Run]], curve: str) -> Figure:
+def overlay(pinned: list[tuple[str, FitRecord]], curve: str) -> Figure:
     """RMSE of two quantities, each run a dot on training and a ring on validation frames; and the chosen curve."""
     figure = new_figure(8.6, 3.4)
     quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
@@ -25,7 +25,7 @@ def overlay(pinned: list[tuple[str, Run]], curve: str) -> Figure:
     return figure
 
 
-def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str, first: bool) -> None:
+def _errors(axes: Axes, pinned: list[tuple[str, FitRecord]], quantity: str, unit: str, first: bool) -> None:
     dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if first else "")
     for row, (_, run) in enumerate(pinned):
         colour = COLOURS[row % len(COLOURS)]
@@ -37,7 +37,7 @@ def _errors(axes: Axes, pinned: list[tuple[str, Run]], quantity: str, unit: str,
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def _curves(axes: Axes, pinned: list[tuple[str, Run]], curve: str) -> None:
+def _curves(axes: Axes, pinned: list[tuple[str, FitRecord]], curve: str) -> None:
     x_label, _, y_label = curve.partition(" -> ")
     dress(axes, x_label, y_label, "Overlay")
     low, high = [], []

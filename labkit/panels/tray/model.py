@@ -9,7 +9,7 @@ import traitlets
 from labkit.panels.kit import html
 from labkit.panels.kit.style import to_png
 from labkit.panels.tray.figure import overlay
-from labkit.runs import Run, Runs, differences, runs
+from labkit.runs import FitRecord, Runs, differences, runs
 
 
 class TrayModel(traitlets.HasTraits):
@@ -39,7 +39,7 @@ class TrayModel(traitlets.HasTraits):
         kept = {run.key for run in self.store.all()}
         self.pinned = [key for key in self.pinned if key in kept]
 
-    def rows(self) -> list[tuple[str, Run]]:
+    def rows(self) -> list[tuple[str, FitRecord]]:
         """All runs with their numbers, as in #3."""
         return [(f"#{number}", run) for number, run in enumerate(self.store.all(), 1)]
 
@@ -75,7 +75,7 @@ class TrayModel(traitlets.HasTraits):
         self.picture = to_png(overlay(chosen, self.curve)) if chosen else b""
 
 
-def _compared(chosen: list[tuple[str, Run]]) -> str:
+def _compared(chosen: list[tuple[str, FitRecord]]) -> str:
     found = differences(dict(chosen))
     if found.empty:
         return ""

@@ -9,7 +9,7 @@ from labkit.panels.kit import html
 from labkit.panels.kit.style import CSS
 from labkit.panels.kit.view import Unfolding
 from labkit.panels.tray.model import TrayModel
-from labkit.runs import Run, Runs
+from labkit.runs import FitRecord, Runs
 
 SHOWN = 12  # newest runs in sight; all are in the CSV
 
@@ -65,7 +65,7 @@ class RunTray(widgets.VBox):
         words += [f"{file} cannot be read: {why}." for file, why in self.model.store.refused().items()]
         self.older.value = html.hint(" ".join(words) if rows or words else "No fit yet: press Run in a panel.")
 
-    def _row(self, label: str, run: Run, errors: list[tuple[str, str]]) -> widgets.Widget:
+    def _row(self, label: str, run: FitRecord, errors: list[tuple[str, str]]) -> widgets.Widget:
         pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
         pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
         pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
@@ -81,7 +81,7 @@ def heads(errors: list[tuple[str, str]]) -> list[str]:
     return ["", "run", "frames", "model", "settings", *(names + ["", ""])[:2], "evidence", "time"]
 
 
-def describe(run: Run, errors: list[tuple[str, str]]) -> list[str]:
+def describe(run: FitRecord, errors: list[tuple[str, str]]) -> list[str]:
     """The cells after number and name; errors without a heading are named in their cell."""
     rmse = []
     for quantity, unit in run.quantities[:2]:

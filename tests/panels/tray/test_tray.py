@@ -12,7 +12,7 @@ from labkit.gap import Design, GapConfig, GapModel, Soap
 from labkit.panels import RunTray, TrainPanel
 from labkit.polarizability.settings import Settings as TensorSettings
 from labkit.polarizability.target import TARGETS
-from labkit.runs import Run, Runs, runs
+from labkit.runs import FitRecord, Runs, runs
 
 SETTINGS = GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=5), sigma_virial=None)
 
@@ -25,7 +25,7 @@ def design():
 def add(store: Runs, design: Design, sigma: float) -> str:
     model = design.solve(sigma_energy=sigma)
     curves = {"r [Å] -> energy [eV]": ([1.0, 2.0], [sigma, 2 * sigma]), f"only {sigma} -> y": ([1e-3, 1.0], [1, 2])}
-    run = Run(f"sigma {sigma}", model.config, design.errors(model), model.log_evidence, 0.1, 6, curves)
+    run = FitRecord(f"sigma {sigma}", model.config, design.errors(model), model.log_evidence, 0.1, 6, curves)
     return store.add(run, model)
 
 
@@ -89,7 +89,7 @@ def test_runs_of_other_models_stand_beside_gaps(tmp_path, design) -> None:
     index = pd.MultiIndex.from_tuples([("valid", "polarizability")], names=["set", "quantity"])
     errors = pd.DataFrame({"rmse": [0.125], "unit": "Å^3"}, index=index)
     tensor = TensorSettings(TARGETS["polarizability"], (1, 8), cutoff=4.5)
-    key = store.add(Run("tensors", tensor, errors, None, 2.0, 8, {"frames -> error": ([1, 2], [2.0, 1.0])}))
+    key = store.add(FitRecord("tensors", tensor, errors, None, 2.0, 8, {"frames -> error": ([1, 2], [2.0, 1.0])}))
     tray = RunTray(store)
     newest, older = (row.children[1].value for row in tray.table.children[1:])
     assert "tensor" in newest and "cutoff 4.5" in newest and "0.125" in newest

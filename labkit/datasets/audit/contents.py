@@ -1,0 +1,139 @@
+"""Findings that need labels only: what there is, what is missing, what stands out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from labkit.datasets.audit.energy_pairing import deviation
+from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.dataset import Dataset
+from labkit.datasets.labels import LABELS
+
+RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
+WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
+
+
+def contents(dataset: Dataset) -> list[Finding]:
+    """Counts and ranges."""
+    formulas = Counter(a.get_chemical_formula() for a in dataset.atoms)
+    shown = ", ".join(f"{count} × {formula}" for formula, count in formulas.most_common(6))
+    more = f" and {len(formulas) - 6} other compositions" if len(formulas) > 6 else ""
+    elements = ", ".join(chemical_symbols[z] for z in dataset.species)
+    periodic = Counter("".join("FT"[int(p)] for p in a.pbc) for a in dataset.atoms)
+    kinds = {"TTT": "periodic", "FFF": "open"}
+    boundary = ", ".join(f"{count} {kinds.get(pbc, f'periodic along {pbc}')}" for pbc, count in periodic.items())
+    sizes = _span(dataset.counts, "d")
+    text = f"{len(dataset)} frames of {sizes} atoms ({shown}{more}); elements {elements}; {boundary}"
+    return [Finding("note", "contents", text), *_ranges(dataset), *missing(dataset)]
+
+
+def _ranges(dataset: Dataset) -> list[Finding]:
+    parts = []
+    energy = dataset.energy / dataset.counts
+    if np.isfinite(energy).any():
+        parts.append(f"energy {_span(energy, '.4f')} eV/atom (standard deviation {np.nanstd(energy):.2g})")
+    size = np.linalg.norm(dataset.forces, axis=1)
+    if np.isfinite(size).any():
+        parts.append(f"|F| up to {np.nanmax(size):.3g} eV/Å (median {np.nanmedian(size):.2g})")
+    if np.isfinite(dataset.stress).any():
+        parts.append(f"stress components {_span(dataset.stress, '.3g')} eV/Å^3")
+    volumes = np.array([a.cell.volume / len(a) for a in dataset.atoms if a.pbc.all()])
+    if len(volumes):
+        parts.append(f"volume {_span(volumes, '.4g')} Å^3/atom")
+    return [Finding("note", "ranges", "; ".join(parts))] if parts else []
+
+
+def missing(dataset: Dataset) -> list[Finding]:
+    """Labels that no frame, or only some frames, have."""
+    out = []
+    for label in LABELS:
+        lost = ~np.isfinite(getattr(dataset, label.name)).reshape(len(getattr(dataset, label.name)), -1).all(1)
+        if label.per_atom:
+            lost = np.add.reduceat(lost, dataset.offsets[:-1]) > 0
+        frames = np.flatnonzero(lost)
+        if len(frames) == len(dataset) and label.name in ("energy", "forces"):
+            out.append(Finding("note", "missing labels", f"no frame has {label.name}"))
+        elif 0 < len(frames) < len(dataset) and label.name not in RARE:
+            out.append(
+                Finding(
+                    "warning", "missing labels",
+                    f"{len(frames)} of {len(dataset)} frames have no {label.name}: {listed(frames)}",
+                    "a fit leaves these labels out; look whether they failed or have another key",
+                    frames=tuple(frames.tolist()),
+                )
+            )  # fmt: skip
+    return out
+
+
+def wild_forces(dataset: Dataset) -> list[Finding]:
+    """Forces far above those of the same element elsewhere."""
+    size = np.linalg.norm(dataset.forces, axis=1)
+    numbers = np.concatenate([a.numbers for a in dataset.atoms])
+    found = []
+    for z in dataset.species:
+        mine = np.flatnonzero((numbers == z) & np.isfinite(size))
+        if len(mine) >= 20:
+            limit = WILD * np.median(size[mine])
+            found += [(size[k] / limit * WILD, k) for k in mine[size[mine] > limit]] if limit > 0 else []
+    if not found:
+        return []
+    ratio, worst = max(found)
+    frames = np.unique(np.searchsorted(dataset.offsets, [k for _, k in found], side="right") - 1)
+    frame = int(np.searchsorted(dataset.offsets, worst, side="right") - 1)
+    text = (
+        f"{len(found)} atoms in {listed(frames)} have forces above {WILD:g} times the median of their element; the "
+        f"largest is {size[worst]:.3g} eV/Å, frame {frame}, atom {worst - dataset.offsets[frame]} "
+        f"({chemical_symbols[numbers[worst]]}), {ratio:.0f} times the median"
+    )
+    remedy = "look at these frames: high-energy structures are welcome, failed calculations are not"
+    return [Finding("warning", "outlier forces", text, remedy, frames=tuple(frames.tolist()))]
+
+
+def energies(dataset: Dataset) -> list[Finding]:
+    """Energy offsets of compositions: a sum over elements, and those that do not obey it."""
+    known = np.flatnonzero(np.isfinite(dataset.energy))
+    groups: dict[str, list[int]] = {}
+    for k in known:
+        groups.setdefault(dataset.atoms[k].get_chemical_formula(), []).append(int(k))
+    if len(groups) < 2:
+        return []
+    names = list(groups)
+    first = [dataset.atoms[groups[g][0]].numbers for g in names]
+    counts = np.array([[np.count_nonzero(numbers == z) for z in dataset.species] for numbers in first])
+    offsets = np.array([np.median(dataset.energy[groups[g]]) for g in names])
+    atoms = counts.sum(1)
+    per_atom = {g: f"{e / n:.4f}" for g, e, n in zip(names, offsets, atoms)}
+    text = "median energies [eV/atom]: " + ", ".join(f"{g} {e}" for g, e in list(per_atom.items())[:8])
+    out = [Finding("note", "energy per composition", text + (" ..." if len(names) > 8 else ""))]
+    if len(names) < len(dataset.species) + 3:
+        return out
+    shares = counts / atoms[:, None]
+    off = np.array([_left_out(shares, offsets / atoms, k) for k in range(len(names))])
+    if np.isfinite(off).sum() < 4:
+        return out
+    z = np.nan_to_num(np.abs(off - np.nanmedian(off)) / (deviation(off) + 1e-6))
+    for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
+        frames = groups[names[k]]
+        text = (
+            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from where the other compositions put it by "
+            f"energies of their elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
+        )
+        remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
+        sure = f"z = {z[k]:.0f}, each of {len(names)} compositions left out in turn"
+        out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames)))
+    return out
+
+
+def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
+    """The value of one composition less what the others say; NaN where they do not hold all that it is made of."""
+    rest = np.arange(len(values)) != k
+    solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
+    return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan
+
+
+def _span(values: np.ndarray, form: str) -> str:
+    low, high = np.nanmin(values), np.nanmax(values)
+    return f"{low:{form}}" if low == high else f"{low:{form}} to {high:{form}}"

@@ -1,0 +1,81 @@
+"""The examination of a dataset, in order."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from labkit.base.progress import NO_PROGRESS, Progress
+from labkit.datasets.audit import alignment_findings, contents, geometry, odd_frames, unit_findings
+from labkit.datasets.audit.alignment import FEWEST
+from labkit.datasets.audit.energy_alignment import check, check_alone
+from labkit.datasets.audit.finding import ORDER, Finding
+from labkit.datasets.audit.force_alignment import fit
+from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.report import Report
+from labkit.datasets.audit.survey import Survey, survey
+from labkit.datasets.dataset import Dataset
+from labkit.errors import LabkitError
+
+AGAINST = {
+    "path": "against the work of the forces along the path",
+    "model": "against the energy that the model of the forces gives",
+    "changes": "against what is new from frame to frame in the energy that the model of the forces gives",
+    "geometry": "linear model of the energies, each frame predicted from others",
+}
+
+
+def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
+    """Examine labelled frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
+
+    Forces and energies are compared with the geometry by a linear model, cross-validated at every shift of frames from
+    -100 to 100. `print(audit(ds))` gives the findings in order of severity; `report.problems` are those to repair.
+
+    Raises LabkitError for an empty set, and Stopped when `progress` says so.
+
+    >>> from labkit.datasets import ice
+    >>> audit(ice("train", n=50)).problems
+    ()
+    """
+    if len(dataset) == 0:
+        raise LabkitError(f"{dataset.name or 'the dataset'} is empty; expected at least one frame")
+    began = time.perf_counter()
+    labels = Labels(dataset)
+    model = fit(labels, progress)
+    seen = survey(labels, model, progress)
+    found = contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
+    found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
+    energy = None
+    if model.weights is not None:
+        energy = check(labels, seen.frames, seen.energy, model.alignment)
+    elif np.isfinite(dataset.energy).sum() >= FEWEST:
+        energy = check_alone(labels, seen)
+    how = f"linear model of the forces ({model.basis.names()}), each frame predicted from others"
+    found += alignment_findings.alignment_findings(model.alignment, "forces", how)
+    curve = None if energy is None else energy.alignment
+    against = AGAINST["model" if energy is None else energy.by]
+    found += alignment_findings.alignment_findings(curve, "energies", against)
+    found += alignment_findings.together(labels, model.alignment, curve)
+    found += odd_frames.odd_frames(labels, model, seen, energy)
+    found += unit_findings.units(labels, model, energy)
+    found += _what_was_seen(dataset, seen)
+    found.sort(key=lambda f: ORDER.index(f.severity))
+    curves = tuple(a for a in (model.alignment, curve) if a is not None)
+    seconds = time.perf_counter() - began
+    return Report(dataset.name or "dataset", tuple(found), curves, _values(dataset, seen), seconds, dataset)
+
+
+def _what_was_seen(dataset: Dataset, seen: Survey) -> list[Finding]:
+    if len(seen.frames) == len(dataset):
+        return []
+    text = f"distances, duplicates and single frames were looked at in {len(seen.frames)} of {len(dataset)} frames"
+    return [Finding("note", "sample", text, "give parts of the set, audit(ds[:1000]), to see all of it")]
+
+
+def _values(dataset: Dataset, seen: Survey) -> dict[str, np.ndarray]:
+    per_atom = dataset.energy / dataset.counts
+    out = {"energy": per_atom[np.isfinite(per_atom)]}
+    size = np.linalg.norm(dataset.forces, axis=1)
+    out["forces"] = size[np.isfinite(size)]
+    return {**out, **{f"nearest {kind}": values for kind, values in seen.nearest.items() if kind}}

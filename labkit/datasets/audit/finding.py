@@ -1,0 +1,65 @@
+"""One finding about a dataset, as text and as a row of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+import numpy as np
+
+Severity = Literal["problem", "warning", "note"]
+
+
+ORDER: tuple[Severity, ...] = ("problem", "warning", "note")
+
+
+COLOURS = {"problem": "#b3261e", "warning": "#a15c00", "note": "#4d5966"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about a dataset.
+
+    severity  'problem' (mend it), 'warning' (look at it) or 'note'
+    topic     'forces alignment', 'energy unit', 'duplicates', ...
+    text      what was found, with the numbers of frames and atoms
+    remedy    what to do, or ""
+    sure      how sure that is, and what was tested, or ""
+    frames    numbers of the frames it is about, if it is about some only
+    """
+
+    severity: Severity
+    topic: str
+    text: str
+    remedy: str = ""
+    sure: str = ""
+    frames: tuple[int, ...] = ()
+
+
+def row(f: Finding) -> str:
+    """A finding as a row of an HTML table, its severity in colour."""
+    small = "".join(
+        f"<div style='opacity:.75'>{word} {escape(text)}</div>"
+        for word, text in (("→", f.remedy), ("·", f.sure))
+        if text
+    )
+    cell = "style='text-align:left;vertical-align:top;padding:3px 12px 3px 0'"
+    return (
+        f"<tr><td {cell}><b style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
+        f"<td {cell}>{escape(f.topic)}</td><td {cell}>{escape(f.text)}{small}</td></tr>"
+    )
+
+
+def listed(frames: np.ndarray | list[int] | tuple[int, ...], most: int = 8) -> str:
+    """Numbers of frames for people, stretches drawn together.
+
+    >>> listed([3]), listed([1, 2, 3, 7])
+    ('frame 3', 'frames 1-3, 7')
+    """
+    numbers = sorted(int(k) for k in frames)
+    breaks = [0, *(n for n in range(1, len(numbers)) if numbers[n] != numbers[n - 1] + 1), len(numbers)]
+    runs = [numbers[a:b] for a, b in zip(breaks, breaks[1:])]
+    words = [str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs[:most]]
+    more = f" and {len(numbers) - sum(map(len, runs[:most]))} more" if len(runs) > most else ""
+    return f"frame{'s' * (len(numbers) != 1)} {', '.join(words)}{more}"

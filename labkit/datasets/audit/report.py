@@ -1,0 +1,112 @@
+"""The report of an audit: findings, and what they were read from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from html import escape
+
+import numpy as np
+
+from labkit.datasets.audit.alignment import Alignment
+from labkit.datasets.audit.finding import ORDER, Finding, row
+from labkit.datasets.audit.repair import repaired
+from labkit.datasets.dataset import Dataset
+from labkit.errors import LabkitError
+from labkit.files import atomic_write
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """What a dataset looks like to a careful reader: `print` it, or let a notebook show it.
+
+    findings    problems first
+    alignments  of forces and energy against the geometry, by shift of frames: what the panel draws
+    values      'energy' (S,) eV/atom less its mean, 'forces' (n,) eV/Å, 'nearest <pair>' distances over covalent radii
+    seconds     that it took
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    alignments: tuple[Alignment, ...]
+    values: dict[str, np.ndarray]
+    seconds: float
+    dataset: Dataset = field(repr=False)
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity == "problem")
+
+    def about(self, topic: str) -> tuple[Finding, ...]:
+        """The findings whose topic starts so."""
+        return tuple(f for f in self.findings if f.topic.startswith(topic))
+
+    @property
+    def bad(self) -> tuple[int, ...]:
+        """Frames whose own labels were found wrong."""
+        single = [f.frames for f in self.findings if f.topic.endswith("of single frames")]
+        return tuple(sorted({frame for frames in single for frame in frames}))
+
+    @property
+    def shifts(self) -> dict[str, int]:
+        """Labels that were found shifted, and by how many frames: label k belongs to the geometry of frame k - s."""
+        return {a.label: a.found for a in self.alignments if a.found and a.verdict == "shifted"}
+
+    def repaired(self) -> Dataset:
+        """The dataset with shifted forces and energies put back to their frames; frames without partners are left out.
+
+        Raises LabkitError where no shift was found.
+        """
+        if not self.shifts:
+            raise LabkitError(f"{self.name}: no shift of labels was found, so there is none to put right")
+        rolled = {a.label for a in self.alignments if a.rolled}
+        return repaired(self.dataset, self.shifts, rolled)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        lines = [self.head()]
+        for f in self.findings:
+            lines.append(f"{f.severity.upper():8} {f.topic}: {f.text}")
+            lines += [f"{'':9}{word} {text}" for word, text in (("→", f.remedy), ("·", f.sure)) if text]
+        return "\n".join(lines)
+
+    def head(self) -> str:
+        """One line: how many of what."""
+        counts = [sum(f.severity == s for f in self.findings) for s in ORDER]
+        found = ", ".join(f"{n} {s}{'s' * (n != 1)}" for n, s in zip(counts, ORDER))
+        return f"{self.name}: {len(self.dataset)} frames, {self.dataset.offsets[-1]} atoms: {found}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(row(f) for f in self.findings)
+        return f"<div><b>{escape(self.head())}</b><table style='text-align:left'>{rows}</table></div>"
+
+    def to_json(self) -> str:
+        """Findings and alignment curves as JSON."""
+        curves = [
+            {
+                **{k: v for k, v in asdict(a).items() if not isinstance(v, np.ndarray)},
+                **{k: [None if x != x else x for x in getattr(a, k).tolist()] for k in ("shifts", "error", "frames")},
+            }
+            for a in self.alignments
+        ]
+        content = {"name": self.name, "frames": len(self.dataset), "sha256": self.dataset.hash, "seconds": self.seconds}
+        return json.dumps({**content, "findings": [asdict(f) for f in self.findings], "alignments": curves}, indent=1)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_json`, whole or not at all."""
+        atomic_write(path, self.to_json() + "\n")
+
+    def to_csv(self) -> str:
+        """A line for each finding and frame it names (or one without a frame)."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["severity", "topic", "frame", "text", "remedy", "sure"])
+        for f in self.findings:
+            for frame in f.frames or ("",):
+                writer.writerow([f.severity, f.topic, frame, f.text, f.remedy, f.sure])
+        return out.getvalue()
