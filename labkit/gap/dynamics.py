@@ -1,4 +1,4 @@
-"""Thermal motion on a GAP, with the largest standard deviation of an atom's energy on the way."""
+"""Molecular dynamics with a GAP, with the largest standard deviation of an atom's energy along the way."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def dynamics(
     seed: int = 0,
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
-    """Langevin dynamics (ASE, friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row `every` few steps.
+    """Langevin dynamics (ASE, friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row every `every` steps.
 
     Columns: energy [eV] above that of `atoms`, spread [eV], the largest standard deviation of an atom's energy, and
-    shortest [Å], the shortest distance over the sum of the covalent radii. Index: time [fs].
+    shortest, the shortest distance over the sum of the covalent radii. Index: time [fs].
 
     >>> dynamics(model, atoms, temperature=600).plot(y="spread")  # doctest: +SKIP
     """

@@ -20,7 +20,7 @@ _UNITS = "eV, Å"
 
 
 def save(model: GapModel, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
-    """Write the model beside `path`, then rename."""
+    """Write the model to a file beside `path`, then rename it."""
     tensors = dict(model.state_dict())
     prior = tensors.pop("prior", None)
     if uncertainty and model.has_variance:
@@ -54,10 +54,10 @@ def _fill(path: Path, terms: torch.nn.ModuleList, tensors: dict[str, torch.Tenso
         if name not in buffers:
             raise LabkitError(f"{path}: holds {name!r}, which its settings have no place for; they were changed")
         expected, found = tuple(buffers[name].shape), tuple(tensor.shape)
-        grows = ".points_" in name  # how many sparse points there are only the file knows
+        grows = ".points_" in name  # the number of sparse points is known only from the file
         if (expected[1:] != found[1:]) if grows else (expected != found):
             raise LabkitError(
-                f"{path}: {name} has shape {found}, its settings make {expected}; the model was made with other "
+                f"{path}: {name} has shape {found}, its settings require {expected}; the model was made with other "
                 "hyperparameters than its header says"
             )
         owner, _, last = name.rpartition(".")

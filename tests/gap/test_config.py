@@ -142,7 +142,7 @@ def test_missing_and_binary_files(tmp_path):
         (lambda: Soap(n_sparse="many"), "n_sparse is 'many'"),
         (lambda: Soap(sparse_method="cur"), "sparse_method is 'cur', expected one of cur_points"),
         (lambda: Soap(other={"add_specis": "1"}), "unknown key 'add_specis'; did you mean 'add_species'"),
-        (lambda: Soap(other={"zeta": "1"}), "a setting of its own"),
+        (lambda: Soap(other={"zeta": "1"}), "which is a setting here"),
         (lambda: Soap(other={"Z_map": "{1"}), "matching braces"),
         (lambda: Soap(centre=8), "centre and species are given together"),
         (lambda: Distance2b(pair=(1,)), "pair is .* expected atomic numbers"),
