@@ -1,4 +1,4 @@
-"""TensorCommittee: many fits of one tensor, whose differences say how wrong they are, also through what comes after."""
+"""TensorCommittee: many fits of one tensor, whose spread estimates their error and that of derived quantities."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TensorCommittee(TensorModule):
     """M models around one, with its descriptor and points: all together cost one descriptor and M columns of weights.
 
     Each member is y_m = y + α (f_m - f̄) for every λ: y the fit to all frames, f_m that to a random half of them, f̄
-    their mean, and α so that the members that have not seen a frame spread as much as y is wrong where that frame is
-    left out:
+    their mean, and α such that the spread of the members not trained on a frame equals the error of y when that frame
+    is left out:
 
         α² = Σ_frames |y_ref - y_without|² / Σ_frames s²,   s² = Σ_m |f_m - f̄|² / (M' - 1) over those M' members
 
-    What is computed from each member, such as a spectrum, spreads over the members as its error does.
+    A quantity computed from each member, such as a spectrum, has a spread over the members that estimates its error.
 
     weights  {λ: (columns (2λ+1), M)}
     mean     (species, M)
@@ -100,14 +100,14 @@ class TensorCommittee(TensorModule):
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file, whole or not at all."""
+        """Write one safetensors file, completely or not at all."""
         from labkit.polarizability.model_file import save_committee
 
         save_committee(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TensorCommittee:
-        """Read what `save` wrote; raises LabkitError for a missing, damaged or contradictory file."""
+        """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
         from labkit.polarizability.model_file import load_committee
 
         return load_committee(path, config().device)

@@ -25,7 +25,7 @@ Made = TypeVar("Made", bound=TensorModule)
 
 
 def save_model(model: TensorModel, path: str | os.PathLike[str], *, spread: bool = True) -> None:
-    """Write the model beside `path`, then rename."""
+    """Write the model to a file beside `path`, then rename it."""
     tensors: dict[str, Tensor] = {}
     for degree, posterior in model.posterior.items():
         tensors[f"weights.{degree}"] = posterior.weights
@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike[str], device: torch.device) -> TensorMode
 
 
 def save_committee(committee: TensorCommittee, path: str | os.PathLike[str]) -> None:
-    """Write the committee beside `path`, then rename."""
+    """Write the committee to a file beside `path`, then rename it."""
     _save(committee, path, _COMMITTEE, {f"weights.{d}": w for d, w in committee.weights.items()})
 
 

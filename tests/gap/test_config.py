@@ -144,7 +144,7 @@ def test_missing_and_binary_files(tmp_path):
         (lambda: Soap(other={"add_specis": "1"}), "unknown key 'add_specis'; did you mean 'add_species'"),
         (lambda: Soap(other={"zeta": "1"}), "which is a setting here"),
         (lambda: Soap(other={"Z_map": "{1"}), "matching braces"),
-        (lambda: Soap(centre=8), "centre and species are given together"),
+        (lambda: Soap(centre=8), "centre and species must be given together"),
         (lambda: Distance2b(pair=(1,)), "pair is .* expected atomic numbers"),
         (lambda: Distance2b(theta_uniform=0), "theta_uniform is 0"),
         (lambda: GapConfig(sigma_energy=0), "sigma_energy is 0, expected a number above 0"),
