@@ -1,4 +1,4 @@
-"""What is expected in notebook 05_polarizability."""
+"""Expected answers of notebook 05_polarizability."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from labkit.gap.power_law import PowerLaw
 
 @exercise("05.2", "The best regularization of λ = 2")
 def best_noise(found: pd.DataFrame) -> Expected:
-    """Where the error of frames left out is smallest."""
+    """The regularization at which the error of frames left out is smallest."""
     right = float(found[2].idxmin())
     said = {
-        float(found[0].idxmin()): "That is the best one of λ = 0; the anisotropy is asked for.",
-        float(found[2].min()): "That is the error itself; the regularization where it stands is asked for.",
+        float(found[0].idxmin()): "That is the best one for λ = 0; give that for the anisotropy.",
+        float(found[2].min()): "That is the error itself; give the regularization at which it occurs.",
         float(found[2].idxmax()): "There the error is largest.",
     }
     return Expected(right, rel=0.3, mistakes=said)
@@ -28,10 +28,10 @@ def share(found: pd.DataFrame) -> Expected:
     right = float(square[2] / square.sum())
     said = {
         float(square[0] / square.sum()): "That is the share of λ = 0.",
-        float(square[2] / square[0]): "That is the ratio of the two; the share in their sum is asked for.",
-        float(found.min()[2] / found.min().sum()): "Lengths do not add up, their squares do.",
+        float(square[2] / square[0]): "That is the ratio of the two; give the share of their sum.",
+        float(found.min()[2] / found.min().sum()): "Lengths do not add up; their squares do.",
     }
-    per_cent = {100.0: "That is in per cent; the share itself is asked for."}
+    per_cent = {100.0: "That is in per cent; give the share itself."}
     return Expected(right, rel=0.02, mistakes=said, factors=per_cent)
 
 
@@ -41,8 +41,8 @@ def gain(curve: pd.DataFrame) -> Expected:
     right = float(curve[2].iloc[0] / curve[2].iloc[-1])
     said = {
         1 / right: "Upside down: the error gets smaller with more frames.",
-        float(curve[0].iloc[0] / curve[0].iloc[-1]): "That is the ratio of λ = 0; the anisotropy is asked for.",
-        right - 1: "That is what is gained; the ratio itself is asked for.",
+        float(curve[0].iloc[0] / curve[0].iloc[-1]): "That is the ratio for λ = 0; give that for the anisotropy.",
+        right - 1: "That is the gain; give the ratio itself.",
     }
     return Expected(right, rel=0.02, mistakes=said)
 
@@ -51,6 +51,6 @@ def gain(curve: pd.DataFrame) -> Expected:
 def half(curve: pd.DataFrame) -> Expected:
     """The factor f in f^-b = 1/2, for λ = 2."""
     exponent = PowerLaw.through(curve.index, curve[2]).exponent
-    said = {2.0: "Twice the frames halve the error only where b is 1.", 2**exponent: "The other way: f^-b = 1/2."}
-    frames = {float(curve.index[-1]): "Give the factor alone."}
+    said = {2.0: "Twice the frames halve the error only where b is 1.", 2**exponent: "The other way round: f^-b = 1/2."}
+    frames = {float(curve.index[-1]): "Give only the factor."}
     return Expected(2 ** (1 / exponent), rel=0.05, mistakes=said, factors=frames)

@@ -78,7 +78,7 @@ class Response(Observer):
         for name, values in found.items():
             if not bool(torch.isfinite(values).all()):
                 raise LabkitError(
-                    f"step {state.loop_step}: predictions of {name} are not finite; is the structure like those that the "
+                    f"step {state.loop_step}: predictions of {name} are not finite; is the structure like those the "
                     "model was trained on?"
                 )
         found["temperature"] = temperature_under(state, self.run.integrator).detach().to("cpu", torch.float64)

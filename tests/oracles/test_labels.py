@@ -72,7 +72,7 @@ class Says(Calculator):
 def test_a_calculator_that_knows_it_did_not_converge():
     """As ASE's Vasp, which returns numbers all the same."""
     assert CalculatorOracle("says", Says).compute(molecule("H2")).energy == 1.0
-    with pytest.raises(Unconverged, match="the calculator says that its SCF did not converge"):
+    with pytest.raises(Unconverged, match="the calculator reports that its SCF did not converge"):
         CalculatorOracle("says", lambda: Says(converged=False)).compute(molecule("H2"))
 
 
