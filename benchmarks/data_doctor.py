@@ -1,9 +1,9 @@
-"""The doctor for data on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
+"""The data audit on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
 
 Sets of 50 to 300 frames in the order of their trajectories or shuffled, half of them with noise, get one fault each, or
 none. A fault counts as found where the report names it: a shift with its number (of frames, and of its sign; a shift
-that goes round may be named the other way about), a unit, a sign, a frame. A clean set counts as quiet where the report
-has no problem. Dynamics take some minutes; `--quick` takes fewer sets of shorter dynamics.
+that wraps around may be named in the opposite direction), a unit, a sign, a frame. A clean set counts as correct if the
+report has no problem. Dynamics take some minutes; `--quick` uses fewer sets of shorter dynamics.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SYSTEMS = {"Hartree": (HARTREE, HARTREE / BOHR), "kcal/mol": (KCAL_PER_MOL, KCAL
 
 @dataclass(frozen=True)
 class Chemistry:
-    """Trajectories, and every how many frames of them are taken (1: every step of dynamics)."""
+    """Trajectories, and the stride between frames (1: every step of dynamics)."""
 
     name: str
     trajectories: list[Dataset]
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds: list[float]) -> Row:
-    """How many of so many sets are judged rightly."""
+    """How many of these sets are judged correctly."""
     right = 0
     for k in range(sets):
         random = np.random.default_rng([sum(map(ord, chemistry.name + name)), k])
@@ -96,7 +96,7 @@ def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds
 
 
 def budget(name: str, took: np.ndarray, most: float, runs: int) -> Row:
-    """Seconds against a budget."""
+    """Seconds compared with a budget."""
     ratios = most / took
     return Row(name, "s", float(took[1]), most, "budget", ratios[1], ratios[2], ratios[0], 1.0, runs)
 
@@ -114,7 +114,7 @@ def large(trajectory: Dataset, frames: int) -> Row:
 
 
 def chemistries(steps: int) -> Iterator[Chemistry]:
-    """Made one after another."""
+    """The chemistries, made one after another."""
     frames = ice("train") + ice("valid")
     order = sorted(range(len(frames)), key=lambda k: (frames.info[k]["trajectory"], frames.info[k]["sample"]))
     yield Chemistry("ice", [frames[order]], (1,), every_step=False)
@@ -162,7 +162,7 @@ def dynamics(
 def sample(
     chemistry: Chemistry, random: np.random.Generator, k: int, *, more: int = 0, shuffled: bool | None = None
 ) -> Dataset:
-    """A set of 50 to 300 frames (and `more`); every second one shuffled (unless told), and every other two noisy."""
+    """A set of 50 to 300 frames (and `more`); every second one shuffled (unless given), and every other two noisy."""
     trajectory = chemistry.trajectories[k % len(chemistry.trajectories)]
     stride = int(random.choice(chemistry.strides))
     most = min(300, len(trajectory) // stride - more)
@@ -204,7 +204,7 @@ def clean(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
 
 
 def rolled(label: str, shuffled: bool) -> Callable:
-    """Labels that went round."""
+    """Labels shifted with wrap-around."""
 
     def plant(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
         frames = sample(chemistry, random, k, shuffled=shuffled)

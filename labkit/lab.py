@@ -62,8 +62,8 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment for kernels: this Python's programs (gap_fit) on PATH, few threads, passive waiting.
 
     Fast mode computes on one thread unless LABKIT_THREADS is set: at its sizes a second one costs more than it gains.
-    By default OpenMP's threads spin while they wait; with a browser or another notebook on the same two cores, that made
-    notebooks two to three times slower.
+    OpenMP's threads spin by default while they wait; with a browser or another notebook on the same two cores, that
+    made notebooks two to three times slower.
     """
     mode = changes.get("LABKIT_MODE", os.environ.get("LABKIT_MODE", "fast"))
     one = mode == "fast" and "LABKIT_THREADS" not in os.environ

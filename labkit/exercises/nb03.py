@@ -59,9 +59,9 @@ def warning(path: pd.DataFrame, limit: float) -> Expected:
     fallen = path.index[path["energy"] < -0.3]
     early = path.index[path["spread"] > limit]
     if not len(fallen) or not len(early):
-        raise LabkitError("this trajectory did not collapse; take another one, as in dynamics(..., seed=2)")
+        raise LabkitError("this trajectory did not fall into a hole; take another one, as in dynamics(..., seed=2)")
     right = float(fallen[0] - early[0])
-    said = {float(fallen[0]): "That is when it has collapsed; how long before did the spread cross the limit?"}
-    said[float(early[0])] = "That is when the spread crosses the limit; how long before the collapse is that?"
-    said[-right] = "The right size, but the warning comes before the collapse: give a positive time."
+    said = {float(fallen[0]): "That is when it has fallen; how long before did the spread cross the limit?"}
+    said[float(early[0])] = "That is when the spread crosses the limit; how long before the fall is that?"
+    said[-right] = "The right size, but the warning comes before the fall: give a positive time."
     return Expected(right, abs=5.0, mistakes=said)
