@@ -1,6 +1,6 @@
 """Polarizability of ice: labkit against featomic's equivariant power spectrum with dense kernels in numpy.
 
-Both select the same number of features, in the same way, from n_max = 8, l_max = 6, cutoff 4 Å, and regress exactly with
+Both select equally many features, in the same way, from n_max = 8, l_max = 6, cutoff 4 Å, and use exact regression with
 zeta = 2. Frames without a polarizability are left out, so fewer than requested may be used.
 """
 
