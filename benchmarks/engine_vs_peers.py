@@ -5,7 +5,7 @@ small box). All compute pairs in single precision, as OpenMM's CPU platform and 
 OpenMM runs with the threads of labkit (LABKIT_THREADS, 1) and with two, and replicas one after another: its best is the
 faster row. `--busy` keeps one core at work meanwhile: an idle virtual machine may be slow to wake OpenMM's threads.
 TorchMD is installed for this alone (python -m pip install torchmd==1.1.2 moleculekit parmed); where it is missing, or
-cannot run a system, its rows are left out and that is said.
+cannot run a system, its rows are left out, with a message.
 """
 
 from __future__ import annotations

@@ -157,9 +157,9 @@ def run(options: argparse.Namespace) -> None:
         left = {}
         for name, made in pieces.items():
             done = blocks_of(settings, options.out / name, made.state.system.n_systems)
-            wanted = settings.free if name == "free" else settings.target
-            if settings.nanoseconds(done * settings.block) < wanted:
-                left[name] = done / wanted
+            target = settings.free if name == "free" else settings.target
+            if settings.nanoseconds(done * settings.block) < target:
+                left[name] = done / target
         if not left:
             return
         name = min(left, key=left.get)
@@ -209,14 +209,14 @@ def pack(options: argparse.Namespace) -> None:
             continue
         checkpoint = (options.out / name / "checkpoint").read_bytes()  # before the frames, which may be ahead
         frames = read_frames(options.out / name / "frames.bin")
-        whole = int(frames["step"].max()) // per
+        complete = int(frames["step"].max()) // per
         number = np.maximum(frames["step"] - 1, 0) // per
-        for block in range(whole):
+        for block in range(complete):
             path = target / "blocks" / f"{name}_{block:03d}.npy.xz"
             if not path.exists():
                 _write(path, frames[number == block])
                 print(path.name, flush=True)
-        _write(target / "resume" / f"{name}.npy.xz", frames[number >= whole])
+        _write(target / "resume" / f"{name}.npy.xz", frames[number >= complete])
         atomic_write(target / "resume" / f"{name}.checkpoint", checkpoint)
 
 

@@ -25,10 +25,10 @@ MEMORY = 1.5  # GB that a notebook may use, with the browser beside it
 
 
 def python() -> Iterator[Check]:
-    wanted = metadata.metadata("labkit")["Requires-Python"]
+    required = metadata.metadata("labkit")["Requires-Python"]
     here = ".".join(map(str, sys.version_info[:3]))
-    good = SpecifierSet(wanted).contains(here)
-    yield Check("python", "ok" if good else "fail", here, "" if good else f"install a Python {wanted}")
+    good = SpecifierSet(required).contains(here)
+    yield Check("python", "ok" if good else "fail", here, "" if good else f"install a Python {required}")
 
 
 def packages() -> Iterator[Check]:
@@ -118,11 +118,11 @@ def nglview() -> Iterator[Check]:
     _nglview.mend()
     from nglview import NGLWidget
 
-    asked = NGLWidget.class_traits()["_view_module_version"].default_value
-    if asked == shipped:
+    needed = NGLWidget.class_traits()["_view_module_version"].default_value
+    if needed == shipped:
         yield Check(name, "ok", shipped)
     else:
-        yield Check(name, "fail", f"nglview needs {asked}, JupyterLab has {shipped}", INSTALL)
+        yield Check(name, "fail", f"nglview needs {needed}, JupyterLab has {shipped}", INSTALL)
 
 
 def gap_fit() -> Iterator[Check]:

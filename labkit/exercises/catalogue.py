@@ -96,7 +96,7 @@ def sealed_exercises(path: Path) -> Iterator[Exercise]:
 
 def _sealed(number: str, record: Mapping[str, Any]) -> Exercise:
     plain = {key: record[key] for key in ("text", "rel", "abs", "among", "why") if key in record}
-    factors = {float(key): said for key, said in record.get("factors", {}).items()}
+    factors = {float(key): message for key, message in record.get("factors", {}).items()}
     target = Sealed(
         record["salt"], frozenset(record["hashes"]), known=record.get("known", {}), factors=factors, **plain
     )

@@ -41,7 +41,7 @@ class Expected:
 
     def mistake(self, answer: float | str) -> str:
         """The sentence for a known mistake, or ""."""
-        return next((said for value, said in self.mistakes.items() if self._near(answer, value)), "")
+        return next((message for value, message in self.mistakes.items() if self._near(answer, value)), "")
 
     def _near(self, answer: float | str, value: float | str) -> bool:
         if isinstance(value, str) or isinstance(answer, str):

@@ -44,8 +44,8 @@ def judge(exercise: Exercise, target: Expected | Sealed, answer: Any) -> tuple[b
         return False, message
     if target.right(value):
         return True, target.why
-    said = target.mistake(value) or _among(value, target)
-    return False, said or (_transformed(value, exercise.unit, target) if not target.text else "") or HELP
+    message = target.mistake(value) or _among(value, target)
+    return False, message or (_transformed(value, exercise.unit, target) if not target.text else "") or HELP
 
 
 def _dots(thing: Any) -> bool:
@@ -72,11 +72,11 @@ def _target(exercise: Exercise, data: Mapping[str, Any]) -> Expected | Sealed:
 
 def _number(answer: Any, unit: str) -> tuple[float, str]:
     """The answer as a number, and a message if it is not one."""
-    wanted = f"a number{f' in {unit}' if unit else ''}"
+    expected = f"a number{f' in {unit}' if unit else ''}"
     if isinstance(answer, str):
         if NUMBER.fullmatch(answer):
             return 0.0, f"{answer!r} is text; give the number itself, without quotes."
-        return 0.0, f"{answer!r} is text; expected {wanted}, without quotes{' and without its unit' if unit else ''}."
+        return 0.0, f"{answer!r} is text; expected {expected}, without quotes{' and without its unit' if unit else ''}."
     if hasattr(answer, "item") and getattr(answer, "size", None) is not None:
         size = answer.size() if callable(answer.size) else answer.size  # in torch size is a method
         count = answer.numel() if hasattr(answer, "numel") else size
@@ -84,10 +84,10 @@ def _number(answer: Any, unit: str) -> tuple[float, str]:
             return 0.0, f"Your answer has {count} numbers; expected one."
         answer = answer.item()
     if isinstance(answer, bool) or not isinstance(answer, Real):
-        return 0.0, f"Your answer is of type {type(answer).__name__}; expected {wanted}."
+        return 0.0, f"Your answer is of type {type(answer).__name__}; expected {expected}."
     value = float(answer)
     if value != value or value in (float("inf"), -float("inf")):
-        return 0.0, f"Your answer is {value}: something before it went wrong, such as 0/0. Expected {wanted}."
+        return 0.0, f"Your answer is {value}: something before it went wrong, such as 0/0. Expected {expected}."
     return value, ""
 
 
@@ -122,4 +122,4 @@ def _transformed(value: float, unit: str, target: Expected | Sealed) -> str:
             return f"This looks like the number in {other}; expected {unit}."
         if target.right(value / 1000 if "meV" in unit else value * 1000):
             return f"This is wrong by a factor of 1000; expected {unit}."
-    return next((said for factor, said in target.factors.items() if target.right(value / factor)), "")
+    return next((message for factor, message in target.factors.items() if target.right(value / factor)), "")

@@ -31,16 +31,16 @@ def force_constant(start: State, end: State) -> Expected:
     angle = math.acos(stretch[1] / stretch[0]) / STEPS
     mass = float(start.system.masses[0]) / 2
     right = (2 - 2 * math.cos(angle)) * mass / (FORCE_TO_ACCELERATION * DT**2)
-    said = {
+    mistakes = {
         right / 2: "That is half of it: here the energy is ½ k (r - r0)².",
         20.0: "That is where it started; let match_trajectory change it.",
     }
-    return Expected(right, rel=0.01, mistakes=said, why="Ten steps contain the information of a full spectrum.")
+    return Expected(right, rel=0.01, mistakes=mistakes, why="Ten steps contain the information of a full spectrum.")
 
 
 @exercise("08.2", "The gradient where all charges are zero")
 def at_zero() -> Expected:
     """Forces are products of two charges."""
-    said = {1.0: "That is the loss there, not its gradient."}
+    mistakes = {1.0: "That is the loss there, not its gradient."}
     why = "Every force has two charges as factors: the gradient is zero there, and a fit from there never starts."
-    return Expected(0.0, abs=1e-9, mistakes=said, why=why)
+    return Expected(0.0, abs=1e-9, mistakes=mistakes, why=why)

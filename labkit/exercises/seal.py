@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not NUMBER.fullmatch(options.number):
             raise LabkitError(f"the number is {options.number!r}, expected one such as 02.1")
-        mistakes = {_value(value): said for value, said in options.mistake}
+        mistakes = {_value(value): message for value, message in options.mistake}
         sealed = Sealed.of(_value(options.value), rel=options.rel, abs=options.abs, mistakes=mistakes)
         folder = HERE / "answers"
         file = folder / f"{options.number[:2]}.json"

@@ -56,10 +56,10 @@ class Sealed:
         empty = cls(secrets.token_hex(16), frozenset(), isinstance(value, str), rel, abs)
         right = {empty.hash(token) for token in empty.within(value)}
         known: dict[str, str] = {}
-        for wrong, said in (mistakes or {}).items():
+        for wrong, message in (mistakes or {}).items():
             if empty.token(wrong) in empty.within(value):
                 raise LabkitError(f"the mistake {wrong!r} is within the tolerance of the right answer")
-            known |= {empty.hash(token): said for token in empty.within(wrong)}
+            known |= {empty.hash(token): message for token in empty.within(wrong)}
         return cls(empty.salt, frozenset(right), empty.text, rel, abs, known, **others)
 
     def right(self, answer: float | str) -> bool:

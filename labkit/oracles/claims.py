@@ -12,7 +12,7 @@ from ase import Atoms
 
 from labkit.oracles.errors import StoreError
 from labkit.oracles.label import Label
-from labkit.oracles.owner import is_gone, owner
+from labkit.oracles.owner import has_ended, owner
 from labkit.oracles.rows import book, label_key, write_label
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Claims:
             other = connection.execute(query, (key,)).fetchone()
             if other is not None:
                 token, beat, process, started, host, cores = other
-                if not (is_gone(process) or self._silent(key, (token, beat))):
+                if not (has_ended(process) or self._silent(key, (token, beat))):
                     return False
                 book(connection, structure, oracle.hash, "lost", beat - started, cores, started, host)
             values: tuple[Any, ...] = (key, self.token, owner(), now, now, socket.gethostname(), oracle.cores)

@@ -117,12 +117,12 @@ class _Work:
 
     def _compute(self, structure: str, atoms: Atoms) -> tuple[Label, float]:
         """In a worker: compute, then store and record at once, whatever the main thread is doing."""
-        begun, outcome, message, label = time.monotonic(), "failed", "", None
+        started, outcome, message, label = time.monotonic(), "failed", "", None
         try:
             label = self.oracle.compute(atoms, self.stop.is_set)
             label.attach(atoms)  # raises if the shapes do not fit this frame
             outcome = "labelled"
-            return label, time.monotonic() - begun
+            return label, time.monotonic() - started
         except Stopped:
             outcome = "stopped"
             raise
@@ -131,7 +131,7 @@ class _Work:
             raise
         finally:
             if self.claims is not None:
-                spent = time.monotonic() - begun
+                spent = time.monotonic() - started
                 self.claims.finish(structure, self.oracle, atoms, outcome, spent, label, message)
 
     def _finished(self, futures: set[Future[tuple[Label, float]]], stopping: bool = False) -> Iterator[Outcome]:

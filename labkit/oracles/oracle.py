@@ -103,7 +103,7 @@ class Oracle(ABC):
                 if atoms is not None:
                     yield atoms
         if failed:
-            raise LabkitError(_told(failed, len(frames)))
+            raise LabkitError(_failures(failed, len(frames)))
 
     def labelled(self, atoms: Atoms, label: Label | None) -> Atoms | None:
         """A copy of the frame with the label and the oracle's name; None if there is no label."""
@@ -122,6 +122,6 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _told(failed: dict[int, Exception], total: int) -> str:
+def _failures(failed: dict[int, Exception], total: int) -> str:
     first = min(failed)
     return f"{len(failed)} of {total} frames could not be labelled. Frame {first}: {failed[first]}"

@@ -12,7 +12,7 @@ def owner() -> str:
     return f"{_machine()}|{os.getpid()}|{_started(os.getpid())}"
 
 
-def is_gone(other: str) -> bool:
+def has_ended(other: str) -> bool:
     """True if the process is known to have ended; False if it is alive, or runs on another machine.
 
     Process ids are reused: a process with another start time is another process.

@@ -77,8 +77,8 @@ class LabelStore:
             "LEFT JOIN structures s ON s.hash = l.structure LEFT JOIN oracles o ON o.hash = l.oracle "
             "WHERE l.rowid > ? AND (? IS NULL OR l.oracle = ?) ORDER BY l.rowid LIMIT ?"
         )
-        last, wanted = 0, _hash(oracle)
-        while rows := self._database.read(query, (last, wanted, wanted, BATCH)):
+        last, oracle_hash = 0, _hash(oracle)
+        while rows := self._database.read(query, (last, oracle_hash, oracle_hash, BATCH)):
             last = rows[-1][0]
             for _, key, structure, data, sha256, program, structure_data, name in rows:
                 label, atoms = read_label(key, data, sha256, program), read_structure(structure, structure_data or b"")
@@ -93,9 +93,9 @@ class LabelStore:
 
     def calculations(self, oracle: Oracle | str | None = None) -> list[Calculation]:
         """All calculations started for this store, with their cost, in the order in which they ended."""
-        wanted = _hash(oracle)
+        oracle_hash = _hash(oracle)
         query = "SELECT * FROM calculations WHERE ? IS NULL OR oracle = ? ORDER BY rowid"
-        return [Calculation(*row) for row in self._database.read(query, (wanted, wanted))]
+        return [Calculation(*row) for row in self._database.read(query, (oracle_hash, oracle_hash))]
 
     def oracles(self) -> dict[str, tuple[str, str, int]]:
         """By hash: kind and name of each oracle that has labels here, and the number of labels."""
