@@ -66,7 +66,7 @@ def with_labkit(molecules: int, picoseconds: float, folder: Path, seed: int = 1)
         round(picoseconds * 1000 / STEP), STEP, observers=[Record(density, EVERY, path, ["density_g_per_cm3"])],
         checkpoint=folder / "labkit.checkpoint", checkpoint_every=1000,
     )  # fmt: skip
-    return np.loadtxt(path, delimiter=",", skiprows=2)[:, 3]  # less the header and step 0
+    return np.loadtxt(path, delimiter=",", skiprows=2)[:, 3]  # without the header and step 0
 
 
 def with_openmm(molecules: int, picoseconds: float, folder: Path, seed: int = 1) -> np.ndarray:

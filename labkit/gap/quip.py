@@ -41,7 +41,7 @@ def fit(
     (OMP_NUM_THREADS). `progress` receives `stage` and `elapsed` [s].
 
     Raises LabkitError if the model already exists and `overwrite` is not set, if the folder cannot be written, if
-    gap_fit is missing, or with the end of its log if it fails; Stopped when asked to. Then nothing is left behind.
+    gap_fit is missing, or with the end of its log if it fails; Stopped on request. Then nothing is left behind.
 
     >>> potential = fit(labkit.datasets.ice("train", n=50), GapConfig(), "out")  # doctest: +SKIP
     """

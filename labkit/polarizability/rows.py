@@ -25,7 +25,7 @@ _KEPT = 12  # sets of training frames; the one used longest ago is dropped first
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A set of training frames: their rows, labels less their mean, and eigenvectors of the covariance.
+    """A set of training frames: their rows, labels minus their mean, and eigenvectors of the covariance.
 
     frames, rows  ascending
     labels        {λ: (rows (2λ+1),)}

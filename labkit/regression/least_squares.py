@@ -17,7 +17,7 @@ class Block:
 
     |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so R (at most M × M) holds all that the rows tell about c; S are
     fixed ratios of the rows' noises to σ. Rows come in portions, which are folded in when enough have come or when the
-    triangle is asked for; until then only views of them are kept.
+    triangle is needed; until then only views of them are kept.
     """
 
     def __init__(self, columns: int) -> None:
