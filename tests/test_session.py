@@ -145,7 +145,7 @@ def test_no_zip(content, tmp_path, session):
 
 def test_no_file_and_a_folder(tmp_path, session):
     session("new")
-    refused(tmp_path / "none.zip", tmp_path, "none.zip: there is no such file")
+    refused(tmp_path / "none.zip", tmp_path, "none.zip: no such file")
     refused(tmp_path, tmp_path, "could not import")
 
 
@@ -178,7 +178,7 @@ def test_names_that_lead_elsewhere(name, packed, tmp_path):
 def test_entries_beside_the_list(packed, tmp_path):
     with zipfile.ZipFile(packed, "a") as more:
         more.writestr("../evil", "evil")
-    refused(packed, tmp_path, "does not match its labkit-session.json says: '../evil'")
+    refused(packed, tmp_path, "does not match its labkit-session.json: '../evil'")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -238,7 +238,7 @@ def test_a_bomb_ends_at_its_declared_size(packed, tmp_path):
 def test_something_stands_in_the_way(packed, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "runs").write_text("a file")
-    with pytest.raises(LabkitError, match="runs: stands where runs/1.json belongs"):
+    with pytest.raises(LabkitError, match="runs: is in the way of runs/1.json"):
         import_session(packed)
     assert list(tree(tmp_path / "new")) == ["runs"]
 

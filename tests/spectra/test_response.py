@@ -184,7 +184,7 @@ def test_errors_of_frames() -> None:
         along([], 2.0)
     state = State.from_atoms([atoms, larger[:3]])
     still = torch.zeros(50, 7, 3)
-    with pytest.raises(LabkitError, match="system 1 of the batch is made of other atoms"):
+    with pytest.raises(LabkitError, match="system 1 of the batch has other atoms"):
         density_of_states(still, state.system, 2.0, resolution=500.0)
     with pytest.raises(LabkitError, match="no atom moves"):
         density_of_states(still[:, :4], State.from_atoms(atoms).system, 2.0, resolution=500.0)
