@@ -105,11 +105,11 @@ def test_numbers_that_are_not_finite(bad):
 
 
 def test_shapes_and_names_of_labels():
-    with pytest.raises(CalculationFailed, match="gave no energy, only forces"):
+    with pytest.raises(CalculationFailed, match="returned no energy, only forces"):
         Label({"forces": np.zeros((2, 3))})
     with pytest.raises(CalculationFailed, match="stress has the shape"):
         Label({"energy": 1.0, "stress": np.zeros(6)})
-    with pytest.raises(CalculationFailed, match="'force' is no label; expected one of energy"):
+    with pytest.raises(CalculationFailed, match="'force' is not a label; expected one of energy"):
         Label({"energy": 1.0, "force": np.zeros((2, 3))})
     with pytest.raises(CalculationFailed, match="forces of 2 atoms for a frame of 3"):
         Label({"energy": 1.0, "forces": np.zeros((2, 3))}).attach(molecule("H2O"))
