@@ -100,7 +100,7 @@ def test_errors_of_calculators(monkeypatch, raised, expected):
 
 @pytest.mark.parametrize("bad", [dict(energy=np.nan), dict(forces=np.inf), dict(forces=np.nan)])
 def test_numbers_that_are_not_finite(bad):
-    with pytest.raises(CalculationFailed, match=f"gave {next(iter(bad))} that is not finite"):
+    with pytest.raises(CalculationFailed, match=f"returned {next(iter(bad))} that is not finite"):
         CalculatorOracle("says", lambda: Says(**bad)).compute(molecule("H2"))
 
 
