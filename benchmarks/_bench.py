@@ -1,4 +1,4 @@
-"""What the benchmarks share: alternating runs, ratios with quartiles, a table, JSON, CSV and a figure."""
+"""Common code of the benchmarks: alternating runs, ratios with quartiles, a table, JSON, CSV and a figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Row:
-    """One question: labkit's number and the peer's (medians), and their ratio, above 1 where labkit is better."""
+    """One comparison: labkit's number and the peer's (medians), and their ratio, above 1 if labkit is better."""
 
     name: str
     unit: str
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """'met' or 'missed' where the quartiles agree, else 'undecided'."""
+        """'met' or 'missed' if the quartiles agree, else 'undecided'."""
         if self.goal is None:
             return ""
         if self.ratio_q25 >= self.goal:
@@ -50,7 +50,7 @@ def compare(
     goal: float | None = None,
     better: str = "less",
 ) -> Row:
-    """A row from paired runs; the ratio is peer / labkit where less is better (times, errors), else labkit / peer."""
+    """A row from paired runs; the ratio is peer / labkit if less is better (times, errors), else labkit / peer."""
     ours, theirs = np.asarray(labkit, float), np.asarray(peer, float)
     ratios = theirs / ours if better == "less" else ours / theirs
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
@@ -66,7 +66,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def alternate(labkit: Callable[[], object], peer: Callable[[], object], runs: int) -> tuple[list[float], list[float]]:
-    """Seconds of both, in turns, so that a busy moment of the machine does not fall on one alone."""
+    """Seconds of both, alternating, so that a busy moment of the machine does not affect only one."""
     ours, theirs = [], []
     for _ in range(runs):
         ours.append(seconds(labkit))
@@ -80,13 +80,13 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, help="write the rows here")
     made.add_argument("--csv", type=Path, help="write the rows here as a table")
     made.add_argument("--png", type=Path, help="write a figure of the ratios here")
-    made.add_argument("--full", action="store_true", help="repeat what takes minutes, too, 5 times")
-    made.add_argument("--small", action="store_true", help="the smallest sizes, in seconds: only whether it runs")
+    made.add_argument("--full", action="store_true", help="also repeat what takes minutes, 5 times")
+    made.add_argument("--small", action="store_true", help="the smallest sizes, in seconds: only to check that it runs")
     return made
 
 
 def report(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
-    """Print the table and write the files that were asked for."""
+    """Print the table and write the requested files."""
     print(machine())
     print(table(rows))
     records = [asdict(row) for row in rows]
@@ -102,10 +102,10 @@ def report(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
 
 
 def installed(peer: str, *modules: str) -> bool:
-    """Whether a peer is there; where it is not, that is said, and its rows are left out."""
+    """Whether a peer is installed; if not, print a message that its rows are left out."""
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
     if absent:
-        print(f"{peer} is not installed (no {', '.join(absent)}): nothing to compare with, its rows are left out")
+        print(f"{peer} is not installed (no {', '.join(absent)}): its rows are left out")
     return not absent
 
 
@@ -116,7 +116,7 @@ def table(rows: Sequence[Row]) -> str:
         quartiles = f"{r.ratio_q25:.3g} to {r.ratio_q75:.3g}" if r.runs > 1 else ""
         goal = "" if r.goal is None else f"{r.goal:.3g}"
         numbers = (f"{r.labkit:.4g}", f"{r.peer:.4g}", r.unit, f"{r.ratio:.3g}", quartiles, goal)
-        verdict = r.verdict + ", by few runs" * bool(r.verdict and r.runs < 5)
+        verdict = r.verdict + ", from few runs" * bool(r.verdict and r.runs < 5)
         lines.append((f"{r.name} (peer: {r.peer_name})", *numbers, str(r.runs), verdict))
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
@@ -142,12 +142,12 @@ def figure(rows: Sequence[Row], path: Path) -> None:
             axes.plot([row.goal, row.goal], [place - 0.4, place + 0.4], color="tab:red")
     axes.set_xscale("log")
     axes.set_yticks(places, [r.name for r in rows])
-    axes.set_xlabel("ratio, above 1 where labkit is better; red: goal")
+    axes.set_xlabel("ratio, above 1 if labkit is better; red: goal")
     drawn.savefig(path, dpi=120)
 
 
 def machine() -> str:
-    """What the numbers were measured on, without names of hosts or folders."""
+    """The machine and software, without names of hosts or folders."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():

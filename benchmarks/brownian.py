@@ -1,24 +1,24 @@
-"""What a step of Brownian dynamics with hydrodynamic interactions costs against N: time and memory up to N = 10,000.
+"""Cost of a step of Brownian dynamics with hydrodynamic interactions against N: time and memory up to N = 10,000.
 
     python benchmarks/brownian.py [--full]
 
-Spheres at a volume fraction of 0.1, one system, one thread; each measurement in a process of its own, whose peak of
-memory less that before the step is measured. Places are those of a grid, moved by chance as far as spheres that do not
-overlap can be: overlapping ones, which a fluid does not have, would make M nearly singular and Lanczos' method slow.
+Spheres at a volume fraction of 0.1, one system, one thread; each measurement in its own process, whose peak memory
+minus that before the step is measured. Positions are those of a grid, displaced at random as far as is possible without
+overlap: overlapping spheres, which a fluid does not have, would make M nearly singular and Lanczos' method slow.
 
-Three questions. Euler without drift (Rotne-Prager-Yamakawa, ∇·M = 0): the least that a step can cost. The midpoint,
-which users get by default: noise and its random force, and a second evaluation half a step on. Euler with the drift by
-random finite differences, two products more, above a wall, where ∇·M is not zero; beside the exact divergence, which
-takes the derivatives of 3N products. Noise by Lanczos (tolerance 1e-3, products alone) stands beside Cholesky of the
-matrix. Beyond 1,000 particles Cholesky's memory is computed, not measured, from the matrix and its factor,
-2 (3N)² 8 bytes, and times stand beside quadratic growth.
+Three schemes. Euler without drift (Rotne-Prager-Yamakawa, ∇·M = 0): the least that a step can cost. The midpoint
+scheme, the default: noise and its random force, and a second evaluation half a step later. Euler with the drift by
+random finite differences, two more products, above a wall, where ∇·M is not zero; compared with the exact divergence,
+which takes the derivatives of 3N products. Noise by Lanczos (tolerance 1e-3, products only) is compared with Cholesky
+of the matrix. Beyond 1,000 particles Cholesky's memory is computed, not measured, from the matrix and its factor,
+2 (3N)² 8 bytes, and times are compared with quadratic growth.
 
-Why a step of 10,000 particles takes what it takes: Lanczos' method needs about a dozen products M F (the rows say how
-many: they grow slowly with N and with the volume fraction, since M's largest eigenvalue does), and a product is a sum
-over all N² pairs, the block of each computed anew, since what would keep them is the matrix of 7 GB. So the time is
-products x N² x the tens of nanoseconds of a block, and grows a little faster than N². At every 100th step, the first
-one included, the method goes on to `lanczos.certain` products, to find out whether M is positive: what is timed here is
-a step between these, and the mean is (certain - products)/100 products more.
+The cost of a step of 10,000 particles: Lanczos' method needs about a dozen products M F (the rows give the number,
+which grows slowly with N and with the volume fraction, since M's largest eigenvalue does), and a product is a sum over
+all N² pairs, whose blocks are computed again each time, since storing them would take the matrix of 7 GB. So the time
+is products x N² x the tens of nanoseconds of a block, and grows a little faster than N². At every 100th step, including
+the first, the method continues to `lanczos.certain` products, to check whether M is positive: a step between these is
+timed here, and the mean is (certain - products)/100 products more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MEASURED = (250, 500, 1000)
 BEYOND = (4000, 10_000)
 WALL = (20, 100, 400)
 
-#: how a step is made: the scheme's choices, and whether above a wall
+#: options of the scheme, and whether above a wall
 STEPS: dict[str, tuple[dict[str, object], bool]] = {
     "Euler": ({"scheme": "euler", "drift": False}, False),
     "midpoint": ({"scheme": "midpoint"}, False),
@@ -46,7 +46,7 @@ STEPS: dict[str, tuple[dict[str, object], bool]] = {
 
 
 def step(n: int, kind: str, noise: str) -> dict[str, float]:
-    """Seconds of a step, MB of memory of it and products with M in it, after a small step that compiles."""
+    """Seconds, MB of memory and products with M of a step, after a small step that compiles."""
     import torch
     from torch import Tensor
 
@@ -60,7 +60,7 @@ def step(n: int, kind: str, noise: str) -> dict[str, float]:
     integrator, free = Brownian(fluid, 300.0, noise=noise, **choices), Pull(torch.zeros(3))
 
     def spread(count: int) -> State:
-        """The second step from now on: the first looks at all of M's eigenvalues."""
+        """The second step from now: the first checks all eigenvalues of M."""
         generator = torch.Generator().manual_seed(1)
         side = math.ceil(count ** (1 / 3))
         spacing = radius * (4 / 3 * math.pi * count / 0.1) ** (1 / 3) / side
@@ -89,7 +89,7 @@ def step(n: int, kind: str, noise: str) -> dict[str, float]:
 
 
 def apart(n: int, kind: str, noise: str, runs: int) -> dict[str, list[float]]:
-    """Seconds, MB and products of some runs, each in a process of its own; of 0 runs those of one in this process."""
+    """Seconds, MB and products of some runs, each in its own process; with 0 runs, of one in this process."""
     found = [] if runs else [step(n, kind, noise)]
     for _ in range(runs):
         line = [sys.executable, __file__, "--one", str(n), kind, noise]
@@ -98,13 +98,13 @@ def apart(n: int, kind: str, noise: str, runs: int) -> dict[str, list[float]]:
 
 
 def beside(n: int, kind: str, runs: int, peer: tuple[str, str], peer_name: str) -> list[Row]:
-    """Time and memory of a step by Lanczos beside those of another kind and noise."""
+    """Time and memory of a step by Lanczos compared with another kind of step and noise."""
     ours, theirs = apart(n, kind, "lanczos", runs), apart(n, *peer, runs)
     return rows_of(n, kind, ours, theirs["seconds"], peer_name, theirs["megabytes"], peer_name)
 
 
 def beyond(n: int, kind: str, runs: int, reference: Row) -> list[Row]:
-    """The same where neither the matrix nor its factor is made; `reference` is a time at MEASURED[-1] particles."""
+    """The same if neither the matrix nor its factor is computed; `reference` is a time at MEASURED[-1] particles."""
     growth = [reference.labkit * (n / MEASURED[-1]) ** 2] * runs
     matrices = [2 * (3 * n) ** 2 * 8 / 2**20] * runs
     ours = apart(n, kind, "lanczos", runs)

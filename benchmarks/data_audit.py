@@ -1,9 +1,9 @@
-"""The audit of data on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
+"""The data audit on planted faults: ice (PBE), ethanol (GFN2-xTB dynamics), copper and copper-gold (EMT dynamics).
 
 Sets of 50 to 300 frames in the order of their trajectories or shuffled, half of them with noise, get one fault each, or
 none. A fault counts as found where the report names it: a shift with its number (of frames, and of its sign; a shift
-that goes round may be named the other way about), a unit, a sign, a frame. A clean set counts as quiet where the report
-has no problem. Dynamics take some minutes; `--quick` takes fewer sets of shorter dynamics.
+that wraps around may be named in the opposite direction), a unit, a sign, a frame. A clean set counts as correct if the
+report has no problem. Dynamics take some minutes; `--quick` uses fewer sets of shorter dynamics.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SYSTEMS = {"Hartree": (HARTREE, HARTREE / BOHR), "kcal/mol": (KCAL_PER_MOL, KCAL
 
 @dataclass(frozen=True)
 class Chemistry:
-    """Trajectories, and every how many frames of them are taken (1: every step of dynamics)."""
+    """Trajectories, and the stride between frames (1: every step of dynamics)."""
 
     name: str
     trajectories: list[Dataset]
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds: list[float]) -> Row:
-    """How many of so many sets are judged rightly."""
+    """How many of these sets are judged correctly."""
     right = 0
     for k in range(sets):
         random = np.random.default_rng([sum(map(ord, chemistry.name + name)), k])
@@ -87,15 +87,15 @@ def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds
         began = time.perf_counter()
         said = audit(case.dataset)
         seconds.append(time.perf_counter() - began)
-        right += (good := case.found(said))
+        right += (good := case.found(report))
         if not good:
-            print(f"  {chemistry.name}, {name}, set {k}, {len(case.dataset)} frames: missed\n{said}", flush=True)
+            print(f"  {chemistry.name}, {name}, set {k}, {len(case.dataset)} frames: missed\n{report}", flush=True)
     share = right / sets
     return Row(f"{chemistry.name}: {name}", "sets", right, sets, "planted", share, share, share, GOAL, sets)
 
 
 def budget(name: str, took: np.ndarray, most: float, runs: int) -> Row:
-    """Seconds against a budget."""
+    """Seconds compared with a budget."""
     ratios = most / took
     return Row(name, "s", float(took[1]), most, "budget", ratios[1], ratios[2], ratios[0], 1.0, runs)
 
@@ -113,7 +113,7 @@ def large(trajectory: Dataset, frames: int) -> Row:
 
 
 def chemistries(steps: int) -> Iterator[Chemistry]:
-    """Made one after another."""
+    """The chemistries, made one after another."""
     frames = ice("train") + ice("valid")
     order = sorted(range(len(frames)), key=lambda k: (frames.info[k]["trajectory"], frames.info[k]["sample"]))
     yield Chemistry("ice", [frames[order]], (1,), every_step=False)
@@ -162,7 +162,7 @@ class Steps(Observer):
 def sample(
     chemistry: Chemistry, random: np.random.Generator, k: int, *, more: int = 0, shuffled: bool | None = None
 ) -> Dataset:
-    """A set of 50 to 300 frames (and `more`); every second one shuffled (unless told), and every other two noisy."""
+    """A set of 50 to 300 frames (and `more`); every second one shuffled (unless given), and every other two noisy."""
     trajectory = chemistry.trajectories[k % len(chemistry.trajectories)]
     stride = int(random.choice(chemistry.strides))
     most = min(300, len(trajectory) // stride - more)
@@ -191,32 +191,32 @@ def pick_shift(random: np.random.Generator, frames: int) -> int:
     return int(np.exp(random.uniform(0, np.log(most + 1)))) * int(random.choice([-1, 1]))
 
 
-def named(said: Report, label: str, shift: int) -> bool:
+def named(report: Report, label: str, shift: int) -> bool:
     """Whether this shift, and no other, was found."""
-    (found,) = [a for a in said.alignments if a.label == label]
+    (found,) = [a for a in report.alignments if a.label == label]
     if found.verdict != "shifted":
         return False
-    return found.found == shift or (found.rolled and (found.found - shift) % len(said.dataset) == 0)
+    return found.found == shift or (found.rolled and (found.found - shift) % len(report.dataset) == 0)
 
 
 def clean(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
-    return Case(sample(chemistry, random, k), lambda said: not said.problems)
+    return Case(sample(chemistry, random, k), lambda report: not report.problems)
 
 
 def rolled(label: str, shuffled: bool) -> Callable:
-    """Labels that went round."""
+    """Labels shifted with wrap-around."""
 
     def plant(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
         frames = sample(chemistry, random, k, shuffled=shuffled)
         s = pick_shift(random, len(frames))
         if label == "both":
             wrong = by_frame(replace(frames, energy=np.roll(frames.energy, s)), np.roll(forces_of(frames), s, 0))
-            return Case(wrong, lambda said: named(said, "forces", s) and named(said, "energy", s))
+            return Case(wrong, lambda report: named(report, "forces", s) and named(report, "energy", s))
         if label == "energy":
             wrong = replace(frames, energy=np.roll(frames.energy, s))
         else:
             wrong = by_frame(frames, np.roll(forces_of(frames), s, 0))
-        return Case(wrong, lambda said: named(said, label, s) and set(said.shifts) == {label})
+        return Case(wrong, lambda report: named(report, label, s) and set(report.shifts) == {label})
 
     return plant
 
@@ -231,7 +231,7 @@ def cut(shuffled: bool) -> Callable:
         late = max(s, 0)  # frame k has the forces of frame k - s
         wrong = by_frame(longer[late : late + count], forces_of(longer)[late - s : late - s + count])
         few = count - abs(s) < 20  # frames that have their forces in the set at all: then silence is right, too
-        return Case(wrong, lambda said: named(said, "forces", s) or (few and "forces" not in said.shifts))
+        return Case(wrong, lambda report: named(report, "forces", s) or (few and "forces" not in report.shifts))
 
     return plant
 
@@ -240,7 +240,7 @@ def other_unit(chemistry: Chemistry, random: np.random.Generator, k: int) -> Cas
     unit = list(UNITS)[k % len(UNITS)]
     frames = sample(chemistry, random, k)
     wrong = replace(frames, forces=frames.forces / UNITS[unit])
-    return Case(wrong, lambda said: any(f"forces in {unit}" in f.text for f in said.problems))
+    return Case(wrong, lambda report: any(f"forces in {unit}" in f.text for f in report.problems))
 
 
 def other_system(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
@@ -248,13 +248,13 @@ def other_system(chemistry: Chemistry, random: np.random.Generator, k: int) -> C
     frames = sample(chemistry, random, k)
     energy, force = SYSTEMS[name]
     wrong = replace(frames, energy=frames.energy / energy, forces=frames.forces / force)
-    return Case(wrong, lambda said: any(f.topic == "units" and name in f.text for f in said.problems))
+    return Case(wrong, lambda report: any(f.topic == "units" and name in f.text for f in report.problems))
 
 
 def flipped(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
     frames = sample(chemistry, random, k)
     wrong = replace(frames, forces=-frames.forces)
-    return Case(wrong, lambda said: [f.topic for f in said.problems] == ["sign"])
+    return Case(wrong, lambda report: [f.topic for f in report.problems] == ["sign"])
 
 
 def one_frame(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
@@ -268,7 +268,7 @@ def one_frame(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case
         forces[a] /= HARTREE / BOHR
     else:
         forces[a, int(random.integers(forces.shape[1]))] += 5 / 3**0.5
-    return Case(by_frame(frames, forces), lambda said: said.bad == (a,))
+    return Case(by_frame(frames, forces), lambda report: report.bad == (a,))
 
 
 def one_energy(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
@@ -277,14 +277,14 @@ def one_energy(chemistry: Chemistry, random: np.random.Generator, k: int) -> Cas
     energy = frames.energy.copy()
     a = int(random.integers(len(frames)))
     energy[a] += random.choice([-1.0, 1.0])
-    return Case(replace(frames, energy=energy), lambda said: said.bad == (a,))
+    return Case(replace(frames, energy=energy), lambda report: report.bad == (a,))
 
 
 def scrambled(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case:
     """Forces in random order of frames."""
     frames = sample(chemistry, random, k)
     wrong = by_frame(frames, forces_of(frames)[random.permutation(len(frames))])
-    return Case(wrong, lambda said: any("fit no shift" in f.text for f in said.problems) and not said.shifts)
+    return Case(wrong, lambda report: any("fit no shift" in f.text for f in report.problems) and not report.shifts)
 
 
 def each_step(plant: Callable) -> Callable:

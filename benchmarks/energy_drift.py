@@ -1,9 +1,9 @@
-"""Slope of the total energy at constant energy, in kT per ns and degree of freedom, beside OpenMM's.
+"""Slope of the total energy at constant energy, in kT per ns and degree of freedom, compared with OpenMM.
 
 100 TIP3P molecules, flexible (0.5 and 0.25 fs) and rigid (1 and 2 fs); reaction field and Lennard-Jones to 7 Å with a
 switch from 6 Å. Both start from one equilibrated state and use velocity Verlet (RATTLE) with float64: OpenMM on its
-Reference platform, by a CustomIntegrator, so that total energies are of one time; labkit also with pairs in float32.
-The slope is of a line through the means of blocks, its error from their scatter around it.
+Reference platform, by a CustomIntegrator, so that kinetic and potential energies are at the same time; labkit
+also with pairs in float32. The slope is of a line through the means of blocks, its error from their scatter around it.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def main() -> None:
         r = rows[-1]
         slopes = {label: f"{getattr(r, c):.3g} ± {getattr(r, c + '_error'):.2g}" for c, label in LABELS.items()}
         print(f"{r.name}, {dt:g} fs: " + "; ".join(f"{k} {v}" for k, v in slopes.items()) + f" {r.unit}", flush=True)
-        write(rows, options)  # as they come
+        write(rows, options)  # as soon as they are known
 
 
 if __name__ == "__main__":

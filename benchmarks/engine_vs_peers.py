@@ -1,11 +1,11 @@
-"""Steps a second of the engine beside OpenMM (CPU platform) and TorchMD: the same systems, cutoff and threads.
+"""Steps per second of the engine, OpenMM (CPU platform) and TorchMD: the same systems, cutoff and threads.
 
 Flexible molecules, Langevin dynamics at 300 K with 0.5 fs, reaction field with a cutoff of 9 Å (7 Å for 97 waters: a
 small box). All compute pairs in single precision, as OpenMM's CPU platform and TorchMD do; `--double`: not labkit.
 OpenMM runs with the threads of labkit (LABKIT_THREADS, 1) and with two, and replicas one after another: its best is the
 faster row. `--busy` keeps one core at work meanwhile: an idle virtual machine may be slow to wake OpenMM's threads.
 TorchMD is installed for this alone (python -m pip install torchmd==1.1.2 moleculekit parmed); where it is missing, or
-cannot run a system, its rows are left out and that is said.
+cannot run a system, its rows are left out, with a message.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from labkit.forcefield.openmm.state import state_from_openmm
 THREADS = os.environ["LABKIT_THREADS"]
 FILES = ("amber14-all.xml", "amber14/tip3pfb.xml")
 STEP, KELVIN, FRICTION = 0.5, 300.0, 0.01  # fs, K, 1/fs
-SLICE = 1.5  # s of each turn
+SLICE = 1.5  # s of each run
 GOALS = {"OpenMM CPU": 1.0, "TorchMD": 20.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A system as all three take it; cutoff in Å, None for all pairs."""
+    """A system for all three codes; cutoff in Å, None for all pairs."""
 
     name: str
     system: openmm.System
@@ -121,7 +121,7 @@ def with_labkit(built: Built, dtype: torch.dtype = torch.float32) -> Callable[[i
 
     def run(steps: int) -> None:
         nonlocal now
-        now = simulate(now, forcefield, integrator, steps, STEP)  # raises where something explodes
+        now = simulate(now, forcefield, integrator, steps, STEP)  # raises if something explodes
 
     return run
 
@@ -135,7 +135,7 @@ def with_openmm(built: Built, threads: str = THREADS) -> Callable[[int], None]:
 
     def run(steps: int) -> None:
         integrator.step(steps * built.replicas)  # replicas run one after another there
-        context.getStepCount()  # the context has to stay, too
+        context.getStepCount()  # the context must be kept alive, too
 
     return run
 
@@ -191,7 +191,7 @@ def rows_of(built: Built, runs: int, dtype: torch.dtype, length: float = SLICE) 
 
 
 def _steps(run: Callable[[int], None], length: float) -> int:
-    """Steps that take about so many seconds; the first ones also compile."""
+    """The number of steps that take about this many seconds; the first ones also compile."""
     run(2)
     began = time.perf_counter()
     run(2)
@@ -200,7 +200,7 @@ def _steps(run: Callable[[int], None], length: float) -> int:
 
 @contextmanager
 def beside_work() -> Iterator[None]:
-    """With a process that computes on one core."""
+    """Run a process that computes on one core meanwhile."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield
@@ -210,7 +210,7 @@ def beside_work() -> Iterator[None]:
 
 
 def memory(side: int) -> tuple[int, float]:
-    """Atoms, and GB at the peak of two steps, of side³ boxes of 1,000 waters, in a process of its own."""
+    """Atoms, and GB at the peak of two steps, of side³ boxes of 1,000 waters, in a separate process."""
     line = [sys.executable, __file__, "--memory", str(side)]
     atoms, size = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()[-2:]
     return int(atoms), float(size)
@@ -228,7 +228,7 @@ def measure_memory(side: int) -> None:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--memory", type=int, help="only the memory of so many boxes a side")
+    arguments.add_argument("--memory", type=int, help="only the memory of this many boxes a side")
     arguments.add_argument("--double", action="store_true", help="pairs of labkit in double precision")
     arguments.add_argument("--busy", action="store_true", help="beside a process that keeps one core at work")
     options = arguments.parse_args()

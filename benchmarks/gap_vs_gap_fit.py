@@ -58,8 +58,8 @@ def main() -> None:
 def compare_fits(
     train: Dataset, valid: Dataset, runs: int, config: GapConfig = N8
 ) -> tuple[GapModel, QuipPotential, list[Row]]:
-    """Accuracy, time of a fit, time of a sweep over sigmas; and a model of each."""
-    labkit_fit(train[:2], config, 1)  # what is compiled or tabulated once a process stands apart
+    """Accuracy, time of a fit, time of a sweep over sigmas; and a model from each."""
+    labkit_fit(train[:2], config, 1)  # one-time compilation and tables are not timed
     best = os.cpu_count() or 1
     times: dict[str, list[float]] = {"one": [], "best": [], "sweep": [], "peer": []}
     for _ in range(runs):
@@ -100,7 +100,7 @@ def labkit_fit(
 
 
 def gap_fit(train: Dataset, config: GapConfig) -> tuple[QuipPotential, float]:
-    """A model of the real gap_fit and the seconds that its process took."""
+    """A model from gap_fit and the seconds that its process took."""
     folder = tempfile.mkdtemp(dir=_FOLDER.name)  # QUIP reads the model's files again for each calculator
     model = fit(train, config, folder)
     return model, model.made_by["seconds"]
@@ -114,14 +114,14 @@ def compare_steps(name: str, ours: GapModel, theirs: QuipPotential, valid: Datas
         atoms = valid.atoms[0].repeat(repeat)
         dynamics = [mover(atoms, model.calculator(), steps) for model in (ours, theirs)]
         for move in dynamics:
-            move()  # the first steps build lists and warm up
+            move()  # the first steps build lists and compile
         mine, peers = (([t / steps * 1e3 for t in times]) for times in alternate(*dynamics, runs=7))
         rows.append(compare(f"MD step, {len(atoms)} atoms, {name}, 1 thread", "ms", mine, peers, "quippy", 5))
     return rows
 
 
 def mover(atoms: Atoms, calculator: Calculator, steps: int) -> Callable[[], object]:
-    """What runs some steps of 0.5 fs at 300 K, each time from where it was."""
+    """A function that runs some steps of 0.5 fs at 300 K, each time from where it stopped."""
     atoms = atoms.copy()
     atoms.calc = calculator
     thermal = np.sqrt(units.kB * 300 / atoms.get_masses())[:, None]

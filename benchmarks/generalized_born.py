@@ -1,9 +1,9 @@
-"""Steps a second of chignolin (166 atoms, GBn2, rigid bonds to hydrogen, 4 u, 4 fs) beside OpenMM's CPU platform.
+"""Steps per second of chignolin (166 atoms, GBn2, rigid bonds to hydrogen, 4 u, 4 fs) and of OpenMM's CPU platform.
 
 All through `simulate` with Langevin dynamics at 350 K: one replica, 16 in a batch, one under an umbrella on native
 contacts. OpenMM runs with the same number of threads (LABKIT_THREADS, 1) and with 1 and 2; replicas run one after
 another there.
-`--before FOLDER` measures another checkout of labkit beside this one, in processes of its own, in turns.
+`--before FOLDER` measures another checkout of labkit as well, in separate processes, alternating.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from labkit.forcefield import import_openmm, state_from_openmm
 
 THREADS = os.environ["LABKIT_THREADS"]
 KELVIN, FRICTION, STEP, REPLICAS = 350.0, 1e-3, 4.0, 16
-SLICE = 2.0  # s of each turn
+SLICE = 2.0  # s of each run
 ITERATIONS = 200  # of the minimiser
 STRUCTURE = Path(__file__).resolve().parents[1] / "data" / "chignolin" / "cln025.pdb"
 SIDES = ("one", "replicas", "biased")
@@ -52,7 +52,7 @@ def built(iterations: int) -> tuple[openmm.System, app.Topology, np.ndarray]:
 
 
 def with_labkit(side: str, iterations: int = ITERATIONS) -> Callable[[int], None]:
-    """Runs so many steps; a step of 16 replicas counts as 16."""
+    """Run this many steps; a step of 16 replicas counts as 16."""
     system, topology, positions = built(iterations)
     imported, state = import_openmm(system), state_from_openmm(topology, positions, system)
     potential, rigid, count = imported.forcefield, Constraints(*imported.constraints), 1
@@ -84,7 +84,7 @@ def with_openmm(threads: str, iterations: int = ITERATIONS) -> Callable[[int], N
 
     def run(steps: int) -> None:
         integrator.step(steps)
-        context.getStepCount()  # the context has to stay, too
+        context.getStepCount()  # the context must be kept alive, too
 
     return run
 
@@ -96,13 +96,13 @@ def rate(run: Callable[[int], None], steps: int) -> float:
 
 
 def steps_of(run: Callable[[int], None], length: float = SLICE) -> int:
-    """Steps of about so many seconds, after what compiles."""
+    """The number of steps in about this many seconds, after compilation."""
     run(32)
     return max(32, int(length * rate(run, 64)))
 
 
 def rate_there(folder: Path, side: str) -> float:
-    """Steps a second of another checkout."""
+    """Steps per second of another checkout."""
     line = [sys.executable, __file__, "--rate", side]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
@@ -140,7 +140,7 @@ def measure(runs: int, before: Path | None, length: float = SLICE, iterations: i
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--before", type=Path, metavar="FOLDER", help="another checkout of labkit")
-    arguments.add_argument("--rate", choices=SIDES, help="print the steps a second of one side only")
+    arguments.add_argument("--rate", choices=SIDES, help="print the steps per second of one side only")
     options = arguments.parse_args()
     if options.rate:
         run = with_labkit(options.rate)

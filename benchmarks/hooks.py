@@ -1,9 +1,9 @@
-"""labkit inside LAMMPS: what batches of pairs save, and what the way through Python costs.
+"""labkit inside LAMMPS: what batches of pairs save, and what calls through Python cost.
 
 1. A mobility of 400 particles from an exported model of one pair (79,800 pairs): all in a few calls, against one call a
    pair. The single calls are timed over 4,000 pairs and counted for all.
 2. A Lennard-Jones fluid of 4,000 atoms, by labkit's compiled potential through `fix external`, against LAMMPS's own
-   pair style: time of a step. No goal: LAMMPS is the faster one, the ratio says by how much.
+   pair style: time of a step. No goal: LAMMPS is faster, the ratio shows by how much.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ fix 1 all nve"""
 
 
 class PairNetwork(nn.Module):
-    """Two layers of 32 for one pair, column in and column out, as MLMOD wants it."""
+    """Two layers of 32 for one pair, column in and column out, as MLMOD needs it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def pairs(folder: Path, runs: int, particles: int, timed: int) -> Row:
     places = torch.rand(particles, 3, generator=torch.Generator().manual_seed(1)) * 50
     i, j = torch.triu_indices(particles, particles, 1)
     rows = torch.cat([places[i], places[j]], 1)
-    model(rows, 9)  # which way to call it, and TorchScript's own optimisation
+    model(rows, 9)  # choose how to call it, and let TorchScript optimise
     with torch.no_grad():
         for row in rows[:20]:
             model.single(row, 9)

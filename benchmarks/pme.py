@@ -1,7 +1,7 @@
 """Particle-mesh Ewald of 216 waters (648 atoms, cutoff 9 Å, tolerance 5e-4, splines of order 5) on one thread.
 
-What PME adds to near pairs (reciprocal sum with forces and virial, self term, background, excluded pairs) compiled,
-beside the same by torch-pme and autograd, and within a whole step beside OpenMM's CPU platform: a NonbondedForce alone,
+What PME adds to short-range pairs (reciprocal sum with forces and virial, self term, background, exclusions), compiled,
+against torch-pme and autograd, and within a full step against OpenMM's CPU platform: a NonbondedForce alone,
 Lennard-Jones and charges, by PME and by reaction field. The difference of the two is what PME costs in either code;
 steps of OpenMM are so short that no atom moves. The goal is at most 3 ms for the first row.
 """
@@ -25,11 +25,11 @@ from labkit.forcefield import ForceField, from_openmm, state_from_openmm
 from labkit.forcefield.fast.mesh import CompiledMesh
 
 WATERS, CUTOFF, TOLERANCE = 216, 0.9, 5e-4  # CUTOFF in nm
-CALLS = 20  # in each turn
+CALLS = 20  # in each run
 
 
 def built(method: object) -> tuple[openmm.System, app.Topology, np.ndarray]:
-    """A System with its NonbondedForce alone; positions in nm."""
+    """A System with only its NonbondedForce; positions in nm."""
     forcefield = app.ForceField("amber14/tip3pfb.xml")
     modeller = app.Modeller(app.Topology(), [] * unit.nanometer)
     modeller.addSolvent(forcefield, numAdded=WATERS, neutralize=False)
@@ -50,7 +50,7 @@ def with_openmm(system: openmm.System, positions: np.ndarray) -> Callable[[], ob
 
     def run() -> None:
         integrator.step(CALLS)
-        context.getStepCount()  # the context has to stay, too
+        context.getStepCount()  # the context must be kept alive, too
 
     return run
 

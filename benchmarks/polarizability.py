@@ -1,7 +1,7 @@
 """Polarizability of ice: labkit against featomic's equivariant power spectrum with dense kernels in numpy.
 
-Both choose as many features, in the same way, of n_max = 8, l_max = 6, cutoff 4 Å, and regress exactly with zeta = 2.
-Frames without a polarizability are left out: at most as many as asked for are used.
+Both select equally many features, in the same way, from n_max = 8, l_max = 6, cutoff 4 Å, and use exact regression with
+zeta = 2. Frames without a polarizability are left out, so fewer than requested may be used.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def main() -> None:
     trajectory = [source[k % len(source)] for k in range(arguments.along)]
     n = f"{len(train)} frames, n8 l6, 1 thread"
     ours, theirs = partial(labkit_design, train, arguments.features), partial(Peer, train, arguments.features)
-    ours().solve(NOISE).predict(valid)  # what is made once a process stands apart
+    ours().solve(NOISE).predict(valid)  # one-time costs are not timed
     rows = [compare(f"descriptors, {n}", "s", *alternate(*descriptors(train), runs), "featomic", 1)]
     fits = alternate(lambda: ours().solve(NOISE), theirs, runs)
     rows.append(compare(f"descriptors, kernels and a fit, {arguments.features} features, {n}", "s", *fits, PEER, 1))
     design, peer = ours(), theirs()
     model = design.solve(NOISE)
-    again, anew = alternate(lambda: design.solve(NOISE), lambda: peer.fit(NOISE), runs)
-    rows.append(compare(f"another regularization, {n}", "ms", *([1e3 * t for t in x] for x in (again, anew)), "numpy"))
+    new, refit = alternate(lambda: design.solve(NOISE), lambda: peer.fit(NOISE), runs)
+    rows.append(compare(f"another regularization, {n}", "ms", *([1e3 * t for t in x] for x in (new, refit)), "numpy"))
     moves = alternate(lambda: model.predict(trajectory, spread=False), lambda: peer.predict(trajectory), runs)
     rows.append(compare(f"prediction of {len(trajectory)} frames, {n}", "s", *moves, PEER, 1))
     rows += accuracy(model.predict(valid).values, peer.predict(valid.atoms), valid)
@@ -72,7 +72,7 @@ def labkit_design(train: Dataset, features: int) -> TensorDesign:
 
 
 def descriptors(train: Dataset):
-    """All features of λ = 0 and 2, which is what both can do."""
+    """All features of λ = 0 and 2, which both codes support."""
     ours = TensorDescriptor(Settings(TARGETS["polarizability"], (1, 8), **SETTINGS))
     theirs = featomic_spectrum()
     wanted = selected()
@@ -181,13 +181,13 @@ def turn(degree: int) -> np.ndarray:
 
 
 def accuracy(ours: np.ndarray, theirs: np.ndarray, valid: Dataset) -> list[Row]:
-    """Validation errors, so that nothing is fast for being wrong."""
+    """Validation errors, to show that nothing is fast because it is wrong."""
     errors = [[float(np.sqrt(np.mean((found - valid.polarizability) ** 2)))] for found in (ours, theirs)]
     return [compare("RMSE of polarizability, validation", "Å^3", *errors, PEER, goal=1 / 1.1)]
 
 
 def peak(work, frames: int, features: int) -> float:
-    """GB that a fresh process has taken when its work is done."""
+    """Peak memory [GB] of a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (work.__name__, frames, features))
 

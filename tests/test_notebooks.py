@@ -72,7 +72,7 @@ def test_one_bad_file_does_not_stop_the_others(write, tmp_path):
     cut = tmp_path / "cut.ipynb"
     cut.write_text('{"cells": [')
     reports = run_notebooks([cut, write("good", "1 + 1")], tmp_path / "out")
-    assert "cut.ipynb: is no notebook" in reports[0].error and reports[1].error == ""
+    assert "cut.ipynb: is not a readable notebook" in reports[0].error and reports[1].error == ""
 
 
 def test_out_is_a_file(write, tmp_path):

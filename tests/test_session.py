@@ -140,29 +140,29 @@ def test_a_damaged_record_in_the_zip(packed, tmp_path):
 def test_no_zip(content, tmp_path, session):
     session("new")
     (tmp_path / "s.zip").write_bytes(content)
-    refused(tmp_path / "s.zip", tmp_path, "s.zip: is no zip file, or a damaged one")
+    refused(tmp_path / "s.zip", tmp_path, "s.zip: is not a zip file, or a damaged one")
 
 
 def test_no_file_and_a_folder(tmp_path, session):
     session("new")
-    refused(tmp_path / "none.zip", tmp_path, "none.zip: there is no such file")
+    refused(tmp_path / "none.zip", tmp_path, "none.zip: no such file")
     refused(tmp_path, tmp_path, "could not import")
 
 
 def test_a_cut_or_changed_zip(packed, tmp_path):
     whole = packed.read_bytes()
     packed.write_bytes(whole[: len(whole) // 2])
-    refused(packed, tmp_path, "is no zip file, or a damaged one.*nothing was imported")
+    refused(packed, tmp_path, "is not a zip file, or a damaged one.*nothing was imported")
     at = whole.index(b"runs/1.safetensors") + 60  # within the compressed bytes of this file
     packed.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
-    refused(packed, tmp_path, "is no zip file, or a damaged one.*nothing was imported")
+    refused(packed, tmp_path, "is not a zip file, or a damaged one.*nothing was imported")
 
 
 def test_a_zip_of_another_tool(tmp_path, session):
     session("new")
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as other:
         other.writestr("readme.txt", "hello")
-    refused(tmp_path / "s.zip", tmp_path, "no session of labkit.*labkit session export")
+    refused(tmp_path / "s.zip", tmp_path, "not a labkit session.*labkit session export")
 
 
 UNSAFE = ["../evil", "runs/../../evil", "/etc/evil", "a\\..\\evil", "C:/evil", "a//b", ".hidden", "a/.b", "", "a\nb"]
@@ -178,14 +178,14 @@ def test_names_that_lead_elsewhere(name, packed, tmp_path):
 def test_entries_beside_the_list(packed, tmp_path):
     with zipfile.ZipFile(packed, "a") as more:
         more.writestr("../evil", "evil")
-    refused(packed, tmp_path, "not what its labkit-session.json says: '../evil'")
+    refused(packed, tmp_path, "does not match its labkit-session.json: '../evil'")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_one_name_twice(packed, tmp_path):
     with zipfile.ZipFile(packed, "a") as more:
         more.writestr("session/runs/1.json", "other")
-    refused(packed, tmp_path, "there twice")
+    refused(packed, tmp_path, "duplicate entry")
 
 
 @pytest.mark.parametrize("name", ["RUNS/1.json", "runs", "runs/1.json/x"])
@@ -214,9 +214,9 @@ def test_links_are_refused(packed, tmp_path):
         (lambda head: head.update(files=[1]), "damaged"),
         (lambda head: head["files"]["runs/1.json"].update(size=-1), "damaged"),
         (lambda head: head["files"]["runs/1.json"].update(size=10**12), "at most"),
-        (lambda head: head["files"]["runs/1.json"].update(size=3), "size and sum"),
-        (lambda head: head["files"]["runs/1.json"].update(sha256="0" * 64), "size and sum"),
-        (lambda head: head["files"].pop("runs/1.json"), "not what its"),
+        (lambda head: head["files"]["runs/1.json"].update(size=3), "size and checksum"),
+        (lambda head: head["files"]["runs/1.json"].update(sha256="0" * 64), "size and checksum"),
+        (lambda head: head["files"].pop("runs/1.json"), "does not match its"),
         (lambda head: head["files"].update({f"f{k}": dict(size=0, sha256="") for k in range(20_001)}), "at most 20000"),
     ],
 )
@@ -232,13 +232,13 @@ def test_a_bomb_ends_at_its_declared_size(packed, tmp_path):
         lambda head: head["files"]["bomb"].update(size=10),
     )
     assert packed.stat().st_size < 1_000_000
-    refused(packed, tmp_path, "size and sum")
+    refused(packed, tmp_path, "size and checksum")
 
 
 def test_something_stands_in_the_way(packed, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "runs").write_text("a file")
-    with pytest.raises(LabkitError, match="runs: stands where runs/1.json belongs"):
+    with pytest.raises(LabkitError, match="runs: is in the way of runs/1.json"):
         import_session(packed)
     assert list(tree(tmp_path / "new")) == ["runs"]
 
@@ -306,7 +306,7 @@ def test_the_link_carries_the_session(session, packed, tmp_path, monkeypatch):
     assert len(import_session(tmp_path / "link.zip").added) == 3
     monkeypatch.setattr(link, "LARGEST", 10)
     monkeypatch.chdir(tmp_path)
-    assert "stands beside this notebook" in export_link()._repr_html_()
+    assert "is beside this notebook" in export_link()._repr_html_()
     session("third")
     assert len(import_session("labkit-session.zip").added) == 3
 

@@ -1,14 +1,14 @@
 """The all-atom data of chignolin (data/chignolin): free energy of folding, and forces on beads, in implicit solvent.
 
     python tools/chignolin.py choose --out FOLDER     30 ns with each force field; folded population, map of forces
-    python tools/chignolin.py settle --out FOLDER --forcefield NAME   take one of them
-    python tools/chignolin.py run --out FOLDER        umbrellas and unbiased runs, until all is there
+    python tools/chignolin.py settle --out FOLDER --forcefield NAME   choose one of them
+    python tools/chignolin.py run --out FOLDER        umbrellas and unbiased runs, until complete
     python tools/chignolin.py status --out FOLDER     nanoseconds, and the folding free energy of both series
-    python tools/chignolin.py pack --out FOLDER       complete blocks, and what is needed to go on, into data/chignolin
+    python tools/chignolin.py pack --out FOLDER       complete blocks, and what is needed to resume, into data/chignolin
     python tools/chignolin.py unpack --out FOLDER     and back, on another machine
 
-Each piece is one batch under one checkpoint, made block by block in turn: `folded` and `extended`, 16 windows along the
-fraction of native CA contacts with exchange between them, that begin from the native structure and from a stretched
+Each piece is one batch with one checkpoint, run block by block in turn: `folded` and `extended`, 16 windows along the
+fraction of native CA contacts with exchange between them, that start from the native structure and from a stretched
 chain; `free`, one unbiased run from each. Everything is resumed to the bit after an interruption.
 """
 
@@ -38,7 +38,7 @@ PIECES = ("folded", "extended", "free")
 
 @dataclass(frozen=True)
 class Settings:
-    """How the data are made; `target` ns a window, or an unbiased run."""
+    """How the data are made; `target` in ns per window, or per unbiased run."""
 
     forcefield: str
     temperature: float = 350.0
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A batch that goes on under one checkpoint."""
+    """A batch that is continued from one checkpoint."""
 
     name: str
     state: State
@@ -91,7 +91,7 @@ def piece(settings: Settings, protein: Protein, name: str) -> Piece:
 
 
 def advance(settings: Settings, made: Piece, protein: Protein, folder: Path, blocks: int, maps: tuple) -> None:
-    """Go on to so many blocks."""
+    """Continue to this many blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     frames = Frames(folder / "frames.bin", settings.frame, protein.beads, maps, made.umbrella)
     simulate(
@@ -109,7 +109,7 @@ def blocks_of(settings: Settings, folder: Path, replicas: int) -> int:
 
 
 class RawForces(Observer):
-    """Forces of all atoms, without the bias, kept in memory: what the map of forces is made from."""
+    """Forces of all atoms, without the bias, kept in memory: the data for the map of forces."""
 
     def __init__(self, every: int, umbrella: Umbrella) -> None:
         self.every, self.umbrella, self.kept = every, umbrella, []
@@ -148,7 +148,7 @@ def read_maps(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Each piece in turn, a block at a time, until all have their nanoseconds."""
+    """Run each piece in turn, a block at a time, until all reach their target."""
     path = options.out / "settings.json"
     settings = Settings.load(path)
     protein, maps = chignolin(settings.forcefield), read_maps(options.out / "maps.npz")
@@ -157,15 +157,15 @@ def run(options: argparse.Namespace) -> None:
         left = {}
         for name, made in pieces.items():
             done = blocks_of(settings, options.out / name, made.state.system.n_systems)
-            wanted = settings.free if name == "free" else settings.target
-            if settings.nanoseconds(done * settings.block) < wanted:
-                left[name] = done / wanted
+            target = settings.free if name == "free" else settings.target
+            if settings.nanoseconds(done * settings.block) < target:
+                left[name] = done / target
         if not left:
             return
         name = min(left, key=left.get)
         done = blocks_of(settings, options.out / name, pieces[name].state.system.n_systems)
         began = time.perf_counter()
-        while (options.out / "pause").exists():  # a benchmark has the machine
+        while (options.out / "pause").exists():  # a benchmark is using the machine
             time.sleep(1.0)
         advance(settings, pieces[name], protein, options.out / name, done + 1, maps)
         total = settings.nanoseconds((done + 1) * settings.block)
@@ -173,7 +173,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def free_energy(settings: Settings, protein: Protein, frames: np.ndarray, skip: float = 0.2) -> str:
-    """ΔG of folding from the frames of one series by MBAR, folded meaning a CA RMSD below 2.5 Å."""
+    """ΔG of folding from the frames of one series by MBAR; folded: a CA RMSD below 2.5 Å."""
     from labkit.folding.windows import folding_free_energy
 
     contacts = NativeContacts(protein.reference)
@@ -197,7 +197,7 @@ def status(options: argparse.Namespace) -> None:
 
 
 def pack(options: argparse.Namespace) -> None:
-    """Blocks of `--per` ns, each one file that is never changed again, and what is needed to go on elsewhere."""
+    """Blocks of `--per` ns, each one file that is never changed again, and what is needed to resume elsewhere."""
     settings, target = Settings.load(options.out / "settings.json"), data_folder() / "chignolin"
     (target / "blocks").mkdir(parents=True, exist_ok=True)
     (target / "resume").mkdir(exist_ok=True)
@@ -207,21 +207,21 @@ def pack(options: argparse.Namespace) -> None:
     for name in PIECES:
         if not (options.out / name / "checkpoint").is_file():
             continue
-        checkpoint = (options.out / name / "checkpoint").read_bytes()  # before the frames, which may be further
+        checkpoint = (options.out / name / "checkpoint").read_bytes()  # before the frames, which may be ahead
         frames = read_frames(options.out / name / "frames.bin")
-        whole = int(frames["step"].max()) // per
+        complete = int(frames["step"].max()) // per
         number = np.maximum(frames["step"] - 1, 0) // per
-        for block in range(whole):
+        for block in range(complete):
             path = target / "blocks" / f"{name}_{block:03d}.npy.xz"
             if not path.exists():
                 _write(path, frames[number == block])
                 print(path.name, flush=True)
-        _write(target / "resume" / f"{name}.npy.xz", frames[number >= whole])
+        _write(target / "resume" / f"{name}.npy.xz", frames[number >= complete])
         atomic_write(target / "resume" / f"{name}.checkpoint", checkpoint)
 
 
 def unpack(options: argparse.Namespace) -> None:
-    """Put what `pack` has kept into an empty FOLDER, where `run` goes on."""
+    """Put the files of `pack` into an empty FOLDER, where `run` continues."""
     source = data_folder() / "chignolin"
     options.out.mkdir(parents=True, exist_ok=True)
     for name in ("settings.json", "maps.npz"):

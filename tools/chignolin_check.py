@@ -5,8 +5,8 @@
 1. Kinetic temperature and potential energy at timesteps of 4, 2 and 1 fs. Velocities of BAOAB are colder by an error
    of dt², while the distribution of positions, which alone is used, has a much smaller one: energies must agree.
 2. The largest relative error of a constraint.
-3. E[B f | R]: arrangements of the CA are held, and mapped forces averaged with an umbrella, whose forces are left out,
-   as in the data, and without one. Errors are those of the spread over 16 runs.
+3. E[B f | R]: configurations of the CA are held fixed, and mapped forces averaged with an umbrella, whose forces are
+   excluded, as in the data, and without one. Errors are from the spread over 16 runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUNS = 16
 
 
 class Averages(Observer):
-    """Mean of a function of state and evaluation for each replica, from step `skip` on."""
+    """Mean of a function of state and evaluation for each replica, from step `skip` onwards."""
 
     def __init__(self, every: int, skip: int, of) -> None:
         self.every, self.skip, self.of, self.sum, self.count = every, skip, of, 0.0, 0
@@ -67,8 +67,8 @@ def timesteps(protein: Protein, kelvin: float, picoseconds: float) -> None:
         a, b = rigid.atoms.unbind(1)
         length = (state.positions[b] - state.positions[a]).norm(dim=1)
         worst = float((length / rigid.distances - 1).abs().max())
-        said = [f"{float(o.mean.mean()):.3f} ± {float(o.mean.std() / RUNS**0.5):.3f}" for o in observed]
-        print(f"{step:g} fs: T {said[0]} K, U {said[1]} eV, constraints to {worst:.0e}", flush=True)
+        results = [f"{float(o.mean.mean()):.3f} ± {float(o.mean.std() / RUNS**0.5):.3f}" for o in observed]
+        print(f"{step:g} fs: T {results[0]} K, U {results[1]} eV, constraints to {worst:.0e}", flush=True)
 
 
 def _kelvin(constraints, state: State, evaluation) -> torch.Tensor:
@@ -105,7 +105,7 @@ def mean_forces(protein: Protein, settings: Settings, maps: tuple, picoseconds: 
 
 
 def _pulled(protein: Protein, settings: Settings, contacts: NativeContacts) -> State:
-    """A half folded state: 40 ps under an umbrella at Q = 0.5."""
+    """A half-folded state: 40 ps with an umbrella at Q = 0.5."""
     potential = protein.forcefield + Umbrella(contacts, protein.ca, [0.5], 40 * KB * 350 * 10)
     state = maxwell_boltzmann(protein.extended, settings.temperature, constraints=protein.constraints, seed=3)
     dynamics = Langevin(settings.temperature, FRICTION, constraints=protein.constraints)

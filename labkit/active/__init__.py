@@ -1,4 +1,4 @@
-"""Active learning: how certain a potential is of what it predicts."""
+"""Active learning: the uncertainty of a potential's predictions."""
 
 from labkit.active.committee import CommitteeSpread
 from labkit.active.gp_variance import GpVariance

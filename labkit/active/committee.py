@@ -15,14 +15,14 @@ from labkit.errors import LabkitError
 class CommitteeSpread:
     """Standard deviations over the M members of a committee, with M - 1 in the denominator; not calibrated.
 
-    Per system that of the energy, σ_E [eV]; per atom, by `per_atom`,
+    Per system: that of the energy, σ_E [eV]. Per atom, depending on `per_atom`:
 
     "forces"    √(σ_x² + σ_y² + σ_z²) of the force on the atom, eV/Å
     "energies"  that of the energy of the atom, eV: a score, not an error
 
-    potential   a Committee, or a Sum with one or more: their errors are taken as independent
+    potential   a Committee, or a Sum with one or more, whose errors are treated as independent
 
-    Values per atom are None where a given evaluation lacks what they are made of: with forces=False the energies alone
+    Values per atom are None if a given evaluation lacks the data for them: with forces=False only the energies
     are compared, which is cheaper. Raises LabkitError for a potential without a committee and for an evaluation of
     other systems.
 
@@ -48,7 +48,7 @@ class CommitteeSpread:
         self.per_atom = per_atom
 
     def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
-        """The spread at a state; members that the evaluation does not hold are evaluated here."""
+        """The spread at a state; members missing from the evaluation are evaluated here."""
         parts = () if evaluation is None else (evaluation, *evaluation.parts)
         members = [e.members for e in parts if e.members is not None]
         if not members:

@@ -11,10 +11,10 @@ from labkit.gap import GapModel
 class GpVariance:
     """σ = √(k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k) of the energies, the variance of GapModel; not calibrated.
 
-    Per system that of the energy, eV; per atom that of the energy of the atom, eV: a score that ranks environments, not
+    Per system: that of the energy, eV. Per atom: that of the atom's energy, eV, a score that ranks environments, not
     an error, since energies of atoms have no labels.
 
-    potential   a GapModel, or a Sum with one or more: their errors are taken as independent
+    potential   a GapModel, or a Sum with one or more, whose errors are treated as independent
 
     It depends on the structure alone, so an evaluation is not needed. Raises LabkitError for a potential without a GAP,
     and for a GAP that was saved without its covariance.

@@ -12,7 +12,7 @@ from torch import Tensor
 from labkit.base import Evaluation, State, System
 from labkit.errors import LabkitError
 
-#: of an energy, of a force, of a distance in a space of descriptors
+#: units of an energy, a force, a distance in descriptor space
 UNITS = ("eV", "eV/Å", "")
 
 
@@ -23,7 +23,7 @@ class Spread:
     per_system       (S,) of each system
     unit_per_system  "eV", "eV/Å" or "" (a distance)
     per_atom         (n,) of each atom, or None where there is none
-    unit_per_atom    "eV/Å": an error of the force on the atom. "eV" or "": a score, which ranks atoms and is no error,
+    unit_per_atom    "eV/Å": an error of the force on the atom. "eV" or "": a score that ranks atoms, not an error,
                      since energies of single atoms have no labels; calibration against forces makes it one
     calibrated       whether it was scaled to the errors of labelled frames
 
@@ -63,11 +63,11 @@ class Spread:
 
 @runtime_checkable
 class Uncertainty(Protocol):
-    """What every uncertainty is: made for one potential, then called with states.
+    """The protocol of every uncertainty: made for one potential, then called with states.
 
-    evaluation  that of its potential at this state, where it is known, so that it is not computed again
+    evaluation  that of its potential at this state, if known, so that it is not computed again
 
-    The result has the dtype of the state. It can be differentiated where the positions require gradients and, if an
+    The result has the dtype of the state. It can be differentiated if the positions require gradients and, if an
     evaluation is given, that was made with `create_graph`; otherwise it holds no graph.
     """
 
@@ -75,9 +75,9 @@ class Uncertainty(Protocol):
 
 
 def in_quadrature(spreads: Sequence[Spread]) -> Spread:
-    """The spread of a sum of independent errors, √(σ_1² + σ_2² + ...); calibrated where all are.
+    """The spread of a sum of independent errors, √(σ_1² + σ_2² + ...); calibrated if all are.
 
-    Values per atom are left out where one of them has none. Raises LabkitError for different units.
+    Values per atom are omitted if one of them has none. Raises LabkitError for different units.
 
     >>> a, b = Spread(torch.tensor([0.3]), "eV"), Spread(torch.tensor([0.4]), "eV")
     >>> in_quadrature([a, b]).per_system

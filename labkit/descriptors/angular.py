@@ -10,7 +10,7 @@ import numpy as np
 
 @cache
 def clebsch_gordan(l1: int, l2: int, degree: int) -> np.ndarray:
-    """C (2 l1+1, 2 l2+1, 2λ+1), which couples real harmonics: Σ_m1m2 C a_m1 b_m2 turns like Y_λμ.
+    """C (2 l1+1, 2 l2+1, 2λ+1), which couples real harmonics: Σ_m1m2 C a_m1 b_m2 rotates like Y_λμ.
 
     m runs from -l to l, so that l = 1 is (y, z, x). The columns are orthonormal. The sign, which is free, makes the
     first element that is not zero positive: C(l, l, 0) = 1/sqrt(2l+1) on the diagonal. Where l1 + l2 + λ is odd the

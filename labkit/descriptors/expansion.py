@@ -1,4 +1,4 @@
-"""The density expansion that SOAP and lambda-SOAP share: c_i,anlm of the smeared neighbours of species a."""
+"""The density expansion common to SOAP and lambda-SOAP: c_i,anlm of the smeared neighbours of species a."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class DensityExpansion(nn.Module):
         return self.gather(system, near, radial, self._padded(self.harmonics(vectors)))
 
     def gather(self, system: System, near: Neighbours, radial: Tensor, angular: Tensor) -> Tensor:
-        """Σ_j radial (P, l, n) × angular (P, l, m) into the channels of the centres, and the centres' own share.
+        """Σ_j radial (P, l, n) × angular (P, l, m) into the channels of the centres, with the centres' contribution.
 
-        The pairs of a centre and species stand together, so that they become one padded matrix product instead of an
-        outer product a pair, which would be n_max times the memory.
+        The pairs of a centre and species are grouped, so that they become one padded matrix product instead of an
+        outer product per pair, which would take n_max times the memory.
         """
         atoms, degrees, width = system.n_atoms, self.l_max + 1, 2 * self.l_max + 1
         radial, angular = self.by_centre(system, near, radial, angular)

@@ -1,4 +1,4 @@
-"""lambda-SOAP: what two neighbours' densities say together, as a tensor that turns with the environment."""
+"""lambda-SOAP: products of two neighbour densities, as a tensor that rotates with the environment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from labkit.errors import LabkitError
 class LambdaSoap(nn.Module):
     """p_i,λμ,(l1 α l2 β) = Σ_m1m2 C(l1 m1 l2 m2 | λμ) c_i,l1αm1 c_i,l2βm2, of the density expansion that SOAP uses.
 
-    Products that differ by exchange only stand once, times sqrt 2, so that dot products are those of the full array.
+    Products that differ by exchange are kept once, times sqrt 2, so that dot products are those of the full array.
     λ = 0 is the SOAP power spectrum of GAP, feature by feature, before it is normalised: the c_l of the expansion
-    have a factor (2l+1)^(-1/4) each, which is taken out again here, and C(l l | 0) puts in 1/sqrt(2l+1).
+    have a factor (2l+1)^(-1/4) each, which is removed here, and C(l l | 0) contributes 1/sqrt(2l+1).
 
     degree      λ
     parity      1 keeps l1 + l2 + λ even: tensors, which change sign with (-1)^λ on inversion; -1 keeps it odd:
@@ -73,7 +73,7 @@ class LambdaSoap(nn.Module):
         return len(self.features)
 
     def only(self, features: Sequence[int]) -> LambdaSoap:
-        """The same descriptor with these features alone (numbers from 0 to n_all - 1, ascending)."""
+        """The same descriptor with these features only (indices from 0 to n_all - 1, ascending)."""
         return LambdaSoap(self.expansion, self.degree, self.parity, features)
 
     def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:

@@ -1,4 +1,4 @@
-"""The radial basis: orthonormal functions that hold most of what smeared neighbours can put there."""
+"""The radial basis: orthonormal functions that represent the density of smeared neighbours best."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def cutoff_and_slope(r: Tensor, cutoff: float, width: float) -> tuple[Tensor, Te
 
 
 class RadialBasis(nn.Module):
-    """R_nl(r), the functions that best hold smeared neighbours, near ones above all, and their integrals.
+    """R_nl(r), the functions that best represent smeared neighbours, near ones above all, and their integrals.
 
-    For each l the R_nl are the leading left singular vectors of the operator that takes a neighbour's distance d to
+    For each l the R_nl are the leading left singular vectors of the operator that maps a neighbour's distance d to
     its smeared density g_l(r; d), with weight r² in r and w(d)² in d, w = d/(1 + (d/Å)⁴): that of a uniform density
     (Goscinski et al., J. Chem. Phys. 155, 104106 (2021)) near the atom, and of the fading importance of neighbours
     (Willatt et al., Phys. Chem. Chem. Phys. 20, 29661 (2018)) farther out.
 
-    The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stands here as a Chebyshev series
+    The expansion needs I_nl(d) = ∫ r² R_nl(r) g_l(r; d) dr; it is analytic in d and stored as a Chebyshev series
     to 1e-12, so that it costs one matrix product and has derivatives of any order.
 
     n_max functions for each l from 0 to l_max; cutoff and atom_sigma in Å.
@@ -89,7 +89,9 @@ class RadialBasis(nn.Module):
                 f"{int((size > 1e-13 * size[0]).sum())} radial functions; use a smaller n_max or atom_sigma"
             )
         keep = slice(0, self.n_max)
-        signs = np.sign(left[np.abs(left[:, keep]).argmax(0), np.arange(self.n_max)])  # SVD leaves them open
+        signs = np.sign(
+            left[np.abs(left[:, keep]).argmax(0), np.arange(self.n_max)]
+        )  # the SVD leaves them undetermined
         return right[keep] * (signs / size[keep])[:, None]
 
     def function(self, l: int, r: np.ndarray) -> np.ndarray:
@@ -115,11 +117,11 @@ class RadialBasis(nn.Module):
         return (torch.cos(phase) @ self.table).view(shape), (slope @ self.table).view(shape)
 
     def _angle(self, distance: Tensor) -> Tensor:
-        """θ of T_k(cos θ); kept off the ends, where its derivative is infinite and that of the series 0/0."""
+        """θ of T_k(cos θ), kept away from the ends, where its derivative is infinite and that of the series 0/0."""
         return torch.acos(((2 / self.cutoff) * distance - 1).clamp(-1 + 1e-14, 1 - 1e-14))
 
     def at_centre(self) -> Tensor:
-        """I_n0(0), what an atom puts into its own environment, (n,)."""
+        """I_n0(0), an atom's contribution to its own environment, (n,)."""
         signs = 1 - 2 * (self.orders % 2)  # T_k(-1)
         return (signs @ self.table).view(self.l_max + 1, self.n_max)[0]
 

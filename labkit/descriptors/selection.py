@@ -1,4 +1,4 @@
-"""Few features that stand for all: farthest-point sampling and CUR of the columns, each time the same ones."""
+"""A few representative features: farthest-point sampling and CUR of the columns, deterministic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labkit.errors import LabkitError, suggest
 
 
 def farthest_features(samples: Tensor, count: int) -> Tensor:
-    """Farthest-point sampling of columns: from the longest on, each next one is the farthest from those chosen.
+    """Farthest-point sampling of columns: first the longest, then each time the one farthest from those chosen.
 
     Source: Imbalzano et al., J. Chem. Phys. 148, 241730 (2018).
     """
@@ -20,10 +20,10 @@ def farthest_features(samples: Tensor, count: int) -> Tensor:
     squares = columns.square().sum(1)
     chosen = [int(squares.argmax())]
     nearest = torch.full_like(squares, torch.inf)
-    for _ in range(count - 1):  # each choice depends on all before it
+    for _ in range(count - 1):  # each choice depends on all previous ones
         last = columns[chosen[-1]]
         nearest = torch.minimum(nearest, squares + last @ last - 2 * (columns @ last))
-        nearest[chosen[-1]] = -torch.inf  # equal columns have no distance; none is taken twice
+        nearest[chosen[-1]] = -torch.inf  # equal columns have distance zero; none is chosen twice
         chosen.append(int(nearest.argmax()))
     return torch.tensor(chosen, device=samples.device)
 
@@ -43,9 +43,9 @@ METHODS: dict[str, Callable[[Tensor, int], Tensor]] = {"fps": farthest_features,
 
 
 def select_features(samples: Tensor, count: int, method: str = "fps") -> Tensor:
-    """Ascending numbers of `count` columns of `samples` (n, F) or (n, 2λ+1, F), by one of METHODS.
+    """Ascending indices of `count` columns of `samples` (n, F) or (n, 2λ+1, F), by one of METHODS.
 
-    All components μ of a feature count together, so that the choice does not depend on how samples are turned.
+    All components μ of a feature count together, so that the choice does not depend on how samples are rotated.
     Raises LabkitError for an unknown method and for more features than there are.
 
     >>> select_features(torch.eye(5, dtype=torch.float64) * torch.arange(5), 2).tolist()
@@ -56,5 +56,5 @@ def select_features(samples: Tensor, count: int, method: str = "fps") -> Tensor:
             f"unknown feature selection {method!r}; expected one of {', '.join(METHODS)}{suggest(method, METHODS)}"
         )
     if not 1 <= count <= samples.shape[-1]:
-        raise LabkitError(f"{count} features were asked for, but there are only {samples.shape[-1]}; ask for fewer")
+        raise LabkitError(f"{count} features were requested, but there are only {samples.shape[-1]}; request fewer")
     return METHODS[method](samples.flatten(0, -2), count).sort().values

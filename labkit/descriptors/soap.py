@@ -1,4 +1,4 @@
-"""The SOAP power spectrum, normalised: what two environments have in common whichever way they are turned."""
+"""The normalised SOAP power spectrum, which compares environments regardless of their orientation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labkit.descriptors.expansion import DensityExpansion
 class SoapPowerSpectrum(nn.Module):
     """p_i,l,αβ = Σ_m c_i,lαm c_i,lβm / sqrt(2l+1), with α ≤ β pairs of (species, n), normalised to |p_i| = 1.
 
-    α < β stands once, times sqrt 2, so that dot products are those of the full array.
+    α < β is kept once, times sqrt 2, so that dot products are those of the full array.
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
 
     >>> from ase.build import molecule

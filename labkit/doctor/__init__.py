@@ -1,4 +1,4 @@
-"""`labkit doctor`: what works here, what does not, and how to mend it."""
+"""`labkit doctor`: what works here, what does not, and how to fix it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = {  # module: its checks, each a function that yields findings
 
 
 def examine() -> Iterator[Check]:
-    """Yield the checks one by one, as soon as each is done; one that breaks is itself a finding.
+    """Yield the checks one by one, as soon as each is done; one that fails is itself a finding.
 
     >>> next(examine()).name
     'python'
@@ -28,7 +28,7 @@ def examine() -> Iterator[Check]:
         for name in names:
             try:
                 yield from getattr(import_module(f"labkit.doctor.{module}"), name)()
-            except Exception as error:  # noqa: BLE001 - a doctor reaches the end, whatever is broken
+            except Exception as error:  # noqa: BLE001 - the doctor finishes, whatever is broken
                 yield Check(name, "fail", f"{type(error).__name__}: {error}", INSTALL)
 
 

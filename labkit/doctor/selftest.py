@@ -1,4 +1,4 @@
-"""The real thing in seconds: a GAP of shipped frames, whose forces must be the slope of its energy."""
+"""A self-test in seconds: a GAP of shipped frames, whose forces must be the negative gradient of its energy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGREEMENT = 1e-5  # eV/Å between forces and finite differences of the energy wi
 
 
 def selftest() -> Iterator[Check]:
-    """Train a small GAP on shipped frames; its forces must be the slope of its energy."""
+    """Train a small GAP on shipped frames; its forces must be the negative gradient of its energy."""
     start = time.perf_counter()
     train = ice("train", n=50)[:6]
     soap = Soap(cutoff=3.5, n_max=4, l_max=3, atom_sigma=0.5, zeta=2, delta=1.0, n_sparse=30)
@@ -24,7 +24,7 @@ def selftest() -> Iterator[Check]:
     difference = force_difference(train.atoms[0].copy(), model.calculator())
     seconds = time.perf_counter() - start
     good = difference < AGREEMENT
-    found = f"a GAP in {seconds:.1f} s; its forces are the slope of its energy to {difference:.0e} eV/Å"
+    found = f"a GAP in {seconds:.1f} s; its forces match finite differences of its energy to {difference:.0e} eV/Å"
     mend = "" if good else f"reinstall with the tested versions: {INSTALL}"
     yield Check("self-test", "ok" if good else "fail", found, mend)
 

@@ -1,14 +1,14 @@
-"""Numbered exercises whose answers are checked, progress that is kept, and copies of the notebooks for learners.
+"""Numbered exercises with checked answers, stored progress, and copies of the notebooks for learners.
 
-In a notebook, below the text of the exercise and its folded hints, stands one cell, tagged `solution`:
+In a notebook, the text of the exercise and its folded hints are followed by one cell, tagged `solution`:
 
     ### begin solution
     answer = design.errors(model).loc[("valid", "forces"), "rmse"]
     ### end solution
     check("02.1", answer, design=design)
 
-`labkit student OUT/` writes copies in which `answer = ...  # your answer` stands for what is between the two lines (or
-what the lines `#: ...` there say). A new exercise is either a function in nb02.py, which computes what is expected
+`labkit student OUT/` writes copies in which `answer = ...  # your answer` replaces what is between the two lines (or
+the text of lines `#: ...` there). A new exercise is either a function in nb02.py, which computes the expected answer
 from the learner's own objects, or a sealed record in answers/02.json, made by `python -m labkit.exercises.seal`.
 See docs/exercises.md.
 

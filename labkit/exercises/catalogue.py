@@ -1,4 +1,4 @@
-"""All exercises there are: functions of nb00.py, nb01.py, ... and sealed records of answers/00.json, 01.json, ..."""
+"""All exercises: functions of nb00.py, nb01.py, ... and sealed records of answers/00.json, 01.json, ..."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBER = re.compile(r"\d\d\.\d{1,2}")
 class Exercise:
     """One exercise: its `number` ("01.2": the second of notebook 01), `title`, the `unit` of its answer.
 
-    target    computes what is right from the learner's objects
+    target    computes the right answer from the learner's objects
     data      names of these objects
     optional  does not count towards the notebook
     """
@@ -60,7 +60,7 @@ def exercise(number: str, title: str, *, unit: str = "", optional: bool = False)
 
 @cache
 def catalogue() -> dict[str, Exercise]:
-    """All exercises by number, in order; raises LabkitError where two have the same."""
+    """All exercises by number, in order; raises LabkitError if two have the same number."""
     for module in pkgutil.iter_modules([str(HERE)]):
         if re.fullmatch(r"nb\d\d", module.name):
             import_module(f"labkit.exercises.{module.name}")
@@ -72,9 +72,9 @@ def catalogue() -> dict[str, Exercise]:
 
 
 def find(number: str) -> Exercise:
-    """The exercise of this number; raises LabkitError with what there is."""
+    """The exercise with this number; raises LabkitError that lists the existing ones."""
     if not isinstance(number, str):
-        raise LabkitError(f'the number of an exercise is text, as in check("01.2", answer); found {number!r}')
+        raise LabkitError(f'the number of an exercise must be text, as in check("01.2", answer); found {number!r}')
     known = catalogue()
     if number not in known:
         same = [other for other in known if other[:2] == number[:2]]
@@ -84,19 +84,19 @@ def find(number: str) -> Exercise:
 
 
 def sealed_exercises(path: Path) -> Iterator[Exercise]:
-    """The records of a file of answers; raises LabkitError naming the file where it is none."""
+    """The records of a file of answers; raises LabkitError naming the file if it is not one."""
     try:
         for number, record in json.loads(path.read_text(encoding="utf-8")).items():
             yield _sealed(number, record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LabkitError(
-            f"{path}: is no file of sealed answers ({type(error).__name__}: {error}); restore it from the repository"
+            f"{path}: is not a file of sealed answers ({type(error).__name__}: {error}); restore it from the repository"
         ) from error
 
 
 def _sealed(number: str, record: Mapping[str, Any]) -> Exercise:
     plain = {key: record[key] for key in ("text", "rel", "abs", "among", "why") if key in record}
-    factors = {float(key): said for key, said in record.get("factors", {}).items()}
+    factors = {float(key): message for key, message in record.get("factors", {}).items()}
     target = Sealed(
         record["salt"], frozenset(record["hashes"]), known=record.get("known", {}), factors=factors, **plain
     )
@@ -107,7 +107,7 @@ def _add(exercises: dict[str, Exercise], one: Exercise) -> None:
     if not NUMBER.fullmatch(one.number):
         raise LabkitError(f"an exercise has the number {one.number!r}, expected one such as '01.2'")
     if one.number in exercises:
-        raise LabkitError(f"two exercises have the number {one.number}; give one of them another")
+        raise LabkitError(f"two exercises have the number {one.number}; change one of them")
     exercises[one.number] = one
 
 

@@ -1,4 +1,4 @@
-"""What makes a learner's copy of a master notebook: no solutions, no outputs, links that still lead somewhere."""
+"""A learner's copy of a master notebook: no solutions, no outputs, working links."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LINK = re.compile(r"(\]\(|(?:href|src)=[\"'])(?!\w+:|[#/])([^)\"'#?\s]+)")
 
 
 def student_copy(master: Path, folder: Path) -> Any:
-    """The notebook `master` as it is to stand in `folder`; its metadata tell later what a learner has changed.
+    """The copy of the notebook `master` for `folder`; its metadata show later what a learner has changed.
 
-    Raises LabkitError naming notebook and cell where solutions are not marked as they should be.
+    Raises LabkitError, naming notebook and cell, if solutions are not marked correctly.
     """
     notebook = read(master)
     for index, cell in enumerate(notebook.cells):
@@ -78,7 +78,7 @@ def without_solution(source: str, where: str = "") -> str:
 
 
 def moved_links(source: str, old: Path, new: Path) -> str:
-    """Markdown whose links out of the folder `old` lead to the same files from `new`; links within it stay."""
+    """Markdown whose links out of the folder `old` lead to the same files from `new`; links within it are kept."""
 
     def moved(match: re.Match[str]) -> str:
         target = old / match[2]
@@ -90,26 +90,26 @@ def moved_links(source: str, old: Path, new: Path) -> str:
 
 
 def content(notebook: Any) -> str:
-    """sha256 of the cells as a learner wrote them: what they put out, and how they are laid out, does not count."""
+    """sha256 of the cells as a learner wrote them; outputs and layout do not count."""
     cells = [[cell.cell_type, cell.source] for cell in notebook.cells]
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
 def changed(notebook: Any) -> bool:
-    """A learner has written into this copy, or it never was one."""
+    """Whether a learner has changed this copy, or it never was one."""
     return notebook.metadata.get("labkit", {}).get("content") != content(notebook)
 
 
 def exercises(notebook: Any) -> list[str]:
-    """Numbers of the exercises whose answers a notebook checks, in order."""
+    """Numbers of the exercises that a notebook checks, in order."""
     return [number for cell in notebook.cells if cell.cell_type == "code" for number in CHECK.findall(cell.source)]
 
 
 def read(path: Path) -> Any:
-    """A notebook; raises LabkitError where the file is none."""
+    """A notebook; raises LabkitError if the file is not one."""
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         nbformat.validate(notebook)
         return notebook
     except (OSError, ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise LabkitError(f"{path}: is no notebook that can be read ({error})") from error
+        raise LabkitError(f"{path}: is not a readable notebook ({error})") from error

@@ -1,4 +1,4 @@
-"""What an answer is compared with, where the check computes it from the learner's own data."""
+"""The expected answer, when the check computes it from the learner's own data."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from math import isclose
 
 @dataclass(frozen=True)
 class Expected:
-    """A number or a text, how far an answer may be from it, and what is to be said of others.
+    """A number or a text, the tolerance of an answer, and messages for wrong answers.
 
-    value     what is right
-    rel, abs  tolerance: the larger of rel |value| and abs counts; with neither, the number itself
-    mistakes  other answers -> the sentence that helps; the first that fits is said
-    factors   a number by which the right one may wrongly be multiplied -> the sentence that helps
-    among     the answers that there are to choose from, if not any
-    why       said beside "right"
+    value     the right answer
+    rel, abs  tolerance: the larger of rel |value| and abs counts; without both, the exact number
+    mistakes  wrong answers -> a helpful sentence; the first that matches is shown
+    factors   a factor by which the right answer may wrongly be multiplied -> a helpful sentence
+    among     the possible answers, if limited
+    why       shown with "right"
 
     >>> force = Expected(0.41, rel=0.05, mistakes={0.33: "That is the largest component."})
     >>> force.right(0.42), force.mistake(0.33)
@@ -33,7 +33,7 @@ class Expected:
 
     @property
     def text(self) -> bool:
-        """The answer is a word, not a number."""
+        """Whether the answer is a word, not a number."""
         return isinstance(self.value, str)
 
     def right(self, answer: float | str) -> bool:
@@ -41,7 +41,7 @@ class Expected:
 
     def mistake(self, answer: float | str) -> str:
         """The sentence for a known mistake, or ""."""
-        return next((said for value, said in self.mistakes.items() if self._near(answer, value)), "")
+        return next((message for value, message in self.mistakes.items() if self._near(answer, value)), "")
 
     def _near(self, answer: float | str, value: float | str) -> bool:
         if isinstance(value, str) or isinstance(answer, str):
@@ -50,7 +50,7 @@ class Expected:
 
 
 def plain(text: str) -> str:
-    """A word as it is compared: without case and superfluous blanks.
+    """A word for comparison: without case and superfluous blanks.
 
     >>> plain("  The   Forces")
     'the forces'

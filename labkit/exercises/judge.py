@@ -19,10 +19,10 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 def check(number: str, answer: Any, /, **data: Any) -> Verdict:
-    """Say whether `answer` to an exercise is right, or what may have gone wrong, and keep that it was answered.
+    """Report whether `answer` to an exercise is right, or what may have gone wrong, and record the attempt.
 
-    `data` are the learner's own objects that what is expected is computed from. Raises NotAnswered while dots stand
-    for the answer (so that Run All ends there), LabkitError for an exercise that is not there or lacks its data.
+    `data` are the learner's own objects from which the expected answer is computed. Raises NotAnswered while dots stand
+    for the answer (so that Run All ends there), LabkitError for an unknown exercise or missing data.
 
     >>> check("00.1", "12")
     Exercise 00.1: not yet. '12' is text; give the number itself, without quotes.
@@ -38,14 +38,14 @@ def check(number: str, answer: Any, /, **data: Any) -> Verdict:
 
 
 def judge(exercise: Exercise, target: Expected | Sealed, answer: Any) -> tuple[bool, str]:
-    """Whether it is right, and the sentence to say."""
+    """Whether it is right, and the sentence to show."""
     value, message = _word(answer, target) if target.text else _number(answer, exercise.unit)
     if message:
         return False, message
     if target.right(value):
         return True, target.why
-    said = target.mistake(value) or _among(value, target)
-    return False, said or (_transformed(value, exercise.unit, target) if not target.text else "") or HELP
+    message = target.mistake(value) or _among(value, target)
+    return False, message or (_transformed(value, exercise.unit, target) if not target.text else "") or HELP
 
 
 def _dots(thing: Any) -> bool:
@@ -58,7 +58,7 @@ def _target(exercise: Exercise, data: Mapping[str, Any]) -> Expected | Sealed:
     call = ", ".join([f'check("{exercise.number}", answer', *(f"{name}={name}" for name in exercise.data)]) + ")"
     if set(data) != set(exercise.data):
         found = ", ".join(f"{name}=" for name in data) or "nothing"
-        raise LabkitError(f"exercise {exercise.number} is checked by {call}; beside the answer it was given {found}")
+        raise LabkitError(f"exercise {exercise.number} is checked by {call}; besides the answer it was given {found}")
     try:
         return exercise.target(**data)
     except LabkitError:
@@ -71,23 +71,23 @@ def _target(exercise: Exercise, data: Mapping[str, Any]) -> Expected | Sealed:
 
 
 def _number(answer: Any, unit: str) -> tuple[float, str]:
-    """The answer as a number, and what is to be said if it is none."""
-    wanted = f"a number{f' in {unit}' if unit else ''}"
+    """The answer as a number, and a message if it is not one."""
+    expected = f"a number{f' in {unit}' if unit else ''}"
     if isinstance(answer, str):
         if NUMBER.fullmatch(answer):
             return 0.0, f"{answer!r} is text; give the number itself, without quotes."
-        return 0.0, f"{answer!r} is text; expected {wanted}, without quotes{' and without its unit' if unit else ''}."
+        return 0.0, f"{answer!r} is text; expected {expected}, without quotes{' and without its unit' if unit else ''}."
     if hasattr(answer, "item") and getattr(answer, "size", None) is not None:
-        size = answer.size() if callable(answer.size) else answer.size  # torch counts by a method
+        size = answer.size() if callable(answer.size) else answer.size  # in torch size is a method
         count = answer.numel() if hasattr(answer, "numel") else size
         if count != 1:
             return 0.0, f"Your answer has {count} numbers; expected one."
         answer = answer.item()
     if isinstance(answer, bool) or not isinstance(answer, Real):
-        return 0.0, f"Your answer is of type {type(answer).__name__}; expected {wanted}."
+        return 0.0, f"Your answer is of type {type(answer).__name__}; expected {expected}."
     value = float(answer)
     if value != value or value in (float("inf"), -float("inf")):
-        return 0.0, f"Your answer is {value}: something before it went wrong, such as 0/0. Expected {wanted}."
+        return 0.0, f"Your answer is {value}: something before it went wrong, such as 0/0. Expected {expected}."
     return value, ""
 
 
@@ -113,7 +113,7 @@ def _listed(options: Iterable[Any], before: str = "") -> str:
 
 
 def _transformed(value: float, unit: str, target: Expected | Sealed) -> str:
-    """What is wrong with a number that would be right but for its sign, its unit or a factor."""
+    """What is wrong with a number that would be right except for its sign, its unit or a factor."""
     if target.right(-value):
         return "The size is right, but the sign is not."
     if "eV" in unit:
@@ -122,4 +122,4 @@ def _transformed(value: float, unit: str, target: Expected | Sealed) -> str:
             return f"This looks like the number in {other}; expected {unit}."
         if target.right(value / 1000 if "meV" in unit else value * 1000):
             return f"This is wrong by a factor of 1000; expected {unit}."
-    return next((said for factor, said in target.factors.items() if target.right(value / factor)), "")
+    return next((message for factor, message in target.factors.items() if target.right(value / factor)), "")

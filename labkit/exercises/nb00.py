@@ -1,4 +1,4 @@
-"""What is expected in notebook 00_start_here."""
+"""Expected answers of notebook 00_start_here."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def largest_force(frames: Dataset) -> Expected:
     """The largest |F_i| of the first frame, F (n, 3)."""
     forces = frames[0].forces
     sizes = np.linalg.norm(forces, axis=1)
-    said = {
+    mistakes = {
         np.abs(forces).max(): "That is the largest component; the force of an atom has three: F² = Fx² + Fy² + Fz².",
         forces.max(): "That is the largest component; the force of an atom has three, and some are negative.",
         np.linalg.norm(frames.forces, axis=1).max(): "That is the largest force of all frames; take frames[0] alone.",
-        sizes.mean(): "That is the mean of the atoms; the largest is asked for.",
-        float(sizes.argmax()): "That is which atom it is; the force on it is asked for.",
+        sizes.mean(): "That is the mean over the atoms; give the largest.",
+        float(sizes.argmax()): "That is the index of the atom; give the force on it.",
     }
     why = "It acts on an oxygen: one of its O–H bonds is stretched and pulls it back."
-    return Expected(float(sizes.max()), rel=0.02, mistakes=said, why=why)
+    return Expected(float(sizes.max()), rel=0.02, mistakes=mistakes, why=why)

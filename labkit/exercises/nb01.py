@@ -1,4 +1,4 @@
-"""What is expected in notebook 01_train_a_potential."""
+"""Expected answers of notebook 01_train_a_potential."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SIGMAS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0)  # eV/Å, of exercises 01.4 and
 
 @exercise("01.1", "How many labels the fit sees")
 def labels(train: Dataset) -> Expected:
-    """Energies and force components: S + 3 n for S frames with n atoms in all."""
+    """Energies and force components: S + 3 n for S frames with n atoms in total."""
     frames, atoms = len(train), int(train.offsets[-1])
-    said = {
+    mistakes = {
         3 * atoms: "Those are the force components; each frame has an energy, too.",
-        frames: "That is what is left without forces: one energy for each frame.",
+        frames: "That is what remains without forces: one energy for each frame.",
         frames + atoms: "A force has three components, and each of them is a label.",
         frames + 3 * atoms // frames: "Each frame has its own forces: count them for all frames.",
         1 + 3 * atoms // frames: "That is one frame; count all training frames.",
         frames * 7 + 3 * atoms: "You have counted the stresses, too; leave them out here.",
         frames * 10 + 3 * atoms: "You have counted the stresses, too; leave them out here.",
     }
-    why = f"For each energy there are {3 * atoms // frames} force components: most of what is known is forces."
-    return Expected(frames + 3 * atoms, mistakes=said, why=why)
+    why = f"For each energy there are {3 * atoms // frames} force components: most of the labels are forces."
+    return Expected(frames + 3 * atoms, mistakes=mistakes, why=why)
 
 
 @exercise("01.2", "What forces are worth")
@@ -40,15 +40,15 @@ def without_forces(without: Design, design: Design) -> Expected:
     bad, good = (one.errors(one.solve())["rmse"] for one in (without, design))
     ratio = {key: bad[key] / good[key] for key in good.index if key in bad.index}
     right = ratio["valid", "forces"]
-    said = {
+    mistakes = {
         1 / right: "Upside down: the error without forces is the larger one; divide it by the other.",
-        ratio["valid", "energy"]: "That is the ratio for the energies; the forces are asked for.",
+        ratio["valid", "energy"]: "That is the ratio for the energies; give that for the forces.",
         bad["valid", "forces"]: "That is the error without forces; divide it by the error with forces.",
-        bad["valid", "forces"] - good["valid", "forces"]: "That is the difference; the ratio is asked for.",
+        bad["valid", "forces"] - good["valid", "forces"]: "That is the difference; give the ratio.",
         bad["valid", "forces"] / good["train", "forces"]: "Divide by the error of validation, not training frames.",
     }
-    why = f"For the energies it is {ratio['valid', 'energy']:.1f}: what a model is not shown, it gets worst."
-    return Expected(right, rel=0.02, mistakes=said, why=why)
+    why = f"For the energies it is {ratio['valid', 'energy']:.1f}: a model is worst at what it was not trained on."
+    return Expected(right, rel=0.02, mistakes=mistakes, why=why)
 
 
 @exercise("01.3", "A cutoff that is large enough", unit="Å")
@@ -61,50 +61,50 @@ def cutoff(by_cutoff: Mapping[float, float]) -> Expected:
     best = min(errors, key=errors.__getitem__)
     right = min(radius for radius, error in errors.items() if error <= 1.05 * errors[best])
     worst = max(errors, key=errors.__getitem__)
-    said = {
-        errors[right]: "That is the error; the cutoff it belongs to is asked for.",
-        errors[best]: "That is an error; a cutoff is asked for.",
+    mistakes = {
+        errors[right]: "That is the error; give the cutoff it belongs to.",
+        errors[best]: "That is an error; give a cutoff.",
         worst: "That cutoff has the largest error.",
     }
     if best != right:
-        said[best] = "That one has the smallest error, but a smaller cutoff is within 5 % of it, and cheaper."
-    why = "The larger ones take more neighbours, by the third power of the radius, for less than 5 %."
-    return Expected(right, rel=1e-6, mistakes=said, among=sorted(errors), why=why)
+        mistakes[best] = "That one has the smallest error, but a smaller cutoff is within 5 % of it, and cheaper."
+    why = "Larger ones include more neighbours, as the third power of the radius, for less than 5 %."
+    return Expected(right, rel=1e-6, mistakes=mistakes, among=sorted(errors), why=why)
 
 
 @exercise("01.4", "The best sigma by validation", unit="eV/Å")
 def sigma(no_stress: Design) -> Expected:
-    """That of SIGMAS with the smallest RMSE of the validation forces, sigma_energy being a fortieth of it."""
+    """The one of SIGMAS with the smallest RMSE of the validation forces; sigma_energy is a fortieth of it."""
     train, valid, _ = _scan(no_stress)
     best = SIGMAS[int(np.argmin(valid))]
-    said = {
+    mistakes = {
         SIGMAS[int(np.argmin(train))]: "That one is best for the training frames; it follows their noise, too.",
-        min(valid): "That is the error; the sigma_force it belongs to is asked for.",
-        best / 40: "That is sigma_energy; sigma_force is asked for.",
+        min(valid): "That is the error; give the sigma_force it belongs to.",
+        best / 40: "That is sigma_energy; give sigma_force.",
         SIGMAS[int(np.argmax(valid))]: "That one has the largest error.",
     }
-    why = "A smaller one follows each label's noise; a larger one no longer believes the forces."
-    return Expected(best, rel=1e-6, mistakes=said, among=SIGMAS, why=why)
+    why = "A smaller one fits the noise of each label; a larger one no longer uses the information in the forces."
+    return Expected(best, rel=1e-6, mistakes=mistakes, among=SIGMAS, why=why)
 
 
 @exercise("01.5", "The best sigma by evidence", unit="eV/Å", optional=True)
 def evidence(no_stress: Design) -> Expected:
-    """That of SIGMAS with the largest log marginal likelihood."""
+    """The one of SIGMAS with the largest log marginal likelihood."""
     _, valid, evidences = _scan(no_stress)
     best, by_validation = SIGMAS[int(np.argmax(evidences))], SIGMAS[int(np.argmin(valid))]
-    said = {
-        max(evidences): "That is the log evidence; the sigma_force it belongs to is asked for.",
+    mistakes = {
+        max(evidences): "That is the log evidence; give the sigma_force it belongs to.",
         SIGMAS[int(np.argmin(evidences))]: "That one has the smallest log evidence; the most probable has the largest.",
         by_validation: "That is the choice by validation; the log evidence prefers another one.",
     }
-    why = f"Validation chose {by_validation:g} eV/Å; the evidence needed no frame but those of the training."
-    return Expected(best, rel=1e-6, mistakes={k: v for k, v in said.items() if k != best}, among=SIGMAS, why=why)
+    why = f"Validation chose {by_validation:g} eV/Å; the evidence needed only the training frames."
+    return Expected(best, rel=1e-6, mistakes={k: v for k, v in mistakes.items() if k != best}, among=SIGMAS, why=why)
 
 
 def _scan(design: Design) -> tuple[list[float], list[float], list[float]]:
     """RMSE of training and validation forces [meV/Å] and log evidence for all SIGMAS."""
     if design.config.sigma_virial is not None or design.config.sigma_force is None:
-        raise LabkitError("`no_stress` is to be built with forces and settings.replace(sigma_virial=None)")
+        raise LabkitError("`no_stress` must be built with forces and settings.replace(sigma_virial=None)")
     models = [design.solve(sigma_energy=sigma / 40, sigma_force=sigma) for sigma in SIGMAS]
     errors = [design.errors(model)["rmse"] for model in models]
     train, valid = ([float(error[name, "forces"]) for error in errors] for name in ("train", "valid"))

@@ -1,4 +1,4 @@
-"""What is expected in notebook 03_overfitting."""
+"""Expected answers of notebook 03_overfitting."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from labkit.exercises.expected import Expected
 
 @exercise("03.1", "The best sigma for noisy energies", unit="eV/√atom")
 def best_sigma(table: pd.DataFrame) -> Expected:
-    """Where the validation error of a sweep is smallest."""
+    """The sigma at which the validation error of a sweep is smallest."""
     validation, training = table["valid", "energy"], table["train", "energy"]
-    said = {
-        float(training.idxmin()): "There the training error is smallest: noise learned by heart. Look at new frames.",
+    mistakes = {
+        float(training.idxmin()): "There the training error is smallest: the noise is fitted. Look at new frames.",
         float(validation.idxmax()): "There the validation error is largest.",
-        float(validation.min()): "That is the error itself; the sigma where it stands is asked for.",
-        float(table["log evidence", ""].idxmax()): "That is what the evidence takes; validation decides here.",
+        float(validation.min()): "That is the error itself; give the sigma at which it occurs.",
+        float(table["log evidence", ""].idxmax()): "That is the choice of the evidence; here validation decides.",
     }
     right = float(validation.idxmin())
-    said = {value: text for value, text in said.items() if not np.isclose(value, right)}
-    why = "It is near the noise that was added: sigma says how far the labels are off."
-    return Expected(right, rel=0.3, mistakes=said, why=why)
+    mistakes = {value: text for value, text in mistakes.items() if not np.isclose(value, right)}
+    why = "It is near the noise that was added: sigma is the size of the errors of the labels."
+    return Expected(right, rel=0.3, mistakes=mistakes, why=why)
 
 
 @exercise("03.2", "How far overfitting goes")
@@ -32,25 +32,25 @@ def rise(table: pd.DataFrame) -> Expected:
     """Validation error at the smallest sigma over its minimum."""
     validation = table["valid", "energy"]
     right = float(validation.iloc[0] / validation.min())
-    said = {
+    mistakes = {
         1 / right: "Upside down: it is larger at the smallest sigma.",
-        right - 1: "That is by how much it rises; the ratio itself is asked for.",
-        100 * (right - 1): "That is in per cent; the ratio is asked for.",
+        right - 1: "That is by how much it rises; give the ratio itself.",
+        100 * (right - 1): "That is in per cent; give the ratio.",
         float(validation.iloc[-1] / validation.min()): "That is the other end, where sigma is too large.",
     }
-    return Expected(right, rel=0.03, mistakes=said)
+    return Expected(right, rel=0.03, mistakes=mistakes)
 
 
 @exercise("03.3", "What is wrong with the colleague's frames")
 def shift(strange: Dataset, train: Dataset) -> Expected:
-    """s, where frame k has the forces of frame k + s."""
+    """The shift s, where frame k has the forces of frame k + s."""
     atoms = int(train.counts[0])
     first = strange.forces[:atoms]
     places = [k for k in range(len(train)) if np.array_equal(train[k].forces, first)]
     right = places[0]
-    said = {-right: "The other way round: frame 0 has the forces of which frame?"}
-    said[right - len(train)] = said[-right]
-    return Expected(right, mistakes=said, why="Somewhere a line was lost, and everything below it moved up.")
+    mistakes = {-right: "The other way round: frame 0 has the forces of which frame?"}
+    mistakes[right - len(train)] = mistakes[-right]
+    return Expected(right, mistakes=mistakes, why="Somewhere a line was lost, and everything below it moved up.")
 
 
 @exercise("03.4", "How early the variance warns", unit="fs", optional=True)
@@ -59,9 +59,9 @@ def warning(path: pd.DataFrame, limit: float) -> Expected:
     fallen = path.index[path["energy"] < -0.3]
     early = path.index[path["spread"] > limit]
     if not len(fallen) or not len(early):
-        raise LabkitError("this trajectory did not fall in; take another one, as in dynamics(..., seed=2)")
+        raise LabkitError("this trajectory did not fall into a hole; take another one, as in dynamics(..., seed=2)")
     right = float(fallen[0] - early[0])
-    said = {float(fallen[0]): "That is when it has fallen in; how long before did the spread cross the limit?"}
-    said[float(early[0])] = "That is when the spread crosses the limit; how long before the fall is that?"
-    said[-right] = "The right size, but the warning comes before the fall: give a positive time."
-    return Expected(right, abs=5.0, mistakes=said)
+    mistakes = {float(fallen[0]): "That is when it has fallen; how long before did the spread cross the limit?"}
+    mistakes[float(early[0])] = "That is when the spread crosses the limit; how long before the fall is that?"
+    mistakes[-right] = "The right size, but the warning comes before the fall: give a positive time."
+    return Expected(right, abs=5.0, mistakes=mistakes)

@@ -1,4 +1,4 @@
-"""What is expected in notebook 06_spectra."""
+"""Expected answers of notebook 06_spectra."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labkit.exercises.catalogue import exercise
 from labkit.exercises.expected import Expected
 from labkit.spectra import Spectrum
 
-LIGHT, HEAVY, HIGHEST = 2500.0, 1800.0, 4000.0  # cm⁻¹: where the O-H and the O-D stretch begin, and both end
+LIGHT, HEAVY, HIGHEST = 2500.0, 1800.0, 4000.0  # cm⁻¹: lower ends of the O-H and the O-D stretch, upper end of both
 
 
 @exercise("06.1", "Where the O–H bonds absorb", unit="cm⁻¹")
@@ -20,17 +20,17 @@ def stretch(infrared: Spectrum) -> Expected:
     if not len(peaks):
         raise LabkitError(f"{infrared.name} has no maximum above {LIGHT:g} cm⁻¹; give panel.spectra['infrared']")
     right = float(peaks["frequency"].iloc[-1])
-    said = {
-        float(peaks["intensity"].iloc[-1]): "That is the intensity; the wavenumber is asked for.",
+    mistakes = {
+        float(peaks["intensity"].iloc[-1]): "That is the intensity; give the wavenumber.",
         1e7 / right: "That is the wavelength in nm.",
     }
-    why = "Measured in ice: some 3220 cm⁻¹. PBE makes hydrogen bonds too strong, and O–H bonds thereby too soft."
-    return Expected(right, abs=max(30.0, 0.3 * infrared.resolution), mistakes=said, why=why)
+    why = "Measured in ice: about 3220 cm⁻¹. PBE makes hydrogen bonds too strong, and thus O–H bonds too soft."
+    return Expected(right, abs=max(30.0, 0.3 * infrared.resolution), mistakes=mistakes, why=why)
 
 
 @exercise("06.3", "Heavy water")
 def isotope(light: Spectrum, heavy: Spectrum) -> Expected:
-    """Centre of the O-D stretch over that of the O-H stretch."""
+    """Centre of the O-D stretch divided by that of the O-H stretch."""
     below, above = centre(heavy, HEAVY), centre(light, LIGHT)
     right = below / above
     if not 0.6 < right < 0.85:
@@ -38,30 +38,30 @@ def isotope(light: Spectrum, heavy: Spectrum) -> Expected:
             f"the stretch of `heavy` lies at {below:.0f} cm⁻¹, that of `light` at {above:.0f}; expected densities of "
             "states with D and with H in the place of hydrogen"
         )
-    said = {
+    mistakes = {
         1 / right: "Upside down: heavy over light.",
-        0.5: "A frequency goes as the square root of the mass.",
+        0.5: "A frequency goes as the inverse square root of the mass.",
         below: "That is the centre with deuterium; divide it by that with hydrogen.",
-        above - below: "That is the difference; the ratio is asked for.",
+        above - below: "That is the difference; give the ratio.",
     }
-    why = "√(μ_OH/μ_OD) = 0.73: nearly 1/√2, since the oxygen moves a little, too. No force had to be computed anew."
-    return Expected(right, abs=0.015, mistakes=said, why=why)
+    why = "√(μ_OH/μ_OD) = 0.73: nearly 1/√2, since the oxygen moves a little, too. No forces had to be computed again."
+    return Expected(right, abs=0.015, mistakes=mistakes, why=why)
 
 
 @exercise("06.5", "A dipole that jumps", unit="e Å")
 def jump(start: Atoms) -> Expected:
     """The length of the cell along z, times one charge."""
     right = float(start.cell[2, 2])
-    said = {
+    mistakes = {
         float(start.cell[0, 0]): "That is the edge along x; the proton leaves through the face above.",
-        0.0: "The atoms move on smoothly, but the sum counts the proton at the other end of the cell.",
+        0.0: "The atoms move smoothly, but the sum counts the proton at the other end of the cell.",
         right / 2: "From the upper face to the lower one: the whole length of the cell.",
     }
-    why = "It comes from counting images only. The current knows charges and velocities, and does not notice."
-    return Expected(right, rel=0.01, mistakes=said, why=why)
+    why = "It comes only from the choice of images. The current depends on charges and velocities, and has no jump."
+    return Expected(right, rel=0.01, mistakes=mistakes, why=why)
 
 
 def centre(spectrum: Spectrum, low: float) -> float:
-    """Mean wavenumber of what lies above `low` cm⁻¹."""
+    """Mean wavenumber of the spectrum above `low` cm⁻¹."""
     inside = (spectrum.frequency > low) & (spectrum.frequency < HIGHEST)
     return float(np.average(spectrum.frequency[inside], weights=spectrum.intensity[inside]))

@@ -1,4 +1,4 @@
-"""What is expected in notebook 07_engine_tour."""
+"""Expected answers of notebook 07_engine_tour."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from labkit.units import FORCE_TO_ACCELERATION, KB
 def twice(errors: EnergyErrors) -> Expected:
     """2^p with the exponent of the power law."""
     slope = errors.law()[1]
-    said = {slope: "That is the exponent p; by which factor grows dt to the power of p?", 2.0: "That would be p = 1."}
-    said |= {0.5**slope: "Upside down: twice the timestep has the larger error."}
-    return Expected(2**slope, rel=0.05, mistakes=said, why="Half the work for four times the error.")
+    mistakes = {
+        slope: "That is the exponent p; by which factor does dt to the power p grow?",
+        2.0: "That would be p = 1.",
+    }
+    mistakes |= {0.5**slope: "Upside down: twice the timestep has the larger error."}
+    return Expected(2**slope, rel=0.05, mistakes=mistakes, why="Half the work for four times the error.")
 
 
 @exercise("07.2", "The largest timestep there can be", unit="fs")
@@ -34,13 +37,13 @@ def limit(state: State, forcefield: ForceField) -> Expected:
     omega = (bonds.k * inverse * FORCE_TO_ACCELERATION).sqrt().detach()
     right, slowest = 2 / float(omega.max()), 2 / float(omega.min())
     unconverted = float((bonds.k * inverse).sqrt().max())
-    said = {
+    mistakes = {
         math.pi * right: "That is the period 2π/ω; the limit is 2/ω.",
         right / 2: "That is 1/ω; the limit is 2/ω.",
-        slowest: "That is of the softest bond; the stiffest one breaks first.",
+        slowest: "That is for the softest bond; the stiffest one sets the limit.",
         2 / unconverted: "eV/Å²/u is not 1/fs²: multiply by FORCE_TO_ACCELERATION.",
     }
-    return Expected(right, rel=0.02, mistakes=said, why="Look at the panel: that is where the crosses begin.")
+    return Expected(right, rel=0.02, mistakes=mistakes, why="Look at the panel: that is where the crosses begin.")
 
 
 @exercise("07.3", "What a batch is worth")
@@ -50,10 +53,12 @@ def worth(rates: pd.DataFrame) -> Expected:
         raise LabkitError(f"rates has the columns {list(rates)} and {len(rates)} rows; expected torch, and two or more")
     column = rates["torch"]
     right, other = float(column.iloc[-1] / column.iloc[0]), rates.drop(columns="torch")
-    said = {1 / right: "Upside down: all together over one alone."}
-    said |= {float(other[c].iloc[-1] / other[c].iloc[0]): f"That is for {c}; asked is torch." for c in other}
-    said |= {right / column.index[-1]: "The rates count the steps of all replicas already."}
-    return Expected(right, rel=0.02, mistakes=said, why="A step of torch costs nearly as much for one as for many.")
+    mistakes = {1 / right: "Upside down: divide all together by one alone."}
+    mistakes |= {float(other[c].iloc[-1] / other[c].iloc[0]): f"That is for {c}; give that for torch." for c in other}
+    mistakes |= {right / column.index[-1]: "The rates already count the steps of all replicas."}
+    return Expected(
+        right, rel=0.02, mistakes=mistakes, why="A torch step costs nearly as much for one replica as for many."
+    )
 
 
 @exercise("07.4", "Without the rungs between")
@@ -64,10 +69,18 @@ def no_ladder(energies: torch.Tensor, temperatures: torch.Tensor) -> Expected:
     exponent = (beta[0] - beta[-1]) * (cold - hot)
     right = float(exponent.exp().clamp(max=1).mean())
     mean = float(np.exp(min(0.0, float(exponent.mean()))))
-    said = {
+    mistakes = {
         mean: "That is the probability at the mean energies; take the mean of the probabilities.",
-        1 - right: "That is how often it is refused.",
-        float((-exponent).exp().clamp(max=1).mean()): "The sign of the exponent: β of the cold one is the larger one.",
+        1 - right: "That is how often it is rejected.",
+        float(
+            (-exponent).exp().clamp(max=1).mean()
+        ): "The sign of the exponent is wrong: the cold one has the larger β.",
     }
-    said = {value: text for value, text in said.items() if abs(value - right) > 0.02}
-    return Expected(right, rel=0.05, abs=0.002, mistakes=said, why="Few such moves; rungs between make them likely.")
+    mistakes = {value: text for value, text in mistakes.items() if abs(value - right) > 0.02}
+    return Expected(
+        right,
+        rel=0.05,
+        abs=0.002,
+        mistakes=mistakes,
+        why="Such moves are rare; temperatures in between make them likely.",
+    )

@@ -1,4 +1,4 @@
-"""What is expected in notebook 08_differentiable_simulation."""
+"""Expected answers of notebook 08_differentiable_simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH, STEPS, DT = 0.74, 10, 0.25  # Å, fs
 
 
 def vibration() -> tuple[State, State]:
-    """H2, stretched by 0.05 Å and at rest, and 10 steps of 0.25 fs later."""
+    """H2 stretched by 0.05 Å at rest, and the same after 10 steps of 0.25 fs."""
     start = State.from_atoms(Atoms("H2", [[0, 0, 0], [LENGTH + 0.05, 0, 0]]))
     bond = ForceField({"bonds": HarmonicBonds([[0, 1]], k=35.9, r0=LENGTH)}, n_atoms=2)
     return start, simulate(start, bond, VelocityVerlet(), STEPS, DT)
@@ -31,16 +31,16 @@ def force_constant(start: State, end: State) -> Expected:
     angle = math.acos(stretch[1] / stretch[0]) / STEPS
     mass = float(start.system.masses[0]) / 2
     right = (2 - 2 * math.cos(angle)) * mass / (FORCE_TO_ACCELERATION * DT**2)
-    said = {
+    mistakes = {
         right / 2: "That is half of it: here the energy is ½ k (r - r0)².",
         20.0: "That is where it started; let match_trajectory change it.",
     }
-    return Expected(right, rel=0.01, mistakes=said, why="Ten steps say what a whole spectrum would have said.")
+    return Expected(right, rel=0.01, mistakes=mistakes, why="Ten steps contain the information of a full spectrum.")
 
 
 @exercise("08.2", "The gradient where all charges are zero")
 def at_zero() -> Expected:
     """Forces are products of two charges."""
-    said = {1.0: "That is the loss there, not its gradient."}
-    why = "Every force has two charges as factors: nothing says which way to go, and a fit from there never starts."
-    return Expected(0.0, abs=1e-9, mistakes=said, why=why)
+    mistakes = {1.0: "That is the loss there, not its gradient."}
+    why = "Every force has two charges as factors: the gradient is zero there, and a fit from there never starts."
+    return Expected(0.0, abs=1e-9, mistakes=mistakes, why=why)

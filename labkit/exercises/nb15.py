@@ -1,4 +1,4 @@
-"""What is expected in notebook 15_learned_dynamics."""
+"""Expected answers of notebook 15_learned_dynamics."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def size(estimate: Estimate) -> Expected:
     """1/(6πηM) of the estimated M_self."""
     own = float(estimate.value[0])
     right = 1 / (6 * math.pi * VISCOSITY * own)
-    said = {
+    mistakes = {
         right / 10: "That is in nm; expected Å.",
         0.75 * right * 2: "That is with 4πη, of a bubble on which the fluid slips; here it sticks: 6πη.",
-        right * VISCOSITY: "Without the viscosity there is no length in it.",
+        right * VISCOSITY: "Without the viscosity it is not a length.",
         2 * right: "That is the diameter.",
     }
-    return Expected(right, rel=0.01, mistakes=said, why="Light scattering sizes particles in this way.")
+    return Expected(right, rel=0.01, mistakes=mistakes, why="Light scattering sizes particles in this way.")
 
 
 @exercise("15.2", "When the camera no longer counts", unit="ps")
@@ -38,26 +38,28 @@ def shortest() -> Expected:
     """Blur adds 2σ² to <Δ²> = 2 k_BT M τ: below one per cent from τ = 100 σ²/(k_BT M)."""
     diffusion = THERMAL / (6 * math.pi * VISCOSITY * RADIUS)
     right = 1e-3 * 100 * BLUR**2 / diffusion
-    said = {
-        right / 2: "Two pictures are blurred, the first and the last: 2σ² stands against 2 k_BT M τ.",
+    mistakes = {
+        right / 2: "Two images are blurred, the first and the last: compare 2σ² with 2 k_BT M τ.",
         2 * right: "Both sides have the factor 2: 2σ² against 2 k_BT M τ.",
         1000 * right: "That is in fs; expected ps.",
         right / 100: "There it is 100 %.",
     }
-    return Expected(right, rel=0.03, mistakes=said, why="Ten times shorter a lag would see ten times the blur.")
+    return Expected(right, rel=0.03, mistakes=mistakes, why="Ten times shorter a lag would see ten times the blur.")
 
 
 @exercise("15.3", "How two colloids come together")
 def approach(fluid: Mobility) -> Expected:
-    """The mode in which two go against one another along r̂ has M_self - M_along, at 3 radii."""
+    """The mode in which two move against each other along r̂ has M_self - M_along, at 3 radii."""
     own, along, across = of_pair(fluid, torch.tensor([3 * RADIUS], dtype=torch.float64))[0].tolist()
-    said = {
-        1 + along / own: "That is how they go together; against one another the coupling is subtracted.",
-        1 - across / own: "That is across the line between them; asked is along.",
-        along / own: "That is the coupling itself; what is left for going against one another?",
+    mistakes = {
+        1 + along / own: "That is for moving together; for moving against each other the coupling is subtracted.",
+        1 - across / own: "That is across the line between them; give that along it.",
+        along / own: "That is the coupling itself; what is left for moving against each other?",
         2 * (1 - along / own): "Relative to two free ones: both are free to diffuse, so divide by 2.",
     }
-    return Expected(1 - along / own, rel=0.01, mistakes=said, why="The fluid between them has to get out of the way.")
+    return Expected(
+        1 - along / own, rel=0.01, mistakes=mistakes, why="The fluid between them has to get out of the way."
+    )
 
 
 @exercise("15.4", "What a push is worth")
@@ -66,16 +68,14 @@ def push(watched: Estimate, pushed: Estimate) -> Expected:
     ratio = float(watched.error[1] / pushed.error[1])
     same = watched.samples / pushed.samples
     right = ratio**2 * same
-    said = {
-        ratio**2: "Not the same number of pairs was watched as was pushed; see .samples.",
+    mistakes = {
+        ratio**2: "The numbers of watched and pushed pairs differ; see .samples.",
         ratio: "That is the ratio of the errors; how do they fall with the number of pairs?",
         ratio * same**0.5: "That is the ratio of the errors; how do they fall with the number of pairs?",
         1 / right: "Upside down: watching needs more.",
     }
-    said = {value: text for value, text in said.items() if abs(value / right - 1) > 0.05}
-    return Expected(
-        right, rel=0.03, mistakes=said, why="A push of which one knows the size is worth a lot of patience."
-    )
+    mistakes = {value: text for value, text in mistakes.items() if abs(value / right - 1) > 0.05}
+    return Expected(right, rel=0.03, mistakes=mistakes, why="A push of known size saves a great deal of watching.")
 
 
 @exercise("15.5", "Where point forces break")
@@ -84,11 +84,11 @@ def squeezed(places: torch.Tensor) -> Expected:
     x = torch.tensor(FACTORS, dtype=torch.float64)[:, None, None] * places
     positive = (torch.linalg.eigvalsh(Oseen(RADIUS, VISCOSITY).matrix(x))[:, 0] >= 0).tolist()
     if all(positive):
-        raise LabkitError(f"Oseen's mobility is positive down to {FACTORS[-1]:g}; take the places of the cloud above")
+        raise LabkitError(f"Oseen's mobility is positive down to {FACTORS[-1]:g}; use the positions of the cloud above")
     first = positive.index(False)
-    said = {FACTORS[first - 1]: "There it is still positive; the first that is not is asked."} if first else {}
-    why = "Long before points would meet, balls of this size do: a repulsion keeps them from getting there."
-    return Expected(FACTORS[first], abs=1e-6, among=FACTORS, mistakes=said, why=why)
+    mistakes = {FACTORS[first - 1]: "There it is still positive; give the first at which it is not."} if first else {}
+    why = "Spheres of this size touch long before points do: a repulsion keeps them apart."
+    return Expected(FACTORS[first], abs=1e-6, among=FACTORS, mistakes=mistakes, why=why)
 
 
 @exercise("15.6", "Where the drift is missing", unit="Å")
@@ -104,10 +104,10 @@ def without_drift(above: AboveWall, wall: WallRotnePragerYamakawa) -> Expected:
         z_, w = z[inside], weight[inside]
         return float(torch.trapezoid(z_ * w, z_) / torch.trapezoid(w, z_))
 
-    said = {
-        mean(density): "That is the right one, Boltzmann's; what is the wrong one that is found without the drift?",
+    mistakes = {
+        mean(density): "That is the right one, Boltzmann's; what is the wrong one without the drift?",
         mean(density * mzz): "Divide by M_zz; you have multiplied.",
         mean(density / mzz) / 10: "That is in nm; expected Å.",
     }
-    why = "Where the mobility is low a walker without the drift gets stuck: there it is found too often."
-    return Expected(mean(density / mzz), rel=0.005, mistakes=said, why=why)
+    why = "Without the drift, a walker gets stuck where the mobility is low and is found there too often."
+    return Expected(mean(density / mzz), rel=0.005, mistakes=mistakes, why=why)

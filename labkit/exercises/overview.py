@@ -24,7 +24,7 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Overview:
-    """Exercises with what is kept of them."""
+    """Exercises with their records."""
 
     exercises: tuple[Exercise, ...]
     entries: record.Entries
@@ -35,7 +35,7 @@ class Overview:
         return bool(self.entries.get(one.number, {}).get("done"))
 
     def count(self, exercises: Iterable[Exercise]) -> str:
-        """How many that are not optional are done.
+        """How many of the non-optional ones are done.
 
         >>> Overview((), {}).count([])
         '0 of 0'
@@ -64,7 +64,7 @@ class Overview:
 
 
 def progress(notebook: str = "") -> Overview:
-    """Show which exercises are done, of all notebooks, or with their titles of one, as in `progress("01")`.
+    """Show which exercises are done, for all notebooks, or with titles for one, as in `progress("01")`.
 
     Raises LabkitError for a notebook without exercises.
     """
@@ -72,12 +72,12 @@ def progress(notebook: str = "") -> Overview:
     chosen = tuple(one for one in known if not notebook or one.notebook == notebook[:2])
     if not chosen:
         there = ", ".join(sorted({one.notebook for one in known}))
-        raise LabkitError(f"notebook {notebook!r} has no exercises; there are some in {there}")
+        raise LabkitError(f"notebook {notebook!r} has no exercises; those with exercises: {there}")
     return Overview(chosen, *record.entries(), titles=bool(notebook))
 
 
 def row(notebook: str) -> str:
-    """HTML: the exercises of one notebook in a line."""
+    """HTML: the exercises of one notebook in one line."""
     shown = progress(notebook)
     return f"{STYLE}<div style='margin-top: 4px'>{_chips(shown, shown.exercises)}</div>"
 

@@ -1,4 +1,4 @@
-"""What has been answered, kept in the session's folder: exercises.json."""
+"""The record of answers in the session's folder: exercises.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labkit.errors import LabkitError
 from labkit.files import atomic_write, lock
 
 FORMAT = 1
-LONGEST = 200  # characters of an answer that are kept
+LONGEST = 200  # characters of an answer that are stored
 
 #: number -> {"tries": int, "answer": str, "when": ISO time, "done": ISO time of the first right answer or ""}
 Entries = dict[str, dict[str, Any]]
@@ -26,7 +26,7 @@ def path() -> Path:
 
 
 def keep(number: str, right: bool, answer: Any) -> str:
-    """Add an answer; return what the learner should know if that was not possible, or ""."""
+    """Add an answer; return a message for the learner if that was not possible, or ""."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         with locked(path()):
@@ -45,7 +45,7 @@ def keep(number: str, right: bool, answer: Any) -> str:
 
 
 def shown(answer: Any) -> str:
-    """An answer as it is kept: a number without numpy's name around it.
+    """An answer as it is stored: a number without numpy's type around it.
 
     >>> import numpy as np
     >>> shown(np.float64(2.5)), shown("forces")
@@ -55,7 +55,7 @@ def shown(answer: Any) -> str:
 
 
 def entries() -> tuple[Entries, str]:
-    """What is kept, and what is to be said about it if it cannot be read."""
+    """The stored entries, and a message if they cannot be read."""
     try:
         return parse(path().read_text(encoding="utf-8"), path()), ""
     except FileNotFoundError:
@@ -67,15 +67,15 @@ def entries() -> tuple[Entries, str]:
 
 
 def parse(content: str, where: str | os.PathLike[str]) -> Entries:
-    """The entries of a file's content; raises LabkitError where it is damaged."""
+    """The entries of a file's content; raises LabkitError if it is damaged."""
     try:
-        whole = json.loads(content)
-        if whole["format"] > FORMAT:
+        record = json.loads(content)
+        if record["format"] > FORMAT:
             raise NewerError(f"{where}: was made by a newer labkit; update this one, or set LABKIT_SESSION elsewhere")
-        for one in whole["exercises"].values():
+        for one in record["exercises"].values():
             if not (type(one["tries"]) is int and all(type(one[key]) is str for key in ("answer", "when", "done"))):
                 raise TypeError("an entry lacks tries, answer, when or done")
-        return whole["exercises"]
+        return record["exercises"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, LabkitError):
             raise
@@ -87,7 +87,7 @@ def text(entries: Entries) -> str:
 
 
 def merge(one: Entries, other: Entries) -> Entries:
-    """What is done in either is done, since the earlier time; the later answer counts, the larger number of tries."""
+    """Done if done in either, at the earlier time; the later answer and the larger number of tries are kept."""
     merged = dict(one)
     for number, theirs in other.items():
         ours = merged.get(number, theirs)
@@ -98,15 +98,15 @@ def merge(one: Entries, other: Entries) -> Entries:
 
 
 class NewerError(LabkitError):
-    """A file of a later format, which must stay as it is."""
+    """A file of a newer format, which must not be changed."""
 
 
 class DamagedError(LabkitError):
-    """A file that is none of ours any more."""
+    """A damaged file."""
 
 
 def rescued(file: Path) -> tuple[Entries, str]:
-    """The entries of `file`; a damaged one is kept aside, with a sentence that says so."""
+    """The entries of `file`; a damaged one is renamed, with a message."""
     try:
         return parse(file.read_text(encoding="utf-8"), file), ""
     except FileNotFoundError:
@@ -116,7 +116,7 @@ def rescued(file: Path) -> tuple[Entries, str]:
             aside = set_aside(file)
         except OSError as error:
             raise LabkitError(f"{file}: is damaged and cannot be set aside ({error.strerror})") from error
-        return {}, f"{file.name} was damaged: a new one was begun, the old one is kept as {aside.name}."
+        return {}, f"{file.name} was damaged: a new one was started, the old one is kept as {aside.name}."
     except OSError as error:
         raise LabkitError(f"{file}: cannot be read ({error.strerror}); set LABKIT_SESSION to another folder") from error
 
@@ -131,7 +131,7 @@ def set_aside(file: Path) -> Path:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold other kernels off `file` while it is read, changed and written."""
+    """Lock `file` against other kernels while it is read, changed and written."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         held = lock(file)

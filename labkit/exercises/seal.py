@@ -15,12 +15,12 @@ from labkit.files import atomic_write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the record, in place of an earlier one of this number; return the exit code."""
+    """Write the record, replacing an earlier one with this number; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         if not NUMBER.fullmatch(options.number):
             raise LabkitError(f"the number is {options.number!r}, expected one such as 02.1")
-        mistakes = {_value(value): said for value, said in options.mistake}
+        mistakes = {_value(value): message for value, message in options.mistake}
         sealed = Sealed.of(_value(options.value), rel=options.rel, abs=options.abs, mistakes=mistakes)
         folder = HERE / "answers"
         file = folder / f"{options.number[:2]}.json"
@@ -46,7 +46,7 @@ def _record(sealed: Sealed, options: argparse.Namespace) -> dict[str, Any]:
         "among": [_value(word) for word in options.among],
         "factors": dict(options.factor),
         "salt": sealed.salt,
-        "hashes": sorted(sealed.hashes),  # sorted: their order tells nothing of where the answer is
+        "hashes": sorted(sealed.hashes),  # sorted: their order does not reveal the answer
         "known": dict(sorted(sealed.known.items())),
     }
     return {key: value for key, value in record.items() if value}
@@ -55,15 +55,15 @@ def _record(sealed: Sealed, options: argparse.Namespace) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m labkit.exercises.seal", description=__doc__)
     parser.add_argument("number", help="of the exercise, as in 02.1")
-    parser.add_argument("value", help="what is right: a number, or a word")
+    parser.add_argument("value", help="the right answer: a number, or a word")
     parser.add_argument("--title", required=True, help="shown in the table of progress")
     parser.add_argument("--unit", default="", help="of the number, as in meV/Å")
     parser.add_argument("--rel", type=float, default=0.0, help="relative tolerance")
     parser.add_argument("--abs", type=float, default=0.0, help="absolute tolerance")
     parser.add_argument("--mistake", nargs=2, action="append", default=[], metavar=("VALUE", "SENTENCE"))
     parser.add_argument("--factor", nargs=2, action="append", default=[], metavar=("FACTOR", "SENTENCE"))
-    parser.add_argument("--among", nargs="+", default=[], metavar="VALUE", help="what there is to choose from")
-    parser.add_argument("--why", default="", help="said beside 'right'; do not give the answer away")
+    parser.add_argument("--among", nargs="+", default=[], metavar="VALUE", help="the possible answers")
+    parser.add_argument("--why", default="", help="shown with 'right'; do not give the answer away")
     parser.add_argument("--optional", action="store_true", help="does not count towards the notebook")
     return parser
 

@@ -1,4 +1,4 @@
-"""Answers kept as salted, slow hashes: they can be checked, but not read."""
+"""Answers stored as salted, slow hashes: they can be checked, but not read."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FINE = 4
 
 @dataclass(frozen=True)
 class Sealed:
-    """A number or a text of which only hashes are known; otherwise like Expected.
+    """A number or a text that is known only by hashes; otherwise like Expected.
 
     A number x is quantised, to k = floor(4 x / abs) or floor(4 ln|x| / ln(1 + rel)), with its sign, and k is hashed by
-    scrypt (2¹⁴ rounds, 16 MB). The hashes of all bins within the tolerance are kept, sorted. That keeps an answer from
-    those who look into the file, not from those who compute all that it could be.
+    scrypt (2¹⁴ rounds, 16 MB). The hashes of all bins within the tolerance are stored, sorted. It hides an answer from
+    those who read the file, not from those who try all possible answers.
 
     >>> sealed = Sealed.of(412.0, rel=0.05, mistakes={380.0: "That is the error of the training frames."})
     >>> sealed.right(405.0), sealed.right(450.0), sealed.mistake(381.0)
@@ -50,16 +50,16 @@ class Sealed:
         mistakes: Mapping[float | str, str] | None = None,
         **others: Any,
     ) -> Sealed:
-        """Seal a value; raises LabkitError for a tolerance that makes no sense, or a mistake that is right."""
+        """Seal a value; raises LabkitError for an invalid tolerance, or a mistake that is right."""
         if rel < 0 or abs < 0 or (rel and abs) or rel >= 1:
             raise LabkitError(f"rel={rel:g} and abs={abs:g}: expected one of them above 0 (rel below 1), or neither")
         empty = cls(secrets.token_hex(16), frozenset(), isinstance(value, str), rel, abs)
         right = {empty.hash(token) for token in empty.within(value)}
         known: dict[str, str] = {}
-        for wrong, said in (mistakes or {}).items():
+        for wrong, message in (mistakes or {}).items():
             if empty.token(wrong) in empty.within(value):
                 raise LabkitError(f"the mistake {wrong!r} is within the tolerance of the right answer")
-            known |= {empty.hash(token): said for token in empty.within(wrong)}
+            known |= {empty.hash(token): message for token in empty.within(wrong)}
         return cls(empty.salt, frozenset(right), empty.text, rel, abs, known, **others)
 
     def right(self, answer: float | str) -> bool:
@@ -98,7 +98,7 @@ class Sealed:
         return f"{copysign(1, x):+.0f} {k}" if self.rel else str(k)
 
 
-abs_ = abs  # a field has this name
+abs_ = abs  # a field is called abs
 
 
 @cache

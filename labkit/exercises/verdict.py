@@ -1,4 +1,4 @@
-"""What a check answers, on the screen and in a terminal."""
+"""The result of a check, in a notebook and in a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STYLE = """<style>
 
 
 class NotAnswered(LabkitError):
-    """The dots of an exercise still stand; in a notebook it shows as one line, not as a traceback."""
+    """An exercise that still has dots; a notebook shows it as one line, not as a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"\033[1;33m✎ {self}\033[0m"]
@@ -23,7 +23,7 @@ class NotAnswered(LabkitError):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer was right, and what helps; true where it was right."""
+    """Whether an answer was right, and a hint; true if it was right."""
 
     number: str
     title: str

@@ -1,4 +1,4 @@
-"""Chignolin, CLN025 (YYDPETGTWY), all atoms in implicit solvent: what its coarse-grained models are made from."""
+"""Chignolin, CLN025 (YYDPETGTWY), all atoms in implicit solvent: the source of its coarse-grained models."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ STEP, FRICTION = 4.0, 1e-3  # fs, 1/fs
 
 @dataclass(frozen=True, eq=False)
 class Protein:
-    """A protein as the engine takes it, bonds to hydrogen rigid, hydrogens of HYDROGEN_MASS.
+    """A protein for the engine, with rigid bonds to hydrogen and hydrogens of HYDROGEN_MASS.
 
-    native      the experimental structure, minimised; extended, a stretched chain
+    native      the experimental structure, minimised; extended: a stretched chain
     ca, cb      atoms at CA and at CB (glycine has none)
-    reference   (m, 3) Å, CA of the experimental structure as it was found
+    reference   (m, 3) Å, CA of the experimental structure before minimisation
     """
 
     forcefield: ForceField
@@ -57,7 +57,7 @@ def chignolin(forcefield: str = "ff99SB-ILDN") -> Protein:
 
     forcefield   one of FORCEFIELDS
 
-    Raises LabkitError for another force field, and where OpenMM, which reads and completes them, is missing.
+    Raises LabkitError for another force field, and if OpenMM, which reads and completes them, is missing.
     """
     if forcefield not in FORCEFIELDS:
         raise LabkitError(f"force field {forcefield!r}; expected one of {', '.join(FORCEFIELDS)}")
@@ -88,17 +88,17 @@ def chignolin(forcefield: str = "ff99SB-ILDN") -> Protein:
 
 
 def _stretched(state: State, topology: Any) -> Tensor:
-    """Positions with all φ at -120° (but proline's) and ψ at 140°."""
+    """Positions with all φ at -120° (except proline's) and ψ at 140°."""
     frame, found = state.to_atoms()[0], [{a.name: a.index for a in r.atoms()} for r in topology.residues()]
     bonds = np.array([(a.index, b.index) for a, b in topology.bonds()])
     names = [residue.name for residue in topology.residues()]
     for k, here in enumerate(found):
-        turns = []
-        if k and names[k] != "PRO":  # a ring holds proline's
-            turns.append((found[k - 1]["C"], here["N"], here["CA"], here["C"], -120.0))
+        rotations = []
+        if k and names[k] != "PRO":  # proline's φ is fixed by its ring
+            rotations.append((found[k - 1]["C"], here["N"], here["CA"], here["C"], -120.0))
         if k + 1 < len(found):
-            turns.append((here["N"], here["CA"], here["C"], found[k + 1]["N"], 140.0))
-        for a, b, c, d, angle in turns:
+            rotations.append((here["N"], here["CA"], here["C"], found[k + 1]["N"], 140.0))
+        for a, b, c, d, angle in rotations:
             kept = bonds[~np.isin(bonds, (b, c)).all(1)]
             graph = coo_array((np.ones(len(kept)), kept.T), shape=(len(frame), len(frame)))
             part = connected_components(graph, directed=False)[1]

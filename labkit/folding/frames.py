@@ -1,7 +1,7 @@
-"""Frames of beads with the forces on them: an observer that writes them, and the records that it writes.
+"""Frames of beads with the forces on them: an observer that writes them, and its records.
 
-A record, of whole numbers: step; place (the window) and walker (the configuration) of an exchange; beads (19, 3), CA
-then CB, in 0.001 Å from the middle of the CA; ca_forces (10, 3) and cacb_forces (19, 3), mapped forces of both models
+A record of integers: step; place (the window) and walker (the configuration) of an exchange; beads (19, 3), CA
+then CB, in 0.001 Å from the centre of the CA; ca_forces (10, 3) and cacb_forces (19, 3), mapped forces of both models
 in 0.001 eV/Å, without the bias; energy of the atoms in eV, without the bias.
 """
 
@@ -24,7 +24,7 @@ SCALE = 1e-3  # Å and eV/Å
 
 
 def record_type(ca: int, cacb: int) -> np.dtype:
-    """The type of a record for so many beads of both models."""
+    """The dtype of a record for these numbers of beads of both models."""
     return np.dtype(
         [
             ("step", "<i4"), ("place", "<i2"), ("walker", "<i2"), ("energy", "<f4"), ("beads", "<i2", (cacb, 3)),
@@ -36,11 +36,11 @@ def record_type(ca: int, cacb: int) -> np.dtype:
 class Frames(Observer):
     """Append a record of each replica to a file every `every` steps.
 
-    path      of the file, which a resumed run cuts back to the moment that it goes on from
-    beads     atoms at CA, then at CB, counted within a replica; maps of forces, (ca, n) and (ca + cb, n)
-    umbrella  the bias, whose forces are left out, or None
+    path      of the file, which a resumed run truncates to the step that it continues from
+    beads     atoms at CA, then at CB, as indices within a replica; maps of forces, (ca, n) and (ca + cb, n)
+    umbrella  the bias, whose forces are excluded, or None
 
-    Raises LabkitError, and writes nothing, where a number is too large for a record.
+    Raises LabkitError, and writes nothing, if a number is too large for a record.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Frames(Observer):
         records["step"], records["place"], records["energy"] = state.loop_step, np.arange(replicas), energy.numpy()
         records["walker"] = state.aux[WALKERS].numpy() if WALKERS in state.aux else np.arange(replicas)
         for name, values in zip(("beads", "ca_forces", "cacb_forces"), (positions, *mapped), strict=True):
-            whole = np.round(values.numpy() / SCALE)
-            if not np.abs(whole).max() < 2**15:
+            rounded = np.round(values.numpy() / SCALE)
+            if not np.abs(rounded).max() < 2**15:
                 raise LabkitError(
-                    f"{name}: {np.abs(whole).max() * SCALE:g} does not fit a record, which holds up to 32"
+                    f"{name}: {np.abs(rounded).max() * SCALE:g} does not fit a record, which holds up to 32"
                 )
-            records[name] = whole
+            records[name] = rounded
         with open(self.path, "ab") as file:
             file.write(records.tobytes())
 
@@ -84,9 +84,9 @@ class Frames(Observer):
 
 
 def read_frames(path: str | os.PathLike[str], ca: int = 10, cacb: int = 19) -> np.ndarray:
-    """The records of a file; raises LabkitError where it does not hold whole ones."""
+    """The records of a file; raises LabkitError if the last one is incomplete."""
     data = Path(path).read_bytes()
     kind = record_type(ca, cacb)
     if len(data) % kind.itemsize:
-        raise LabkitError(f"{path}: {len(data)} bytes are no whole number of records of {kind.itemsize} bytes")
+        raise LabkitError(f"{path}: {len(data)} bytes are not a multiple of a record of {kind.itemsize} bytes")
     return np.frombuffer(data, kind)

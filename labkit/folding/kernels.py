@@ -46,7 +46,7 @@ def rmsd(reference, beads, gradients):
                 product[k, l] = 0.0
                 for i in range(m):
                     product[k, l] += gradients[s, i, k] * reference[i, l]
-        if not np.isfinite(product).all():  # of which there would be an error without the step of the run
+        if not np.isfinite(product).all():  # otherwise the error would not name the step of the run
             values[s], gradients[s] = np.nan, np.nan
             continue
         u, _, vt = np.linalg.svd(product)

@@ -1,4 +1,4 @@
-"""Umbrellas: a spring on a collective variable of beads, one for each replica of a batch."""
+"""Umbrellas: a harmonic bias on a collective variable of beads, one for each replica of a batch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from labkit.folding.variables import BeadVariable
 
 
 class Umbrella(Potential):
-    """E_s = ½ k_s (ξ(R_s) - c_s)², of the beads R_s = r[atoms] of replica s.
+    """E_s = ½ k_s (ξ(R_s) - c_s)² of the beads R_s = r[atoms] of replica s.
 
-    variable   ξ, as NativeContacts or Rmsd
-    atoms      (m,) atoms at which the beads are, counted within a replica
+    variable   ξ, such as NativeContacts or Rmsd
+    atoms      (m,) atoms at the beads, as indices within a replica
     centres    c (S,), stiffness k (S,) eV (per square of the variable's unit); 0 for none
 
-    The bias depends on beads alone, so that it leaves the distribution of the atoms given the beads as it is: mean
+    The bias depends only on the beads, so the distribution of the atoms given the beads is unchanged: mean
     forces on the beads, without the bias, are those of the unbiased system. Add it to a force field:
     `forcefield.repeat(S) + Umbrella(...)`; ReplicaExchange(..., hamiltonians=True) exchanges between the windows.
 
-    Raises LabkitError for replicas of another number, or without these atoms.
+    Raises LabkitError for another number of replicas, or replicas without these atoms.
     """
 
     cutoff = 0.0

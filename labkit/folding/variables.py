@@ -12,7 +12,7 @@ from labkit.errors import LabkitError
 
 
 class BeadVariable(Protocol):
-    """A number ξ for each arrangement of beads."""
+    """A number ξ for each configuration of beads."""
 
     n_beads: int
 
@@ -29,11 +29,11 @@ class NativeContacts:
     """Q = (1/N) Σ 1/(1 + exp(β (r_ij - λ r⁰_ij))), over the N pairs in contact in the native structure.
 
     native     (m, 3) Å, beads of the native structure
-    separation pairs with j - i ≥ separation count, cutoff Å those with r⁰_ij below it
+    separation, cutoff   pairs count if j - i ≥ separation and r⁰_ij < cutoff [Å]
     steepness  β 1/Å; tolerance λ
 
-    A soft step (β = 1/Å) has a gradient also where a pair is far apart, as a bias needs it. Best, Hummer and
-    Eaton, Proc. Natl. Acad. Sci. USA 110, 17874 (2013). Raises LabkitError where no pair is in contact.
+    A soft step (β = 1/Å) has a gradient even if a pair is far apart, as a bias needs. Best, Hummer and
+    Eaton, Proc. Natl. Acad. Sci. USA 110, 17874 (2013). Raises LabkitError if no pair is in contact.
 
     >>> square = [[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]]
     >>> contacts = NativeContacts(square)
@@ -50,7 +50,7 @@ class NativeContacts:
         near = distances < cutoff
         if not bool(near.any()):
             raise LabkitError(
-                f"NativeContacts: no two of {len(native)} beads {separation} or more apart along the chain are nearer "
+                f"NativeContacts: no two of {len(native)} beads {separation} or more apart along the chain are closer "
                 f"than {cutoff:g} Å (the nearest: {float(distances.min()) if len(distances) else np.inf:.2f} Å); give "
                 "a folded structure, or a larger cutoff"
             )
@@ -71,10 +71,10 @@ class NativeContacts:
 class Rmsd:
     """RMSD from a reference in Å: sqrt(min_R,t Σ |r_i - R a_i - t|²/m) over rotations R, without mirror images.
 
-    reference (m, 3) Å, three beads or more that do not lie on a line
+    reference (m, 3) Å, three or more beads that are not collinear
 
     Kabsch, Acta Cryst. A 32, 922 (1976). The derivative is (r_i - <r> - R (a_i - <a>))/(m RMSD). Raises LabkitError for
-    references on a line.
+    collinear references.
 
     >>> corner = torch.tensor([[[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [4, 4, 4]]]).double()
     >>> round(float(Rmsd(corner[0])(corner * 1.1)), 3), float(Rmsd(corner[0])(-corner)) > 1  # a mirror image
@@ -94,7 +94,7 @@ class Rmsd:
         u, s, vt = torch.linalg.svd((centred.mT @ reference).detach())
         sign = torch.det(u @ vt).sign()
         turn = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], 1)
-        # the best rotation is stationary, so that it may be held fixed in the derivative
+        # the best rotation is stationary, so it may be held fixed in the derivative
         rotation = (vt.mT * turn[:, None]) @ u.mT
         apart = centred - reference @ rotation
         return (apart.square().sum((1, 2)) / self.n_beads).clamp(min=1e-12).sqrt()

@@ -42,7 +42,7 @@ def log_weights(
 
     Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), by pymbar.
     """
-    logging.getLogger("pymbar").setLevel(logging.ERROR)  # it tells at each import how it could be faster
+    logging.getLogger("pymbar").setLevel(logging.ERROR)  # at each import it prints how it could be faster
     try:
         from pymbar import MBAR
     except ImportError as error:
@@ -64,7 +64,7 @@ def folding_free_energy(
 ) -> FoldingFreeEnergy:  # fmt: skip
     """From records of one series (see `frames`), all windows at one temperature [K]; folded is a CA RMSD below FOLDED.
 
-    The error is that of the mean over `blocks` parts of the time, each by a MBAR of its own.
+    The error is that of the mean over `blocks` parts of the time, with a separate MBAR for each.
     """
     beads = torch.from_numpy(frames["beads"][:, : len(reference)] * SCALE)
     values, near = contacts(beads).numpy(), (Rmsd(reference)(beads) < FOLDED).numpy()

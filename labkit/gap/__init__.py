@@ -1,4 +1,4 @@
-"""Gaussian approximation potentials: SOAP and pair terms, fitted once for any noise."""
+"""Gaussian approximation potentials: SOAP and pair terms, built once, fitted for any noise."""
 
 from labkit.gap.config import Distance2b, GapConfig, Soap
 from labkit.gap.design import Design

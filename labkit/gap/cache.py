@@ -1,4 +1,4 @@
-"""Designs that were built before, kept on disk: the second time they are there at once."""
+"""A cache of designs on disk: a design that was built before is read, not computed again."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def grow_cached(
 ) -> Iterator[Design]:
     """Design.grow with rows kept in `folder` (config().cache/designs), under a name made of the settings and the data.
 
-    What Stop or a dead kernel left unfinished is gone on with. A folder that cannot be used costs only the time it
-    would have saved; the design's notes say so.
+    A build that was stopped or killed is resumed. If the folder cannot be used, the design is built without it, and its
+    notes say so.
     """
     root = Path(folder) if folder is not None else run_config().cache / "designs"
     place = root / fingerprint(Design(train, config, valid))[:32]
@@ -62,10 +62,10 @@ def _concerns(place: Path, error: LabkitError) -> bool:
 
 
 def _prune(root: Path, kept: Path, limit: int) -> None:
-    """Delete the designs used longest ago until all take less than `limit` bytes; never the one just built."""
+    """Delete the designs used longest ago until all take less than `limit` bytes; but never the one just built."""
     sizes = {path: sum(f.stat().st_size for f in path.iterdir()) for path in root.iterdir() if path.is_dir()}
     total = sum(sizes.values())
     for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
-        if total > limit and path != kept and (path / "design.json").exists():  # only what is labkit's
+        if total > limit and path != kept and (path / "design.json").exists():  # only labkit's own folders
             shutil.rmtree(path, ignore_errors=True)
             total -= sizes[path]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class RowCheckpoint:
-    """A folder of batches of rows; its fingerprint holds the settings (but the sigmas) and the hashes of the data.
+    """A folder of batches of rows; its fingerprint holds the settings (except the sigmas) and the hashes of the data.
 
-    Raises LabkitError if the folder belongs to another design: nothing is overwritten.
+    Raises LabkitError if the folder belongs to another design; nothing is overwritten.
     """
 
     def __init__(self, folder: str | os.PathLike[str], design: Design) -> None:
@@ -40,13 +40,13 @@ class RowCheckpoint:
             try:
                 written = json.loads(mark.read_text()).get("fingerprint")
             except (ValueError, AttributeError) as error:
-                raise LabkitError(f"{mark}: is damaged; delete the checkpoint folder, or give another one") from error
+                raise LabkitError(f"{mark}: is damaged; delete the checkpoint folder or choose another one") from error
             if written != found:
                 raise LabkitError(
-                    f"{self.folder}: holds the rows of other data or settings; give another folder or delete it"
+                    f"{self.folder}: holds the rows of other data or settings; choose another folder or delete it"
                 )
         elif any(not path.name.startswith(".") for path in self.folder.iterdir()):
-            raise LabkitError(f"{self.folder}: is not empty and holds no design; give an empty checkpoint folder")
+            raise LabkitError(f"{self.folder}: is not empty and holds no design; choose an empty checkpoint folder")
         else:
             atomic_write(mark, json.dumps({"fingerprint": found, "labkit": labkit.__version__}))
 
@@ -76,7 +76,7 @@ class RowCheckpoint:
             return None  # chosen again
         for name, tensor in points.items():
             owner, _, last = name.rpartition(".")
-            # cloned: at the odd addresses of a mapped file the last bits of products differ
+            # cloned: at the unaligned addresses of a mapped file the last bits of products differ
             terms.get_submodule(owner).register_buffer(last, tensor.clone().to(config().device))
         return notes
 
@@ -89,7 +89,7 @@ class RowCheckpoint:
 
 
 def fingerprint(design: Design) -> str:
-    """What rows depend on: all settings but the sizes of the sigmas, and the data."""
+    """What rows depend on: the data, and all settings except the values of the sigmas."""
     settings = design.config.to_dict()
     used = [settings.pop(key) is not None for key in ("sigma_force", "sigma_virial")]
     settings.pop("sigma_energy")

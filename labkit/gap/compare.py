@@ -28,15 +28,15 @@ def compare(
     frames: Sequence[int] = (),
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
-    """One row a config: over the `values` of `sigma`, where validation and where evidence is best, and both there.
+    """One row per config: the best validation error and the best evidence over the `values` of `sigma`.
 
     Columns: smallest validation RMSE (energy [meV/atom], forces [meV/Å]; forces decide), `sigma` there, the largest log
-    evidence, `sigma` there, and the validation RMSE that one gets by trusting the evidence. Evidence compares configs
+    evidence, `sigma` there, and the validation RMSE at that sigma. Evidence compares configs
     on the same training frames only. With `frames`, a row for each config and number of (first) training frames, by
-    (frames, config): one design serves them all. Designs come from the cache where they were built before.
+    (frames, config): one design serves them all. Designs that were built before are read from the cache.
     """
     if not configs:
-        raise LabkitError("no config to compare; give some by name, as in {'small': GapConfig(...)}")
+        raise LabkitError("no configs to compare; give them by name, as in {'small': GapConfig(...)}")
     rows: dict[Any, dict[str, float]] = {}
     for step, (name, config) in enumerate(configs.items()):
         if progress.should_stop():

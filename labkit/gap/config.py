@@ -25,14 +25,14 @@ SIGMAS = ("sigma_energy", "sigma_force", "sigma_virial")
 
 @dataclass(frozen=True)
 class GapConfig(ModelSettings):
-    """Settings of a GAP fit, with the meaning that gap_fit gives them; its own file is read and written.
+    """Settings of a GAP fit, with the same meaning as in gap_fit, whose settings file can be read and written.
 
-    descriptors    Soap and Distance2b terms, whose energies add
+    descriptors    Soap and Distance2b terms, whose energies are added
     sigma_energy   eV/sqrt(atom): the noise of an energy of N atoms is sigma_energy sqrt(N)
     sigma_force    eV/Å, or None to leave forces out
     sigma_virial   eV/sqrt(atom), or None to leave stresses out
     sigma_hessian  eV/Å^2, for gap_fit only
-    e0             eV of a lone atom, by symbol; None to find them by `e0_method`
+    e0             eV of an isolated atom, by symbol; None to determine them by `e0_method`
     e0_method      'average' (from the energies) or 'isolated' (from frames of one atom)
     sparse_jitter  added to the sparse points' covariance
     energy_key, forces_key, virial_key, stress_key   names of the labels in gap_fit's training file
@@ -40,7 +40,7 @@ class GapConfig(ModelSettings):
     atoms_filename, gp_file                          training file and model of gap_fit
     other          further keys of gap_fit, kept as text and written back
 
-    Raises LabkitError for a value that makes no sense. Source: gap_fit of libAtoms/QUIP.
+    Raises LabkitError for an invalid value. Source: gap_fit of libAtoms/QUIP.
 
     >>> config = GapConfig(Soap(cutoff=5.0), sigma_force=0.05)
     >>> config.replace(sigma_energy=0.001).cutoff
@@ -88,7 +88,7 @@ class GapConfig(ModelSettings):
         number(self, "sparse_jitter", least=0)
         number(self, "seed", least=-1, whole=True)
         if self.seed == 0:
-            raise SettingError("seed is 0, with which gap_fit's random numbers fail; take 1 or more", "seed")
+            raise SettingError("seed is 0, with which gap_fit's random numbers fail; use 1 or more", "seed")
         if self.e0_method not in ("isolated", "average"):
             hint = suggest(str(self.e0_method), ["isolated", "average"])
             message = f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}"
@@ -96,7 +96,7 @@ class GapConfig(ModelSettings):
         if self.e0 is not None:
             e0 = {_symbol(s): _e0(s, value) for s, value in self.e0.items()}
             object.__setattr__(self, "e0", e0)
-            object.__setattr__(self, "e0_method", "isolated")  # nothing is left to find; gap_fit's default
+            object.__setattr__(self, "e0_method", "isolated")  # nothing is left to determine; gap_fit's default
         object.__setattr__(self, "other", checked_other(self.other, self, FIT_KEYS))
         for key in ("energy_key", "forces_key", "virial_key", "stress_key", "atoms_filename", "gp_file"):
             _word(self, key)
@@ -108,11 +108,11 @@ class GapConfig(ModelSettings):
 
     @property
     def ignored(self) -> list[str]:
-        """Settings that gap_fit acts upon and labkit's own fit does not, as 'key=value'."""
+        """Settings that gap_fit uses and labkit's own fit does not, as 'key=value'."""
         return configtext.ignored(self)
 
     def replace(self, **changes: Any) -> GapConfig:
-        """A copy with some settings exchanged, checked again."""
+        """A copy with some settings changed, checked again."""
         known = [f.name for f in fields(self)]
         unknown = [key for key in changes if key not in known]
         if unknown:
@@ -120,7 +120,7 @@ class GapConfig(ModelSettings):
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Settings as plain JSON values."""
+        """The settings as plain JSON values."""
         return asdict(self) | {"descriptors": [{"name": d.name, **asdict(d)} for d in self.descriptors]}
 
     @classmethod
@@ -131,7 +131,7 @@ class GapConfig(ModelSettings):
         return cls(**{k: v for k, v in plain.items() if k in known} | {"descriptors": tuple(terms)})
 
     def row(self) -> dict[str, Any]:
-        """The columns of a table: of SOAP by their names, of other terms with the term's before it."""
+        """The columns of a table: SOAP settings by name, those of other terms prefixed with the term's name."""
         row: dict[str, Any] = {}
         for term in self.descriptors:
             for name in ("cutoff", "n_max", "l_max", "atom_sigma", "zeta", "n_sparse", "delta"):
@@ -140,7 +140,7 @@ class GapConfig(ModelSettings):
         return row | {name: getattr(self, name) for name in SIGMAS}
 
     def summary(self) -> str:
-        """A few words, for one cell of a table: SOAP, and the sigmas of energies and forces."""
+        """A short text for one cell of a table: SOAP, and the sigmas of energies and forces."""
         soaps = " + ".join(f"n{d.n_max} l{d.l_max} {d.cutoff:g} Å" for d in self.descriptors if d.name == "soap")
         sigmas = " ".join(f"{x:.0e}" for x in (self.sigma_energy, self.sigma_force) if x is not None)
         return f"{soaps}, σ {sigmas}" if soaps else f"σ {sigmas}"
@@ -152,7 +152,7 @@ class GapConfig(ModelSettings):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> GapConfig:
-        """Read gap_fit's own file (the one given as config_file=...)."""
+        """Read gap_fit's settings file (the one given as config_file=...)."""
         return configfile.read(cls, path)
 
     def text(self) -> str:
@@ -160,7 +160,7 @@ class GapConfig(ModelSettings):
         return configtext.write(self)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write gap_fit's file, whole or not at all."""
+        """Write gap_fit's settings file, completely or not at all."""
         atomic_write(path, self.text())
 
 

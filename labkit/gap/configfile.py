@@ -1,4 +1,4 @@
-"""Reading gap_fit's own settings file, with errors that name the line."""
+"""Read gap_fit's settings file, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(kind: type[GapConfig], path: str | os.PathLike[str]) -> GapConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise LabkitError(f"{path}: there is no such file; expected settings of gap_fit") from error
+        raise LabkitError(f"{path}: no such file; expected settings of gap_fit") from error
     except (OSError, UnicodeDecodeError) as error:
         raise LabkitError(f"{path}: could not be read as text ({error})") from error
     return parse(kind, text, str(path))
@@ -144,7 +144,7 @@ def _descriptor(kind: Entry, words: Iterator[Entry], source: Source) -> Soap | D
 
 
 def _species(entries: Mapping[str, Entry], kind: Entry, source: Source) -> dict[str, object]:
-    """`centre` and `species` of a soap, `pair` of a distance_2b: a term that is for these alone."""
+    """`centre` and `species` of a soap, `pair` of a distance_2b, where the term is for these only."""
     keys = [key for key in ("Z", "species_Z", "n_species", "Z1", "Z2") if key in entries]
     every = "add_species" not in entries or entries["add_species"].value.strip(".").upper()[:1] == "T"
     needed = ("Z", "species_Z") if kind.value == Soap.name else ("Z1", "Z2")
@@ -233,7 +233,7 @@ def _whole(text: str, entry: Entry, source: Source) -> int:
     return int(number)
 
 
-#: The file's keys of settings that have another name here, for errors.
+#: Keys in the file whose settings have another name here, for errors.
 _KEYS_OF = {"centre": "Z", "species": "species_Z", "pair": "Z1", "seed": "rnd_seed"}
 
 _EXAMPLES = {

@@ -1,4 +1,4 @@
-"""GapConfig as the text of gap_fit's own settings file, and which of its keys only gap_fit acts upon."""
+"""GapConfig as the text of gap_fit's own settings file, and which of its keys only gap_fit uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABEL_KEYS = {
     "stress_key": "stress_parameter_name",
 }
 
-#: Keys that change nothing in labkit's own fit, as they are about gap_fit's files, printing and numerics.
+#: Keys that do not affect labkit's own fit: they concern gap_fit's files, printing and numerics.
 _HARMLESS = {
     "do_copy_atoms_file", "sparse_separate_file", "verbosity", "openmp_chunk_size", "do_ip_timing",
     "mpi_blocksize_rows", "mpi_blocksize_cols", "mpi_print_all", "template_file", "print_sparse_index",
@@ -30,7 +30,7 @@ _HARMLESS = {
 
 
 def write(config: GapConfig) -> str:
-    """The file's text. gap_fit knows no comments, so there are none."""
+    """The file's text; gap_fit does not support comments, so there are none."""
     lines = [f"atoms_filename={config.atoms_filename}", f"gp_file={config.gp_file}"]
     terms = "\n  : ".join(_term(d) for d in config.descriptors)
     lines.append(f"gap={{\n    {terms}\n}}")
@@ -54,7 +54,7 @@ def write(config: GapConfig) -> str:
 
 
 def ignored(config: GapConfig) -> list[str]:
-    """Settings other than the default that labkit's own fit does not act upon, as 'key=value'."""
+    """Non-default settings that labkit's own fit does not use, as 'key=value'."""
     found = _not_default(config.other, FIT_KEYS)
     if config.sigma_hessian:
         found.append(f"sigma_hessian={config.sigma_hessian:g}")

@@ -1,4 +1,4 @@
-"""Design: everything of a GAP fit that does not depend on the noise, built once; then each fit takes milliseconds."""
+"""Design: the part of a GAP fit that does not depend on the noise, built once; each fit then takes milliseconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from labkit.gap.rows import Rows
 from labkit.gap.sparse import choose_points, make_terms
 from labkit.regression import BlockLeastSquares
 
-BATCH = 72  # atoms that are described together
+BATCH = 72  # atoms whose descriptors are computed together
 
 
 class Design:
@@ -74,10 +74,10 @@ class Design:
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Design:
-        """Compute all rows; with a `checkpoint` folder, what a killed run had finished is not computed again.
+        """Compute all rows; with a `checkpoint` folder, rows that a killed run had finished are not computed again.
 
         Raises LabkitError for frames that cannot be trained on, and Stopped, whose `partial` is a Design of the frames
-        done so far, when `progress` says so.
+        done so far, when `progress` asks to stop.
         """
         *_, design = cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint)
         return design
@@ -92,17 +92,17 @@ class Design:
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[Design]:
-        """Build as `build` does, and yield the design after every block of frames: it can be solved each time."""
+        """Like `build`, but yield the design after every block of frames; it can be solved each time."""
         yield from cls(train, config or GapConfig(), valid)._grow(progress, checkpoint)
 
     @property
     def columns(self) -> int:
-        """Number of sparse points M, of all terms."""
+        """Number of sparse points M of all terms."""
         return sum(term.columns for term in self.terms)
 
     @property
     def n_frames(self) -> int:
-        """Training frames whose rows are there."""
+        """Number of training frames whose rows have been computed."""
         return self._rows["train"].done if hasattr(self, "_rows") else 0
 
     def solve(
@@ -112,11 +112,11 @@ class Design:
         sigma_force: float | None = None,
         sigma_virial: float | None = None,
     ) -> GapModel:
-        """Fit with these noises [eV/sqrt(atom), eV/Å, eV/sqrt(atom)]; those of the config where not given."""
+        """Fit with these noises [eV/sqrt(atom), eV/Å, eV/sqrt(atom)]; by default those of the config."""
         given = {"sigma_energy": sigma_energy, "sigma_force": sigma_force, "sigma_virial": sigma_virial}
         config = self.config.replace(**{key: value for key, value in given.items() if value is not None})
         if not self.n_frames:
-            raise LabkitError("this design has no rows yet; make it by Design.build(...)")
+            raise LabkitError("this design has no rows yet; create it with Design.build(...)")
         if sigma_force is not None and not self._forces:
             raise LabkitError("sigma_force was given, but this design was built without forces (sigma_force=None)")
         if sigma_virial is not None and not self._virials:
@@ -138,7 +138,7 @@ class Design:
         )  # fmt: skip
 
     def subset(self, frames: Sequence[int]) -> Design:
-        """The design of these training frames: rows are taken, not computed; sparse points stay those of all frames.
+        """The design of these training frames: rows are reused, and sparse points remain those of all frames.
 
         Nested subsets of one design make a learning curve from one set of descriptors. e0 is that of the subset.
         """
@@ -150,14 +150,14 @@ class Design:
         return part
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a worker needs: all but the lock, and what is made anew from the rows."""
+        """What a worker needs: all except the lock and what is computed again from the rows."""
         return {name: value for name, value in vars(self).items() if name not in ("_lock", "_core")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.RLock(), _core=None)
 
     def predictions(self, model: GapModel, which: str = "valid") -> dict[str, np.ndarray]:
-        """Predictions of the rows' frames, without computing a descriptor: energy, forces, stress and `..._true`."""
+        """Predictions for the rows' frames, without computing descriptors: energy, forces, stress and `..._true`."""
         if which not in self._rows:
             raise LabkitError(f"this design has no {which!r} frames; it has {', '.join(self._rows)}")
         with self._lock:
@@ -168,7 +168,7 @@ class Design:
         return table({name: self.predictions(model, name) for name in self._rows})
 
     def leave_one_out(self, model: GapModel) -> dict[str, np.ndarray]:
-        """Predictions of each training frame by the model fitted without it, from the rows (no refit).
+        """Predictions for each training frame by the model fitted without it, from the rows (no refit).
 
         With H_f = X_f A⁻¹ X_fᵀ of a frame's scaled rows, the residuals are (1 - H_f)⁻¹ (y_f - X_f c).
         """
@@ -195,7 +195,7 @@ class Design:
         work = self._plan()
         batches_of_train = [step for step, (name, _) in enumerate(work, 1) if name == "train"]
         n = len(batches_of_train)
-        shown = {len(work), *(batches_of_train[-(-n * i // 12) - 1] for i in range(1, 13))}  # designs worth looking at
+        shown = {len(work), *(batches_of_train[-(-n * i // 12) - 1] for i in range(1, 13))}  # designs that are yielded
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
@@ -221,7 +221,7 @@ class Design:
             kept.write_points(self.terms, self.notes[known:])
 
     def _plan(self) -> list[tuple[str, list[int]]]:
-        """Batches of both sets in turn, so that both errors are seen to grow together."""
+        """Batches of both sets alternately, so that both errors can be followed together."""
         train = [("train", b) for b in batches(self.train.counts, BATCH)]
         valid = [] if self.valid is None else [("valid", b) for b in batches(self.valid.counts, BATCH)]
         keyed = [((k + 0.5) / len(part), part[k]) for part in (train, valid) for k in range(len(part))]
@@ -246,8 +246,8 @@ class Design:
             if not int(failed):
                 return lower.mT.contiguous()
             jitter *= 10
-            self.notes.append(f"sparse_jitter raised to {jitter:.0e}: the sparse points are too much alike")
+            self.notes.append(f"sparse_jitter raised to {jitter:.0e}: the sparse points are too similar")
         raise LabkitError(
             "the covariance of the sparse points is not positive definite with any sensible sparse_jitter; "
-            "is there an atom without a neighbour and central_weight=0, or a frame that is broken?"
+            "is there an atom without neighbours and central_weight=0, or a broken frame?"
         )

@@ -12,12 +12,12 @@ from labkit.descriptors.radial import cutoff_and_slope, smooth_cutoff
 from labkit.gap.config import Distance2b
 from labkit.gap.rows import VOIGT, Rows
 
-#: by pair of species: its weights (M,)
+#: weights (M,) by pair of species
 Prepared = dict[tuple[int, int], Tensor]
 
 
 class Distance2bTerm(nn.Module):
-    """E = Σ_pairs Σ_m c_m k(r, r_m), k = δ² f_c(r) exp(-(r - r_m)²/2θ²), for each pair of species its own c_m.
+    """E = Σ_pairs Σ_m c_m k(r, r_m), k = δ² f_c(r) exp(-(r - r_m)²/2θ²), with separate c_m for each pair of species.
 
     `points[pair]` (M,) Å are distances spread evenly over those that occur. Half a pair's energy belongs to each atom.
     """
@@ -36,7 +36,7 @@ class Distance2bTerm(nn.Module):
         return getattr(self, f"points_{pair[0]}_{pair[1]}")
 
     def set_points(self, pair: tuple[int, int], points: Tensor, width: float) -> None:
-        """Sparse points (M,) Å; where the settings leave θ open it becomes `width`, the range of the distances."""
+        """Set the sparse points (M,) Å; if the settings leave θ open it becomes `width`, the range of the distances."""
         setattr(self, f"points_{pair[0]}_{pair[1]}", points)
         if self.two_body.theta_uniform is None:
             self.theta[self.pairs.index(pair)] = width
@@ -48,7 +48,7 @@ class Distance2bTerm(nn.Module):
     def slices(self) -> dict[tuple[int, int], slice]:
         out, start = {}, 0
         for pair in self.pairs:
-            if len(self.points(pair)):  # a pair of species that never came near has none
+            if len(self.points(pair)):  # a pair of species that never came close has none
                 out[pair] = slice(start, start + len(self.points(pair)))
                 start = out[pair].stop
         return out
@@ -60,7 +60,7 @@ class Distance2bTerm(nn.Module):
     def distances(
         self, system: System, near: Neighbours, vectors: Tensor, pair: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Which neighbours are this pair of species (each pair stands twice), and their distances."""
+        """Which neighbours are this pair of species (each pair occurs twice), and their distances."""
         z = system.numbers
         low, high = torch.minimum(z[near.i], z[near.j]), torch.maximum(z[near.i], z[near.j])
         mine = torch.nonzero((low == pair[0]) & (high == pair[1])).squeeze(1)
@@ -96,8 +96,8 @@ class Distance2bTerm(nn.Module):
             grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * float(self._theta(pair))).to(rows)
             jitter = 1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=rows.dtype, device=rows.device)
             root = torch.linalg.cholesky(self._gauss(pair, grid, grid) + jitter)
-            whole = torch.linalg.solve_triangular(root, 0.5 * self.kernel(pair, r, grid).mT, upper=False).mT
-            features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], whole))
+            complete = torch.linalg.solve_triangular(root, 0.5 * self.kernel(pair, r, grid).mT, upper=False).mT
+            features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], complete))
         return rows, torch.cat([rows.new_zeros(system.n_atoms, 0), *features], 1)
 
     def prior_variance(self, system: System, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +116,7 @@ class Distance2bTerm(nn.Module):
             change = (self.points(pair) - r[:, None]) / self._theta(pair) ** 2
             derivative = gauss * (slope[:, None] + fade[:, None] * change)
             out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * gauss * fade[:, None])
-            # every pair stands twice, so half of each; both ends feel it
+            # every pair occurs twice, so half of each; the force acts on both atoms
             out.add_force(j, i, columns, 0.5 * direction[..., None] * derivative[:, None])
             if virials:
                 outer = direction[:, VOIGT[0]] * vectors[mine][:, VOIGT[1]]

@@ -1,4 +1,4 @@
-"""Thermal motion on a GAP, with the largest standard deviation of an atom's energy on the way."""
+"""Molecular dynamics with a GAP, with the largest standard deviation of an atom's energy along the way."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def dynamics(
     seed: int = 0,
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
-    """Langevin dynamics (friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row `every` few steps.
+    """Langevin dynamics (friction 0.02/fs) at `temperature` [K] with `timestep` [fs]; one row every `every` steps.
 
     Columns: energy [eV] above that of `atoms`, spread [eV], the largest standard deviation of an atom's energy, and
-    shortest [Å], the shortest distance over the sum of the covalent radii. Index: time [fs].
+    shortest, the shortest distance over the sum of the covalent radii. Index: time [fs].
 
     Raises LabkitError for settings that are not positive, and Stopped(partial=the rows so far).
 

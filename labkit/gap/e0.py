@@ -1,4 +1,4 @@
-"""The energies of lone atoms, which a GAP takes away before it learns."""
+"""Energies of isolated atoms, which are subtracted before a GAP is fitted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
-    """e0 [eV] by symbol: as given; 'isolated' from frames of one atom; 'average' by least squares of the energies.
+    """e0 [eV] by symbol: as given; 'isolated': from frames of one atom; 'average': least squares of the energies.
 
-    Where the compositions cannot tell the species apart (as in pure water), 'average' gives every species the mean
+    Where the compositions cannot distinguish the species (as in pure water), 'average' assigns every species the mean
     energy per atom, as gap_fit does.
 
     Raises LabkitError for a species without e0.

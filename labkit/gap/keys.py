@@ -1,11 +1,11 @@
-"""The keys that gap_fit (QUIP 0.10.3) knows and their defaults, as its --help prints them; a test compares."""
+"""The keys of gap_fit (QUIP 0.10.3) and their defaults, as its --help prints them; a test compares them."""
 
 from __future__ import annotations
 
 #: Value of a key that has no default.
 MANDATORY = "//MANDATORY//"
 
-#: Second names that gap_fit accepts, and the name used here.
+#: Alternative names that gap_fit accepts, and the name used here.
 ALIASES = {
     "at_file": "atoms_filename",
     "default_kernel_regularisation": "default_sigma",
@@ -72,7 +72,7 @@ FIT_KEYS = {
     "export_covariance": "F",
 }
 
-#: Keys of any descriptor, for what the fit does with it.
+#: Keys of every descriptor that control how the fit uses it.
 TERM_KEYS = {
     "delta": MANDATORY,
     "f0": "0.0",

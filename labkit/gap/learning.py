@@ -1,4 +1,4 @@
-"""Learning curves: errors over the number of training frames, from one design, resumed to the byte."""
+"""Learning curves: errors against the number of training frames, from one design; resumed bit for bit."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Fit = tuple[int, int]  # size, repeat
 
 @dataclass(frozen=True, eq=False)
 class LearningCurve:
-    """Errors of fits to nested subsets: for each repeat another order of the frames, each size a beginning of it.
+    """Errors of fits to nested subsets: each repeat has its own order of the frames, each size takes the first of them.
 
     The first repeat keeps the order of the training set. All fits share the sparse points, which are taken from the
     structures of all frames (no label is used), so that one set of descriptors serves them all. The fit to all frames
-    is made once, whatever the repeats.
+    is made once, however many repeats there are.
 
     table    one row for each size, repeat, set and quantity: rmse, mae, max, count, unit and log_evidence
-    seconds  of the fits made in this run; those read from a checkpoint are not in it
+    seconds  of the fits made in this run; those read from a checkpoint are not included
     settings of the fits
 
     >>> import labkit
@@ -59,7 +59,7 @@ class LearningCurve:
 
     @classmethod
     def build(cls, *arguments: Any, **options: Any) -> LearningCurve:
-        """As `grow`, and return the whole curve."""
+        """Like `grow`, but return the complete curve."""
         *_, curve = cls.grow(*arguments, **options)
         return curve
 
@@ -77,29 +77,29 @@ class LearningCurve:
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[LearningCurve]:
-        """Yield the curve after every fit; the last has all.
+        """Yield the curve after every fit; the last one is complete.
 
-        Fits run on the workers of a dask `client` where one is given. Each is written to the `checkpoint` folder when
-        done, and read from it the next time: a killed run loses those under way, and its table ends the same to the
-        byte. All is computed on one thread, here and on workers, so that the last digits do not depend on where it is.
+        Fits run on the workers of a dask `client` if one is given. Each is written to the `checkpoint` folder when
+        done, and read from it next time: a killed run loses only those in progress, and ends with the same table to the
+        byte. Everything runs on one thread, here and on workers, so that the last digits do not depend on where.
 
-        Raises LabkitError for sizes that the training set does not have, and for the checkpoint of other data.
+        Raises LabkitError for sizes larger than the training set, and for a checkpoint of other data.
         """
         sizes = _checked(sizes, repeats, len(train))
         with one_thread():
             design = build_cached(train, config, valid, progress=progress)
         store = _FitStore(checkpoint, design, seed)
-        wanted = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
-        done = {fit: store.read(fit) for fit in wanted}
-        tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in wanted if done[fit] is None}
+        fits = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
+        done = {fit: store.read(fit) for fit in fits}
+        tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in fits if done[fit] is None}
         seconds: dict[Fit, float] = {}
         notes = tuple(design.notes)
         if not tasks:
-            yield cls(_table(wanted, done), design.config, seconds, notes)
+            yield cls(_table(fits, done), design.config, seconds, notes)
         for fit, (rows, elapsed) in each(one_fit, tasks, design, client=client, progress=progress):
             store.write(fit, rows)
             done[fit], seconds[fit] = rows, elapsed
-            yield cls(_table(wanted, done), design.config, dict(seconds), notes)
+            yield cls(_table(fits, done), design.config, dict(seconds), notes)
 
     def summary(self) -> pd.DataFrame:
         """Mean RMSE and its standard deviation over the repeats, by (set, quantity) and size."""
@@ -107,7 +107,7 @@ class LearningCurve:
         return groups.agg(rmse="mean", spread="std", fits="count").fillna({"spread": 0.0})
 
     def law(self, which: str = "valid", quantity: str = "forces", last: int = 3) -> PowerLaw:
-        """a N^-b through the `last` sizes; raises LabkitError for fewer than two."""
+        """a N^-b fitted to the `last` sizes; raises LabkitError if there are fewer than two."""
         summary = self.summary()
         if (which, quantity) not in summary.index.droplevel("size"):
             raise LabkitError(f"this curve has no {quantity} of {which!r} frames")
@@ -132,7 +132,7 @@ def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]]
 
 
 class _FitStore:
-    """Finished fits, one small file each, under a mark of data and settings."""
+    """Finished fits, one small file each, with a fingerprint of data and settings."""
 
     def __init__(self, folder: str | os.PathLike[str] | None, design: Design, seed: int) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -147,7 +147,7 @@ class _FitStore:
             atomic_write(path, json.dumps({"fingerprint": mark}))
         elif _read(path, "fingerprint") != mark:
             raise LabkitError(
-                f"{self.folder}: holds the learning curve of other data or settings; give another folder or delete it"
+                f"{self.folder}: holds the learning curve of other data or settings; choose another folder or delete it"
             )
 
     def read(self, fit: Fit) -> list[dict[str, Any]] | None:
@@ -169,7 +169,7 @@ def curve_fingerprint(design: Design, seed: int) -> str:
 
 
 def _read(path: Path, key: str) -> Any:
-    """What a file holds under `key`; None if it is not there or damaged, so that it is made again."""
+    """The value under `key` in a file; None if it is missing or damaged, so that it is computed again."""
     try:
         return json.loads(path.read_text())[key]
     except (OSError, ValueError, KeyError, TypeError):
@@ -192,6 +192,6 @@ def _checked(sizes: Sequence[int], repeats: int, n: int) -> list[int]:
     return found
 
 
-def _table(wanted: list[Fit], done: Mapping[Fit, list[dict[str, Any]] | None]) -> pd.DataFrame:
-    rows = [{"size": size, "repeat": k, **row} for size, k in wanted for row in done[size, k] or []]
+def _table(fits: list[Fit], done: Mapping[Fit, list[dict[str, Any]] | None]) -> pd.DataFrame:
+    rows = [{"size": size, "repeat": k, **row} for size, k in fits for row in done[size, k] or []]
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""The words of gap_fit's settings: key=value, quotes, nested braces, comments, with their line numbers."""
+"""The tokens of gap_fit's settings: key=value, quotes, nested braces, comments, with their line numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Entry(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is being read, for errors."""
+    """The text being read, for errors."""
 
     name: str
 
@@ -27,7 +27,7 @@ class Source(NamedTuple):
 
 
 def tokens(text: str, source: Source, line: int = 1) -> Iterator[Entry]:
-    """Split text into entries; a word without '=' comes with an empty key."""
+    """Split text into entries; a word without '=' has an empty key."""
     text = re.sub(r"\\[ \t]*$", lambda m: " " * len(m[0]), _without_comments(text), flags=re.M)
     place = 0
     word = re.compile(r"[^\s,={}\"']+")
@@ -73,7 +73,7 @@ def _value(text: str, place: int, key: str, source: Source, line: int) -> tuple[
 
 
 def _without_comments(text: str) -> str:
-    """Blank out what follows a '#' that begins a word outside quotes."""
+    """Replace comments by spaces: what follows a '#' that begins a word outside quotes."""
     kept, quote = [], ""
     for line in text.split("\n"):
         for i, character in enumerate(line):
@@ -89,7 +89,7 @@ def _without_comments(text: str) -> str:
 
 
 def split_terms(text: str) -> list[str]:
-    """Split at the colons that stand outside braces and quotes."""
+    """Split at the colons outside braces and quotes."""
     parts, depth, quote = [""], 0, ""
     for character in text:
         if quote:

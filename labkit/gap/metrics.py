@@ -1,4 +1,4 @@
-"""How wrong a model is: RMSE, MAE and maximum of energies, forces and stresses, in the units people read."""
+"""Errors of a model: RMSE, MAE and maximum of energies, forces and stresses, in the usual units."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.units import GPA, MEV
 
-#: what stands in the tables: quantity -> (unit, how many of them make one eV, eV/Å or eV/Å^3)
+#: quantity -> (unit in the tables, how many of them make one eV, eV/Å or eV/Å^3)
 UNITS = {"energy": ("meV/atom", 1 / MEV), "forces": ("meV/Å", 1 / MEV), "stress": ("GPa", 1 / GPA)}
 
 
 def labelled(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
-    """A Dataset, made of a sequence of Atoms where it is none yet; raises LabkitError if it is empty."""
+    """A Dataset, made from a sequence of Atoms if necessary; raises LabkitError if it is empty."""
     if len(frames) == 0:
         raise LabkitError(f"the {what} set is empty; expected at least one frame")
     return frames if isinstance(frames, Dataset) else Dataset.from_atoms(list(frames))
@@ -38,9 +38,9 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
         "forces": np.full((offsets[-1], 3), np.nan),
         "stress": np.full((len(frames), 3, 3), np.nan),
     }
-    whole = np.array([frame.pbc.all() for frame in atoms])
+    periodicity = np.array([frame.pbc.all() for frame in atoms])
     for periodic in (True, False):
-        mine = np.flatnonzero(whole == periodic)
+        mine = np.flatnonzero(periodicity == periodic)
         for batch in batches(frames.counts[mine], 480):
             chosen = mine[batch]
             result = model.evaluate(State.from_atoms([atoms[k] for k in chosen]), stress=periodic)
@@ -53,7 +53,7 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
 
 
 def truth(frames: Dataset) -> dict[str, np.ndarray]:
-    """The labels of frames, and how many atoms each has; a stress without a periodic cell means nothing and is NaN."""
+    """The labels of frames, and the number of atoms of each; a stress without a periodic cell is NaN."""
     whole = np.array([frame.pbc.all() for frame in frames.atoms])
     return {
         "energy_true": frames.energy,

@@ -1,4 +1,4 @@
-"""GapModel: a sparse Gaussian-process potential, with its variance, that saves every setting it was made with."""
+"""GapModel: a sparse Gaussian-process potential with its variance, saved with all its settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class GapModel(Potential):
 
     The predictive variance is that of the sparse Gaussian process,
     var = k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k, with K = PᵀP the covariance of the sparse points and A = UᵀU the inverse posterior
-    covariance of c: the first two terms say how far the sparse points reach, the third how well the data fix c.
+    covariance of c: the first two terms measure how far the sparse points reach, the third how well the data fix c.
 
     terms      Soap and pair terms with their sparse points
     weights    (M,) c
-    e0         eV of a lone atom, by symbol
+    e0         eV of an isolated atom, by symbol
     config     the settings, with the sigmas it was fitted with
     prior      P (M, M), upper triangular; None: no variance
     factor     U (M, M), upper triangular, or the Solution that can make it
@@ -65,20 +65,20 @@ class GapModel(Potential):
         return self._factor is not None
 
     def check_variance(self) -> None:
-        """Raise LabkitError where the model was saved without its covariance."""
+        """Raise LabkitError if the model was saved without its covariance."""
         if not self.has_variance:
             raise LabkitError("this GAP was saved without its covariance; fit it again or save(path, uncertainty=True)")
 
     @property
     def factor(self) -> Tensor | None:
-        """U (M, M), made when first asked for."""
+        """U (M, M), computed on first use."""
         if isinstance(self._factor, Solution):
             self._factor = self._factor.factor
         return self._factor
 
     @property
     def species(self) -> list[int]:
-        """Atomic numbers that it was trained on."""
+        """Atomic numbers that the model was trained on."""
         return sorted(atomic_numbers[symbol] for symbol in self.e0)
 
     @property
@@ -94,7 +94,7 @@ class GapModel(Potential):
         return energies
 
     def _prepare(self) -> list[Any]:
-        """Each term's share of the weights, made ready once; again when the weights were moved or exchanged."""
+        """Each term's weights, prepared once, and again after the weights were moved or replaced."""
         kept = self.__dict__.get("_prepared")
         if kept is None or kept[0] is not self.weights:
             parts = self.weights.split([term.columns for term in self.terms])
@@ -105,7 +105,7 @@ class GapModel(Potential):
     def variance(self, state: State) -> tuple[Tensor, Tensor]:
         """Predictive variances of the energies of atoms (n,) and of systems (S,), eV²; in the dtype of the state.
 
-        Differentiable where positions or cell require gradients. Raises LabkitError where the model was saved without
+        Differentiable if positions or cell require gradients. Raises LabkitError if the model was saved without
         its covariance.
         """
         self.check_variance()
@@ -130,8 +130,8 @@ class GapModel(Potential):
         return of_atoms, row, of_systems, system.sum_over_atoms(row)
 
     def posterior_variance(self, prior_variance: Tensor, rows: Tensor) -> Tensor:
-        """k** - |P⁻ᵀk|² + |U⁻ᵀk|²; what rounding makes negative is zero."""
-        # in double precision, whatever the model's: the first two terms nearly cancel
+        """k** - |P⁻ᵀk|² + |U⁻ᵀk|²; values that rounding makes negative become zero."""
+        # always in double precision: the first two terms nearly cancel
         prior, factor = (triangle.to(rows.device, torch.float64) for triangle in (self.prior, self.factor))
         k = rows.to(torch.float64).mT
         known = torch.linalg.solve_triangular(prior.mT, k, upper=False).square().sum(0)
@@ -143,7 +143,7 @@ class GapModel(Potential):
         return self._lone[system.numbers]
 
     def save(self, path: str | os.PathLike[str], *, uncertainty: bool = True) -> None:
-        """Write one safetensors file, whole or not at all; without `uncertainty` it is smaller by 16 M² bytes."""
+        """Write one safetensors file, completely or not at all; without `uncertainty` it is 16 M² bytes smaller."""
         tensors = dict(self.state_dict())
         prior = tensors.pop("prior", None)
         if uncertainty and self.has_variance:
@@ -152,6 +152,6 @@ class GapModel(Potential):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GapModel:
-        """Read what `save` wrote; raises LabkitError for a missing, truncated or contradictory file."""
+        """Read what `save` wrote; raises LabkitError for a missing, truncated or inconsistent file."""
         terms, tensors, settings = read_gap(path)
         return cls(terms=terms, **tensors, **settings)

@@ -27,7 +27,7 @@ def write_gap(path: str | os.PathLike[str], tensors: dict[str, Tensor], *, confi
 def read_gap(path: str | os.PathLike[str]) -> tuple[nn.ModuleList, dict[str, Tensor | None], dict[str, Any]]:
     """Read the terms with their sparse points, the tensors weights, prior and factor, and the settings; all must fit.
 
-    Raises LabkitError for a missing, truncated or contradictory file.
+    Raises LabkitError for a missing, truncated or inconsistent file.
     """
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "GAP", run_config().device)
@@ -53,10 +53,10 @@ def _fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
         if name not in buffers:
             raise LabkitError(f"{path}: holds {name!r}, which its settings have no place for; they were changed")
         expected, found = tuple(buffers[name].shape), tuple(tensor.shape)
-        grows = ".points_" in name  # how many sparse points there are only the file knows
+        grows = ".points_" in name  # the number of sparse points is known only from the file
         if (expected[1:] != found[1:]) if grows else (expected != found):
             raise LabkitError(
-                f"{path}: {name} has shape {found}, its settings make {expected}; the model was made with other "
+                f"{path}: {name} has shape {found}, its settings require {expected}; the model was made with other "
                 "hyperparameters than its header says"
             )
         owner, _, last = name.rpartition(".")

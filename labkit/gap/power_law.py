@@ -1,4 +1,4 @@
-"""How errors fall with data: a straight line on log-log paper, and what it says of more."""
+"""How errors decrease with the amount of data: a straight line in a log-log plot, and its extrapolation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """error = a N^-b, by least squares of log error over log N.
+    """error = a N^-b, by least squares of log error against log N.
 
     exponent, prefactor  b, a
     spread               standard error of b; NaN from two points
@@ -31,7 +31,7 @@ class PowerLaw:
     def through(cls, sizes: np.ndarray, errors: np.ndarray) -> PowerLaw:
         x, y = np.log(np.asarray(sizes, float)), np.log(np.asarray(errors, float))
         if len(x) < 2 or not np.isfinite(y).all():
-            raise LabkitError(f"a slope needs two sizes with errors above 0; found {len(x)}")
+            raise LabkitError(f"a slope needs at least two sizes with errors above 0; found {len(x)}")
         matrix = np.stack([np.ones_like(x), x], 1)
         (intercept, slope), *_ = np.linalg.lstsq(matrix, y, rcond=None)
         free = len(x) - 2
@@ -41,7 +41,7 @@ class PowerLaw:
         return cls(-float(slope), float(np.exp(intercept)), float(np.sqrt(covariance[1, 1])), covariance)
 
     def at(self, size: float) -> tuple[float, float]:
-        """The error expected at `size` frames, and the factor (1 or more) that it may be off by, one standard error."""
+        """The error expected at `size` frames, and its uncertainty (one standard error) as a factor of 1 or more."""
         row = np.array([1.0, np.log(size)])
         value = self.prefactor * size**-self.exponent
         return float(value), float(np.exp(np.sqrt(row @ self.covariance @ row)))

@@ -1,4 +1,4 @@
-"""A series of structures whose energies and spreads any fit of a design tells in milliseconds."""
+"""A series of structures whose energies and spreads any fit of a design predicts in milliseconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.gap.model import GapModel
 
 
 class Profile:
-    """Energies along a path, such as a bond that is stretched, of all models that share sparse points.
+    """Energies along a path, such as the stretching of a bond, for all models that share sparse points.
 
     The covariances of the structures with the sparse points are computed once, from any of the models; then
     E = Σ e0 + k·c and the variance of GapModel need two triangular solutions.

@@ -1,4 +1,4 @@
-"""The real gap_fit from a Dataset and a GapConfig, and its model as a labkit Potential."""
+"""Run the gap_fit program with a Dataset and a GapConfig, and use its model as a labkit Potential."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def fit(
 ) -> QuipPotential:
     """Fit a GAP with the gap_fit executable; the model is `folder`/`config.gp_file` with its files beside it.
 
-    e0 is found as labkit's own fit does (`fit_e0`) and handed to gap_fit. The number of threads is gap_fit's to
-    choose (OMP_NUM_THREADS). `progress` hears `stage` and `elapsed` [s].
+    e0 is determined as in labkit's own fit (`fit_e0`) and passed to gap_fit. gap_fit chooses the number of threads
+    (OMP_NUM_THREADS). `progress` receives `stage` and `elapsed` [s].
 
-    Raises LabkitError if a model is there already and `overwrite` is not set, if the folder cannot be written, if
-    gap_fit is missing, or with the end of its log if it fails; Stopped when asked to. Then nothing is left behind.
+    Raises LabkitError if the model already exists and `overwrite` is not set, if the folder cannot be written, if
+    gap_fit is missing, or with the end of its log if it fails; Stopped on request. Then nothing is left behind.
 
     >>> potential = fit(labkit.datasets.ice("train", n=50), GapConfig(), "out")  # doctest: +SKIP
     """
     config = config or GapConfig()
     model = Path(folder) / Path(config.gp_file).name
     if model.exists() and not overwrite:
-        raise LabkitError(f"{model}: there is a model already; choose another folder or gp_file, or overwrite=True")
+        raise LabkitError(f"{model}: a model already exists; choose another folder or gp_file, or set overwrite=True")
     if not len(train):
         raise LabkitError("there are no training frames; gap_fit needs at least one with an energy")
-    executable()  # before any work: it says how to install it
+    executable()  # before any work: the error says how to install gap_fit
     settings = config.replace(e0=fit_e0(train, config), atoms_filename="train.xyz", gp_file=model.name)
     try:
         model.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def fit(
         made = scratch / model.name
         if not made.is_file():
             raise LabkitError(f"gap_fit ended without a model; its log ends with\n{tail(log)}")
-        QuipPotential(made)  # QUIP itself must take it before anything old is touched
+        QuipPotential(made)  # QUIP itself must accept it before any old file is touched
         notes = {
             "config": config.text(),
             "data": {"name": train.name, "frames": len(train), "sha256": train.hash},
@@ -89,8 +89,8 @@ def fit(
 def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
     """Write the extended XYZ that gap_fit trains on, its labels named as in `config`.
 
-    A label that a frame lacks, or that a sigma of None leaves out, is not written. gap_fit takes the virial
-    -V stress [eV]; sigmas of single frames (energy_sigma, ...) and config_type are handed on.
+    A label that a frame lacks, or that a sigma of None leaves out, is not written. gap_fit reads the virial
+    -V stress [eV]; sigmas of single frames (energy_sigma, ...) and config_type are passed on.
     """
     frames = []
     for i, structure in enumerate(train.atoms):
@@ -108,7 +108,7 @@ def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
         if "stress" in labels and config.sigma_virial is not None and atoms.pbc.all():
             atoms.info[config.virial_key] = -atoms.get_volume() * labels["stress"]
         if not np.any(atoms.cell.array):
-            atoms.center(vacuum=2 * config.cutoff)  # QUIP wants a cell; it sees no images in this one
+            atoms.center(vacuum=2 * config.cutoff)  # QUIP needs a cell; this one is too large for images to interact
         frames.append((atoms, columns))
     with open(path, "w") as file:
         for atoms, columns in frames:
@@ -116,7 +116,7 @@ def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
 
 
 def _move(made: Path, model: Path) -> None:
-    """Put a new model's files in their place, the XML last, and take away the sparse points of the one it replaces."""
+    """Move a new model's files into place, the XML last, and delete the sparse points of the one it replaces."""
     old = set(sparse_files(model)) if model.exists() else set()
     new = {model.with_name(file.name) for file in sparse_files(made)}
     for file in [*sparse_files(made), beside(made, ".log"), beside(made, ".json"), made]:

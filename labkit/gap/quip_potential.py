@@ -1,4 +1,4 @@
-"""QuipPotential: a model that gap_fit made, evaluated by QUIP, as a labkit Potential and an ASE calculator."""
+"""QuipPotential: a model from gap_fit, evaluated by QUIP, as a labkit Potential and an ASE calculator."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class QuipPotential(Potential):
     path      the XML file of the model
     made_by   what `labkit.gap.quip.fit` wrote beside it: settings, hash of the data, versions, units; or {}
 
-    Raises LabkitError for a missing, cut or changed file: QUIP itself would end Python.
+    Raises LabkitError for a missing, truncated or changed file: QUIP itself would end Python.
 
     >>> potential = QuipPotential("gap.xml")  # doctest: +SKIP
     >>> atoms.calc = potential.calculator()  # doctest: +SKIP
@@ -49,18 +49,18 @@ class QuipPotential(Potential):
         self.made_by: dict[str, Any] = json.loads(notes.read_text()) if notes.is_file() else {}
 
     def calculator(self) -> QuippyCalculator:
-        """QUIP's own ASE calculator for this model, a new one each time."""
+        """A new instance of QUIP's ASE calculator for this model."""
         try:
             from quippy.potential import Potential as Quippy
         except ImportError as error:
             raise LabkitError(f"QUIP's Python package is not installed; run: {INSTALL}") from error
-        check_model(self.path)  # QUIP ends Python where a file is missing
+        check_model(self.path)  # QUIP ends Python if a file is missing
         try:
             with _one_at_a_time, contextlib.chdir("."):
                 return Quippy(param_filename=str(self.path.resolve()))
         except FileNotFoundError as error:
             raise LabkitError(
-                "the working folder was deleted, and QUIP needs one; change to one that exists"
+                "the working folder was deleted, and QUIP needs one; change to a folder that exists"
             ) from error
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
@@ -72,10 +72,10 @@ class QuipPotential(Potential):
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Any) -> Tensor:
         return _Quip.apply(self, system, positions, cell)
 
-    def evaluate(self, state: State, *, per_atom: bool = False, **wanted: Any) -> Evaluation:
-        if wanted.get("create_graph"):
-            raise LabkitError("QUIP gives no second derivatives; call evaluate without create_graph")
-        result = super().evaluate(state, **wanted)
+    def evaluate(self, state: State, *, per_atom: bool = False, **options: Any) -> Evaluation:
+        if options.get("create_graph"):
+            raise LabkitError("QUIP has no second derivatives; call evaluate without create_graph")
+        result = super().evaluate(state, **options)
         if not per_atom:
             return result
         found = [self._calculate(atoms, ["energies"])["energies"] for atoms in state.to_atoms()]
@@ -90,7 +90,7 @@ class QuipPotential(Potential):
 class _Quip(torch.autograd.Function):
     """E(r, cell) with QUIP's forces and virial as its derivatives.
 
-    With W = dE/dstrain and g = dE/dr, the derivative by the cell at fixed positions is G = C^-T (W - r^T g), because
+    With W = dE/dstrain and g = dE/dr, the derivative dE/dC at fixed positions is G = C^-T (W - r^T g), because
     a strain moves positions and cell alike: W = r^T g + C^T G.
     """
 
@@ -128,7 +128,7 @@ def load(path: str | os.PathLike[str]) -> QuipPotential:
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """The file of notes that stands beside a model: gap.xml.json, gap.xml.log."""
+    """A file beside a model: gap.xml.json, gap.xml.log."""
     return path.with_name(path.name + suffix)
 
 
@@ -142,9 +142,9 @@ def sparse_files(path: Path) -> dict[Path, str]:
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError as error:
-        raise LabkitError(f"{path}: there is no such file; expected the XML that gap_fit writes") from error
+        raise LabkitError(f"{path}: no such file; expected the XML that gap_fit writes") from error
     except (ElementTree.ParseError, DefusedXmlException, UnicodeDecodeError) as error:
-        raise LabkitError(f"{path}: not a whole XML file ({error}); fit the model again or restore it") from error
+        raise LabkitError(f"{path}: not a complete XML file ({error}); fit the model again or restore it") from error
     except OSError as error:
         raise LabkitError(f"{path}: could not be read ({error.strerror})") from error
     if root.find(".//GAP_params") is None:
@@ -154,9 +154,9 @@ def sparse_files(path: Path) -> dict[Path, str]:
 
 
 def check_model(path: Path) -> None:
-    """Raise LabkitError unless a model's files are all there and whole."""
+    """Raise LabkitError unless all of a model's files exist and are complete."""
     for file, expected in sparse_files(path).items():
         if not file.is_file():
-            raise LabkitError(f"{file}: missing; {path.name} needs it beside itself, copy it there too")
+            raise LabkitError(f"{file}: missing; {path.name} needs it in the same folder, copy it there too")
         if expected and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != expected:
-            raise LabkitError(f"{file}: cut or changed since gap_fit wrote it; fit the model again or restore it")
+            raise LabkitError(f"{file}: truncated or changed since gap_fit wrote it; fit the model again or restore it")

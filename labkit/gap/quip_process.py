@@ -1,4 +1,4 @@
-"""Running the gap_fit executable: found, watched by its log, stopped with all its children."""
+"""Run the gap_fit executable: find it, follow its log, stop it with all its children."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLL = 0.1  # s
 
 
 def executable() -> str:
-    """Where gap_fit is: on PATH or beside Python. Raises LabkitError with the command that installs it."""
+    """The path of gap_fit: on PATH or beside Python. Raises LabkitError with the command that installs it."""
     found = shutil.which("gap_fit") or shutil.which("gap_fit", path=str(Path(sys.executable).parent))
     if found is None:
         raise LabkitError(f"gap_fit was not found on PATH; run: {INSTALL}")
@@ -30,7 +30,7 @@ def executable() -> str:
 def run(folder: Path, settings: str, log: Path, progress: Progress) -> None:
     """Run gap_fit in `folder` on its `settings` file until it ends; its output goes to `log`.
 
-    Raises Stopped within a quarter of a second of being asked to, LabkitError with the end of the log on failure.
+    Raises Stopped within a quarter of a second of a request, LabkitError with the end of the log on failure.
     """
     command = [executable(), f"config_file={settings}"]
     environment = os.environ | {"GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}  # else the log comes in blocks of 8 kB
@@ -62,7 +62,7 @@ def run(folder: Path, settings: str, log: Path, progress: Progress) -> None:
 
 
 def how_far(log: str) -> tuple[int, str]:
-    """Percent done and the stage, read from gap_fit's log.
+    """Percentage done and the stage, read from gap_fit's log.
 
     Nearly all of the time goes into the covariances of each descriptor, in proportion to its partial derivatives.
     """
@@ -71,10 +71,10 @@ def how_far(log: str) -> tuple[int, str]:
         return 99, "writing"
     if "TIMER: gpFull_covarianceMatrix_sparse  " in log:
         return 95, "solving"
-    begun = re.findall(r"Started sparse covariance matrix calculation of coordinate +(\d+)", log)
-    if not begun or not sum(weights):
+    started = re.findall(r"Started sparse covariance matrix calculation of coordinate +(\d+)", log)
+    if not started or not sum(weights):
         return (3, "descriptors") if weights else (0, "reading")
-    last = int(begun[-1])
+    last = int(started[-1])
     after = log[log.rindex("Started sparse covariance") :]
     percents = re.findall(r"Covariance matrix +(\d+)%", after)
     fraction = 1.0 if "Finished sparse covariance" in after else int(percents[-1]) / 100 if percents else 0.0
@@ -90,7 +90,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End gap_fit and whatever it started, politely first."""
+    """End gap_fit and all that it started, first with SIGTERM."""
     if process.poll() is not None:
         return
     for how in (signal.SIGTERM, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""Rows of one set of frames, their labels, and what is computed from both."""
+"""Rows of one set of frames, their labels, and the results computed from both."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RowStore:
             "stress": virial.flatten(),
         }
         atoms = counts.to(torch.int64)
-        root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma is that of its sum
+        root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma refers to its sum
         self.scales = {
             "energy": self._ratios("energy_sigma", config.sigma_energy, root),
             "forces": self._ratios("force_sigma", config.sigma_force, root / root).repeat_interleave(3 * atoms),
@@ -66,7 +66,7 @@ class RowStore:
         return np.array([sum(e0[s] for s in atoms.get_chemical_symbols()) for atoms in self.frames.atoms])
 
     def put(self, batch: list[int], rows: Rows) -> None:
-        """Store the rows of consecutive frames and hand those with labels to the least-squares blocks."""
+        """Store the rows of consecutive frames and pass those with labels to the least-squares blocks."""
         first, last = batch[0], batch[-1] + 1
         spans = self._spans(first, last)
         found = {"energy": rows.energy, "forces": rows.force.flatten(0, 1)}
@@ -82,7 +82,7 @@ class RowStore:
     def subset(self, which: list[int], frames: Dataset, e0: Mapping[str, float], config: GapConfig) -> RowStore:
         """The rows of some frames, as if only these had been computed."""
         if not self._finished[which].all():
-            raise LabkitError(f"{frames.name}: a subset needs the rows of its frames, but this design is not whole yet")
+            raise LabkitError(f"{frames.name}: a subset needs the rows of its frames, but this design is incomplete")
         part = RowStore(frames, self.columns, "stress" in self.rows, "forces" in self.rows)
         part.target(e0, config)
         for first in range(0, len(which), 8):
@@ -99,7 +99,7 @@ class RowStore:
         return self._blocks
 
     def predictions(self, weights: Tensor, e0: Mapping[str, float]) -> dict[str, np.ndarray]:
-        """What the weights predict for the frames done so far (NaN for the others), and the labels."""
+        """Predictions for the frames done so far (NaN for the others), and the labels."""
         out = {"energy": self._product("energy", weights) + self.lone(e0), **truth(self.frames)}
         waiting, atoms = ~self._finished, np.repeat(~self._finished, self.frames.counts)
         missing = {"energy": waiting, "forces": atoms, "stress": waiting}  # rows still to come
@@ -120,7 +120,7 @@ class RowStore:
         return out
 
     def leave_one_out(self, model: GapModel, e0: Mapping[str, float]) -> dict[str, np.ndarray]:
-        """Predictions of each frame by the fit without it."""
+        """Predictions for each frame by the fit without it."""
         out = self.predictions(model.weights, e0)
         sigmas = {
             "energy": model.config.sigma_energy,
@@ -181,7 +181,7 @@ class RowStore:
             self._blocks[name].add(rows, targets, scales)
 
     def _ratios(self, key: str, sigma: float | None, usual: Tensor) -> Tensor:
-        """Noise of each frame in units of sigma: as usual, or the frame's own number under `key`."""
+        """Noise of each frame in units of sigma: the default, or the frame's own value under `key`."""
         ratios = usual.clone()
         for frame, info in enumerate(self.frames.info):
             own = info.get(key)

@@ -31,7 +31,7 @@ class Rows:
 
     @classmethod
     def join(cls, parts: list[Rows]) -> Rows:
-        """Columns of several terms side by side."""
+        """The columns of several terms side by side."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -41,7 +41,7 @@ class Rows:
         )
 
     def add_force(self, j: Tensor, i: Tensor, columns: slice, gradient: Tensor) -> None:
-        """dE/dr_j = gradient (pairs, 3, columns) where only r_j - r_i matters, so that dE/dr_i is its opposite."""
+        """dE/dr_j = gradient (pairs, 3, columns) where only r_j - r_i matters, so that dE/dr_i is its negative."""
         block = self.force[:, :, columns]
         block.index_add_(0, j, gradient, alpha=-1)
         block.index_add_(0, i, gradient)

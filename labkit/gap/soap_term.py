@@ -10,7 +10,7 @@ from labkit.descriptors import DensityExpansion, SoapPowerSpectrum
 from labkit.gap.config import Soap
 from labkit.gap.rows import VOIGT, Rows
 
-#: by species: its weights (M_z,), and the form (features, features) that stands for them, or None
+#: by species: weights (M_z,), and the equivalent quadratic form (features, features), or None
 Prepared = dict[int, tuple[Tensor, Tensor | None]]
 
 
@@ -72,7 +72,7 @@ class SoapTerm(nn.Module):
     def atomic_energies(
         self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, prepared: Prepared
     ) -> Tensor:
-        """ε_i (n,) eV for weights that `prepare` made ready; differentiable."""
+        """ε_i (n,) eV for weights from `prepare`; differentiable."""
         power = self.descriptor(system, positions, cell, neighbours)
         energies = power.new_zeros(system.n_atoms)
         for z, (weights, form) in prepared.items():
@@ -122,7 +122,7 @@ class SoapTerm(nn.Module):
         coefficients = expansion.gather(system, near, radial, angular)
         power, length = self.descriptor.normalised(coefficients)
         out = Rows.zeros(system, self.columns, virials, power)
-        # images of one neighbour move together, and an atom's own images not at all
+        # images of one neighbour move together, and an atom's own images do not move relative to it
         apart = torch.nonzero(near.i != near.j).squeeze(1)
         keys, merged = torch.unique(near.i[apart] * system.n_atoms + near.j[apart], return_inverse=True)
         i, j = keys // system.n_atoms, keys % system.n_atoms
@@ -204,7 +204,7 @@ def system_sum(system: System, atoms: Tensor, values: Tensor) -> Tensor:
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """base**exponent; whole exponents by multiplication, which keeps signs and is faster."""
+    """base**exponent; integer exponents by multiplication, which keeps signs and is faster."""
     if exponent != int(exponent):
         return base.clamp(min=0.0) ** exponent
     exponent = int(exponent)

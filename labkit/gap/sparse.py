@@ -1,4 +1,4 @@
-"""From settings and training frames to terms with their sparse points."""
+"""Terms with their sparse points, from settings and training frames."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
 def choose_points(
     terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig, progress: Progress = NO_PROGRESS
 ) -> list[str]:
-    """Give every term its sparse points from the training frames; return what is worth telling.
+    """Set every term's sparse points from the training frames; return notes for the user.
 
-    More points than environments are clipped to their number, as gap_fit does.
+    The number of points is clipped to that of the environments, as in gap_fit.
     """
     notes: list[str] = []
     for term in terms:
@@ -48,7 +48,7 @@ def choose_points(
             _choose_distances(term, frames)
             notes += _unseen_pairs(term)
     if not sum(term.columns for term in terms):
-        raise LabkitError("no sparse point could be chosen: no frame has an environment that a descriptor sees")
+        raise LabkitError("no sparse point could be chosen: no frame has an environment within reach of a descriptor")
     return notes
 
 
@@ -58,7 +58,7 @@ def _choose_environments(
     soap = term.soap
     if soap.sparse_method not in METHODS:
         raise LabkitError(
-            f"sparse_method is {soap.sparse_method!r}, which gap_fit knows; labkit's own fit has "
+            f"sparse_method is {soap.sparse_method!r}, which only gap_fit has; labkit's own fit has "
             f"{', '.join(METHODS)}{suggest(soap.sparse_method, METHODS)}"
         )
     seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
@@ -77,7 +77,9 @@ def _choose_environments(
         every, symbol = torch.cat(parts), ase.data.chemical_symbols[z]
         features = every[_different(every)]
         if len(features) < len(every):
-            notes.append(f"{len(every) - len(features)} of {len(every)} environments of {symbol} are copies: left out")
+            notes.append(
+                f"{len(every) - len(features)} of {len(every)} environments of {symbol} are duplicates, left out"
+            )
         count = min(soap.n_sparse, len(features))
         if count < soap.n_sparse:
             notes.append(
@@ -92,7 +94,7 @@ def _choose_environments(
 
 
 def _different(features: Tensor) -> Tensor:
-    """Indices of one of each set of equal rows: copies agree along any direction, so also along a random one."""
+    """Indices of unique rows: equal rows have equal projections on any direction, so also on a random one."""
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(features.shape[1], generator=generator, dtype=torch.float64).to(features)
     value, order = torch.sort(features @ direction)

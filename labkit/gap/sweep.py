@@ -1,4 +1,4 @@
-"""One noise over decades: errors of both sets and the marginal likelihood, from one design."""
+"""One noise varied over decades: errors of both sets and the marginal likelihood, from one design."""
 
 from __future__ import annotations
 

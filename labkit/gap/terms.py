@@ -1,4 +1,4 @@
-"""Soap and Distance2b: the terms of a GAP, with the meaning and the names that gap_fit gives them."""
+"""Soap and Distance2b: the terms of a GAP, with the names and meanings of gap_fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
 
-#: How gap_fit can choose sparse points; labkit's own fit knows the first three.
+#: How gap_fit can choose sparse points; labkit's own fit supports the first three.
 SPARSE_METHODS = (
     "cur_points", "fps", "random", "cur_covariance", "covariance", "cluster", "kmeans", "uniform", "fuzzy",
     "none", "file", "index_file", "uniq",
@@ -19,7 +19,7 @@ OWN_SPARSE_METHODS = SPARSE_METHODS[:3]
 
 
 class SettingError(LabkitError):
-    """A setting that makes no sense; `key` is its name."""
+    """An invalid setting; `key` is its name."""
 
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
@@ -30,17 +30,17 @@ class SettingError(LabkitError):
 class Soap:
     """A SOAP descriptor with the kernel k = delta^2 (p . p')^zeta of normalised power spectra.
 
-    cutoff                   Å, neighbours up to here
-    cutoff_transition_width  Å, over which a neighbour fades out below the cutoff
+    cutoff                   Å, the largest distance of a neighbour
+    cutoff_transition_width  Å, below the cutoff, over which a neighbour's weight goes to zero
     n_max, l_max             radial functions; highest degree of the spherical harmonics
     atom_sigma               Å, width of the Gaussian that stands for an atom
     zeta                     exponent of the kernel
     delta                    eV, typical size of an atom's energy
     n_sparse                 sparse points for each species of the central atom
-    sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit knows more)
+    sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit has more)
     central_weight           weight of the central atom in its own density
-    centre                   atomic number of the only central species, or None for every species in turn
-    species                  atomic numbers of the neighbours it sees; None where centre is None
+    centre                   atomic number of the only central species, or None for all species
+    species                  atomic numbers of its neighbours; None if centre is None
     other                    further keys of gap_fit, kept as text
 
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
@@ -79,7 +79,7 @@ class Soap:
             number(self, key, above=0)
         number(self, "central_weight", least=0)
         if (self.centre is None) != (self.species is None):
-            raise SettingError("soap: centre and species are given together or not at all", "Z")
+            raise SettingError("soap: centre and species must be given together or not at all", "Z")
         if self.centre is not None:
             number(self, "centre", above=0, whole=True)
             object.__setattr__(self, "species", _elements("soap", "species", self.species))
@@ -95,7 +95,7 @@ class Distance2b:
     theta_uniform            Å, length over which the energy of a pair changes; None for their range
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances
-    pair                     atomic numbers of the only pair of species, or None for every pair in turn
+    pair                     atomic numbers of the only pair of species, or None for all pairs
     other                    further keys of gap_fit, kept as text
 
     Source: Bartók, Csányi, Int. J. Quantum Chem. 115, 1051 (2015).
@@ -170,12 +170,12 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
 
 
 def checked_other(other: Mapping[str, Any], owner: Any, known: Mapping[str, str]) -> dict[str, str]:
-    """Keys kept for gap_fit: known to it, no settings of their own here, with values that can be written."""
+    """Check keys kept for gap_fit: keys of gap_fit that are not settings here, with values that can be written."""
     where = f"{owner.name}: " if hasattr(owner, "name") else ""
     own = set(owner.__dataclass_fields__) | set(owner.gap_fit_names)
     for key, value in other.items():
         if key in own:
-            raise SettingError(f"{where}other holds {key!r}, which is a setting of its own; set that", key)
+            raise SettingError(f"{where}other holds {key!r}, which is a setting here; set that instead", key)
         if key not in known:
             raise SettingError(f"{where}unknown key {key!r}{suggest(key, known)}", key)
         if not balanced(str(value)):

@@ -1,4 +1,4 @@
-"""What labels frames: tblite, PySCF, Quantum ESPRESSO, any ASE calculator; and the store of all labels."""
+"""Oracles, which label frames: tblite, PySCF, Quantum ESPRESSO, any ASE calculator; and the store of all labels."""
 
 from labkit.oracles.calculation import Calculation
 from labkit.oracles.calculator import CalculatorOracle

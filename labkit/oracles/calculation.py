@@ -1,10 +1,10 @@
-"""What is booked of each calculation, also of those that gave no label."""
+"""The record of each calculation, including those without a label."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: labelled; unconverged (the SCF); failed; stopped (asked to); lost (its process died or froze)
+#: labelled; unconverged (the SCF); failed; stopped (on request); lost (its process died or froze)
 OUTCOMES = ("labelled", "unconverged", "failed", "stopped", "lost")
 
 
@@ -14,11 +14,11 @@ class Calculation:
 
     structure, oracle  their hashes
     outcome            one of OUTCOMES
-    seconds, cores     wall time, at least, and cores that were kept busy
+    seconds, cores     wall time (a lower bound), and cores in use
     started            seconds since 1970
     host               name of the machine
-    program            what computed, with its version, as far as known
-    message            of the error, where there was one
+    program            the program with its version, as far as known
+    message            of the error, if there was one
     """
 
     structure: str
@@ -33,5 +33,5 @@ class Calculation:
 
     @property
     def core_seconds(self) -> float:
-        """What it cost."""
+        """The cost."""
         return self.seconds * self.cores

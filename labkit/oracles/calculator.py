@@ -22,15 +22,15 @@ from labkit.oracles.settings import NOT_HASHED
 class CalculatorOracle(Oracle):
     """Labels by an ASE calculator; `make` returns a new one for every frame, because calculators keep state.
 
-    name      for people, and part of the hash
+    name      for display, and part of the hash
     make      a function without arguments, or a calculator's class
-    options   what else labels depend on, such as the sha256 of a model file; by default the calculator's class and its
-              `parameters`
-    threads   that one calculation takes, for the books
+    options   other things that labels depend on, such as the sha256 of a model file; by default the
+              calculator's class and its `parameters`
+    threads   that one calculation uses, for the records
 
-    Energy, forces and, with three lattice vectors, stress are taken where the calculator has them. Raises Unconverged
-    for ASE's SCFError, for any error whose name has "Convergence" in it, and where the calculator's attribute
-    `converged` is False, as Vasp's. Stop takes effect between frames.
+    Energy, forces and, with three lattice vectors, stress are taken if the calculator has them. Raises Unconverged
+    for ASE's SCFError, for any error whose name contains "Convergence", and if the calculator's attribute
+    `converged` is False, as with Vasp. Stop takes effect between frames.
 
     >>> from ase.build import molecule
     >>> from ase.calculators.emt import EMT
@@ -78,13 +78,13 @@ class CalculatorOracle(Oracle):
                 raise Unconverged(f"{self.name}: {error}") from error
             raise
         if getattr(calculator, "converged", None) is False:
-            raise Unconverged(f"{self.name}: the calculator says that its SCF did not converge")
+            raise Unconverged(f"{self.name}: the calculator reports that its SCF did not converge")
         return Label(values, _program(type(calculator).__module__.partition(".")[0]))
 
 
 @cache
 def _program(package: str) -> str:
-    """Name and version of what was installed to have this package; searched for once, which takes 0.2 s."""
+    """Name and version of the distribution that contains this package; cached, since the search takes 0.2 s."""
     try:
         distribution = (packages_distributions().get(package) or [package])[0]
         return f"{distribution} {version(distribution)}"

@@ -12,7 +12,7 @@ from ase import Atoms
 
 from labkit.oracles.errors import StoreError
 from labkit.oracles.label import Label
-from labkit.oracles.owner import is_gone, owner
+from labkit.oracles.owner import has_ended, owner
 from labkit.oracles.rows import book, label_key, write_label
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ CHEAP = 0.05  # s: a calculation that took less is not worth waiting for the dis
 
 
 class Claims:
-    """The frames that one call computes now. A thread renews them; they end with the `with` block.
+    """Claims on the frames that one call is computing. A thread renews them; they end with the `with` block.
 
     The claim of a process that has died on this machine is taken over at once. Any other claim is taken over when it
-    was not renewed for `expiry` seconds, by the clock of whoever waits: clocks of machines need not agree.
+    has not been renewed for `expiry` seconds by the clock of the waiting process: clocks of machines may differ.
     """
 
     def __init__(self, database: Database, expiry: float) -> None:
@@ -47,7 +47,7 @@ class Claims:
             connection.execute("DELETE FROM claims WHERE token = ?", (self.token,))
 
     def take(self, structure: str, oracle: Oracle) -> bool:
-        """Claim a frame; False where another process has it, or has stored its label in the meantime."""
+        """Claim a frame; False if another process has it, or has stored its label in the meantime."""
         key, now = label_key(structure, oracle.hash), time.time()
         with self.database.transaction() as connection:
             if connection.execute("SELECT 1 FROM labels WHERE key = ?", (key,)).fetchone():
@@ -56,7 +56,7 @@ class Claims:
             other = connection.execute(query, (key,)).fetchone()
             if other is not None:
                 token, beat, process, started, host, cores = other
-                if not (is_gone(process) or self._silent(key, (token, beat))):
+                if not (has_ended(process) or self._silent(key, (token, beat))):
                     return False
                 book(connection, structure, oracle.hash, "lost", beat - started, cores, started, host)
             values: tuple[Any, ...] = (key, self.token, owner(), now, now, socket.gethostname(), oracle.cores)
@@ -73,7 +73,7 @@ class Claims:
         label: Label | None,
         message: str,
     ) -> None:
-        """Store the label, if there is one, book the calculation and give up the claim, in one transaction."""
+        """Store the label, if there is one, record the calculation and release the claim, in one transaction."""
         started, host = time.time() - seconds, socket.gethostname()
         program = label.program if label else ""
         with self.database.transaction(on_disk=seconds > CHEAP) as connection:
@@ -84,7 +84,7 @@ class Claims:
             connection.execute("DELETE FROM claims WHERE key = ? AND token = ?", (key, self.token))
 
     def _silent(self, key: str, state: tuple[str, float]) -> bool:
-        """True where a claim has been in the same state, as seen from here, for longer than `expiry`."""
+        """True if a claim has been in the same state, as seen from here, for longer than `expiry`."""
         seen, since = self._seen.get(key, (None, 0.0))
         if seen != state:
             self._seen[key] = state, time.monotonic()
@@ -96,5 +96,5 @@ class Claims:
             try:
                 with self.database.transaction() as connection:
                     connection.execute("UPDATE claims SET beat = ? WHERE token = ?", (time.time(), self.token))
-            except StoreError:  # the next try may succeed; storing the label tells what is wrong
+            except StoreError:  # the next try may succeed; storing the label reports what is wrong
                 continue

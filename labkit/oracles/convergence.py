@@ -1,4 +1,4 @@
-"""Whether pw.x converged: what its output says, and the accuracy that it reached."""
+"""Whether pw.x converged: the statement in its output, and the accuracy reached."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ROUNDING = 1.1  # pw.x prints both with two digits
 
 
 def require_converged(text: str) -> None:
-    """Raise Unconverged unless an output of pw.x shows a converged SCF, and CalculationFailed where it ended before.
+    """Raise Unconverged unless an output of pw.x shows a converged SCF, and CalculationFailed if it ended early.
 
     With scf_must_converge = .false. pw.x prints "convergence has been achieved" after the last cycle whether or not it
-    was; so the accuracy of that cycle is held against the threshold.
+    was, so the accuracy of that cycle is compared with the threshold.
     """
     if "convergence NOT achieved" in text:
         steps = re.search(r"convergence NOT achieved after\s*(\d+)", text)

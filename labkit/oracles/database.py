@@ -32,19 +32,19 @@ CREATE TABLE claims (
 
 
 class Database:
-    """A connection to the file, made again in a forked process; threads take turns."""
+    """A connection to the file, opened again in a forked process; threads use it one at a time."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if not self.path.parent.is_dir():
-            raise StoreError(f"{self.path}: there is no folder {self.path.parent}; make it, or choose another place")
+            raise StoreError(f"{self.path}: there is no folder {self.path.parent}; create it, or choose another path")
         self._pid, self._lock, self._connection = -1, threading.RLock(), None
         with self._turn():
             pass
 
     @contextmanager
     def transaction(self, *, on_disk: bool = False) -> Iterator[sqlite3.Connection]:
-        """All or nothing, also when the process is killed; with `on_disk`, also when the power fails. Others wait."""
+        """All or nothing, even if the process is killed; with `on_disk`, even if the power fails. Others wait."""
         with self._turn() as connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
@@ -86,7 +86,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _check(path, connection)
         _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody else was first
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:  # no other process was first
             for statement in TABLES.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -106,7 +106,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     if empty and application == version == 0:
         return
     if application != APPLICATION:
-        raise StoreError(f"{path}: is another program's SQLite file, not a store of labels; choose another place")
+        raise StoreError(f"{path}: is another program's SQLite file, not a store of labels; choose another path")
     if version != VERSION:
         raise StoreError(
             f"{path}: is a store of labels of version {version}, and this labkit reads version {VERSION}; use the "
@@ -115,9 +115,9 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Write-ahead log: readers do not wait, and a killed writer leaves the file as it was before or after a label.
+    """Use a write-ahead log: readers do not wait, and a killed writer leaves the file as before or after a label.
 
-    SQLite does not wait for others while it changes this, so it is tried again. Some network folders do not allow it;
+    SQLite does not wait for others while it changes this, so it is retried. Some network folders do not allow it;
     the older journal is as safe.
     """
     deadline = time.monotonic() + WAIT
@@ -135,10 +135,10 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     text = str(error)
     if "malformed" in text or "not a database" in text:
         return (
-            f"{path}: is damaged ({text}); move it away, and its frames are computed again, or save what is left of it "
+            f"{path}: is damaged ({text}); move it away and compute its frames again, or recover what is left of it "
             "with the sqlite3 program's .recover"
         )
     return (
         f"{path}: could not be read or written ({text}); expected a writable file on a disk with free space. What was "
-        "stored before is whole"
+        "stored before is intact"
     )

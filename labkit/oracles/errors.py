@@ -1,4 +1,4 @@
-"""What can go wrong while a frame is labelled."""
+"""Errors of labelling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Unconverged(LabkitError):
 
 
 class CalculationFailed(LabkitError):
-    """The oracle's program failed, or gave what cannot be a label."""
+    """The oracle's program failed, or returned what cannot be a label."""
 
 
 class StoreError(LabkitError):

@@ -40,8 +40,8 @@ class Espresso(Oracle):
     ecutwfc           Ry
     k_points, shift   as in K_POINTS automatic
     conv_thr, tr2_ph  thresholds of pw.x [Ry] and ph.x
-    electron_maxstep  cycles of the SCF; Unconverged is raised after them
-    pseudopotentials  a file for each element; the hash covers what is in it
+    electron_maxstep  SCF cycles, after which Unconverged is raised
+    pseudopotentials  a file for each element; the hash covers its content
 
     Frames are periodic in all directions. Charge and spin are those of the frame (see structure_hash). Stop ends the
     program within a tenth of a second. Source: Giannozzi et al., J. Phys. Condens. Matter 29, 465901 (2017).
@@ -71,7 +71,7 @@ class Espresso(Oracle):
         return {**super().settings, "sha256": content}
 
     def require(self) -> None:
-        """Raise MissingProgram unless programs and pseudopotentials are there."""
+        """Raise MissingProgram unless programs and pseudopotentials are installed."""
         require("pw.x")
         if self.response:
             require("ph.x")
@@ -85,7 +85,7 @@ class Espresso(Oracle):
         if not atoms.pbc.all():
             raise CalculationFailed(
                 f"pw.x: the frame has pbc {atoms.pbc.tolist()}, but plane waves are periodic in all directions; "
-                "give it a cell and pbc=True if it may interact with its images, or take another oracle"
+                "give it a cell and pbc=True if it may interact with its images, or use another oracle"
             )
         with tempfile.TemporaryDirectory(prefix="labkit-pw-") as name:
             folder = Path(name)
@@ -145,7 +145,7 @@ class Espresso(Oracle):
 
 
 class _Profile(EspressoProfile):
-    """ASE's profile, run so that it can be stopped, keeps to one thread, and is read only if the SCF converged."""
+    """ASE's profile, run so that it can be stopped, uses one thread, and is read only if the SCF converged."""
 
     def __init__(self, command: str, folder: Path, should_stop: Callable[[], bool]) -> None:
         super().__init__(command, folder)
@@ -155,7 +155,7 @@ class _Profile(EspressoProfile):
         log = Path(directory) / outputfile
         try:
             run(self.get_command(inputfile), Path(directory), outputfile, self.should_stop)
-        except CalculationFailed:  # pw.x also ends with an error where only the SCF did not converge
+        except CalculationFailed:  # pw.x also ends with an error if only the SCF did not converge
             require_converged(log.read_text(errors="replace"))
             raise
         require_converged(log.read_text(errors="replace"))

@@ -1,4 +1,4 @@
-"""A label: what an oracle has computed for one structure."""
+"""A label: the results of an oracle for one structure."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Label:
     dielectric      (3, 3)     relative
     polarizability  (3, 3)     Å^3
     born_charges    (n, 3, 3)  e; row: direction of the field, column: direction of the force
-    program         what computed it, with its version, as far as known
+    program         that computed it, with its version, as far as known
 
-    Raises CalculationFailed for a value that is not finite or of another shape: it is no label.
+    Raises CalculationFailed for a value that is not finite or has the wrong shape.
     """
 
     values: Mapping[str, np.ndarray]
@@ -39,15 +39,17 @@ class Label:
     def __post_init__(self) -> None:
         values = {name: np.asarray(value, dtype=float) for name, value in self.values.items()}
         if "energy" not in values:
-            raise CalculationFailed(f"the calculation gave no energy, only {', '.join(values) or 'nothing'}")
+            raise CalculationFailed(f"the calculation returned no energy, only {', '.join(values) or 'nothing'}")
         for name, value in values.items():
             if name not in PER_ATOM and name not in PER_FRAME:
-                raise CalculationFailed(f"{name!r} is no label; expected one of {', '.join((*PER_FRAME, *PER_ATOM))}")
+                raise CalculationFailed(
+                    f"{name!r} is not a label; expected one of {', '.join((*PER_FRAME, *PER_ATOM))}"
+                )
             tail = value.shape[1:] if name in PER_ATOM else value.shape
             if tail != (PER_ATOM | PER_FRAME)[name]:
                 raise CalculationFailed(f"{name} has the shape {value.shape}, expected {(PER_ATOM | PER_FRAME)[name]}")
             if not np.isfinite(value).all():
-                raise CalculationFailed(f"the calculation gave {name} that is not finite")
+                raise CalculationFailed(f"the calculation returned {name} that is not finite")
         object.__setattr__(self, "values", values)
 
     @property
@@ -66,7 +68,7 @@ class Label:
         return self.values.get("stress")
 
     def attach(self, atoms: Atoms) -> Atoms:
-        """A copy of the frame with this label, and without constraints, which would zero forces.
+        """A copy of the frame with this label, without constraints, which would zero forces.
 
         Energy, forces, stress and dipole are in its calculator, dielectric and polarizability in info, born_charges in
         arrays as (n, 9).

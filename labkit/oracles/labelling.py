@@ -1,4 +1,4 @@
-"""Label many frames: several at a time, stoppable, each label in the store before anybody sees it."""
+"""Label many frames: several at a time, stoppable, each label stored before it is yielded."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from labkit.oracles.oracle import Oracle
     from labkit.oracles.store import LabelStore
 
-POLL = 0.2  # s between two looks at the workers, at the wish to stop and at what other processes have done
+POLL = 0.2  # s between checks of the workers, of requests to stop and of other processes
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of frame `index`: a label, or the error that kept it from having one.
+    """The outcome for frame `index`: a label, or the error that prevented one.
 
-    seconds  of the calculation; None where the label was in the store, or belongs to an equal frame of this call
+    seconds  of the calculation; None if the label was in the store, or is that of an equal frame of this call
     """
 
     index: int
@@ -49,8 +49,8 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """Yield the outcome of each frame as soon as it is known; see Oracle.label for them in order.
 
-    Equal frames are computed once, and a frame that another process is computing is waited for. When `should_stop`
-    answers True, the calculations under way are stopped, those that were finished by then are yielded, and Stopped is
+    Equal frames are computed once; frames that another process is computing are awaited. When `should_stop`
+    returns True, running calculations are stopped, those already finished are yielded, and Stopped is
     raised. Raises LabkitError, before any work, for a frame that cannot be computed.
     """
     if workers < 1:
@@ -70,7 +70,7 @@ def outcomes(
 
 
 class _Work:
-    """One call of outcomes: what waits, what other processes hold, what runs."""
+    """The state of one call of outcomes: frames that wait, that other processes hold, that run."""
 
     def __init__(
         self,
@@ -99,11 +99,11 @@ class _Work:
                 yield from self._begin(self.waiting.popleft())
             if self.running:
                 yield from self._finished(wait(self.running, timeout=POLL, return_when=FIRST_COMPLETED).done)
-            elif self.waiting:  # all that is left is being computed by other processes
+            elif self.waiting:  # all remaining frames are being computed by other processes
                 time.sleep(POLL)
 
     def _begin(self, structure: str) -> Iterator[Outcome]:
-        """Take the label from the store, begin to compute it, or put it back because another process has it."""
+        """Take the label from the store, start computing it, or put it back because another process has it."""
         atoms = self.frames[self.equal[structure][0]]
         if self.store is not None:
             label = self.store.get(structure, self.oracle)
@@ -116,13 +116,13 @@ class _Work:
         self.running[self.pool.submit(self._compute, structure, bare(atoms))] = structure
 
     def _compute(self, structure: str, atoms: Atoms) -> tuple[Label, float]:
-        """In a worker: compute, then store and book at once, whatever the main thread is doing."""
-        begun, outcome, message, label = time.monotonic(), "failed", "", None
+        """In a worker: compute, then store and record at once, whatever the main thread is doing."""
+        started, outcome, message, label = time.monotonic(), "failed", "", None
         try:
             label = self.oracle.compute(atoms, self.stop.is_set)
-            label.attach(atoms)  # raises where the shapes do not belong to this frame
+            label.attach(atoms)  # raises if the shapes do not fit this frame
             outcome = "labelled"
-            return label, time.monotonic() - begun
+            return label, time.monotonic() - started
         except Stopped:
             outcome = "stopped"
             raise
@@ -131,7 +131,7 @@ class _Work:
             raise
         finally:
             if self.claims is not None:
-                spent = time.monotonic() - begun
+                spent = time.monotonic() - started
                 self.claims.finish(structure, self.oracle, atoms, outcome, spent, label, message)
 
     def _finished(self, futures: set[Future[tuple[Label, float]]], stopping: bool = False) -> Iterator[Outcome]:
@@ -139,7 +139,7 @@ class _Work:
             indices = self.equal[self.running.pop(future)]
             try:
                 label, seconds = future.result()
-            except StoreError:  # the labels of other frames could not be kept either
+            except StoreError:  # the labels of other frames could not be stored either
                 raise
             except LabkitError as error:
                 yield from (Outcome(i, error=error) for i in indices)

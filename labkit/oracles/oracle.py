@@ -26,13 +26,13 @@ def never() -> bool:
 
 
 class Oracle(ABC):
-    """What labels frames. A kind is a frozen dataclass whose fields are its settings, in a file of its own.
+    """Base class of what labels frames. Each kind is a frozen dataclass in its own file; its fields are its settings.
 
     `compute` is the only method that a new kind must write; a line in `registry.py` makes it known by name. Fields
-    with the metadata NOT_HASHED, such as a number of threads, do not change labels and are not part of the hash.
+    with the metadata NOT_HASHED, such as a number of threads, do not affect labels and are not part of the hash.
 
     kind  the name of the kind, part of the hash
-    name  method and settings in one line, for people; stored beside each label
+    name  method and settings in one line, for display; stored with each label
     """
 
     kind: ClassVar[str]
@@ -40,10 +40,10 @@ class Oracle(ABC):
 
     @abstractmethod
     def compute(self, atoms: Atoms, should_stop: Callable[[], bool] = never) -> Label:
-        """One calculation, without the store; it is called from several threads at a time.
+        """One calculation, without the store; may be called from several threads at once.
 
-        Raises Unconverged where the self-consistent field did not converge, CalculationFailed where the program
-        failed, MissingProgram, and Stopped once `should_stop`, asked while the work goes on, has answered True.
+        Raises Unconverged if the self-consistent field did not converge, CalculationFailed if the program
+        failed, MissingProgram, and Stopped once `should_stop`, called during the calculation, has returned True.
         """
 
     @property
@@ -59,11 +59,11 @@ class Oracle(ABC):
 
     @property
     def cores(self) -> int:
-        """Cores that one calculation keeps busy: booked with its seconds."""
+        """Cores that one calculation uses: recorded with its seconds."""
         return 1
 
     def require(self) -> None:  # noqa: B027 (most oracles need nothing)
-        """Raise MissingProgram, with the command that installs it, unless all that it needs is there."""
+        """Raise MissingProgram, with the command that installs it, unless all that it needs is installed."""
 
     def label(
         self,
@@ -73,12 +73,12 @@ class Oracle(ABC):
         workers: int = 1,
         progress: Progress = NO_PROGRESS,
     ) -> Iterator[Atoms]:
-        """Yield a labelled copy of each frame, in their order; its info["oracle"] is the oracle's name.
+        """Yield a labelled copy of each frame, in order; its info["oracle"] is the oracle's name.
 
-        With a store, labels that are there are taken and new ones are written before they are yielded, so that a
-        second call goes on where the first was stopped or killed. `workers` frames are computed at a time. A frame
+        With a store, existing labels are reused and new ones are written before they are yielded, so that a
+        second call continues where the first was stopped or killed. `workers` frames are computed at a time. A frame
         that fails is left out, and LabkitError names it after all others have been tried. Raises Stopped when
-        `progress` says so.
+        `progress` asks to stop.
 
         >>> from ase.build import molecule
         >>> from labkit.oracles import TBLite
@@ -87,7 +87,7 @@ class Oracle(ABC):
         -156.968
         """
         if isinstance(frames, Atoms):
-            raise LabkitError("label() takes a list of frames; give [atoms], or use compute(atoms) for one")
+            raise LabkitError("label() takes a list of frames; pass [atoms], or use compute(atoms) for one")
         ready: dict[int, Atoms | None] = {}
         failed: dict[int, Exception] = {}
         yielded = 0
@@ -103,10 +103,10 @@ class Oracle(ABC):
                 if atoms is not None:
                     yield atoms
         if failed:
-            raise LabkitError(_told(failed, len(frames)))
+            raise LabkitError(_failures(failed, len(frames)))
 
     def labelled(self, atoms: Atoms, label: Label | None) -> Atoms | None:
-        """A copy of the frame with the label and the oracle's name; None where there is no label."""
+        """A copy of the frame with the label and the oracle's name; None if there is no label."""
         if label is None:
             return None
         frame = label.attach(atoms)
@@ -115,13 +115,13 @@ class Oracle(ABC):
 
 
 def threads() -> int:
-    """How many threads programs with OpenMP take: OMP_NUM_THREADS, or else all cores of this process."""
+    """How many threads programs with OpenMP use: OMP_NUM_THREADS, or else all cores of this process."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if first.isdigit() and int(first):
         return int(first)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _told(failed: dict[int, Exception], total: int) -> str:
+def _failures(failed: dict[int, Exception], total: int) -> str:
     first = min(failed)
     return f"{len(failed)} of {total} frames could not be labelled. Frame {first}: {failed[first]}"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def owner() -> str:
-    """This process: boot and process namespace of its machine, number, and when it was started."""
+    """This process: boot and process namespace of its machine, process id, and start time."""
     return f"{_machine()}|{os.getpid()}|{_started(os.getpid())}"
 
 
-def is_gone(other: str) -> bool:
-    """True where the process is known to have ended; False where it lives, or runs on another machine.
+def has_ended(other: str) -> bool:
+    """True if the process is known to have ended; False if it is alive, or runs on another machine.
 
-    Numbers of processes are used again: one that was started at another time is another process.
+    Process ids are reused: a process with another start time is another process.
     """
     machine, pid, started = other.split("|")
     return bool(_machine()) and machine == _machine() and _started(int(pid)) != started
@@ -23,7 +23,7 @@ def is_gone(other: str) -> bool:
 
 @cache
 def _machine() -> str:
-    """Empty where the system does not tell (no /proc): then nobody is known to be dead."""
+    """The machine's boot and process namespace; empty without /proc: then no process is known to have ended."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -32,7 +32,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Clock ticks since boot; empty for a process that has ended, also one that nobody has waited for."""
+    """Start time in clock ticks since boot; empty for a process that has ended, including a zombie."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

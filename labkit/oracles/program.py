@@ -1,4 +1,4 @@
-"""Run a program in a folder, so that it can be stopped and its failure is told with its own last words."""
+"""Run a program in a folder, so that it can be stopped and a failure is reported with its last output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTALL = {"pw.x": ESPRESSO, "ph.x": ESPRESSO}
 
 
 def require(program: str) -> str:
-    """Return the program's full path, or raise MissingProgram that says how to install it."""
+    """Return the program's full path, or raise MissingProgram, which says how to install it."""
     found = shutil.which(program)
     if found is None:
         raise MissingProgram(f"{program} is not on PATH; install {INSTALL.get(program, program)}")
@@ -24,7 +24,7 @@ def require(program: str) -> str:
 
 
 def run(command: Sequence[str], folder: Path, output: str, should_stop: Callable[[], bool]) -> None:
-    """Run `command` in `folder`, its output into the file `output`; one thread, ended when `should_stop` says so."""
+    """Run `command` in `folder` with its output in the file `output`, on one thread, until done or `should_stop`."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with open(folder / output, "wb") as file:
         process = subprocess.Popen(
@@ -48,5 +48,5 @@ def run(command: Sequence[str], folder: Path, output: str, should_stop: Callable
 
 
 def last_words(text: str, lines: int = 6) -> str:
-    """The last lines of a log that say something."""
+    """The last non-empty lines of a log."""
     return " | ".join([line.strip() for line in text.splitlines() if line.strip(" %\n")][-lines:]) or "it wrote nothing"

@@ -18,7 +18,7 @@ FOLDERS = (
 def pseudopotential(name: str) -> bytes:
     """Return the content of the pseudopotential file `name`.
 
-    Looked for in the folders of ESPRESSO_PSEUDO and LABKIT_PSEUDO, then where Debian's quantum-espresso-data puts
+    Searched in the folders of ESPRESSO_PSEUDO and LABKIT_PSEUDO, then where Debian's quantum-espresso-data puts
     them, plain or gzipped.
     """
     own = [os.environ[key] for key in ("LABKIT_PSEUDO", "ESPRESSO_PSEUDO") if key in os.environ]

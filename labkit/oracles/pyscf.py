@@ -20,15 +20,15 @@ from labkit.units import BOHR, HARTREE
 class PySCF(Oracle):
     """Molecules in Gaussian basis sets: energy and forces, restricted for singlets and unrestricted for others.
 
-    xc          a functional of PySCF's, such as "pbe" or "wb97x-v"; "hf" is Hartree-Fock
-    basis       a basis set of PySCF's
-    conv_tol    Hartree, of the energy between two SCF cycles
-    max_cycle   of the SCF
+    xc          a functional of PySCF, such as "pbe" or "wb97x-v"; "hf" is Hartree-Fock
+    basis       a basis set of PySCF
+    conv_tol    Hartree, change of the energy between two SCF cycles
+    max_cycle   SCF cycles at most
     grid_level  of the integration grid, 0 to 9; forces include the response of the grid, so that they are the
                 derivative of the energy
 
     Charge and spin are those of the frame (see structure_hash). Frames must not be periodic. Stop takes effect between
-    two SCF cycles and before the gradient. Raises Unconverged where mf.converged is False after max_cycle.
+    two SCF cycles and before the gradient. Raises Unconverged if mf.converged is False after max_cycle.
     Source: Sun et al., J. Chem. Phys. 153, 024109 (2020).
 
     >>> PySCF("pbe", "def2-svp").name
@@ -58,21 +58,21 @@ class PySCF(Oracle):
         package = _package()
         if atoms.pbc.any():
             raise CalculationFailed(
-                f"PySCF: the frame is periodic (pbc {atoms.pbc.tolist()}); expected a molecule, pbc=False, or take "
+                f"PySCF: the frame is periodic (pbc {atoms.pbc.tolist()}); expected a molecule, pbc=False, or use "
                 "another oracle"
             )
 
-        def ask(_: Any = None) -> None:
+        def check(_: Any = None) -> None:
             if should_stop():
                 raise Stopped("PySCF was stopped")
 
         field = self._mean_field(package, atoms)
-        field.callback = ask  # called after each cycle
-        ask()
+        field.callback = check  # called after each cycle
+        check()
         energy = field.kernel()
         if not field.converged:
             raise Unconverged(f"PySCF: the SCF did not converge in {self.max_cycle} cycles")
-        ask()
+        check()
         gradient = field.nuc_grad_method()
         if not self._hartree_fock:
             gradient.grid_response = True

@@ -1,4 +1,4 @@
-"""The kinds of oracles by name: a new one is a file of its own and a line here."""
+"""The kinds of oracles by name; a new one needs its own file and a line here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORACLES: dict[str, type[Oracle]] = {oracle.kind: oracle for oracle in (TBLite, P
 
 
 def make_oracle(kind: str, **settings: Any) -> Oracle:
-    """An oracle by its name and settings, as they stand in a file of settings.
+    """An oracle by its name and settings, as in a settings file.
 
     >>> make_oracle("tblite", method="GFN1-xTB").name
     'tblite GFN1-xTB, accuracy 1, 300 K, 250 iterations'

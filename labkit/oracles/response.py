@@ -25,7 +25,7 @@ def response_input(prefix: str, tr2_ph: float) -> str:
 
 
 def require_converged_response(text: str) -> None:
-    """Raise Unconverged where ph.x ended its iterations without a result; all that it says then is STOP 1."""
+    """Raise Unconverged if ph.x ended its iterations without a result; it then prints only STOP 1."""
     if END in text and DIELECTRIC not in text:
         raise Unconverged("ph.x: the response to the electric field did not converge")
 

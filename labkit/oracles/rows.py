@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def label_key(structure: str, oracle: str) -> str:
-    """hash(structure, oracle's settings): what a label is stored under."""
+    """hash(structure, oracle's settings), the key of a label."""
     return hashlib.sha256(f"{structure} {oracle}".encode()).hexdigest()
 
 
 def write_label(connection: sqlite3.Connection, structure: str, atoms: Atoms, oracle: Oracle, label: Label) -> None:
-    """Add a label, in the caller's transaction; one that is there already stays: it may have been used."""
+    """Add a label, in the caller's transaction; an existing one is kept, since it may have been used."""
     key, data = label_key(structure, oracle.hash), save({k: np.asarray(v, order="C") for k, v in label.values.items()})
     row = (key, structure, oracle.hash, data, _digest(key, label.program, data), label.program)
     connection.execute("INSERT OR REPLACE INTO structures VALUES (?, ?)", (structure, structure_bytes(atoms)))
@@ -35,12 +35,12 @@ def write_label(connection: sqlite3.Connection, structure: str, atoms: Atoms, or
 
 
 def read_label(key: str, data: bytes, sha256: str, program: str) -> Label | None:
-    """The label, or None where its bytes are not those that were stored under this key."""
+    """The label, or None if its bytes are not those that were stored under this key."""
     return Label(load(data), program) if _digest(key, program, data) == sha256 else None
 
 
 def structure_bytes(atoms: Atoms) -> bytes:
-    """All digits of what structure_hash covers."""
+    """What structure_hash covers, with all digits."""
     atoms = bare(atoms)
     arrays = {
         "numbers": atoms.numbers.astype("<i8"),
@@ -54,7 +54,7 @@ def structure_bytes(atoms: Atoms) -> bytes:
 
 
 def read_structure(structure: str, data: bytes) -> Atoms | None:
-    """The structure, or None where the bytes are not one with this hash."""
+    """The structure, or None if the bytes are not those of one with this hash."""
     try:
         found = load(data)
         atoms = Atoms(found["numbers"], found["positions"], cell=found["cell"], pbc=found["pbc"].astype(bool))

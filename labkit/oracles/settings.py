@@ -12,7 +12,7 @@ import numpy as np
 
 from labkit.errors import LabkitError
 
-#: Metadata of a field that does not change a label: left out of the hash.
+#: Metadata of a field that does not affect labels: left out of the hash.
 NOT_HASHED = {"hashed": False}
 
 

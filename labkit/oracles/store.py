@@ -28,12 +28,12 @@ class LabelStoreWarning(UserWarning):
 
 
 class LabelStore:
-    """Labels of all oracles, safe with several processes and after kill -9; a label is there before it is used.
+    """Labels of all oracles, safe with several processes and after kill -9; a label is stored before it is used.
 
-    path    a SQLite file, made where there is none, on a local disk if several processes use it
-    expiry  s after which another process takes over a frame whose process, on another machine, is silent
+    path    a SQLite file, created if it does not exist; on a local disk if several processes use it
+    expiry  s without a sign of life after which a frame is taken over from a process on another machine
 
-    Every label is kept with a sha256; a damaged one is removed with a warning, and computed again when it is asked for.
+    Every label is stored with a sha256; a damaged one is removed with a warning, and computed again when needed.
 
     >>> from ase.build import molecule
     >>> from labkit.oracles import LabelStore, TBLite
@@ -49,7 +49,7 @@ class LabelStore:
         self._database = Database(path)
 
     def get(self, structure: Atoms | str, oracle: Oracle) -> Label | None:
-        """The label of a frame, given as Atoms or by its hash, or None."""
+        """The label of a frame (Atoms or hash), or None."""
         found = structure if isinstance(structure, str) else structure_hash(structure)
         key = label_key(found, oracle.hash)
         rows = self._database.read("SELECT data, sha256, program FROM labels WHERE key = ?", (key,))
@@ -61,15 +61,15 @@ class LabelStore:
         return label
 
     def put(self, atoms: Atoms, oracle: Oracle, label: Label) -> None:
-        """Store a label that was computed elsewhere with exactly these settings; one that is there already stays."""
+        """Store a label that was computed elsewhere with exactly these settings; an existing one is kept."""
         label.attach(atoms)
         with self._database.transaction(on_disk=True) as connection:
             write_label(connection, structure_hash(atoms), atoms, oracle, label)
 
     def frames(self, oracle: Oracle | str | None = None) -> Iterator[Atoms]:
-        """Labelled copies of the stored structures, in the order of their labels; of one oracle, or of all.
+        """Labelled copies of the stored structures, in the order of their labels; for one oracle, or for all.
 
-        An oracle may be given by its hash. info["oracle"] is its name. What a frame carried besides its structure, such
+        An oracle may be given by its hash. info["oracle"] is its name. Other data of a frame, such
         as a trajectory's number, is not stored.
         """
         query = (
@@ -77,8 +77,8 @@ class LabelStore:
             "LEFT JOIN structures s ON s.hash = l.structure LEFT JOIN oracles o ON o.hash = l.oracle "
             "WHERE l.rowid > ? AND (? IS NULL OR l.oracle = ?) ORDER BY l.rowid LIMIT ?"
         )
-        last, wanted = 0, _hash(oracle)
-        while rows := self._database.read(query, (last, wanted, wanted, BATCH)):
+        last, oracle_hash = 0, _hash(oracle)
+        while rows := self._database.read(query, (last, oracle_hash, oracle_hash, BATCH)):
             last = rows[-1][0]
             for _, key, structure, data, sha256, program, structure_data, name in rows:
                 label, atoms = read_label(key, data, sha256, program), read_structure(structure, structure_data or b"")
@@ -92,13 +92,13 @@ class LabelStore:
                 yield frame
 
     def calculations(self, oracle: Oracle | str | None = None) -> list[Calculation]:
-        """All calculations that were begun for this store, with what they cost, in the order in which they ended."""
-        wanted = _hash(oracle)
+        """All calculations started for this store, with their cost, in the order in which they ended."""
+        oracle_hash = _hash(oracle)
         query = "SELECT * FROM calculations WHERE ? IS NULL OR oracle = ? ORDER BY rowid"
-        return [Calculation(*row) for row in self._database.read(query, (wanted, wanted))]
+        return [Calculation(*row) for row in self._database.read(query, (oracle_hash, oracle_hash))]
 
     def oracles(self) -> dict[str, tuple[str, str, int]]:
-        """By hash: kind and name of each oracle that has labels here, and how many."""
+        """By hash: kind and name of each oracle that has labels here, and the number of labels."""
         query = (
             "SELECT o.hash, o.kind, o.name, count(*) FROM labels l JOIN oracles o ON o.hash = l.oracle "
             "GROUP BY o.hash ORDER BY min(l.rowid)"
@@ -106,7 +106,7 @@ class LabelStore:
         return {found: (kind, name, count) for found, kind, name, count in self._database.read(query)}
 
     def claims(self) -> Claims:
-        """A block in which frames can be claimed, so that no other process computes them too."""
+        """A context in which frames can be claimed, so that no other process computes them too."""
         return Claims(self._database, self.expiry)
 
     def __len__(self) -> int:
@@ -119,11 +119,11 @@ class LabelStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file; a store that is used again opens it again."""
+        """Close the file; it is opened again if the store is used again."""
         self._database.close()
 
     def _remove(self, key: str, data: bytes, why: str) -> None:
-        with self._database.transaction() as connection:  # not what another process may have computed again by now
+        with self._database.transaction() as connection:  # unless another process has computed it again by now
             connection.execute("DELETE FROM labels WHERE key = ? AND data = ?", (key, data))
         warnings.warn(f"{self.path}: a damaged label was removed ({why})", LabelStoreWarning, stacklevel=3)
 

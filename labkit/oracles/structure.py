@@ -16,9 +16,9 @@ PER_ATOM = ("initial_charges", "initial_magmoms")  # arrays that ASE calculators
 
 
 def bare(atoms: Atoms) -> Atoms:
-    """A copy with only what the hash covers: an oracle that is given it cannot depend on anything else.
+    """A copy with only what the hash covers, so that an oracle cannot depend on anything else.
 
-    Constraints are dropped: ASE sets the forces on fixed atoms to zero, which is no label.
+    Constraints are dropped: with them ASE sets the forces on fixed atoms to zero.
     """
     structure = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     for key in PER_ATOM:
@@ -34,9 +34,9 @@ def structure_hash(atoms: Atoms) -> str:
     """sha256 of numbers, pbc, and positions and cell [Å] rounded to 1e-10 Å; of charge and spin where they are set.
 
     Charge and spin are info["charge"] (total, e), info["multiplicity"] (2 S + 1), and non-zero initial charges and
-    magnetic moments. Nothing is moved, turned or reordered first: forces belong to atoms in their order, and an energy
+    magnetic moments. Nothing is moved, rotated or reordered first: forces are in the order of the atoms, and an energy
     depends on a shift by a lattice vector in its last digits. Momenta, masses, tags, constraints and other info do not
-    count. Raises LabkitError, naming the atom, for what is not finite.
+    count. Raises LabkitError, naming the atom, for values that are not finite.
 
     >>> from ase.build import molecule
     >>> water = molecule("H2O")
@@ -72,7 +72,7 @@ def total_charge(atoms: Atoms) -> int:
 def multiplicity(atoms: Atoms) -> int:
     """2 S + 1: info["multiplicity"], or else from the initial magnetic moments, or else the lowest possible, 1 or 2.
 
-    Raises LabkitError where the number of electrons does not allow it.
+    Raises LabkitError if the number of electrons does not allow it.
     """
     electrons = int(atoms.numbers.sum()) - total_charge(atoms)
     moments = atoms.arrays.get("initial_magmoms")

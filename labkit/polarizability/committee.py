@@ -1,4 +1,4 @@
-"""TensorCommittee: many fits of one tensor, whose differences say how wrong they are, also through what comes after."""
+"""TensorCommittee: many fits of one tensor, whose spread estimates their error and that of derived quantities."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class TensorCommittee(TensorModule):
     """M models around one, with its descriptor and points: all together cost one descriptor and M columns of weights.
 
     Each member is y_m = y + α (f_m - f̄) for every λ: y the fit to all frames, f_m that to a random half of them, f̄
-    their mean, and α so that the members that have not seen a frame spread as much as y is wrong where that frame is
-    left out:
+    their mean, and α such that the spread of the members not trained on a frame equals the error of y when that frame
+    is left out:
 
         α² = Σ_frames |y_ref - y_without|² / Σ_frames s²,   s² = Σ_m |f_m - f̄|² / (M' - 1) over those M' members
 
-    What is computed from each member, such as a spectrum, spreads over the members as its error does.
+    A quantity computed from each member, such as a spectrum, has a spread over the members that estimates its error.
 
     weights  {λ: (columns (2λ+1), M)}
     mean     (species, M)
@@ -103,12 +103,12 @@ class TensorCommittee(TensorModule):
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file, whole or not at all."""
+        """Write one safetensors file, completely or not at all."""
         write_module(self, path, FORMAT, {f"weights.{d}": w for d, w in self.weights.items()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TensorCommittee:
-        """Read what `save` wrote; raises LabkitError for a missing, damaged or contradictory file."""
+        """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
         with read_module(path, FORMAT, "tensor committee", config().device) as found:
             weights = {d: found.tensors[f"weights.{d}"] for d in found.degrees}
             return cls(found.descriptor, found.points, weights, found.tensors["mean"], found.metadata)

@@ -1,4 +1,4 @@
-"""Weights contracted with the points they belong to, so that predicting never forms a kernel of tensors."""
+"""Weights contracted with the points they belong to, so that predictions never need a kernel of tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labkit.polarizability.settings import Settings
 class Contraction:
     """y_λ,C = Σ_i p_i,λ·(Σ_j f_jC (p_i,0·p_j,0)^(ζ-1)) + mean, with f_jC = Σ_ν p_j,λν c_jνC, for C columns at once.
 
-    With ζ = 2 the sum over j is the matrix Σ_j p_j,0 ⊗ f_jC: then the number of points costs nothing.
+    With ζ = 2 the sum over j is the matrix Σ_j p_j,0 ⊗ f_jC: the cost does not depend on the number of points.
 
     points   J environments
     weights  {λ: (rows (2λ+1), C)} of the points' rows

@@ -1,4 +1,4 @@
-"""The descriptor of tensors: lambda-SOAP of all the degrees that a target needs, with chosen features."""
+"""The descriptor of tensors: lambda-SOAP of all the degrees that a target needs, with selected features."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from labkit.errors import LabkitError, Stopped
 from labkit.polarizability.environments import Environments, arrange
 from labkit.polarizability.settings import Settings
 
-BATCH = 144  # atoms: larger tensors leave the caches and are slower
-_SAMPLE = 128  # environments among which features are chosen
+BATCH = 144  # atoms: larger tensors do not fit the caches and are slower
+_SAMPLE = 128  # environments from which features are selected
 
 
 class TensorDescriptor(nn.Module):
     """p_i,λ / |p_i,0| for the degrees of `settings`, from one density expansion.
 
-    All degrees are divided by the length of λ = 0, which never vanishes: where symmetry makes p_2 zero, the tensor
+    All degrees are divided by the length of λ = 0, which never vanishes: if symmetry makes p_2 zero, the tensor
     stays zero and smooth.
     """
 
@@ -51,7 +51,7 @@ class TensorDescriptor(nn.Module):
 
     @property
     def features(self) -> dict[int, Tensor]:
-        """Numbers of the features that are computed, by λ."""
+        """Indices of the features that are computed, by λ."""
         return {int(degree): part.features for degree, part in self.parts.items()}
 
     def forward(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> dict[int, Tensor]:
@@ -60,12 +60,12 @@ class TensorDescriptor(nn.Module):
         power = self.parts["0"].coupled(coefficients)
         length = power.flatten(1).norm(dim=1)
         length = torch.where(length > 0, length, 1.0)[:, None, None]
-        coefficients = coefficients / length[..., None].sqrt()  # cheaper than to divide their products
+        coefficients = coefficients / length[..., None].sqrt()  # cheaper than dividing their products
         rest = {d: self.parts[str(d)].coupled(coefficients) for d in self.settings.degrees if d}
         return {0: power / length, **rest}
 
     def narrowed(self, frames: Sequence[Atoms]) -> TensorDescriptor:
-        """With the `n_features` that stand for all in some of these frames."""
+        """The descriptor with `n_features` features, selected from some of these frames."""
         count = self.settings.n_features
         if count is None:
             return self

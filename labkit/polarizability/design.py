@@ -29,9 +29,9 @@ Which = Sequence[int] | np.ndarray | None
 
 
 class TensorDesign:
-    """Symmetry-adapted Gaussian-process regression of tensors, one kernel a λ.
+    """Symmetry-adapted Gaussian-process regression of tensors, one kernel per λ.
 
-    With n_sparse=None the covariance of frames is used whole (exact regression); with a number so many environments
+    With n_sparse=None the full covariance of frames is used (exact regression); otherwise n_sparse environments
     of each species span the model. The noise of an extensive property grows with the root of a frame's atoms.
 
     >>> import labkit
@@ -60,11 +60,11 @@ class TensorDesign:
         progress: Progress = NO_PROGRESS,
         **settings: Any,
     ) -> TensorDesign:
-        """Compute descriptors and covariances of all frames: those to train on and those to test with.
+        """Compute descriptors and covariances of all frames, for training and for testing.
 
         `settings` are those of Settings: n_max, l_max, cutoff, atom_sigma, zeta, n_features, n_sparse, ...
-        Raises LabkitError for frames that lack the property or hold it in a form that cannot be right, and for
-        settings that make no sense; Stopped when asked to.
+        Raises LabkitError for frames that lack the property or have implausible values of it, and for
+        invalid settings; Stopped on request.
         """
         target = as_target(target)
         Settings.check_names(settings)
@@ -86,14 +86,14 @@ class TensorDesign:
 
     @property
     def columns(self) -> int:
-        """Number of the functions that span the model, each with 2λ+1 components."""
+        """Number of functions that span the model, each with 2λ+1 components."""
         return self.rows.span.points.n_groups
 
     def solve(self, regularization: Noise = 1e-6, train: Which = None) -> TensorModel:
-        """Fit to the frames `train` (all), with one noise variance a λ, relative to the mean variance of the kernel.
+        """Fit to the frames `train` (all), with one noise variance per λ, relative to the mean variance of the kernel.
 
-        The first solution for a set of frames takes an eigendecomposition, each further one milliseconds. The spread
-        of predictions is of the size of the errors where the noise is about the one that `noise_map` finds; where it
+        The first solution for a set of frames needs an eigendecomposition, each further one milliseconds. The spread
+        of predictions is about the size of the errors if the noise is close to the best one of `noise_map`; if it
         is far smaller than what n_sparse points leave unexplained, the spread is too wide. That of `committee` is
         calibrated for any noise.
         """
@@ -119,14 +119,14 @@ class TensorDesign:
     ) -> TensorCommittee:
         """The fit of `solve` with `members` around it, from random halves of its frames: see TensorCommittee.
 
-        `groups` gives a name for each frame of the design: frames of one name, as those of one trajectory, stand in a
-        half, and are left out, together. Raises LabkitError for fewer than 4 members or frames (names).
+        `groups` has a name for each frame of the design: frames with one name, as those of one trajectory, are put in a
+        half, and left out, together. Raises LabkitError for fewer than 4 members or frames (names).
         """
         noise = self._noises(regularization)
         return fit_committee(self.solve(noise, train), self.rows, noise, members, seed, self._owners(groups))
 
     def predictions(self, model: TensorModel, frames: Which = None) -> np.ndarray:
-        """What a model of this design says about its frames (ascending), without a descriptor being computed."""
+        """Predictions of a model of this design for its frames (ascending), without computing descriptors."""
         train = model.metadata["train"]
         known = max(train["indices"]) < len(self.atoms)
         part = self.rows.part(self._frames(train["indices"])) if known else None
@@ -146,9 +146,9 @@ class TensorDesign:
     ) -> dict[int, tuple[Tensor, Tensor]]:
         """{λ: labels and predictions (rows, 2λ+1)} of each training frame by the model fitted without it; no refit.
 
-        `groups` gives a name for each frame of the design; frames of one name are left out together, as those of one
-        trajectory should be. λ whose regularization is not given are left out, too. Only the composition's mean, and
-        with n_sparse the choice of points, still know the frame.
+        `groups` has a name for each frame of the design; frames with one name are left out together, as those of one
+        trajectory should be. λ whose regularization is not given are omitted. Only the composition's mean, and
+        with n_sparse the choice of points, still depend on the frame.
         """
         noise = regularization if isinstance(regularization, Mapping) else self._noises(regularization)
         return self.rows.leave_out(self.rows.part(self._frames(train)), noise, self._owners(groups))
@@ -165,7 +165,7 @@ class TensorDesign:
         except IndexError:
             raise LabkitError(f"train={which!r} does not select from the {n} frames of this design") from None
         if not found.size:
-            raise LabkitError("no frame was selected; give at least one")
+            raise LabkitError("no frame was selected; select at least one")
         return torch.as_tensor(np.unique(found), device=self.rows.frame.device)
 
     def _owners(self, groups: Sequence[Hashable] | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Environments of atoms as tensors: J of them, with features of every degree, and the rows that they add up to."""
+"""Environments of atoms as tensors: J of them, with features of every degree, and the rows that they sum to."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from labkit.polarizability.target import Target
 
 @dataclass(frozen=True, eq=False)
 class Environments:
-    """J environments of atoms, and the rows that they add up to.
+    """J environments of atoms, and the rows that they sum to.
 
     numbers  (J,)             atomic numbers of the centres
     frame    (J,)             ascending
     group    (J,)             the row an environment belongs to
-    weight   (J,)             with which it counts there
+    weight   (J,)             its weight in that row
     features {λ: (J, 2λ+1, F)}
     """
 
@@ -34,18 +34,18 @@ class Environments:
         return int(self.group.max()) + 1 if len(self.group) else 0
 
     def take(self, which: Tensor) -> Environments:
-        """Some environments, each as its own row with weight 1."""
+        """A selection of environments, each as its own row with weight 1."""
         mine = torch.arange(len(which), device=which.device)
         features = {degree: p[which] for degree, p in self.features.items()}
         return Environments(self.numbers[which], self.frame[which], mine, torch.ones_like(self.weight[which]), features)
 
     def of_frames(self, frames: Tensor) -> Environments:
-        """The environments of some frames, which are counted anew, in their given order; neighbours are not copied."""
+        """The environments of some frames, renumbered, in the given order; neighbours are not copied."""
         atoms = [torch.nonzero(self.frame == k)[:, 0] for k in frames]
         order = torch.cat(atoms)
         frame = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor([len(a) for a in atoms])).to(order)
-        whole = bool((self.group == self.frame).all())
-        group = frame if whole else torch.arange(len(order)).to(order)
+        by_frame = bool((self.group == self.frame).all())
+        group = frame if by_frame else torch.arange(len(order)).to(order)
         first, end = int(order[0]), int(order[-1]) + 1
         which = slice(first, end) if torch.equal(order, torch.arange(first, end).to(order)) else order
         features = {degree: p[which] for degree, p in self.features.items()}
@@ -53,7 +53,7 @@ class Environments:
 
 
 def arrange(features: dict[int, Tensor], frames: Sequence[Atoms], target: Target) -> Environments:
-    """Environments in rows as the target wants them: one row a frame, or one an atom."""
+    """Environments in the target's rows: one row per frame, or one per atom."""
     device = features[0].device
     counts = torch.tensor([len(atoms) for atoms in frames])
     frame = torch.repeat_interleave(torch.arange(len(frames)), counts).to(device)

@@ -60,14 +60,14 @@ def self_covariance(a: Environments, degree: int, zeta: float) -> tuple[Tensor, 
 
 
 def power(base: Tensor, exponent: float) -> Tensor:
-    """base**exponent; exponents that are not whole take negative similarities as zero."""
+    """base**exponent; for non-integer exponents negative similarities count as zero."""
     if exponent == int(exponent):
         return base ** int(exponent)
     return base.clamp(min=1e-300) ** exponent
 
 
 def pooled(values: Tensor, frame: Tensor, counts: Tensor, of: str) -> Tensor:
-    """Values of atoms (n, ...) as the target's rows: sums or means of frames, or atoms' own, centred for 'neutral'."""
+    """Values of atoms (n, ...) as the target's rows: sums or means of frames, or per atom, centred for 'neutral'."""
     if of == "atom":
         return values
     total = values.new_zeros(len(counts), *values.shape[1:]).index_add(0, frame, values)

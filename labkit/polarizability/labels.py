@@ -1,4 +1,4 @@
-"""Labels of frames for tensor regression: found, of the right shape, symmetric, plausible; else a sentence."""
+"""Labels of frames for tensor regression: checked for presence, shape, symmetry and plausible size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Frames = Dataset | Sequence[Atoms]
 
 
 def structures(frames: Frames | Atoms) -> list[Atoms]:
-    """The frames as a list of Atoms; raises LabkitError for an empty one and for broken geometry."""
+    """The frames as a list of Atoms; raises LabkitError for an empty list and for invalid geometry."""
     found = frames.atoms if isinstance(frames, Dataset) else [frames] if isinstance(frames, Atoms) else list(frames)
     if not found:
         raise LabkitError("no frames were given; expected at least one")
@@ -28,7 +28,7 @@ def structures(frames: Frames | Atoms) -> list[Atoms]:
 
 
 def with_label(frames: Frames, target: str | Target) -> Frames:
-    """The frames that have the property, in their order.
+    """The frames that have the property, in order.
 
     >>> import labkit
     >>> len(with_label(labkit.datasets.ice("valid"), "polarizability")) > 10
@@ -40,7 +40,7 @@ def with_label(frames: Frames, target: str | Target) -> Frames:
 
 
 def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:
-    """Values (S, ...) of cells or (n, ...) of atoms, and notes on what was mended or looks odd."""
+    """Values (S, ...) of cells or (n, ...) of atoms, and notes on what was corrected or looks wrong."""
     atoms = structures(frames)
     found = _found(frames, target)
     missing = [k for k, value in enumerate(found) if value is None]
@@ -52,7 +52,7 @@ def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:
     values = [_shaped(value, target, len(a), f"frame {k}") for k, (value, a) in enumerate(zip(found, atoms))]
     notes = []
     if is_periodic(atoms, target) and target.rank == 1:
-        notes.append(f"{target.name} of periodic frames is known up to a quantum only; make sure that it has no jumps")
+        notes.append(f"{target.name} of periodic frames is known only up to a quantum; make sure that it has no jumps")
     if target.rank == 2 and target.symmetric:
         notes += symmetrise(values, target)
     notes += sum_rule(values, target) if target.of == "neutral" else []
@@ -90,10 +90,10 @@ def _shaped(value: Any, target: Target, n: int, where: str) -> np.ndarray:
 
 
 def is_periodic(atoms: Sequence[Atoms], target: Target, known: bool | None = None) -> bool | None:
-    """Whether the frames are periodic; None where it does not matter: scalars, and properties of atoms.
+    """Whether the frames are periodic; None if it does not matter: scalars, and properties of atoms.
 
-    Dipoles and polarizabilities of cells mean another thing than those of molecules: V (ε - 1)/4π has the field of the
-    other cells in it. Raises LabkitError where both kinds stand together, or the frames are not of the `known` kind.
+    Dipoles and polarizabilities of cells differ in meaning from those of molecules: V (ε - 1)/4π has the field of the
+    other cells in it. Raises LabkitError if both kinds are mixed, or the frames are not of the `known` kind.
     """
     if target.rank == 0 or target.per_atom:
         return None

@@ -1,4 +1,4 @@
-"""Errors of tensors, by component and by λ, and how they fall as frames are added."""
+"""Errors of tensors, by component and by λ, and how they decrease as frames are added."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from labkit.errors import LabkitError, Stopped
 from labkit.polarizability.design import TensorDesign
 from labkit.polarizability.target import Target, as_target
 
-SMALLEST = 8  # frames, with which a learning curve may begin
+SMALLEST = 8  # frames, the fewest of a learning curve
 
 
 def components(target: str | Target) -> list[str]:
-    """Names of the Cartesian components, in their order.
+    """Names of the Cartesian components, in order.
 
     >>> components("polarizability")
     ['xx', 'xy', 'xz', 'yx', 'yy', 'yz', 'zx', 'zy', 'zz']
@@ -28,9 +28,9 @@ def components(target: str | Target) -> list[str]:
 
 
 def errors(truth: np.ndarray, found: np.ndarray, target: str | Target = "polarizability") -> pd.Series:
-    """Root mean square errors of each component, and of each λ the length of its part's error.
+    """Root mean square errors of each component, and for each λ the length of the error of its part.
 
-    Σ_λ error_λ² = Σ_components error²; what `noise_map` tells of frames left out is the same length.
+    Σ_λ error_λ² = Σ_components error²; `noise_map` has the same length for frames left out.
 
     >>> truth, found = np.zeros((1, 3, 3)), np.diag([0.3, 0.3, 0.3])[None]
     >>> errors(truth, found)[["xx", "xy", 0, 2]].round(3).to_dict()
@@ -70,8 +70,8 @@ def learning_curve(
 ) -> pd.DataFrame:
     """Errors of the frames `test` by models of the first 12, 25, ... of the frames `train`; columns as in `errors`.
 
-    No descriptor is computed: every size is another solution of the design. Raises LabkitError for sizes that there
-    are not, Stopped when asked to.
+    No descriptor is computed: every size is another solution of the design. Raises LabkitError for
+    invalid sizes, Stopped on request.
     """
     train = list(train)
     sizes = halves(len(train)) if sizes is None else sorted(set(sizes))

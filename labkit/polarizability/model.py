@@ -1,4 +1,4 @@
-"""TensorModel: a fitted tensor of cells or atoms, with its spread; it carries its descriptors with it."""
+"""TensorModel: a fitted tensor of cells or atoms, with its spread and its descriptors."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Prediction(NamedTuple):
 class TensorModel(TensorModule):
     """y_λ = Σ_i Σ_j p_i,λ·(Σ_ν p_j,λν c_jν) (p_i,0·p_j,0)^(ζ-1), plus a mean for λ = 0.
 
-    descriptor  with the features that were chosen
+    descriptor  with the selected features
     points      the environments j that span the model
-    posterior   {λ: weights of the points' rows, and what the spread needs}
-    mean        (species,) of the λ = 0 component, an atom's
-    metadata    regularization, frames trained on and their hash, whether they are periodic, notes, version
+    posterior   {λ: weights of the points' rows, and the factors of its spread}
+    mean        (species,) of the λ = 0 component, per atom
+    metadata    regularization, training frames and their hash, whether they are periodic, notes, version
 
     >>> model = TensorModel.load("polarizability.safetensors")  # doctest: +SKIP
     >>> values, spread = model.predict(trajectory)  # doctest: +SKIP
@@ -80,8 +80,8 @@ class TensorModel(TensorModule):
     def predict(self, frames: Frames | Atoms, *, spread: bool = True, progress: Progress = NO_PROGRESS) -> Prediction:
         """Values and their standard deviations, component by component, batch by batch.
 
-        Raises LabkitError, naming the frame, for a species that was not trained on, and for cells where it was trained
-        on molecules or the other way about; Stopped when asked to.
+        Raises LabkitError, naming the frame, for a species that was not trained on, and for cells if it was trained
+        on molecules or vice versa; Stopped on request.
         """
         atoms = self._accepted(frames)
         if spread and not self.has_spread:
@@ -101,7 +101,7 @@ class TensorModel(TensorModule):
         return self.target.to_cartesian({degree: y[:, :, 0] for degree, y in parts.items()})
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TensorModel:
-        """What `to`, `double` and the like do, for the posterior, too."""
+        """Apply `to`, `double` and the like to the posterior, too."""
         super()._apply(fn, recurse)
         self.posterior = {
             d: replace(p, weights=fn(p.weights), basis=fn(p.basis), total=fn(p.total))
@@ -110,7 +110,7 @@ class TensorModel(TensorModule):
         return self
 
     def save(self, path: str | os.PathLike[str], *, spread: bool = True) -> None:
-        """Write one safetensors file, whole or not at all; without `spread` it is smaller."""
+        """Write one safetensors file, completely or not at all; without `spread` it is smaller."""
         tensors: dict[str, Tensor] = {}
         for degree, posterior in self.posterior.items():
             tensors[f"weights.{degree}"] = posterior.weights
@@ -121,7 +121,7 @@ class TensorModel(TensorModule):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TensorModel:
-        """Read what `save` wrote; raises LabkitError for a missing, damaged or contradictory file."""
+        """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
         with read_module(path, FORMAT, "tensor model", config().device) as found:
             numbers = json.loads(found.header["posterior"])
             parts = {d: [found.tensors[f"{x}.{d}"] for x in ("weights", "basis", "total")] for d in found.degrees}

@@ -1,4 +1,4 @@
-"""What a model and a committee of models share: a descriptor, the points that span them, and how they move."""
+"""The common base of a model and a committee: a descriptor, the points that span them, device and dtype."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from labkit.polarizability.target import Target
 
 
 class TensorModule(nn.Module):
-    """Descriptor, points and metadata of what was fitted; a subclass says which `weights` it has.
+    """Descriptor, points and metadata of a fit; a subclass adds its `weights`.
 
-    There is no way to give other descriptor settings than those it was trained with: they are part of it.
+    The descriptor settings are part of it and cannot differ from those it was trained with.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TensorModule(nn.Module):
 
     @property
     def cutoff(self) -> float:
-        """Å; what neighbour lists must reach."""
+        """Å, needed for neighbour lists."""
         return self.settings.cutoff
 
     @property
@@ -51,18 +51,18 @@ class TensorModule(nn.Module):
 
     @cached_property
     def contraction(self) -> Contraction:
-        """Made when first asked for, and anew after a move."""
+        """Computed on first use, and again after a move."""
         return Contraction(self.settings, self.points, self.weights, self.mean.view(len(self.settings.species), -1))
 
     def _accepted(self, frames: Frames | Atoms) -> list[Atoms]:
-        """The frames, if this can predict them."""
+        """The frames as a list, checked to be ones that this can predict."""
         atoms = structures(frames)
         check_species(atoms, self.settings.species)
         is_periodic(atoms, self.target, self.metadata["periodic"])
         return atoms
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TensorModule:
-        """What `to`, `double` and the like do, for the points, too."""
+        """Apply `to`, `double` and the like to the points, too."""
         super()._apply(fn, recurse)
         tensors = {name: fn(value) for name, value in vars(self.points).items() if isinstance(value, Tensor)}
         self.points = Environments(**tensors, features={d: fn(p) for d, p in self.points.features.items()})

@@ -1,4 +1,4 @@
-"""Whether labels can be what they are said to be: symmetric, of a plausible size, with their sum rule."""
+"""Whether labels are plausible: symmetric, of a reasonable size, with their sum rule."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ase.data import covalent_radii
 from labkit.errors import LabkitError
 from labkit.polarizability.target import Target
 
-#: relative asymmetry of a symmetric tensor that is rounding of the code that made it; more is an error
+#: relative asymmetry of a symmetric tensor that may be rounding; more is an error
 ASYMMETRY = 0.01
 #: polarizability over the sum of cubed covalent radii: 0.8 (NaCl) to 13 (Si) in Å^3
 PLAUSIBLE = (0.3, 20.0)
 #: electronic dielectric constant below which a cell is mostly vacuum (liquid water 1.8, methane 1.6)
 THIN = 1.3
-#: e an atom, by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
+#: e per atom by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
 SUM_RULE = 0.2
 
 
 def symmetrise(values: list[np.ndarray], target: Target) -> list[str]:
-    """Make tensors symmetric in place, and note it; more than rounding raises LabkitError."""
+    """Make tensors symmetric in place, and note it; asymmetry beyond rounding raises LabkitError."""
     worst = 0.0
     for k, value in enumerate(values):
         flipped = np.swapaxes(value, -1, -2)
@@ -38,7 +38,7 @@ def symmetrise(values: list[np.ndarray], target: Target) -> list[str]:
 
 
 def sum_rule(values: list[np.ndarray], target: Target) -> list[str]:
-    """Note Born charges that do not sum to zero; raise LabkitError for those that can be none."""
+    """Note Born charges that do not sum to zero; raise LabkitError for values that cannot be Born charges."""
     sums = [np.abs(value.sum(0)).max() for value in values]
     k = int(np.argmax([s / len(value) for s, value in zip(sums, values)]))
     if sums[k] > SUM_RULE * len(values[k]):

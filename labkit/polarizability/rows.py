@@ -1,4 +1,4 @@
-"""Rows of a tensor design: labels and covariances, computed once, and what sets of training frames make of them."""
+"""Rows of a tensor design: labels and covariances, computed once, and their parts for sets of training frames."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from labkit.polarizability.settings import Settings
 from labkit.polarizability.span import Span
 from labkit.regression import Spectral
 
-_KEPT = 12  # sets of training frames, the one used longest ago goes first
+_KEPT = 12  # sets of training frames; the one used longest ago is dropped first
 
 
 @dataclass(frozen=True, eq=False)
 class FrameSubset:
-    """A set of training frames: their rows, labels less their mean, and eigenvectors of the covariance.
+    """A set of training frames: their rows, labels minus their mean, and eigenvectors of the covariance.
 
     frames, rows  ascending
     labels        {λ: (rows (2λ+1),)}
-    mean          (species,) of λ = 0, an atom's
-    points        what spans the model
+    mean          (species,) of λ = 0, per atom
+    points        environments that span the model
     spectral      {λ: Spectral}
     """
 
@@ -43,7 +43,7 @@ class FrameSubset:
 
 
 class TensorRows:
-    """One row a frame, or one an atom, as the target wants it.
+    """One row per frame or per atom, depending on the target.
 
     labels       {λ: (rows, 2λ+1)}
     composition  (rows, species), of which the mean of λ = 0 is a linear function
@@ -80,11 +80,11 @@ class TensorRows:
         return part.rows if self.span.exact else slice(None)
 
     def baseline(self, rows: Tensor, mean: Tensor) -> Tensor:
-        """What the composition explains of λ = 0, (rows, ...), for a mean (species, ...)."""
+        """The part of λ = 0 explained by the composition, (rows, ...), for a mean (species, ...)."""
         return torch.tensordot(self.composition[rows], mean, 1)
 
     def part(self, frames: Tensor) -> FrameSubset:
-        """All that is the same for every regularization of these training frames; kept."""
+        """What is the same for every regularization of these training frames; cached."""
         key = frames.cpu().numpy().tobytes()
         with self._lock:
             if key not in self._kept:
@@ -95,7 +95,7 @@ class TensorRows:
             return self._kept[key]
 
     def fresh(self, frames: Tensor) -> FrameSubset:
-        """The part, made anew and not kept."""
+        """The part, computed and not cached."""
         rows = self.of(frames)
         mean = self._mean(rows)
         labels = {degree: y[rows] for degree, y in self.labels.items()}
@@ -110,7 +110,7 @@ class TensorRows:
     def leave_out(
         self, part: FrameSubset, noise: Mapping[int, float], owners: Tensor
     ) -> dict[int, tuple[Tensor, Tensor]]:
-        """{λ: labels and predictions (rows, 2λ+1)} without all the frames of the same owner; see TensorDesign."""
+        """{λ: labels and predictions (rows, 2λ+1)} leaving out all frames of the same owner; see TensorDesign."""
         owner = owners[self.frame[part.rows].cpu()]
         together = [torch.nonzero(owner == k)[:, 0] for k in torch.unique(owner)]
         found = {}
@@ -132,14 +132,14 @@ class TensorRows:
         return digest.hexdigest()
 
     def _mean(self, rows: Tensor) -> Tensor:
-        """The part of λ = 0 that the composition explains, an atom of each species."""
+        """The part of λ = 0 that the composition explains, per atom of each species."""
         if 0 not in self.labels:
             return self.composition.new_zeros(len(self.settings.species))
         scaled = self.composition[rows] * self.scale[rows, None]
         return torch.linalg.pinv(scaled) @ (self.labels[0][rows, 0] * self.scale[rows])
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a worker needs: all but the lock."""
+        """What a worker needs: all except the lock."""
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

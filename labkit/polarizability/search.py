@@ -1,4 +1,4 @@
-"""Which regularization and which descriptors: errors of frames left out, for every noise from one design."""
+"""Choosing regularization and descriptors: errors of frames left out, for every noise from one design."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def noise_map(
 ) -> pd.DataFrame:
     """Root mean square error of frames left out, by regularization (rows) and λ (columns), in the target's unit.
 
-    It is the length of the error of each λ's part; the squares of the λ add up to that of the tensor. The best
+    It is the length of the error of each λ's part; the squares over λ add up to that of the tensor. The best
     regularization is `noise_map(design).idxmin().to_dict()`. `groups` are left out together (TensorDesign.leave_out).
 
     >>> import labkit
@@ -56,13 +56,13 @@ def search(
     client: Client | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> pd.DataFrame:
-    """One row for each of the named `settings` of TensorDesign.build, each at its own best regularization.
+    """One row for each of the named `settings` of TensorDesign.build, at its best regularization.
 
-    Columns: ("error", λ) and ("error", "all"), ("regularization", λ). With a dask `client` the designs are made on its
-    workers. Raises LabkitError for settings that make no sense, and Stopped, whose `partial` is the table so far.
+    Columns: ("error", λ) and ("error", "all"), ("regularization", λ). With a dask `client` the designs are built on its
+    workers. Raises LabkitError for invalid settings, and Stopped, whose `partial` is the table so far.
     """
     if not settings:
-        raise LabkitError("no settings to search; give some by name, as in {'near': dict(cutoff=3.0)}")
+        raise LabkitError("no settings to search; give them by name, as in {'near': dict(cutoff=3.0)}")
     rows: dict[Hashable, dict] = {}
     tasks = {name: (dict(chosen),) for name, chosen in settings.items()}
     try:

@@ -1,4 +1,4 @@
-"""Settings of a tensor model: all that it is made with, but its data."""
+"""Settings of a tensor model: all that determines it except its data."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from labkit.polarizability.target import Target
 
 @dataclass(frozen=True)
 class Settings(ModelSettings):
-    """All that a model is made with, but its data.
+    """All that determines a model except its data.
 
     species            atomic numbers
     n_max, l_max, cutoff [Å], atom_sigma [Å], cutoff_transition_width [Å], central_weight   of the density expansion
     zeta               exponent of the kernel
-    n_features         kept of each λ; None: all
+    n_features         features kept for each λ; None: all
     feature_selection  'cur' or 'fps'
-    n_sparse           environments a species that span the model; None: all of the training frames
+    n_sparse           environments per species that span the model; None: all of the training frames
     sparse_method      'fps', 'cur_points' or 'random'
     """
 
@@ -64,7 +64,7 @@ class Settings(ModelSettings):
 
     @classmethod
     def check_names(cls, given: Mapping[str, Any]) -> None:
-        """Raise LabkitError for a setting that is not known."""
+        """Raise LabkitError for an unknown setting."""
         known = set(cls.__dataclass_fields__) - {"target", "species"}
         for key in given:
             if key not in known:

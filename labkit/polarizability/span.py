@@ -1,4 +1,4 @@
-"""The functions that span a tensor model: rows of the training frames themselves, or chosen environments."""
+"""The functions that span a tensor model: rows of the training frames themselves, or selected environments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Span:
     """Points of a model, and covariances of rows with them.
 
     settings  n_sparse None: the points are the rows of the frames `here` (exact regression)
-    notes     where it says what it did otherwise than asked
+    notes     list to which it adds what differs from the settings
     """
 
     def __init__(self, settings: Settings, here: Environments, notes: list[str]) -> None:
@@ -36,17 +36,17 @@ class Span:
         self._lower = {} if self.exact else {degree: self._factor(degree) for degree in settings.target.parts}
 
     def covariances(self, here: Environments, counts: Tensor, degree: int) -> Tensor:
-        """Of rows with points, (rows, 2λ+1, columns, 2λ+1)."""
+        """The covariances of rows with points, (rows, 2λ+1, columns, 2λ+1)."""
         found = covariance(here, self.points, degree, self.settings.zeta)
         if self.settings.target.of != "neutral":
             return found
         found = pooled(found, here.frame, counts, "neutral")
-        if self.exact:  # then columns are rows, which are centred, too
+        if self.exact:  # then the columns are rows and are centred, too
             found = pooled(found.movedim(2, 0), here.frame, counts, "neutral").movedim(0, 2)
         return found
 
     def spectral(self, degree: int, covariances: Tensor, rows: Tensor, scale: Tensor, frame: Tensor) -> Spectral:
-        """Eigenvectors of the covariance of some `rows`, which count with `scale` and belong to `frame`."""
+        """Eigenvectors of the covariance of some `rows`, weighted by `scale`, of frames `frame`."""
         size, block = 2 * degree + 1, covariances[rows]
         scale = scale.repeat_interleave(size)
         if not self.exact:
@@ -54,7 +54,7 @@ class Span:
         made = Spectral.exact(block[:, :, rows].flatten(2).flatten(0, 1), scale)
         if self.settings.target.of != "neutral":
             return made
-        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: take the latter out
+        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: project the latter out
         _, frame, counts = torch.unique_consecutive(frame, return_inverse=True, return_counts=True)
         basis = pooled(made.basis.unflatten(0, (-1, size)), frame, counts, "neutral")
         return replace(made, basis=basis.flatten(0, 1))

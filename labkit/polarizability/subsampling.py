@@ -1,4 +1,4 @@
-"""Members of a committee: fits to random halves of the frames, spread as wide as frames left out say they should be."""
+"""Members of a committee: fits to random halves of the frames, with a spread calibrated on frames left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labkit.polarizability.rows import FrameSubset, TensorRows
 def fit_committee(
     model: TensorModel, rows: TensorRows, noise: Mapping[int, float], members: int, seed: int, owners: Tensor
 ) -> TensorCommittee:
-    """Members around a fitted model, from halves of its frames; `owners` number the groups that stay together."""
+    """Members around a fitted model, from halves of its frames; `owners` numbers the groups that are kept together."""
     whole = rows.part(torch.tensor(model.metadata["train"]["indices"], device=rows.frame.device))
     halves = _halves(whole.frames, owners, members, seed)
     parts = [rows.fresh(half) for half in halves]
@@ -45,7 +45,7 @@ def _halves(frames: Tensor, owners: Tensor, members: int, seed: int) -> list[Ten
     if members < 4 or len(groups) < 4:
         raise LabkitError(
             f"a committee of {members} members from {len(groups)} frames or groups of frames: expected at least 4 of "
-            "both, so that some members have not seen a frame; give more, or use solve, which has a spread of its own"
+            "both, so that some members have not seen a frame; give more, or use solve, which has its own spread"
         )
     generator = torch.Generator().manual_seed(seed)
     drawn = [groups[torch.randperm(len(groups), generator=generator)[: len(groups) // 2]] for _ in range(members)]
@@ -53,7 +53,7 @@ def _halves(frames: Tensor, owners: Tensor, members: int, seed: int) -> list[Ten
 
 
 def _embedded(part: FrameSubset, whole: FrameSubset, degree: int, noise: float) -> Tensor:
-    """The weights of a fit to `part` as weights of the points of `whole`: zero where it has no such point."""
+    """The weights of a fit to `part` as weights of the points of `whole`: zero for points that `part` lacks."""
     weights = part.spectral[degree].solve(part.labels[degree], noise).weights
     if part.points is whole.points:
         return weights
@@ -63,7 +63,7 @@ def _embedded(part: FrameSubset, whole: FrameSubset, degree: int, noise: float) 
 
 
 def _calibration(found: Tensor, unseen: Tensor, labels: Tensor, left_out: Tensor, scale: Tensor) -> float:
-    """α: moments, not likelihood, because few members leave a frame out, and 1/s² of few scatters without bound."""
+    """α by moments, not likelihood: few members leave a frame out, and 1/s² from few members scatters without bound."""
     count = unseen.sum(1)
     enough = count > 1
     mean = (found * unseen[:, None]).sum(2, keepdim=True) / count.clamp(min=1)[:, None, None]

@@ -1,4 +1,4 @@
-"""What is learned: the tensor's rank and symmetry, whether it belongs to cells or atoms, and its spherical parts."""
+"""The property to learn: the tensor's rank and symmetry, whether it is of cells or atoms, its spherical parts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SPHERICAL = [1, 2, 0]  # y, z, x: the components of l = 1
 
 @dataclass(frozen=True)
 class Target:
-    """A property to learn; `of` says how the contributions of atoms make it.
+    """A property to learn; `of` states how it is made up of contributions of atoms.
 
     name      key of the label: an attribute of Dataset, or in info (cells) or arrays (atoms) of the frames
     rank      0 scalar, 1 vector, 2 tensor
-    symmetric of rank 2: only λ = 0 and 2; otherwise also λ = 1, the antisymmetric part, a pseudovector
+    symmetric for rank 2: only λ = 0 and 2; otherwise also λ = 1, the antisymmetric part, a pseudovector
     of        'cell' (extensive: the sum over atoms), 'mean' (intensive: their mean), 'atom' (each atom's own), or
               'neutral' (each atom's own, minus their mean, so that a frame's sum is zero)
     unit      for axis labels and files
@@ -46,7 +46,7 @@ class Target:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one value."""
+        """The shape of one value."""
         return (3,) * self.rank
 
     @property
@@ -103,7 +103,7 @@ TARGETS = {
 
 
 def as_target(target: str | Target) -> Target:
-    """One of TARGETS by its name, or the given Target."""
+    """One of TARGETS by name, or the given Target."""
     if isinstance(target, Target):
         return target
     if target not in TARGETS:

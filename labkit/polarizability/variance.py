@@ -1,4 +1,4 @@
-"""What a posterior knows of new rows: the prior's variance, less what the points explain."""
+"""The posterior's variance for new rows: the prior's variance minus what the points explain."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def variances(
     for degree, one in posterior.items():
         own, summed = self_covariance(here, degree, zeta)
         if not settings.target.per_atom:
-            prior = pooled(summed, here.frame, counts, "cell")  # weights are in it
+            prior = pooled(summed, here.frame, counts, "cell")  # includes the weights
         elif of == "atom":
             prior = own
-        else:  # of what is left when the mean is taken away
+        else:  # of what remains when the mean is subtracted
             n = counts.to(own)[here.frame, None, None]
             total = pooled(summed, here.frame, counts, "cell")[here.frame]
             prior = own - (summed + summed.mT) / n + total / n**2

@@ -1,4 +1,4 @@
-"""Linear algebra under GAP and tensor regression: design once, solve many; choose points that stand for all."""
+"""Linear algebra of GAP and tensor regression: build once, solve often; choose representative points."""
 
 from labkit.regression.least_squares import Block, BlockLeastSquares, Solution
 from labkit.regression.selection import select

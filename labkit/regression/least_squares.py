@@ -1,4 +1,4 @@
-"""Design once, solve many: regularised least squares in blocks of rows whose noise can change afterwards."""
+"""Build once, solve often: regularised least squares in blocks of rows whose noise can change afterwards."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from labkit.errors import LabkitError
 class Block:
     """Rows that share one noise σ: X (rows, M), y (rows,), kept as the triangle R and z of their QR factorisation.
 
-    |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so that R (at most M × M) says all about c that the rows say; S are
+    |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so R (at most M × M) holds all that the rows tell about c; S are
     fixed ratios of the rows' noises to σ. Rows come in portions, which are folded in when enough have come or when the
-    triangle is asked for; until then only views of them are kept.
+    triangle is needed; until then only views of them are kept.
     """
 
     def __init__(self, columns: int) -> None:
@@ -26,7 +26,7 @@ class Block:
         self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, rows: Tensor, targets: Tensor, scale: Tensor | None = None) -> None:
-        """Take more rows (k, M), their targets (k,) and the ratios of their noises to σ (k,), 1 where not given."""
+        """Add rows (k, M), their targets (k,) and the ratios of their noises to σ (k,), 1 if not given."""
         scale = torch.ones_like(targets) if scale is None else scale
         self._waiting.append((rows, targets, scale))
         self.rows += len(rows)
@@ -58,14 +58,14 @@ class Block:
         self._waiting = []
         if count > self.columns:
             stack = torch.linalg.qr(stack, mode="r").R
-            self.rss += float(stack[self.columns :, -1].square().sum())  # what no c can fit
+            self.rss += float(stack[self.columns :, -1].square().sum())  # the residual that no c can fit
             stack = stack[: self.columns].clone()
         self._triangle = stack
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """c that minimises Σ_b |X_b c - y_b|²/σ_b² + |Pᵀc|², and what the posterior knows of it.
+    """c that minimises Σ_b |X_b c - y_b|²/σ_b² + |Pᵀc|², and its posterior.
 
     weights       (M,)   c
     log_evidence         log p(y | σ) of y ~ N(0, X K⁻¹ Xᵀ + σ²)
@@ -89,7 +89,7 @@ class BlockLeastSquares:
     `prior` is the upper P with PᵀP = K. The stack of all triangles at reference noises σ⁰ has the triangle R⁰; with
     T_b = R_b (R⁰)⁻¹ the normal matrix at other noises, G = Σ_b (1/σ_b²) T_bᵀT_b + T_PᵀT_P, is well conditioned as long
     as the σ⁰/σ spread little, and one Cholesky factorisation solves it with the stability of QR. Beyond three decades
-    of (σ⁰/σ)² the reference is made anew.
+    of (σ⁰/σ)² the reference is computed again.
 
     >>> block = Block(1); block.add(torch.ones(4, 1, dtype=torch.float64), torch.tensor([1., 2., 3., 2.]).double())
     >>> core = BlockLeastSquares(torch.ones(1, 1, dtype=torch.float64), {"y": block})
@@ -103,7 +103,7 @@ class BlockLeastSquares:
         self.prior = prior
         self.blocks = {name: block for name, block in blocks.items() if block.rows}
         if not self.blocks:
-            raise LabkitError("there is nothing to fit: no block has a row; give frames with labels")
+            raise LabkitError("nothing to fit: no block has a row; give frames with labels")
         self._reference: dict[str, float] | None = None
 
     def solve(self, sigmas: dict[str, float]) -> Solution:

@@ -1,4 +1,4 @@
-"""Choosing rows that stand for all: at random, by farthest-point sampling, by CUR."""
+"""Choosing representative rows: at random, by farthest-point sampling, by CUR."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def farthest_points(features: Tensor, count: int, seed: int) -> Tensor:
     chosen[0] = random_points(features, 1, seed)
     squares = features.square().sum(1)
     nearest = torch.full_like(squares, torch.inf)
-    for k in range(1, count):  # each choice depends on all before it
+    for k in range(1, count):  # each choice depends on all previous ones
         last = features[chosen[k - 1]]
         nearest = torch.minimum(nearest, squares + last @ last - 2 * (features @ last))
         chosen[k] = nearest.argmax()
@@ -64,5 +64,5 @@ def select(features: Tensor, count: int, method: str = "cur_points", seed: int =
             f"unknown selection {method!r}; expected one of {', '.join(METHODS)}{suggest(method, METHODS)}"
         )
     if count > len(features):
-        raise LabkitError(f"{count} points were asked for, but there are only {len(features)}; ask for fewer")
+        raise LabkitError(f"{count} points were requested, but there are only {len(features)}; request fewer")
     return METHODS[method](features, count, seed)

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from labkit.errors import LabkitError
 
-_FLOOR = 1e-15  # of the largest eigenvalue: below, eigenvectors are rounding
+_FLOOR = 1e-15  # of the largest eigenvalue; below this, eigenvectors are rounding errors
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What one noise gives: f(x) = k(x)·weights, and var f(x) = size (k(x, x) - |k(x) root|²).
+    """The posterior for one noise: f(x) = k(x)·weights, and var f(x) = size (k(x, x) - |k(x) root|²).
 
     weights       (M,)   of the basis functions
     basis, total  (M, r) and (r,), whose quotient is `root`
@@ -33,7 +33,7 @@ class Posterior:
 
     @cached_property
     def root(self) -> Tensor:
-        """(M, r), made when first asked for: the weights do not need it."""
+        """(M, r), computed on first use: the weights do not need it."""
         return self.basis / self.total.sqrt()
 
 
@@ -41,7 +41,7 @@ class Posterior:
 class Spectral:
     """The covariance U diag(values) Uᵀ of n training rows, and Z, which maps its eigenvectors to M basis functions.
 
-    Every noise σ² then costs a few products: c = Z (values + σ²)⁻¹ Uᵀ y. Rows may carry a factor (`scale`): that of
+    Every noise σ² then costs a few products: c = Z (values + σ²)⁻¹ Uᵀ y. Rows may have a factor (`scale`): that of
     their noise, inverted.
 
     values (r,), left U (n, r), basis Z (M, r), scale (n,)
@@ -59,7 +59,7 @@ class Spectral:
 
     @classmethod
     def exact(cls, covariance: Tensor, scale: Tensor) -> Spectral:
-        """From the covariance (n, n) of the rows, which are the basis functions, too."""
+        """From the covariance (n, n) of the rows, which are also the basis functions."""
         values, left = torch.linalg.eigh(scale[:, None] * covariance * scale)
         keep = values > _FLOOR * values[-1]
         left = left[:, keep]
@@ -83,7 +83,7 @@ class Spectral:
 
     @property
     def mean_variance(self) -> float:
-        """Prior variance of a row, on the average: what a relative noise is relative to."""
+        """Average prior variance of a row, to which noises are relative."""
         return float(self.values.sum()) / len(self.left)
 
     def solve(self, targets: Tensor, noise: float) -> Posterior:
@@ -103,7 +103,7 @@ class Spectral:
         return Posterior(self.basis @ (projected / total), self.basis, total, size, evidence)
 
     def leave_out(self, targets: Tensor, noise: float, groups: Sequence[Tensor]) -> Tensor:
-        """Each group of rows (indices) as the posterior without it predicts it, (n,), without a refit.
+        """Predictions (n,) for each group of rows (indices) by the posterior without it, without a refit.
 
         With M = (K + σ²)⁻¹ the residuals of a group g are M_gg⁻¹ (M y)_g.
         Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.

@@ -1,4 +1,4 @@
-"""`labkit session export|import FILE.zip`: what a learner has done goes from machine to machine."""
+"""`labkit session export|import FILE.zip`: carry a learner's work from machine to machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="export|import")
     out = actions.add_parser("export", help="write this session (answers, runs, models) to a zip file")
     out.add_argument("file", type=Path, metavar="FILE.zip")
-    out.add_argument("--overwrite", action="store_true", help="replace a file that is there")
-    into = actions.add_parser("import", help="add a zip file's session to this one")
+    out.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    into = actions.add_parser("import", help="add the session in a zip file to this one")
     into.add_argument("file", type=Path, metavar="FILE.zip")
 
 

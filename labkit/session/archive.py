@@ -1,4 +1,4 @@
-"""The zip file of a session: its files, and a list of them with their sums. What does not agree with it is refused."""
+"""The zip file of a session: its files, and a list of them with checksums. Anything that does not match is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 
 
 def pack(target: Path | BinaryIO, files: Iterable[tuple[str, Path]]) -> list[str]:
-    """Write files under their names, each read once, so that sums and content agree; return the names."""
+    """Write files under their names, each read once, so that checksums and content agree; return the names."""
     found: dict[str, dict[str, Any]] = {}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, file in files:
@@ -38,7 +38,7 @@ def pack(target: Path | BinaryIO, files: Iterable[tuple[str, Path]]) -> list[str
 
 
 def unpack(path: Path, folder: Path) -> list[str]:
-    """Unpack to `folder` and return the names; raises LabkitError for whatever is not as `pack` writes it."""
+    """Unpack to `folder` and return the names; raises LabkitError for anything that `pack` would not write."""
     try:
         with zipfile.ZipFile(path) as packed:
             files = _listed(path, packed)
@@ -48,17 +48,17 @@ def unpack(path: Path, folder: Path) -> list[str]:
     except FileNotFoundError as error:
         if error.filename != str(path):
             raise
-        raise LabkitError(f"{path}: there is no such file") from error
+        raise LabkitError(f"{path}: no such file") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise LabkitError(f"{path}: is no zip file, or a damaged one ({error}); nothing was imported") from error
+        raise LabkitError(f"{path}: is not a zip file, or a damaged one ({error}); nothing was imported") from error
     return list(files)
 
 
 def _listed(path: Path, packed: zipfile.ZipFile) -> dict[str, dict[str, Any]]:
-    """The list of files, each name and the whole size being safe."""
+    """The list of files, with names and total size checked to be safe."""
     if LIST not in packed.namelist():
         raise LabkitError(
-            f"{path}: is no session of labkit (it has no {LIST}); expected a file made by labkit session export"
+            f"{path}: is not a labkit session (it has no {LIST}); expected a file made by labkit session export"
         )
     if packed.getinfo(LIST).file_size > 300 * MOST_FILES:
         raise LabkitError(f"{path}: its {LIST} is too large")
@@ -69,7 +69,7 @@ def _listed(path: Path, packed: zipfile.ZipFile) -> dict[str, dict[str, Any]]:
         files = dict(head["files"])
         total = sum(_count(known["size"]) for known in files.values())
         if not all(isinstance(known["sha256"], str) for known in files.values()):
-            raise TypeError("a sum is no text")
+            raise TypeError("a checksum is not text")
     except LabkitError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -87,12 +87,12 @@ def _listed(path: Path, packed: zipfile.ZipFile) -> dict[str, dict[str, Any]]:
 
 
 def _entries(path: Path, packed: zipfile.ZipFile, files: dict[str, Any]) -> dict[str, zipfile.ZipInfo]:
-    """The zip's own entries by name: those of the list, each once, and no links."""
+    """The zip's entries by name: those of the list, each once, and no links."""
     infos = packed.infolist()
     expected = sorted([LIST, *(FOLDER + name for name in files)])
     if sorted(info.filename for info in infos) != expected:
-        odd = {info.filename for info in infos}.symmetric_difference(expected) or {"an entry that is there twice"}
-        raise LabkitError(f"{path}: its content is not what its {LIST} says: {min(odd)!r}; nothing was imported")
+        odd = {info.filename for info in infos}.symmetric_difference(expected) or {"a duplicate entry"}
+        raise LabkitError(f"{path}: its content does not match its {LIST}: {min(odd)!r}; nothing was imported")
     for info in infos:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise LabkitError(f"{path}: {info.filename!r} is a link, which is not imported")
@@ -108,7 +108,9 @@ def _unpack_one(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo, know
             size += len(block)
             file.write(block)
     if size != known["size"] or digest.hexdigest() != known["sha256"]:
-        raise LabkitError(f"{path}: {info.filename!r} does not have the size and sum of its list; nothing was imported")
+        raise LabkitError(
+            f"{path}: {info.filename!r} does not have the size and checksum of its list; nothing was imported"
+        )
 
 
 def _safe(path: Path, name: str) -> None:
@@ -120,5 +122,5 @@ def _safe(path: Path, name: str) -> None:
 
 def _count(size: Any) -> int:
     if type(size) is not int or size < 0:
-        raise TypeError(f"{size!r} is no size")
+        raise TypeError(f"{size!r} is not a size")
     return size

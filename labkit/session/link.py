@@ -1,4 +1,4 @@
-"""A link in a notebook that saves the session, for places whose disk is forgotten."""
+"""A link in a notebook that saves the session, for machines that do not keep files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from labkit.session.archive import pack
 from labkit.session.transfer import session_files
 
 NAME = "labkit-session.zip"
-LARGEST = 20_000_000  # bytes that a notebook's page may carry
+LARGEST = 20_000_000  # bytes in a notebook's page
 
 
 class SessionLink:
-    """Shows as a link with the session in it; one that is too large is written beside the notebook instead."""
+    """Displays a link that contains the session; if it is too large, it is written beside the notebook instead."""
 
     def __repr__(self) -> str:
         return f"in a terminal: labkit session export {NAME}"
@@ -34,7 +34,7 @@ class SessionLink:
 
 
 def export_link() -> SessionLink:
-    """What a learner has done so far, as a link that saves it.
+    """A link that saves a learner's work so far.
 
     >>> export_link()
     in a terminal: labkit session export labkit-session.zip
@@ -47,4 +47,4 @@ def _beside(content: bytes, size: str) -> str:
         atomic_write(NAME, content)
     except LabkitError as error:
         return f"The session ({size}) is too large for a link, and {error}"
-    return f"{NAME} ({size}) stands beside this notebook: save it from the list of files."
+    return f"{NAME} ({size}) is beside this notebook: save it from the list of files."

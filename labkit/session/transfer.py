@@ -16,12 +16,12 @@ from labkit.exercises import record
 from labkit.files import atomic_path, atomic_write
 from labkit.session.archive import pack, unpack
 
-ASIDE = "aside"  # folder in the session's, for what an import has replaced
+ASIDE = "aside"  # folder in the session's, for files that an import replaced
 
 
 @dataclass
 class ImportedSession:
-    """What became of the files of an imported session, by their names in it."""
+    """What happened to the files of an imported session, by their names in it."""
 
     added: list[str] = field(default_factory=list)
     there: list[str] = field(default_factory=list)
@@ -30,20 +30,20 @@ class ImportedSession:
     notes: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        lines = [f"added {len(self.added)} files; {len(self.there)} more were there already"]
-        lines += [f"{name}: joined with what was here" for name in self.merged]
+        lines = [f"added {len(self.added)} files; {len(self.there)} more existed already"]
+        lines += [f"{name}: merged with what was here" for name in self.merged]
         lines += [f"{name}: replaced; what was here is kept as {path}" for name, path in self.replaced.items()]
         return "\n".join(lines + self.notes)
 
 
 def export_session(path: str | os.PathLike[str], *, overwrite: bool = False) -> list[str]:
-    """Write the session's folder to a zip file, whole or not at all, and return the names in it.
+    """Write the session's folder to a zip file, completely or not at all, and return the names in it.
 
-    Raises LabkitError where there is nothing to export, or a file that is not to be overwritten.
+    Raises LabkitError if there is nothing to export, or the file exists and is not to be overwritten.
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise LabkitError(f"{path}: is there already; choose another name, or replace it with --overwrite")
+        raise LabkitError(f"{path}: already exists; choose another name, or replace it with --overwrite")
     found = [(name, file) for name, file in session_files() if file.resolve() != path.resolve()]
     if not found:
         raise LabkitError(f"{config().session}: there is nothing to export yet")
@@ -52,7 +52,7 @@ def export_session(path: str | os.PathLike[str], *, overwrite: bool = False) -> 
 
 
 def session_files() -> Iterator[tuple[str, Path]]:
-    """All files of the session with their names, but hidden ones (locks, files being written) and links."""
+    """All files of the session with their names, except hidden ones (locks, files being written) and links."""
     folder = config().session
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -65,8 +65,8 @@ def session_files() -> Iterator[tuple[str, Path]]:
 def import_session(path: str | os.PathLike[str]) -> ImportedSession:
     """Add a zip file's session to this one, once all of it has been checked.
 
-    Exercises done in either are done. A file that differs is replaced, and the one that was here is kept under aside/.
-    Raises LabkitError for a file that is no session, is damaged, too large or unsafe; then nothing has changed.
+    Exercises done in either are done. A file that differs is replaced, and the old one is kept under aside/.
+    Raises LabkitError for a file that is not a session, is damaged, too large or unsafe; then nothing has changed.
     """
     folder = config().session
     try:
@@ -76,21 +76,21 @@ def import_session(path: str | os.PathLike[str]) -> ImportedSession:
             return _take(names, Path(staging), folder)
     except OSError as error:
         raise LabkitError(
-            f"{folder}: could not import {path} ({error.strerror or error}); each file is still whole. "
+            f"{folder}: could not import {path} ({error.strerror or error}); each file is still intact. "
             "Make room, or set LABKIT_SESSION to another folder, and import again."
         ) from error
 
 
 def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
-    """Put checked files into their places; nothing that was there is lost at any moment."""
+    """Move checked files into place; no existing file is ever lost."""
     for name in names:
         above = [folder / parent for parent in PurePosixPath(name).parents]
         blocking = [p for p in above if p.exists() and not p.is_dir()] + [folder / name] * (folder / name).is_dir()
         if blocking:
-            raise LabkitError(f"{blocking[0]}: stands where {name} belongs; move it away and import again")
+            raise LabkitError(f"{blocking[0]}: is in the way of {name}; move it away and import again")
     done = ImportedSession()
     answers = record.path().name
-    if answers in names:  # first: where the two cannot be joined, nothing else is touched
+    if answers in names:  # first: if the two cannot be merged, nothing else is touched
         _merge(staging / answers, record.path(), done)
     aside = folder / ASIDE / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f")
     for name in names:
@@ -104,7 +104,7 @@ def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
             continue
         else:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(target, kept)  # copied, not moved: at no moment is there none
+            shutil.copy2(target, kept)  # copied, not moved, so that it always exists
             done.replaced[name] = kept
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(new, target)

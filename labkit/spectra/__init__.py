@@ -1,4 +1,4 @@
-"""Infrared and Raman spectra and densities of states from trajectories, and normal modes beside them.
+"""Infrared and Raman spectra and densities of states from trajectories, and normal modes for comparison.
 
 The whole chain: a potential and a model of polarizabilities, a few replicas, and the spectrum with its errors.
 
@@ -17,7 +17,7 @@ The whole chain: a potential and a model of polarizabilities, a few replicas, an
 >>> replicas = maxwell_boltzmann(State.batch([minimum] * 3, seed=1), 50.0)
 >>> response = Response(polarizability=alpha, velocities=True, every=4)
 >>> _ = simulate(replicas, gap, VelocityVerlet(), steps=120, dt=0.5, observers=[response])
->>> line = response.raman(resolution=1000.0).parallel  # 60 fs show no more; ask for 20 of some ps
+>>> line = response.raman(resolution=1000.0).parallel  # 60 fs resolve no more; use 20 for some ps
 >>> line.intensity.shape == line.error.shape, line.unit
 (True, 'Å^6 cm')
 >>> round(response.density_of_states(resolution=1000.0).total.integral(), 6)  # 3·12 - 3 degrees of freedom

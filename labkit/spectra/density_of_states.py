@@ -14,12 +14,12 @@ from labkit.spectra.spectrum import Spectrum
 from labkit.spectra.transform import density
 from labkit.units import KB, KINETIC
 
-_DRIFT = 1e-3  # share of the kinetic energy that the centre of mass may have and still rest
+_DRIFT = 1e-3  # fraction of the kinetic energy below which the centre of mass counts as at rest
 
 
 @dataclass(frozen=True, eq=False)
 class DensityOfStates:
-    """Modes a cm⁻¹: of all atoms, and of each species, by symbol; the species add up to the total."""
+    """Modes per cm⁻¹: of all atoms, and of each species, by symbol; the species add up to the total."""
 
     total: Spectrum
     species: dict[str, Spectrum]
@@ -36,19 +36,19 @@ def density_of_states(
 ) -> DensityOfStates:
     """g(ν) = 2c/(k_BT) ∫ Σ_i m_i <v_i(0)·v_i(t)> e^(-iωt) dt, whose integral is the number of degrees of freedom.
 
-    In a classical harmonic system each mode has the area 1 (equipartition). No quantum correction belongs here.
+    In a classical harmonic system each mode has the area 1 (equipartition). No quantum correction is applied.
 
-    velocities   (T, n, 3) Å/fs of the n atoms of a batch; its systems are the trajectories
+    velocities   (T, n, 3) Å/fs of the n atoms of a batch, whose systems are the trajectories
     system       of that batch: replicas of one system, with masses and species
     spacing      fs between samples
     temperature  K of the k_BT. None: each trajectory's own kinetic temperature with 3N - `resting` degrees of freedom,
                  so that the integral is that number
-    resting      degrees of freedom that do not move; None: 3 where the centres of mass rest, 0 where one moves, as a
-                 thermostat leaves it (`labkit.engine.without_com_motion` stops it), or in an outer field, or where
-                 atoms are held; N are the free ones
+    resting      degrees of freedom that do not move; None: 3 if the centres of mass are at rest, 0 if one moves, as
+                 with a thermostat (`labkit.engine.without_com_motion` stops it), in an external field, or if
+                 atoms are held; N counts the free ones
     options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
-    Raises LabkitError for velocities that are missing, of another shape, zero or no number, for a batch of different
+    Raises LabkitError for velocities that are missing, of the wrong shape, zero or not finite, for a batch of different
     systems, and as `infrared` does. Source: Dickey and Paskin, Phys. Rev. 188, 1407 (1969).
 
     >>> from ase.build import molecule
@@ -66,16 +66,14 @@ def density_of_states(
         raise LabkitError(f"velocities have the shape {values.shape}; expected (T, {system.n_atoms}, 3)")
     lost = np.argwhere(~np.isfinite(values))
     if len(lost):
-        raise LabkitError(f"velocities: those of atom {lost[0][1]} in sample {lost[0][0]} are no numbers")
+        raise LabkitError(f"velocities: those of atom {lost[0][1]} in sample {lost[0][0]} are not finite")
     numbers, kinds = np.unique(system.numbers.cpu().numpy(), return_inverse=True)
     index, trajectories = system.index.cpu().numpy(), system.n_systems
     group = index * len(numbers) + kinds
     made_of = np.bincount(group, minlength=trajectories * len(numbers)).reshape(trajectories, -1)
     if (made_of != made_of[0]).any():
         other = int(np.argmax((made_of != made_of[0]).any(1)))
-        raise LabkitError(
-            f"system {other} of the batch is made of other atoms than system 0; give replicas of one system"
-        )
+        raise LabkitError(f"system {other} of the batch has other atoms than system 0; give replicas of one system")
     held = system.held_counts.cpu().numpy()
     if (held != held[0]).any():
         other = int(np.argmax(held != held[0]))
@@ -113,7 +111,7 @@ def density_of_states(
 
 
 def _rests(velocities: np.ndarray, masses: np.ndarray, index: np.ndarray) -> bool:
-    """Whether all centres of mass do, in the first and the last sample."""
+    """Whether all centres of mass are at rest, in the first and the last sample."""
     shares = []
     for sample in (0, -1):
         moving = masses[:, None] * velocities[sample]

@@ -12,7 +12,7 @@ from labkit.spectra.series import members_first, scaled, spectrum
 from labkit.spectra.spectrum import Spectrum
 from labkit.units import COULOMB, KB, KM_PER_MOL, LIGHT
 
-_TO_CM = 1e16  # Å of ∫σ dν over Å^3, a cm⁻¹, in cm⁻¹
+_TO_CM = 1e16  # ∫σ dν [Å] over a volume [Å^3], per cm⁻¹, in cm⁻¹
 
 
 def infrared(
@@ -32,17 +32,17 @@ def infrared(
 
         n α = β / (6 ε0 c V) · ∫ <J(0)·J(t)> e^(-iωt) dt,      ∫ n α dν = π / (3 c² V · 4π ε0) Σ_modes |dM/dQ|²
 
-    The current needs no dipole, which in a periodic cell is known up to a quantum only. Other corrections (see
+    The current needs no dipole, which in a periodic cell is known only up to a quantum. Other corrections (see
     `correction`) multiply by Q/Q_harmonic; None leaves the classical M in the quantum formula.
 
-    current      e Å/fs: (T, 3) of one trajectory, (T, R, 3) of R, or (M, T, R, 3) by a committee of M models
+    current      e Å/fs: (T, 3) of one trajectory, (T, R, 3) of R, or (M, T, R, 3) from a committee of M models
     spacing      fs between samples
     temperature  K
     volume       Å^3 of the cell: the result is n α in cm⁻¹. None: the cross section n σ of the cell or molecule in
                  km/mol cm, of which the integral is an absorption in km/mol
     options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
-    Raises LabkitError for too short or sparse series, for what is no number, and without a temperature.
+    Raises LabkitError for series that are too short, too sparse or not finite, and without a temperature.
     Sources: McQuarrie, Statistical Mechanics (1976), chapter 21; Thomas, Brehm, Fligg, Vöhringer, Kirchner, Phys.
     Chem. Chem. Phys. 15, 6608 (2013).
 

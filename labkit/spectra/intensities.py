@@ -13,7 +13,7 @@ from labkit.units import COULOMB, KB, KINETIC, KM_PER_MOL, LIGHT, WAVENUMBER
 
 @dataclass(frozen=True, eq=False)
 class Intensities:
-    """Harmonic intensities of K modes: sticks for the spectra from trajectories to stand beside.
+    """Harmonic intensities of K modes: stick spectra to compare with those from trajectories.
 
     frequency       (K,) cm⁻¹
     dipole          dM/dQ (K, 3) e u^-½, or None
@@ -30,7 +30,7 @@ class Intensities:
     def infrared(self) -> np.ndarray:
         """N_A π |dM/dQ|² / (3 c² · 4π ε0), km/mol (K,): the area of the mode in an infrared spectrum."""
         if self.dipole is None:
-            raise LabkitError("there are no dipole derivatives; give born_charges= to intensities")
+            raise LabkitError("no dipole derivatives; give born_charges= to intensities")
         strength = np.square(self.dipole).sum(1)
         return np.pi * COULOMB * KM_PER_MOL / (3 * KINETIC * LIGHT**2) * strength
 
@@ -53,8 +53,8 @@ class Intensities:
     @property
     def depolarization(self) -> np.ndarray:
         """3 γ'² / (45 a'² + 4 γ'²), (K,)."""
-        whole = 45 * self.isotropic + 4 * self.anisotropic
-        return 3 * self.anisotropic / np.where(whole > 0, whole, np.nan)
+        total = 45 * self.isotropic + 4 * self.anisotropic
+        return 3 * self.anisotropic / np.where(total > 0, total, np.nan)
 
     def raman_areas(self, temperature: float) -> tuple[np.ndarray, np.ndarray]:
         """Areas k_BT/ω² (a'², γ'²) of the modes in isotropic and anisotropic classical spectra, Å^6 (K,)."""
@@ -74,5 +74,5 @@ class Intensities:
     @property
     def _change(self) -> np.ndarray:
         if self.polarizability is None:
-            raise LabkitError("there are no derivatives of the polarizability; give polarizability= to intensities")
+            raise LabkitError("no derivatives of the polarizability; give polarizability= to intensities")
         return self.polarizability

@@ -1,4 +1,4 @@
-"""What predicts tensors of a batch: one model, several that share descriptors, or a committee, in one form."""
+"""Models of tensors in one form: one model, several that share descriptors, or a committee."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from labkit.base import Neighbours, System
 from labkit.errors import LabkitError
 from labkit.polarizability import TensorModel
 
-#: (system, positions, cell, neighbours) -> (S, 3, 3) of cells or (n, 3, 3) of atoms, or with M members before
+#: (system, positions, cell, neighbours) -> (S, 3, 3) of cells or (n, 3, 3) of atoms, or with M members first
 Tensors = Callable[[System, Tensor, Tensor, Neighbours], Tensor]
 
 
 class Members:
-    """M models as one function that gives (M, S, 3, 3) or (M, n, 3, 3).
+    """M models as one function that returns (M, S, 3, 3) or (M, n, 3, 3).
 
-    models  a TensorModel; several of them, of which those with one descriptor compute it once; or anything that is
-            called like one and has a `cutoff` [Å], such as a committee, whose result has M members before
+    models  a TensorModel; several of them, where a shared descriptor is computed once; or anything that is
+            called like one and has a `cutoff` [Å], such as a committee, whose result has a leading axis of M members
     name    of the property, for errors
     """
 
@@ -32,7 +32,7 @@ class Members:
                 raise LabkitError(f"the model given for {name} predicts {known}; give one that was fitted to {name}")
             if not callable(model) or not hasattr(model, "cutoff"):
                 raise LabkitError(
-                    f"{name}: {type(model).__name__} is no model; expected a TensorModel, a committee, or a function "
+                    f"{name}: {type(model).__name__} is not a model; expected a TensorModel, committee, or function "
                     "of (system, positions, cell, neighbours) with a cutoff"
                 )
         if not self.models:
@@ -40,11 +40,11 @@ class Members:
 
     @property
     def cutoff(self) -> float:
-        """Å; what neighbour lists must reach."""
+        """Å, needed for neighbour lists."""
         return max(float(model.cutoff) for model in self.models)
 
     def __call__(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
-        """Raises LabkitError for a result of another shape."""
+        """Raises LabkitError for a result of the wrong shape."""
         features: dict[int, dict[int, Tensor]] = {}
         found = []
         for model in self.models:
@@ -61,8 +61,8 @@ class Members:
         rows = system.n_atoms if self.name == "born_charges" else system.n_systems
         if values.shape[1:] != (rows, 3, 3):
             raise LabkitError(
-                f"{self.name}: the model gave the shape {tuple(found[0].shape)} for {system.n_systems} systems of "
-                f"{system.n_atoms} atoms; expected ({rows}, 3, 3), or (M, {rows}, 3, 3) by a committee"
+                f"{self.name}: the model returned the shape {tuple(found[0].shape)} for {system.n_systems} systems of "
+                f"{system.n_atoms} atoms; expected ({rows}, 3, 3), or (M, {rows}, 3, 3) from a committee"
             )
         return values
 

@@ -1,4 +1,4 @@
-"""Normal modes of a minimum, and how dipole and polarizability change along each."""
+"""Normal modes at a minimum, and the derivatives of dipole and polarizability along each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NormalModes:
     ) -> Intensities:
         """dM/dQ from Born charges at the minimum, dα/dQ by central differences, all modes in one batch.
 
-        step  Å, how far the atom that moves farthest is displaced to either side
+        step  Å, displacement to either side of the atom that moves farthest
         """
         moves = torch.as_tensor(self.displacements).to(self.state.positions)
         dipole = change = None
@@ -72,7 +72,7 @@ def normal_modes(
     Translations, and the rotations of an open system, are projected out before it is diagonalised.
 
     step  Å, displacement to either side; the error is of its second order
-    fmax  eV/Å, above which the state is no minimum
+    fmax  eV/Å, largest force at which the state counts as a minimum
 
     Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces; Stopped when
     `progress` says so.
@@ -86,12 +86,12 @@ def normal_modes(
             "state.to_atoms()[0])"
         )
     refuse_held(
-        state.system, "normal_modes", "modes are those of all atoms: give masses to all, as State.from_atoms does"
+        state.system, "normal_modes", "modes are those of all atoms: give all of them masses, as State.from_atoms does"
     )
     rest = state.replace(forces=potential.evaluate(state).forces)
     if (largest := float(largest_force(rest))) > fmax:
         raise LabkitError(
-            f"the state is no minimum: the largest force is {largest:.3g} eV/Å, above fmax={fmax:g}; relax it, as in "
+            f"the state is not a minimum: the largest force is {largest:.3g} eV/Å, above fmax={fmax:g}; relax it: "
             "lbfgs(state, potential, fmax=1e-4)"
         )
     curvature = hessian(state, potential, step, progress)

@@ -1,4 +1,4 @@
-"""What quantum mechanics makes of a classical spectrum: factors of the frequency."""
+"""Quantum corrections of classical spectra: factors that depend on the frequency."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _NAMES = ("harmonic", "standard", "schofield", None)
 
 
 def correction(frequency: np.ndarray, temperature: float | None, kind: str | None = "harmonic") -> np.ndarray:
-    """Q(ν) by which a classical correlation spectrum becomes that of S(ω) = ∫ <A(0) A(t)> e^(-iωt) dt, ω > 0.
+    """Q(ν), which turns a classical correlation spectrum into S(ω) = ∫ <A(0) A(t)> e^(-iωt) dt, ω > 0.
 
     With x = ħω/k_BT, ω = 2πcν:
 
     harmonic   x / (1 - e^(-x)), exact for a harmonic oscillator and a linear A
-    standard   2 / (1 + e^(-x)), as if the quantum correlation function had the classical one as its real part
+    standard   2 / (1 + e^(-x)), taking the classical correlation function as the real part of the quantum one
     schofield  e^(x/2)
     None       1
 
@@ -43,8 +43,8 @@ def reduced(frequency: np.ndarray, temperature: float | None) -> np.ndarray:
     """ħω/k_BT of wavenumbers [cm⁻¹]."""
     if temperature is None:
         raise LabkitError(
-            "the temperature is missing: give temperature= that of the trajectories in K (for Raman also quantum=None "
-            "does, for the classical spectrum)"
+            "the temperature is missing: give temperature= of the trajectories in K (for Raman, quantum=None also "
+            "works, for the classical spectrum)"
         )
     if not (np.isfinite(temperature) and temperature > 0):
         raise LabkitError(f"temperature is {temperature!r} K; expected a positive number")

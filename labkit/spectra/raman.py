@@ -12,12 +12,12 @@ from labkit.spectra.quantum import correction
 from labkit.spectra.series import members_first, scaled, spectrum
 from labkit.spectra.spectrum import Spectrum
 
-_VISIBLE = 1e-3  # of the highest intensity: below, a ratio of intensities is noise
+_VISIBLE = 1e-3  # of the highest intensity; below this, a ratio of intensities is noise
 
 
 @dataclass(frozen=True, eq=False)
 class Raman:
-    """Both invariants of the scattering, and what is measured with polarizers (90°, or along the beam).
+    """Both invariants of the scattering, and the spectra measured with polarizers (90°, or along the beam).
 
     isotropic    of a = tr α / 3, Å^6 cm
     anisotropic  of γ² = 3/2 tr β β = ½[(xx-yy)² + (yy-zz)² + (zz-xx)²] + 3[xy² + yz² + zx²], β = α - a·1, Å^6 cm
@@ -49,8 +49,8 @@ class Raman:
         top = _VISIBLE * self.parallel.intensity.max()
 
         def ratio(a: np.ndarray, g: np.ndarray) -> np.ndarray:
-            whole = a + 4 / 45 * g
-            return 3 / 45 * g / np.where(whole > top, whole, np.nan)
+            parallel = a + 4 / 45 * g
+            return 3 / 45 * g / np.where(parallel > top, parallel, np.nan)
 
         return self.isotropic.combined("depolarization ratio", "1", ratio, self.anisotropic)
 
@@ -71,14 +71,14 @@ def raman(
 
         S_iso(ν) = 2c Q(ν) ∫ <a(0) a(t)> e^(-iωt) dt,    S_aniso(ν) = 2c Q(ν) ∫ 3/2 <tr β(0) β(t)> e^(-iωt) dt
 
-    of a = tr α/3 and β = α - a·1 less their means over time. Classically a harmonic mode has the area
+    of a = tr α/3 and β = α - a·1 minus their means over time. Classically a harmonic mode has the area
     (da/dQ)² k_BT/ω²; with the harmonic Q it is (da/dQ)² ħ/ω (n + 1), n the Bose number: twice the Stokes side of S(ω).
 
-    polarizability  Å^3: (T, 3, 3) of one trajectory, (T, R, 3, 3) of R, or (M, T, R, 3, 3) by a committee of M models
+    polarizability  Å^3: (T, 3, 3) of one trajectory, (T, R, 3, 3) of R, or (M, T, R, 3, 3) from a committee of M models
     spacing         fs between samples
     temperature     K; not needed with quantum=None
     quantum         correction of the classical spectrum, see `correction`
-    laser           nm: times (1 - ν/ν_laser)^4, the ω^4 of the scattered light over that of the laser
+    laser           nm: multiplies by (1 - ν/ν_laser)^4, the ω^4 of the scattered light over that of the laser
     options         resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
     Raises LabkitError as `infrared` does, and for polarizabilities that are not symmetric.

@@ -1,4 +1,4 @@
-"""Response: polarizability and current predicted while a run goes on."""
+"""Response: polarizability and current predicted during a run."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from labkit.spectra.track import Track, check_cell, predicted, predictors, volum
 
 
 class Response(Observer):
-    """An observer for `simulate` that keeps what spectra are made of, for every system of the batch.
+    """An observer for `simulate` that records the series that spectra are computed from, for every system of a batch.
 
-    Spectra may be asked for as soon as there are some samples, and again when the trajectory has grown. What was kept
-    is stored in checkpoints; a run that goes on where the last one ended adds to it, any other begins anew.
+    Spectra can be computed as soon as there are some samples, and again when the trajectory has grown. The samples
+    are stored in checkpoints; a run that continues where the last one ended adds to them, any other starts afresh.
 
-    polarizability  a TensorModel, several (with the same descriptor, it is computed once) or a committee; or None
+    polarizability  a TensorModel, several (a shared descriptor is computed once) or a committee; or None
     born_charges    the same for Born charges, which with the velocities give the current; or None
-    velocities      whether to keep all velocities, for the density of states
+    velocities      whether to record all velocities, for the density of states
     every           steps between two samples
 
-    Raises LabkitError for a model of another property, a cell that changes, and predictions that are no numbers.
+    Raises LabkitError for a model of another property, a cell that changes, and predictions that are not finite.
 
     >>> response = Response(polarizability=model, born_charges=charges, every=4)  # doctest: +SKIP
     >>> simulate(state, potential, VelocityVerlet(), 4000, 0.5, observers=[response])  # doctest: +SKIP
@@ -49,7 +49,7 @@ class Response(Observer):
         self.every, self.velocities = every, velocities
         self._models = predictors(polarizability, born_charges)
         if not self._models and not velocities:
-            raise LabkitError("Response: nothing to keep; give polarizability=, born_charges= or velocities=True")
+            raise LabkitError("Response: nothing to record; give polarizability=, born_charges= or velocities=True")
         reach = max((model.cutoff for model in self._models.values()), default=0.0)
         self._neighbours = NeighbourList(reach) if reach else None
         self.run: Run | None = None
@@ -58,7 +58,7 @@ class Response(Observer):
         self._dt = 0.0
 
     def start(self, run: Run) -> None:
-        """A new run begins anew, unless it goes on where the last one ended."""
+        """Drop the samples, unless the run continues where the last one ended."""
         goes_on = (
             self._steps
             and 0 <= run.state.loop_step - self._steps[-1] < self.every
@@ -71,15 +71,15 @@ class Response(Observer):
 
     def __call__(self, state: State, evaluation: Any) -> None:
         if self.run is None:
-            raise LabkitError("Response: was called outside of a run; give it to simulate(observers=...)")
+            raise LabkitError("Response: was called outside a run; give it to simulate(observers=...)")
         check_cell(state, self.run.state, f"step {state.loop_step}")
         near = None if self._neighbours is None else self._neighbours(state)
         found = predicted(state, self._models, near)
         for name, values in found.items():
             if not bool(torch.isfinite(values).all()):
                 raise LabkitError(
-                    f"step {state.loop_step}: the {name} predicted are no numbers; is the structure still one that the "
-                    "model has seen?"
+                    f"step {state.loop_step}: predictions of {name} are not finite; is the structure like those the "
+                    "model was trained on?"
                 )
         found["temperature"] = temperature_under(state, self.run.integrator).detach().to("cpu", torch.float64)
         if self.velocities:
@@ -96,7 +96,7 @@ class Response(Observer):
     @property
     def track(self) -> Track:
         """All samples so far."""
-        count = len(self._steps)  # read once: a run may go on in another thread
+        count = len(self._steps)  # read once: a run may continue in another thread
         if not count:
             raise LabkitError("Response: nothing was collected; run simulate with it")
         series = {
@@ -123,13 +123,13 @@ class Response(Observer):
         return self.track.density_of_states(**options)
 
     def position(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """What a checkpoint stores."""
         if self._neighbours is not None:
-            self._neighbours.reset()  # so that a run that goes on has the same bits
+            self._neighbours.reset()  # so that a resumed run has the same bits
         return {name: torch.stack(values) for name, values in self._kept.items()} | {"steps": self.steps}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
-        """Go back to what a checkpoint has kept."""
+        """Restore what a checkpoint stored."""
         if self._neighbours is not None:
             self._neighbours.reset()
         kept = dict(position)

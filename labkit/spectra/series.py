@@ -1,4 +1,4 @@
-"""Series of tensors in one form, whatever form they came in, and checked."""
+"""Series of tensors, checked and brought to one form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.spectra.transform import density
 def members_first(values: Any, rank: int, name: str) -> np.ndarray:
     """(T, ...), (T, R, ...) or (M, T, R, ...) of tensors of a rank as (M, T, R, 3**rank).
 
-    Raises LabkitError for another shape and, naming sample and trajectory, for what is no number.
+    Raises LabkitError for the wrong shape and, naming sample and trajectory, for values that are not finite.
     """
     array = np.asarray(values, dtype=float)
     plain = array.ndim - rank
@@ -33,7 +33,7 @@ def members_first(values: Any, rank: int, name: str) -> np.ndarray:
     if len(lost):
         _, sample, trajectory, _ = lost[0]
         raise LabkitError(
-            f"{name}: sample {sample} of trajectory {trajectory} is no number; leave out what comes after it, and see "
+            f"{name}: sample {sample} of trajectory {trajectory} is not finite; leave out what follows it, and check "
             "whether the dynamics or the model failed there"
         )
     return array

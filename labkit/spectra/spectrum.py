@@ -1,4 +1,4 @@
-"""Spectrum: an intensity over wavenumbers, with what the trajectories and what the models leave uncertain."""
+"""Spectrum: an intensity over wavenumbers, with its uncertainty from trajectories and from models."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from labkit.files import atomic_write
 class Spectrum:
     """Spectra of R independent trajectories on one axis, and their mean.
 
-    name        what it is, for legends
+    name        for legends
     unit        of the intensity
-    frequency   (K,) cm⁻¹, from 0 to the largest that the sampling holds
+    frequency   (K,) cm⁻¹, from 0 to the largest that the sampling resolves
     samples     (R, K) of each trajectory (or each piece of one), by the mean of the models
     members     (M, K) of each model of a committee, averaged over trajectories; None for one model
-    resolution  cm⁻¹, full width at half maximum that an infinitely sharp line has here
+    resolution  cm⁻¹, full width at half maximum of an infinitely sharp line
 
     >>> line = Spectrum("line", "cm", np.arange(5.0), np.array([[0, 1, 4, 1, 0], [0, 3, 4, 1, 0.0]]))
     >>> line.intensity.tolist(), line.error.tolist(), line.integral()
@@ -55,16 +55,16 @@ class Spectrum:
 
     @property
     def error_total(self) -> np.ndarray | None:
-        """Both, which are independent: √(error² + error_models²); None where neither is known."""
+        """Both errors combined as independent: √(error² + error_models²); None if neither is known."""
         known = [e for e in (self.error, self.error_models) if e is not None]
         return np.sqrt(np.square(known).sum(0)) if known else None
 
     def integral(self, low: float = 0.0, high: float = np.inf) -> float:
-        """Area between two frequencies [cm⁻¹]; over all of the axis it is exact, the mean square of what moved."""
+        """Area between two frequencies [cm⁻¹]; over the full axis it is exact: the mean square of the signal."""
         return float(self._areas(self.samples, low, high).mean())
 
     def integral_error(self, low: float = 0.0, high: float = np.inf) -> float:
-        """Standard error of `integral` over the trajectories, and the models where there are several; nan for one."""
+        """Standard error of `integral` over the trajectories, and the models if there are several; nan for one."""
         found = self._areas(self.samples, low, high)
         parts = [found.var(ddof=1) / len(found)] if len(found) > 1 else []
         if self.error_models is not None:
@@ -112,13 +112,13 @@ class Spectrum:
         return pd.DataFrame(columns, index=pd.Index(self.frequency, name="frequency_cm-1"))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of `to_frame`, whole or not at all, below a line with name, unit and resolution."""
+        """Write the table of `to_frame`, completely or not at all, below a line with name, unit and resolution."""
         head = f"# {self.name} [{self.unit}], resolution {self.resolution:.4g} cm⁻¹, {len(self.samples)} trajectories\n"
         atomic_write(path, head + self.to_frame().to_csv(float_format="%.9g", lineterminator="\n"))
 
     @staticmethod
     def pooled(spectra: Sequence[Spectrum]) -> Spectrum:
-        """The trajectories of several runs as one spectrum; raises LabkitError where they differ in what they show."""
+        """The trajectories of several runs as one spectrum; raises LabkitError if they are not of the same kind."""
         first, *rest = spectra
         for other in rest:
             same = len(other.frequency) == len(first.frequency) and np.allclose(other.frequency, first.frequency)
@@ -137,7 +137,7 @@ class Spectrum:
     def combined(self, name: str, unit: str, function: Callable[..., np.ndarray], *others: Spectrum) -> Spectrum:
         """`function` of this and other spectra of the same trajectories, as in `parallel = iso + 4/45 aniso`.
 
-        Where it is not linear (a ratio), samples are the jackknife's pseudo-values, whose mean and standard error are
+        If it is not linear (a ratio), samples are the jackknife's pseudo-values, whose mean and standard error are
         those of the function of means. Source: Miller, Biometrika 61, 1 (1974).
         """
         parts = [self, *others]

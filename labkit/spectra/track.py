@@ -1,4 +1,4 @@
-"""Track: what was predicted along trajectories, and the spectra that it gives."""
+"""Track: predictions along trajectories, and the spectra from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ATOMS = 768  # predicted at once
 class Track:
     """T samples of S trajectories, by M models.
 
-    system          what moves
+    system          the batch
     spacing         fs between samples
     temperature     K, the mean kinetic one
     volume          Å^3, the mean of the cells; None for open systems
@@ -48,7 +48,7 @@ class Track:
     def infrared(self, **options: Any) -> Spectrum:
         """`labkit.spectra.infrared` of the current, with this temperature and volume unless others are given."""
         if self.current is None:
-            raise LabkitError("there is no current; give the model of Born charges as born_charges=")
+            raise LabkitError("no current; give the model of Born charges as born_charges=")
         return infrared(
             self.current, self.spacing, **{"temperature": self.temperature, "volume": self.volume} | options
         )
@@ -56,7 +56,7 @@ class Track:
     def raman(self, **options: Any) -> Raman:
         """`labkit.spectra.raman` of the polarizability, with this temperature unless another is given."""
         if self.polarizability is None:
-            raise LabkitError("there is no polarizability; give its model as polarizability=")
+            raise LabkitError("no polarizability; give its model as polarizability=")
         return raman(self.polarizability, self.spacing, **{"temperature": self.temperature} | options)
 
     def density_of_states(self, **options: Any) -> DensityOfStates:
@@ -72,9 +72,9 @@ def along(
     born_charges: Tensors | Sequence[TensorModel] | None = None,
     velocities: bool = True,
 ) -> Track:
-    """The same as `Response` observes, from stored frames `spacing` fs apart: Atoms of one trajectory, or batches.
+    """What `Response` records, from stored frames `spacing` fs apart: Atoms of one trajectory, or batches.
 
-    Frames need velocities. Raises LabkitError, naming the frame, where they have none, for other atoms than in the
+    Frames need velocities. Raises LabkitError, naming the frame, if they have none, for other atoms than in the
     first frame, and for a cell that changes.
 
     >>> track = along(frames, 2.0, polarizability=model)  # doctest: +SKIP
@@ -110,7 +110,7 @@ def along(
 def predictors(
     polarizability: Tensors | Sequence[TensorModel] | None, born_charges: Tensors | Sequence[TensorModel] | None
 ) -> dict[str, Members]:
-    """Those that are given, by the name of their property."""
+    """The given models, by the name of their property."""
     given = {"polarizability": polarizability, "born_charges": born_charges}
     return {name: Members(models, name) for name, models in given.items() if models is not None}
 
@@ -135,10 +135,10 @@ def predicted(state: State, models: dict[str, Members], neighbours: Any = None) 
 
 
 def check_cell(state: State, first: State, where: str) -> None:
-    """Raise LabkitError for a cell that is not the first one's: spectra want constant volume."""
+    """Raise LabkitError if the cell differs from the first: spectra need constant volume."""
     if state.cell.shape != first.cell.shape or not torch.allclose(state.cell, first.cell, rtol=1e-6, atol=1e-6):
         raise LabkitError(
-            f"{where}: the cell has changed; spectra are those of trajectories at constant volume and energy: run "
+            f"{where}: the cell has changed; spectra need trajectories at constant volume and energy: run "
             "VelocityVerlet from states that a barostat has prepared"
         )
 

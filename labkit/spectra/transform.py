@@ -1,4 +1,4 @@
-"""From time series to densities over wavenumbers: correlation functions under a window, transformed."""
+"""Spectral densities of time series: windowed correlation functions, Fourier transformed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Density(NamedTuple):
 
 
 class Lags(NamedTuple):
-    """The piece of a trajectory that counts as one sample, the lags kept of its correlations, their resolution."""
+    """The length of a piece that counts as one sample, the lags kept of its correlations, their resolution."""
 
     length: int
     count: int
@@ -40,7 +40,7 @@ class Lags(NamedTuple):
 def plan(
     samples: int, spacing: float, resolution: float | None, window: str | None, highest: float, blocks: int
 ) -> Lags:
-    """How long correlations are followed; raises LabkitError where the series cannot show what is asked for."""
+    """How long correlations are followed; raises LabkitError if the series cannot resolve what was requested."""
     if window not in WINDOWS:
         raise LabkitError(f"window is {window!r}; expected {', '.join(map(repr, WINDOWS))}")
     if not (np.isfinite(spacing) and spacing > 0):
@@ -48,8 +48,8 @@ def plan(
     if (largest := largest_frequency(spacing)) < highest:
         raise LabkitError(
             f"samples {spacing:g} fs apart show frequencies up to {largest:.0f} cm⁻¹; anything faster, up to the "
-            f"highest={highest:g} cm⁻¹ expected here, would appear at a wrong place: sample every "
-            f"{0.5 / (WAVENUMBER * highest):.3g} fs or oftener, or give highest= what the fastest vibration has"
+            f"highest={highest:g} cm⁻¹ expected here, would appear at the wrong place: sample every "
+            f"{0.5 / (WAVENUMBER * highest):.3g} fs or more often, or set highest= to that of the fastest vibration"
         )
     if int(blocks) != blocks or blocks < 1:
         raise LabkitError(f"blocks is {blocks!r}; expected a whole number from 1")
@@ -61,7 +61,7 @@ def plan(
         count = min(max(_LEAST, int(width / _USUAL)), length // 2)
     elif (count := int(width / resolution)) < _LEAST:
         raise LabkitError(
-            f"a resolution of {resolution:g} cm⁻¹ leaves {count} lags of {spacing:g} fs, which show nothing; ask for a "
+            f"a resolution of {resolution:g} cm⁻¹ leaves {count} lags of {spacing:g} fs, which is too few; ask for a "
             f"finer one, up to {width / _LEAST:.0f} cm⁻¹"
         )
     if count < _LEAST or count >= length:
@@ -99,17 +99,17 @@ def density(
 
     s(ν) = 2c ∫ w(τ) Σ_c <x_c(0) x_c(τ)> e^(-2πi cντ) dτ, so that its integral (trapezoids) is Σ_c <x_c²>.
 
-    columns     C series of T samples, `spacing` [fs] apart; with `centred` less their means
-    group       (C,) from 0, which sum a column belongs to
-    resolution  cm⁻¹, width at half maximum of a sharp line; it takes correlations over W = 1/(c resolution) (Hann).
-                None: 20, or what correlations over half of the trajectory give
+    columns     C series of T samples, `spacing` [fs] apart; with `centred` minus their means
+    group       (C,) from 0, the sum that a column belongs to
+    resolution  cm⁻¹, width at half maximum of a sharp line; it needs correlations over W = 1/(c resolution) (Hann).
+                None: 20, or that of correlations over half of the trajectory
     window      w over |τ| < W: 'hann', 'gaussian' (a wider line without dips beside it) or None (cut off)
-    padding     zeros: 2·padding points of the axis a resolution
+    padding     with zeros: 2·padding points of the axis per resolution
     highest     cm⁻¹, the fastest vibration expected, which the spacing must resolve
     blocks      pieces that each trajectory is cut into, which then count as trajectories
 
     Means over time origins are unbiased, T - k pairs at lag k. Raises LabkitError for series that are too short,
-    too sparse or hold what is no number. Source: Blackman and Tukey, Bell Syst. Tech. J. 37, 185 (1958).
+    too sparse or not finite. Source: Blackman and Tukey, Bell Syst. Tech. J. 37, 185 (1958).
     """
     lags = plan(len(columns), spacing, resolution, window, highest, blocks)
     groups = int(group.max()) + 1

@@ -44,7 +44,7 @@ def test_cur_loses_little_more_than_the_best_space_of_its_size() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(LabkitError, match="41 features were asked for, but there are only 40"):
+    with pytest.raises(LabkitError, match="41 features were requested, but there are only 40"):
         select_features(samples(), 41)
     with pytest.raises(LabkitError, match="did you mean 'cur'"):
         select_features(samples(), 4, "curr")

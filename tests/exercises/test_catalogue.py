@@ -67,7 +67,7 @@ def test_seal_refuses_in_words(answers, line, capsys):
 @pytest.mark.parametrize("text", ["", "[]", '{"98.1": {}}', '{"98.1": {"title": "x"}}', '{"98.1": 3}'])
 def test_a_broken_file_of_answers_is_named(tmp_path, text):
     (tmp_path / "98.json").write_text(text)
-    with pytest.raises(LabkitError, match="98.json: is no file of sealed answers"):
+    with pytest.raises(LabkitError, match="98.json: is not a file of sealed answers"):
         list(sealed_exercises(tmp_path / "98.json"))
 
 

@@ -119,7 +119,7 @@ def test_the_masters_themselves_are_never_written_to(masters, tmp_path):
 
 
 def test_out_that_is_a_file(masters, tmp_path):
-    with pytest.raises(LabkitError, match="README.md: is no folder"):
+    with pytest.raises(LabkitError, match="README.md: is not a writable folder"):
         write_copies(masters, tmp_path / "README.md")
 
 

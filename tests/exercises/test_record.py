@@ -32,7 +32,7 @@ def test_optional_exercises_do_not_count():
 
 
 def test_a_notebook_without_exercises():
-    with pytest.raises(ValueError, match="notebook '77' has no exercises; there are some in 00, 01"):
+    with pytest.raises(ValueError, match="notebook '77' has no exercises; those with exercises: 00, 01"):
         progress("77")
 
 

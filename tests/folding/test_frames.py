@@ -85,5 +85,5 @@ def test_what_does_not_fit_and_what_is_cut_is_refused(protein, tmp_path) -> None
         frames(protein.native, evaluation)
     assert not (tmp_path / "f.bin").exists()
     (tmp_path / "g.bin").write_bytes(b"12345")
-    with pytest.raises(LabkitError, match="5 bytes are no whole number of records of 300 bytes"):
+    with pytest.raises(LabkitError, match="5 bytes are not a multiple of a record of 300 bytes"):
         read_frames(tmp_path / "g.bin")

@@ -57,5 +57,5 @@ def test_mean_forces_of_springs() -> None:
 
 
 def test_beads_that_share_tied_atoms_are_refused() -> None:
-    with pytest.raises(LabkitError, match="no map of forces is right"):
+    with pytest.raises(LabkitError, match="no map of forces is unbiased"):
         optimal_force_map(torch.randn(10, 7, 3), beads_at([0, 2], 7), TIES)

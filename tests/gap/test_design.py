@@ -213,7 +213,7 @@ def test_bad_input_in_words(train: Dataset) -> None:
     blank.energy[:], blank.forces[:] = np.nan, np.nan
     with pytest.raises(LabkitError, match="none of 2 training frames has an energy or forces"):
         Design.build(blank, config)
-    with pytest.raises(LabkitError, match="'uniform'.*gap_fit knows; labkit's own fit has"):
+    with pytest.raises(LabkitError, match="'uniform'.*only gap_fit has; labkit's own fit has"):
         Design.build(train, GapConfig(Soap(n_sparse=5, sparse_method="uniform")))
     model = Design.build(train[:4], config).solve()
     alien = train.atoms[0].copy()
@@ -345,7 +345,7 @@ def test_copies_of_environments_are_left_out() -> None:
         atoms.get_forces(), atoms.get_stress()
         frames.append(atoms)
     design = Design.build(frames, GapConfig(Soap(n_max=4, l_max=3, n_sparse=4)), valid=frames)
-    assert any("12 of 16 environments of Cu are copies" in note for note in design.notes)
+    assert any("12 of 16 environments of Cu are duplicates" in note for note in design.notes)
     assert design.columns == 4
 
 

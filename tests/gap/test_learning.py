@@ -50,7 +50,7 @@ def test_a_subset_is_the_design_of_its_frames(sets, index) -> None:
 
 def test_a_subset_needs_whole_rows(sets) -> None:
     growing = next(Design.grow(*sets_and_config(sets)[:2], valid=sets[1]))
-    with pytest.raises(LabkitError, match="not whole yet"):
+    with pytest.raises(LabkitError, match="this design is incomplete"):
         growing.subset([39])
 
 

@@ -157,7 +157,7 @@ def test_a_model_is_not_overwritten_unasked(made, train, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(potential.path.parent, folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    with pytest.raises(LabkitError, match="there is a model already; .* overwrite=True"):
+    with pytest.raises(LabkitError, match="a model already exists; .* overwrite=True"):
         fit(train, SMALL, folder)
     bad = SMALL.replace(other={"core_ip_args": "IP Nonsense"})
     with pytest.raises(LabkitError, match="gap_fit failed"):
@@ -233,7 +233,7 @@ def test_damaged_models(made, tmp_path):
         load(tmp_path / "nothing.xml")
     text = path.read_text()
     path.write_text(text[: len(text) // 2])
-    with pytest.raises(LabkitError, match="not a whole XML file"):
+    with pytest.raises(LabkitError, match="not a complete XML file"):
         load(path)
     path.write_text("<a></a>")
     with pytest.raises(LabkitError, match="holds no GAP_params"):
@@ -242,10 +242,10 @@ def test_damaged_models(made, tmp_path):
     sparse = sorted(path.parent.glob("gap.xml.sparseX*"))[0]
     content = sparse.read_bytes()
     sparse.write_bytes(content[:-10])
-    with pytest.raises(LabkitError, match="cut or changed"):
+    with pytest.raises(LabkitError, match="truncated or changed"):
         load(path)
     sparse.unlink()
-    with pytest.raises(LabkitError, match="needs it beside itself"):
+    with pytest.raises(LabkitError, match="needs it in the same folder"):
         load(path)
 
 

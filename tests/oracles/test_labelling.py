@@ -102,7 +102,7 @@ def test_frames_that_cannot_be_computed_are_named_before_any_work(tmp_path, stor
     frames[1].positions[2, 0] = np.nan
     with pytest.raises(LabkitError, match=r"frame 1, atom 2: position .*nan.* is not a finite number"):
         list(oracle.label(frames, store))
-    with pytest.raises(LabkitError, match="takes a list of frames; give"):
+    with pytest.raises(LabkitError, match="takes a list of frames; pass"):
         list(oracle.label(frames[0], store))
     with pytest.raises(LabkitError, match="workers is 0"):
         list(oracle.label(coppers(1), store, workers=0))

@@ -72,7 +72,7 @@ class Says(Calculator):
 def test_a_calculator_that_knows_it_did_not_converge():
     """As ASE's Vasp, which returns numbers all the same."""
     assert CalculatorOracle("says", Says).compute(molecule("H2")).energy == 1.0
-    with pytest.raises(Unconverged, match="the calculator says that its SCF did not converge"):
+    with pytest.raises(Unconverged, match="the calculator reports that its SCF did not converge"):
         CalculatorOracle("says", lambda: Says(converged=False)).compute(molecule("H2"))
 
 
@@ -100,16 +100,16 @@ def test_errors_of_calculators(monkeypatch, raised, expected):
 
 @pytest.mark.parametrize("bad", [dict(energy=np.nan), dict(forces=np.inf), dict(forces=np.nan)])
 def test_numbers_that_are_not_finite(bad):
-    with pytest.raises(CalculationFailed, match=f"gave {next(iter(bad))} that is not finite"):
+    with pytest.raises(CalculationFailed, match=f"returned {next(iter(bad))} that is not finite"):
         CalculatorOracle("says", lambda: Says(**bad)).compute(molecule("H2"))
 
 
 def test_shapes_and_names_of_labels():
-    with pytest.raises(CalculationFailed, match="gave no energy, only forces"):
+    with pytest.raises(CalculationFailed, match="returned no energy, only forces"):
         Label({"forces": np.zeros((2, 3))})
     with pytest.raises(CalculationFailed, match="stress has the shape"):
         Label({"energy": 1.0, "stress": np.zeros(6)})
-    with pytest.raises(CalculationFailed, match="'force' is no label; expected one of energy"):
+    with pytest.raises(CalculationFailed, match="'force' is not a label; expected one of energy"):
         Label({"energy": 1.0, "force": np.zeros((2, 3))})
     with pytest.raises(CalculationFailed, match="forces of 2 atoms for a frame of 3"):
         Label({"energy": 1.0, "forces": np.zeros((2, 3))}).attach(molecule("H2O"))

@@ -147,21 +147,21 @@ class Bad:
 
 
 def test_errors_are_sentences() -> None:
-    with pytest.raises(LabkitError, match="nothing to keep"):
+    with pytest.raises(LabkitError, match="nothing to record"):
         Response()
     with pytest.raises(LabkitError, match="given for born_charges predicts polarizability"):
         Response(born_charges=fitted())
-    with pytest.raises(LabkitError, match="int is no model"):
+    with pytest.raises(LabkitError, match="int is not a model"):
         Response(polarizability=3)
     with pytest.raises(LabkitError, match="nothing was collected"):
         watch().infrared()
-    with pytest.raises(LabkitError, match=r"gave the shape \(5, 3\) for 2 systems"):
+    with pytest.raises(LabkitError, match=r"returned the shape \(5, 3\) for 2 systems"):
         run(watch(polarizability=Bad(torch.zeros(5, 3))), 0)
-    with pytest.raises(LabkitError, match="step 0: the polarizability predicted are no numbers"):
+    with pytest.raises(LabkitError, match="step 0: predictions of polarizability are not finite"):
         run(watch(polarizability=Bad(torch.full((2, 3, 3), torch.nan))), 0)
     only = Response(polarizability=Linear(harmonic()))
     run(only, 100)
-    with pytest.raises(LabkitError, match="there is no current"):
+    with pytest.raises(LabkitError, match="no current"):
         only.infrared()
     with pytest.raises(LabkitError, match="velocities=True"):
         only.density_of_states()
@@ -184,7 +184,7 @@ def test_errors_of_frames() -> None:
         along([], 2.0)
     state = State.from_atoms([atoms, larger[:3]])
     still = torch.zeros(50, 7, 3)
-    with pytest.raises(LabkitError, match="system 1 of the batch is made of other atoms"):
+    with pytest.raises(LabkitError, match="system 1 of the batch has other atoms"):
         density_of_states(still, state.system, 2.0, resolution=500.0)
     with pytest.raises(LabkitError, match="no atom moves"):
         density_of_states(still[:, :4], State.from_atoms(atoms).system, 2.0, resolution=500.0)
