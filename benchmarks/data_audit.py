@@ -85,7 +85,7 @@ def measure(chemistry: Chemistry, name: str, plant: Callable, sets: int, seconds
         random = np.random.default_rng([sum(map(ord, chemistry.name + name)), k])
         case = plant(chemistry, random, k)
         began = time.perf_counter()
-        said = audit(case.dataset)
+        report = audit(case.dataset)
         seconds.append(time.perf_counter() - began)
         right += (good := case.found(report))
         if not good:
