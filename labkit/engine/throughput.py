@@ -1,4 +1,4 @@
-"""How fast a batch moves."""
+"""The speed of simulations of a batch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from labkit.engine.simulate import simulate
 
 
 def throughput(state: State, potential: Potential, integrator: Integrator, dt: float, *, seconds: float = 0.2) -> float:
-    """Steps times systems per second of wall time, at the best of some runs that take `seconds` together.
+    """Steps times systems per second of wall time, of the fastest of several runs that take `seconds` together.
 
-    The first steps, in which kernels are compiled and neighbours are searched, are not counted. The best, not the mean:
-    whatever else the machine does only takes away.
+    The first steps, in which kernels are compiled and neighbours are searched, are not counted. The fastest, not the
+    mean: other work of the machine only slows a run down.
     """
     state = simulate(state, potential, integrator, 4, dt)
     best, steps, end = 0.0, 4, time.perf_counter() + seconds

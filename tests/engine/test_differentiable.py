@@ -186,7 +186,7 @@ def test_errors() -> None:
     from ase.calculators.emt import EMT
 
     copper = State.from_atoms(Atoms("Cu2", [[0, 0, 0], [2.5, 0, 0]]))
-    with pytest.warns(UserWarning), pytest.raises(LabkitError, match="no gradient can be followed"):
+    with pytest.warns(UserWarning), pytest.raises(LabkitError, match="cannot be differentiated"):
         rollout(
             copper.replace(positions=copper.positions.requires_grad_()), AsePotential(EMT()), VelocityVerlet(), 2, 1.0
         )

@@ -206,7 +206,7 @@ def test_two_evaluations_go_on_as_in_one_run():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (NVE, r"step 1: .*atom \d+ is .* Å from where VelocityVerlet has put it: another fix moves it"),
+        (NVE, r"step 1: .*atom \d+ is .* Å from where VelocityVerlet has put it: another fix also moves it"),
         ("fix p all press/berendsen iso 0 0 1.0", "LAMMPS changes the box while VelocityVerlet moves atoms in it"),
     ],
 )

@@ -178,7 +178,7 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
 
 
 def test_two_processes_do_not_mix_their_blocks(tmp_path):
-    with lock(tmp_path / BLOCKS), pytest.raises(LabkitError, match=f"{BLOCKS}: another process works on it"):
+    with lock(tmp_path / BLOCKS), pytest.raises(LabkitError, match=f"{BLOCKS}: another process is using it"):
         pull(TINY, PIECES["single"], tmp_path, 3)
     line = json.dumps({"block": 1, "velocity": [0, 0, 0], "amplitude": 0, "temperature": 1, "drift": 0})
     (tmp_path / BLOCKS).write_text(line + "\n")

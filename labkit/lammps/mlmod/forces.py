@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import Evaluation, Potential, State
-from labkit.base.outside import Outside
+from labkit.base.external_potential import ExternalPotential
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import Blocks, alike, pairs
 from labkit.lammps.mlmod.models import Model
@@ -21,7 +21,7 @@ EACH: Calls = lambda state: [torch.arange(state.system.n_atoms)[:, None]]  # noq
 PAIRS: Calls = lambda state: [pairs(state)]  # noqa: E731
 
 
-class Forces(Outside):
+class Forces(ExternalPotential):
     """F += model(blocks), for the whole system, each atom or each pair i < j; there is no energy: it is reported as 0.
 
     A model that is given F (the forces of everything else) needs to know them: in LAMMPS those of all hooks before it,
@@ -33,7 +33,7 @@ class Forces(Outside):
         super().__init__()
         self.model, self.blocks, self.calls, self.timestep = model, blocks, calls, timestep
 
-    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+    def compute(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
         if stress:
             raise LabkitError(f"{self.name}: forces without an energy have no stress; run at constant volume")
         return Evaluation(state.positions.new_zeros(state.system.n_systems), self.forces(state) if forces else None)
@@ -62,14 +62,14 @@ class Forces(Outside):
         return Acting(potential, self)
 
 
-class Acting(Outside):
+class Acting(ExternalPotential):
     """A potential and, with its forces as their input F, a model's forces."""
 
     def __init__(self, potential: Potential, added: Forces) -> None:
         super().__init__()
         self.potential, self.added = potential, added
 
-    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+    def compute(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
         found = self.potential.evaluate(state, forces=True)
         more = self.added.evaluate(state.replace(atom_aux={**state.atom_aux, "acting": found.forces}), stress=stress)
         return Evaluation(found.energy, found.forces + more.forces)
