@@ -13,8 +13,8 @@ def hydrogen_mass_repartitioning(
 ) -> Tensor:
     """Masses (n,) u in which each hydrogen weighs `mass` and the heavy atom bound to it is lighter by the difference.
 
-    Total masses and averages over positions do not change; fast motions slow down. Hydrogens of water are left alone (it
-    is rigid anyway) unless `water`, and so are held ones (infinite mass). masses (n,), bonds (m, 2), numbers (n,).
+    Total masses and averages over positions do not change; fast motions slow down. Hydrogens of water are left alone
+    (it is rigid anyway) unless `water`, and so are held ones (infinite mass). masses (n,), bonds (m, 2), numbers (n,).
 
     Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015). Raises LabkitError, naming the atom, if a heavy atom
     would become lighter than its hydrogens.

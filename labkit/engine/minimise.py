@@ -30,9 +30,9 @@ def fire(
     minimum. Converged systems stay put, and so do held atoms, whose forces do not count. No atom moves more than
     `max_step` [Å] a step.
 
-    Returns the state with positions, forces and energies of the last evaluation; check with
-    `largest_force` whether `steps` were enough. Raises Stopped(partial=state so far) when progress asks for it,
-    LabkitError for forces that are not finite. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); the parameters are ASE's.
+    Returns the state with positions, forces and energies of the last evaluation; `largest_force`
+    tells whether `steps` were enough. Raises Stopped(partial=state so far) when progress asks for it, LabkitError for
+    forces that are not finite. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006), with the parameters of ASE.
 
     >>> relaxed = fire(state, potential, fmax=0.005)  # doctest: +SKIP
     """

@@ -47,6 +47,6 @@ class PotentialHook(Hook):
             self._report(found.stress[0] * state.volume()[0])
 
     def _report(self, tension: torch.Tensor) -> None:
-        """The virial -dE/dstrain [eV]; LAMMPS makes the pressure of it."""
+        """The virial -dE/dstrain [eV], from which LAMMPS computes the pressure."""
         virial = (-tension.detach().cpu().numpy() / self.host.units.energy)[VOIGT]
         self.host.lmp.fix_external_set_virial_global(self.name, virial.tolist())

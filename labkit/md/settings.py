@@ -1,4 +1,4 @@
-"""The keys of a run file, read with care."""
+"""The keys of a run file, and their checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from labkit.errors import LabkitError, suggest
 
-Check = Callable[[Any], Any]  # gives the value as it is meant, or raises ValueError
+Check = Callable[[Any], Any]  # returns the converted value, or raises ValueError
 
 
 def _number(least: float = -math.inf, *, above: bool = False) -> Check:
@@ -75,7 +75,7 @@ def _external(value: Any) -> External:
 
 @dataclass(frozen=True)
 class External:
-    """A potential from outside: labkit's own model (`file`), or `External(file, embeddings, device)` of a module."""
+    """An external potential: labkit's own model (`file`), or `External(file, embeddings, device)` of a module."""
 
     module: str = "labkit"
     file: str | None = None
@@ -88,11 +88,12 @@ def _key(check: Check, expected: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run, in the units of TorchMD's files. What is not given has the default that stands here.
+    """One run, in the units of TorchMD's files. Missing keys have the defaults given here.
 
-    `forceterms` has no default in it: all that the force field has. `langevin_temperature` 0 is dynamics at constant
-    energy. `output_period` is the distance of frames and of rows of monitor.csv, `save_period` that of checkpoints
-    (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, else a DCD file is written.
+    Without `forceterms` all terms of the force field are used. `langevin_temperature` 0 is dynamics at constant
+    energy. `output_period` is the interval between frames and between rows of monitor.csv, `save_period` that of
+    checkpoints (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, otherwise a
+    DCD file is written.
 
     >>> given = {"steps": "100", "structure": "water.pdb", "forcefield": "water.yaml"}
     >>> Settings.from_dict(given, "run.yaml").steps
@@ -127,7 +128,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> Settings:
-        """Raise LabkitError, naming `where` and the key, for what is unknown or of another kind than expected."""
+        """Raise LabkitError, naming `where` and the key, for an unknown key or an invalid value."""
         known = {f.name: f.metadata for f in fields(cls)}
         found = {}
         for key, value in values.items():
@@ -148,7 +149,7 @@ class Settings:
 
     @classmethod
     def read(cls, path: str | Path) -> Settings:
-        """The settings of a file; raises LabkitError where it cannot be read or is no YAML."""
+        """The settings of a file; raises LabkitError if it cannot be read or is not YAML."""
         try:
             import yaml
         except ImportError as error:
@@ -169,11 +170,11 @@ class Settings:
 
     def _check(self, where: str) -> None:
         if self.forcefield is None and self.external is None:
-            raise LabkitError(f"{where}: neither forcefield nor external is given; what shall move the atoms?")
+            raise LabkitError(f"{where}: neither forcefield nor external is given; give one for the forces")
         if self.topology is None and self.structure is None:
-            raise LabkitError(f"{where}: neither topology nor structure is given; which atoms are there?")
+            raise LabkitError(f"{where}: neither topology nor structure is given; give one for the atoms")
         if self.coordinates is None and self.structure is None:
-            raise LabkitError(f"{where}: neither coordinates nor structure is given; where are the atoms?")
+            raise LabkitError(f"{where}: neither coordinates nor structure is given; give one for the positions")
         if self.cutoff is None and (self.rfa or self.switch_dist is not None):
             raise LabkitError(f"{where}: {'rfa' if self.rfa else 'switch_dist'} needs a cutoff; give one, as cutoff: 9")
         if self.switch_dist is not None and self.switch_dist >= self.cutoff:

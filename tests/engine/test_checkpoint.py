@@ -129,7 +129,7 @@ def test_a_trajectory_that_was_lost_is_named(tmp_path):
 
     go(5)
     (tmp_path / "run.extxyz").write_text("short")
-    with pytest.raises(LabkitError, match="holds 5 bytes, the checkpoint was made with .*bring the file back"):
+    with pytest.raises(LabkitError, match="holds 5 bytes, the checkpoint was made with .*restore the file"):
         go(9)
     (tmp_path / "run.extxyz").unlink()
     with pytest.raises(LabkitError, match="is not there"):

@@ -181,7 +181,7 @@ def test_errors() -> None:
         rollout(state, potential, VelocityVerlet(), 16, 2000.0)
     with pytest.raises(LabkitError, match="every is 0"):
         rollout(state, potential, VelocityVerlet(), 16, 1.0, every=0)
-    with pytest.raises(LabkitError, match="observe gave float"):
+    with pytest.raises(LabkitError, match="observe returned float"):
         rollout(state, potential, VelocityVerlet(), 2, 1.0, observe=lambda s: 1.0)
     from ase.calculators.emt import EMT
 

@@ -45,7 +45,7 @@ def test_thermodynamics_is_what_ase_says(tmp_path):
         assert row.temperature_K == pytest.approx(2 * atoms.get_kinetic_energy() / (96 * units.kB), rel=1e-8)
         pressure = -atoms.get_stress(include_ideal_gas=True)[:3].mean() / units.GPa
         assert row.pressure_GPa == pytest.approx(pressure, rel=1e-8) and row.volume_A3 == atoms.get_volume()
-    with pytest.raises(LabkitError, match="pressure was asked for"):
+    with pytest.raises(LabkitError, match="pressure was requested"):
         go = [Thermodynamics(tmp_path / "b.csv", 1, pressure=True)]
         simulate(State.from_atoms(Atoms("Ar")), model, Verlet(), 0, 1.0, observers=go)
 

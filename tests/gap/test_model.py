@@ -90,7 +90,7 @@ def test_bad_files_in_words(model: GapModel, tmp_path) -> None:
         changed = header | {"config": header["config"].replace(found, instead)}
         assert changed != header
         save_file(tensors, tmp_path / "other.safetensors", changed)
-        with pytest.raises(LabkitError, match="do not belong together"):
+        with pytest.raises(LabkitError, match="do not match"):
             GapModel.load(tmp_path / "other.safetensors")
     save_file(tensors, tmp_path / "alien.safetensors", {"format": "pt"})
     with pytest.raises(LabkitError, match="no GAP of labkit's"):

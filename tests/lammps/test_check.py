@@ -56,7 +56,7 @@ def test_every_type_is_explained(kind, tmp_path, capsys):
         "Dyn_ML1": {"dyn1_filename": exported.Flow(1.0, 0.0), "dyn2_filename": exported.Flow(0.0, 1.0), **both},
     }[kind]
     assert main(["hooks", "check", str(parameters(tmp_path, kind, **values))]) == 0
-    assert "All is in order" in capsys.readouterr().out
+    assert "It is valid" in capsys.readouterr().out
 
 
 _WARM = {"delta": 0.01, "KBT": 1.0, "flag_stochastic": 1, "flag_thm_drift": 1}
@@ -251,7 +251,7 @@ def test_a_model_that_is_missing_or_no_exported_one(tmp_path):
     with pytest.raises(LabkitError, match=r"parameters.xml, line 4: F_filename: there is no file gone.pt or .*gone.pt"):
         load(path, units="real")
     torch.save({"weight": torch.ones(2)}, tmp_path / "gone.pt")
-    with pytest.raises(LabkitError, match=r"line 4: F_filename: .*gone.pt is no exported model.*torch.jit.save"):
+    with pytest.raises(LabkitError, match=r"line 4: F_filename: .*gone.pt is not an exported model.*torch.jit.save"):
         load(path, units="real")
     with pytest.raises(LabkitError, match="missing.xml: cannot be read"):
         load(tmp_path / "missing.xml", units="real")

@@ -13,7 +13,7 @@ from labkit.errors import LabkitError
 from labkit.lammps.mlmod.blocks import Blocks, alike, pairs
 from labkit.lammps.mlmod.models import Model
 
-#: which atoms each call is about: (P, k) for one size, or several of different ones
+#: the atoms of each call: (P, k) for one size, or several of different ones
 Calls = Callable[[State], list[Tensor]]
 
 WHOLE: Calls = alike
@@ -24,9 +24,9 @@ PAIRS: Calls = lambda state: [pairs(state)]  # noqa: E731
 class Forces(ExternalPotential):
     """F += model(blocks), for the whole system, each atom or each pair i < j; there is no energy: it is reported as 0.
 
-    A model that is given F (the forces of everything else) needs to know them: in LAMMPS those of all hooks before it,
+    A model with the input F (the forces of everything else) needs them: in LAMMPS those of all hooks before it,
     in the engine `on(potential)`. Time is that of the positions: `timestep` [fs] times the state's step, or
-    aux["time"], where LAMMPS or an integrator in the middle of a step says it.
+    aux["time"], if LAMMPS or an integrator in the middle of a step sets it.
     """
 
     def __init__(self, model: Model, blocks: Blocks, calls: Calls, timestep: float | None) -> None:
@@ -43,7 +43,7 @@ class Forces(ExternalPotential):
         acting = state.atom_aux.get("acting")
         if "F" in self.blocks.names and acting is None:
             raise LabkitError(
-                f"{self.name}: mask_input names F, the forces of everything else; in the engine say of what: "
+                f"{self.name}: mask_input names F, the forces of everything else; in the engine name the potential: "
                 "model.on(potential), instead of model + potential"
             )
         time = None if self.timestep is None else self.timestep * state.step
@@ -58,7 +58,7 @@ class Forces(ExternalPotential):
         return found
 
     def on(self, potential: Potential) -> Acting:
-        """The sum of a potential and these forces, which are told the potential's."""
+        """The sum of a potential and these forces, whose model receives those of the potential."""
         return Acting(potential, self)
 
 

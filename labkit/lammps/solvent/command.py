@@ -1,4 +1,4 @@
-"""`labkit generate colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce what comes of it."""
+"""`labkit generate colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce the results."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from labkit.lammps.solvent.settings import Solvent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="work here; run again to go on")
-    parser.add_argument("--blocks", type=int, default=200, metavar="N", help="blocks to have of each piece (200)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="work here; run again to resume")
+    parser.add_argument("--blocks", type=int, default=200, metavar="N", help="blocks of each piece (200)")
     parser.add_argument("--piece", metavar="NAME", help="run this piece only, as one of several processes")
     parser.add_argument("--settings", type=Path, metavar="FILE.json", help="other settings than the shipped data's")
     parser.add_argument("--merge", action="store_true", help="also put the reduced data into data/colloids")
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         if options.piece in (None, piece.name):
             pull(settings, piece, options.out / piece.name, options.blocks, progress=_Line())
     if options.piece is not None:
-        print(f"{options.piece}: {options.blocks} blocks; once all pieces have theirs, the same without --piece")
+        print(f"{options.piece}: {options.blocks} blocks; once all pieces have theirs, run the same without --piece")
         return 0
     data = reduced(settings, options.out)
     found = compare(data)
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def keep_settings(settings: Solvent, folder: Path) -> None:
-    """Write the settings into the folder; raises LabkitError where its blocks were made with others."""
+    """Write the settings into the folder; raises LabkitError if its blocks were made with others."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
     if path.exists() and Solvent.load(path) != settings:
@@ -59,7 +59,7 @@ def keep_settings(settings: Solvent, folder: Path) -> None:
 
 
 def readme(data: Colloids, found: Comparison) -> str:
-    """What stands beside the tables: what they are, how they were made, what they show."""
+    """The README of the tables: what they are, how they were made, what they show."""
     s = data.settings
     return f"""# Colloids pulled through an explicit solvent
 
