@@ -29,7 +29,7 @@ class JobProgress(Progress):
         self.step: float = 0
         self.total: float = 0
         self.metrics: dict[str, Any] = {}
-        self.told_to_stop = False
+        self.stop_seen = False
         self._on_update = on_update
         self._stop = threading.Event()
         self._seen: deque[tuple[float, float]] = deque(maxlen=20)  # recent speed: blocks may become slower
@@ -44,8 +44,8 @@ class JobProgress(Progress):
 
     def should_stop(self) -> bool:
         """Called by the work once per block; after True the work must end."""
-        self.told_to_stop = self._stop.is_set()
-        return self.told_to_stop
+        self.stop_seen = self._stop.is_set()
+        return self.stop_seen
 
     @property
     def fraction(self) -> float:
@@ -206,7 +206,7 @@ class Job:
         result = function(*args, progress=self.progress, **kwargs)
         if not inspect.isgenerator(result):
             self.result = result
-            return "stopped" if self.progress.told_to_stop else "done"
+            return "stopped" if self.progress.stop_seen else "done"
         with closing(result):
             for self.result in result:
                 self._changed.set()

@@ -31,7 +31,7 @@ class Run:
 
     settings  of a model of any kind, with the noise it was fitted with
     errors    rmse and unit, by set ('train', 'valid') and quantity, as from Design.errors
-    evidence  log marginal likelihood, where the model has one
+    evidence  log marginal likelihood, if the model has one
     seconds   duration of the fit
     frames    training frames
     curves    to be compared with those of other runs: name with units -> (x, y), as in

@@ -68,7 +68,7 @@ def seeds_for(systems: int, seed: int | Sequence[int] | Tensor, *, equal: bool =
 
 
 def refuse_equal(seeds: Tensor) -> None:
-    """Raise LabkitError, naming them, where two systems have the same seed."""
+    """Raise LabkitError, naming them, if two systems have the same seed."""
     if len(seeds) < 2:
         return
     ordered, place = torch.sort(seeds, stable=True)

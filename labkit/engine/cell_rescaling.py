@@ -82,7 +82,7 @@ class CellRescaling(Integrator):
         return evaluated(rescaled, potential, stress=True)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled: all but those at whose end the cell changes."""
+        """Many steps, faster if the potential is compiled: all but those at whose end the cell changes."""
         last = state.loop_step + steps
         while (now := state.loop_step) < last:
             quiet = min(self.every - 1 - int((state.step % self.every).max()), last - now)

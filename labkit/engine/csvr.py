@@ -72,7 +72,7 @@ class Csvr(Integrator):
         return self._rescaled(moved, dt, state.step)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         for _ in range(steps):
             moved = VelocityVerlet(self.constraints).advance(state, potential, dt, 1)
             state = self._rescaled(moved, dt, state.step)

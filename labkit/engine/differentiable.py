@@ -85,7 +85,7 @@ class _Plan:
     origin: int = 0
 
     def refuse_unseen(self, state: State) -> None:
-        """Raise LabkitError where a step or `observe` depends on a tensor that the segments would not track."""
+        """Raise LabkitError if a step or `observe` depends on a tensor that the segments would not track."""
         own = _Segment(self, state, 1)
         leaves = [_cut(tensor) for tensor in own.given]
         with torch.enable_grad():

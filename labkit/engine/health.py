@@ -57,10 +57,10 @@ class Health:
     def advice(self, state: State) -> str:
         """What to do about a state that is wrong before the first step."""
         if not bool(torch.isfinite(state.positions).all() & torch.isfinite(state.velocities).all()):
-            return "look at where the positions and velocities come from"
+            return "check the source of the positions and velocities"
         if bool(self._leaps(state).any()):
             return "give it slower velocities, as maxwell_boltzmann does, or a smaller timestep"
-        return "atoms may overlap: minimise the energy first, or look at the positions"
+        return "atoms may overlap: minimise the energy first, or check the positions"
 
     def _leaps(self, state: State) -> Tensor:
         square = state.velocities.square().sum(1)

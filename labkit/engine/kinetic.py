@@ -39,7 +39,7 @@ def degrees_of_freedom(system: System, constraints: Constraints | None = None, c
 
 
 def temperature(state: State, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
-    """T = 2K / (k_B f) with f degrees of freedom, (S,) K; 0 where all atoms are held."""
+    """T = 2K / (k_B f) with f degrees of freedom, (S,) K; 0 if all atoms are held."""
     free = degrees_of_freedom(state.system, constraints, com_removed)
     if state.system.any_held:
         free = free.clamp(min=1.0)  # K is zero where nothing can move

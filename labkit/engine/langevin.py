@@ -50,7 +50,7 @@ class Langevin(Integrator):
         return self.advanced(state, potential, dt)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         return many_steps(self, state, potential, dt, steps, self._mixing)
 
     def bath(self, state: State) -> Tensor:

@@ -28,7 +28,7 @@ def fire(
 
     v <- (1 - α) v + α |v| F/|F| while F·v > 0, with growing timestep; else v <- 0 and a shorter one. Robust far from a
     minimum. Converged systems stay put, and so do held atoms, whose forces do not count. No atom moves more than
-    `max_step` [Å] a step.
+    `max_step` [Å] in one step.
 
     Returns the state with positions, forces and energies of the last evaluation; `largest_force`
     tells whether `steps` were enough. Raises Stopped(partial=state so far) when progress asks for it, LabkitError for

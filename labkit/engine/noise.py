@@ -71,7 +71,7 @@ def _normal(state: State, of_atoms: bool, stream: int, columns: int, step: Tenso
 
 
 def _on_device(state: State, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps and seeds (S,) on the device of the state, without waiting for it where all steps are equal."""
+    """Steps and seeds (S,) on the device of the state, without waiting for it if all steps are equal."""
     device, first = state.positions.device, int(step[0])
     equal = bool((step == first).all())
     return torch.full_like(step, first, device=device) if equal else step.to(device), _moved(state.seed, device)

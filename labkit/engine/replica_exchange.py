@@ -68,7 +68,7 @@ class ReplicaExchange(Integrator):
         return moved if moved.loop_step % self.every else self._exchanged(moved, potential, state)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         last = state.loop_step + steps
         while (now := state.loop_step) < last:
             quiet = min(self.every - 1 - now % self.every, last - now)

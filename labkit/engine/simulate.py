@@ -22,7 +22,7 @@ from labkit.errors import LabkitError, Stopped
 #: Steps between two checks that all is finite (each waits for the GPU); the exact step is found afterwards.
 BLOCK = 100
 #: s between two calls of progress.update, and of progress.should_stop; the latter also limits steps at once
-SHOWN, ASKED = 0.3, 0.05
+UPDATE_INTERVAL, STOP_INTERVAL = 0.3, 0.05
 
 
 def simulate(
@@ -92,8 +92,8 @@ class _Loop:
         self.first = state.loop_step
         self.frozen = FrozenPotential(potential)
         self.health: Health | None = None
-        self._shown = self._asked = -1e9
-        self._pace = ASKED  # s per step: the first step is made alone
+        self._updated = self._checked = -1e9
+        self._pace = STOP_INTERVAL  # s per step: the first step is made alone
         self.state, self.resumed = self._begin(state)
 
     def _begin(self, state: State) -> tuple[State, bool]:
@@ -139,7 +139,7 @@ class _Loop:
             self._end(stops)
         good, checked = self.state, self.state.loop_step
         while self.state.loop_step < self.last:
-            if self._stopping():
+            if self._stop_requested():
                 self._verify(good)
                 self._save()
                 raise Stopped(f"stopped at step {self.state.loop_step} of {self.last}", partial=self.state)
@@ -153,7 +153,7 @@ class _Loop:
             stops = self._observe() if due else []
             if (saving and step != self.last) or stops:
                 self._save()
-            self._show(good)
+            self._report(good)
             self._end(stops)
         if self.store is not None and self.store.last != self.state.loop_step:
             self._save()
@@ -164,7 +164,7 @@ class _Loop:
         step = self.state.loop_step
         every = [o.every for o in self.observers] + ([checkpoint_every] if self.store is not None else [])
         soonest = min([self.last, checked + BLOCK, *(step - step % k + k for k in every)]) - step
-        return max(1, min(soonest, int(ASKED / self._pace)))
+        return max(1, min(soonest, int(STOP_INTERVAL / self._pace)))
 
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
@@ -241,18 +241,20 @@ class _Loop:
         self.store.write(self.state, [observer.position() for observer in self.observers])
         self.frozen.reset()
 
-    def _stopping(self) -> bool:
-        if (now := time.monotonic()) - self._asked < ASKED:
+    def _stop_requested(self) -> bool:
+        if (now := time.monotonic()) - self._checked < STOP_INTERVAL:
             return False
-        self._asked = now
+        self._checked = now
         return self.progress.should_stop()
 
-    def _show(self, good: State) -> None:
+    def _report(self, good: State) -> None:
         """Report numbers of the last state that was checked, never of one that may have exploded."""
         step = self.state.loop_step
-        if self.progress is NO_PROGRESS or ((now := time.monotonic()) - self._shown < SHOWN and step < self.last):
+        if self.progress is NO_PROGRESS or (
+            (now := time.monotonic()) - self._updated < UPDATE_INTERVAL and step < self.last
+        ):
             return
-        self._shown = now
+        self._updated = now
         self.progress.update(
             step - self.first,
             self.last - self.first,

@@ -17,9 +17,9 @@ def throughput(state: State, potential: Potential, integrator: Integrator, dt: f
     state = simulate(state, potential, integrator, 4, dt)
     best, steps, end = 0.0, 4, time.perf_counter() + seconds
     while time.perf_counter() < end or not best:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         state = simulate(state, potential, integrator, steps, dt)
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - start
         best = max(best, steps * state.system.n_systems / spent)
         steps = max(4, min(2 * steps, int(0.25 * seconds * steps / spent)))
     return best

@@ -89,11 +89,11 @@ def energy_errors(
 
 
 def _one(state: State, potential: Potential, dt: float, steps: int, progress: Progress) -> tuple[tuple, float]:
-    begun = state.replace(step=0)
+    start = state.replace(step=0)
     record = Record(total_per_atom, every=max(1, round(LOOK / dt)))
     exploded = False
     try:
-        simulate(begun, potential, VelocityVerlet(), steps, dt, observers=[record], progress=progress)
+        simulate(start, potential, VelocityVerlet(), steps, dt, observers=[record], progress=progress)
     except LabkitError:  # the start was checked before: a run that fails later has blown up
         exploded = True
     energy = 1000 * (record.values - record.values[0]).squeeze(2).numpy()

@@ -37,7 +37,7 @@ class VelocityVerlet(Integrator):
         return kicked(evaluated(state.replace(step=state.step + 1), potential), 0.5 * dt, self.constraints)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         return many_steps(self, state, potential, dt, steps)
 
     def degrees_of_freedom(self, system: System) -> Tensor:

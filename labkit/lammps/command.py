@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         raise LabkitError(f"--atoms is {options.atoms}; expected a whole number from 1")
     parameters = Parameters.read(options.file, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
-    print(f"{options.file}: type {parameters.kind}\n  It {kind.says}.")
+    print(f"{options.file}: type {parameters.kind}\n  It {kind.description}.")
     for name, value in parameters.values.items():
         if name not in kind.models and value is not None:
             shown = " ".join(value) if isinstance(value, tuple) else int(value) if isinstance(value, bool) else value
@@ -68,7 +68,7 @@ def _tried(model: Model, shape: Shape, made: object, atoms: int | None) -> str:
             break
     if not fitting:
         if len(sizes) > 1:
-            raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; say how many the group has: --atoms N)")
+            raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; give the number in the group: --atoms N)")
         raise first
     for _, _, given in fitting if shape.symmetric else ():
         try:
@@ -77,8 +77,8 @@ def _tried(model: Model, shape: Shape, made: object, atoms: int | None) -> str:
             raise LabkitError(f"{model.where}: {error}") from error
     n, rows, given = fitting[0]
     gives = f"({shape.outputs(n)}, 1)" if shape.outputs(n) is not None else tuple(given.shape)
-    said = f"takes ({shape.inputs(made, n)}, 1), gives {gives}"
+    text = f"takes ({shape.inputs(made, n)}, 1), gives {gives}"
     if shape.atoms is None:
-        return said + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
+        return text + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
     model(rows, shape.outputs(n))
-    return said + ("; all at once" if model.batched else "; one call after another, since it takes no batches")
+    return text + ("; all at once" if model.batched else "; one call after another, since it takes no batches")

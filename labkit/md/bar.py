@@ -19,7 +19,7 @@ class Bar(JobProgress):
 
     def __init__(self) -> None:
         super().__init__(self._draw)
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
         self._live = sys.stderr.isatty()
 
     @contextmanager
@@ -52,8 +52,8 @@ class Bar(JobProgress):
     def _draw(self, metrics: dict[str, Any]) -> None:
         self.metrics, now = metrics, time.monotonic()
         done = self.step >= self.total
-        if now - self._said < (0.2 if self._live else 30.0) and not done:
+        if now - self._printed < (0.2 if self._live else 30.0) and not done:
             return
-        self._said = now
+        self._printed = now
         start, end = ("\r\033[K", "\n" if done else "") if self._live else ("", "\n")
         print(f"{start}{self.line()}", end=end, file=sys.stderr, flush=True)

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         (Xtc if xtc else Dcd)(trajectory, settings.output_period),
         Thermodynamics(monitor, settings.output_period),
     ]
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         with bar.interruptible():
             if settings.minimize and not options.resume:
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     except Stopped as stopped:
         print(f"\n{_stopped(options.file, stopped, checkpoint)}")
         return STOPPED
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     print(f"{settings.steps} steps, {settings.steps * settings.timestep * 1e-3:.6g} ps; this part took {seconds:.1f} s")
     print(f"trajectory {trajectory}, energies {monitor}, checkpoint {checkpoint}")
     return 0

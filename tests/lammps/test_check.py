@@ -179,7 +179,10 @@ def test_a_mobility_that_is_not_symmetric_is_seen_before_and_in_the_first_step(
 def test_every_type_is_explained_by_a_sentence():
     """`It` is put before it, and a full stop behind."""
     for kind in KINDS.values():
-        assert kind.says.split()[0] in {"adds", "carries", "computes", "moves", "replaces"} and kind.says[-1] != "."
+        assert (
+            kind.description.split()[0] in {"adds", "carries", "computes", "moves", "replaces"}
+            and kind.description[-1] != "."
+        )
 
 
 PIECES = [

@@ -46,7 +46,7 @@ class Kind:
     keys: Mapping[str, Key]
     models: Mapping[str, Shape]
     make: Callable[[Parameters, Blocks, dict[str, Model], float | None], Any]
-    says: str
+    description: str
 
 
 def load(

@@ -98,8 +98,8 @@ def forces(lmp: Any, settings: Solvent, done: int) -> None:
 def drive(lmp: Any, settings: Solvent, piece: Piece) -> None:
     """Pull the colloids, and all mass back: the counter-force acts on all mass equally, like gravity.
 
-    A body force on all mass, colloids of the fluid's density included, is a pressure gradient, which does not change the
-    force on each colloid: this is the problem that the periodic tensor solves, without mean flow.
+    A body force on all mass, colloids of the fluid's density included, is a pressure gradient, which does not change
+    the force on each colloid: this is the problem that the periodic tensor solves, without mean flow.
     """
     lmp.command("fix move solvent nve")
     if not piece.colloids:

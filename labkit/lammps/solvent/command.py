@@ -91,8 +91,8 @@ class _Line(Progress):
     """A line for each block."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
+        self.start = time.monotonic()
 
     def update(self, step: float, total: float, **metrics: Any) -> None:
-        text = f"{metrics.get('piece', '')}: {step} of {total} blocks, {time.monotonic() - self.begun:.0f} s"
+        text = f"{metrics.get('piece', '')}: {step} of {total} blocks, {time.monotonic() - self.start:.0f} s"
         print(text, file=sys.stderr, flush=True)

@@ -74,8 +74,8 @@ def viscosity(data: Colloids) -> Measured:
 def mobilities(data: Colloids) -> pd.DataFrame:
     """V/F of each piece and direction, (M_ii + M_ij) for a pair: piece, distance, direction, mobility, error, samples.
 
-    Along x is along the pair, y and z across it; for one colloid the three directions are equivalent. Errors are those of
-    means of independent blocks.
+    Along x is along the pair, y and z across it; for one colloid the three directions are equivalent. Errors are those
+    of means of independent blocks.
     """
     rows = []
     for (piece, distance, force), blocks in data.pulling.groupby(["piece", "distance", "force"], sort=False):

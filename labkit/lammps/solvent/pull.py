@@ -58,7 +58,7 @@ def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: 
     restart = folder / f"state-{len(done)}.restart"
     if done and not restart.exists():
         raise LabkitError(f"{restart}: missing: {piece.name} cannot resume after block {len(done)}; remove {folder}")
-    with told(piece), opened(settings, piece, restart, len(done)) as lmp:
+    with lammps_errors(piece), opened(settings, piece, restart, len(done)) as lmp:
         if not restart.exists():
             keep(lmp, restart)
         while len(done) < blocks:
@@ -80,7 +80,7 @@ def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: 
 
 
 @contextmanager
-def told(piece: Piece) -> Iterator[None]:
+def lammps_errors(piece: Piece) -> Iterator[None]:
     """Errors of LAMMPS, which raises plain exceptions, as LabkitError that names the piece."""
     try:
         yield
