@@ -64,7 +64,7 @@ class Potential(nn.Module):
     #: Å added to the cutoff when the neighbour list is built
     skin: float = 0.5
 
-    #: names of buffers that stay in double precision when the rest is cast to single, such as scales
+    #: buffers that stay in double precision when the rest is cast to single: energies of isolated atoms, scales
     exact: tuple[str, ...] = ()
 
     @property
@@ -87,7 +87,7 @@ class Potential(nn.Module):
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         """Energies (n,) in eV that sum to the energy of the system, if the model has them."""
-        raise LabkitError(f"{type(self).__name__} has no energies per atom; ask for per_atom=False")
+        raise LabkitError(f"{type(self).__name__} has no energies per atom; use per_atom=False")
 
     def neighbours(self, state: State) -> Neighbours:
         """The neighbours of a state, from a list that this potential keeps with its skin."""
@@ -126,7 +126,7 @@ class Potential(nn.Module):
         neighbours   all pairs within the cutoff at these positions, if they are known; otherwise they are searched
         """
         if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
+            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours
         if self.dtype not in (None, state.positions.dtype):

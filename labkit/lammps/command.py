@@ -77,7 +77,7 @@ def _tried(model: Model, shape: Shape, made: object, atoms: int | None) -> str:
             raise LabkitError(f"{model.where}: {error}") from error
     n, rows, given = fitting[0]
     gives = f"({shape.outputs(n)}, 1)" if shape.outputs(n) is not None else tuple(given.shape)
-    text = f"takes ({shape.inputs(made, n)}, 1), gives {gives}"
+    text = f"takes ({shape.inputs(made, n)}, 1), returns {gives}"
     if shape.atoms is None:
         return text + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
     model(rows, shape.outputs(n))

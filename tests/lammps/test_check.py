@@ -25,7 +25,7 @@ def test_a_file_in_order_is_explained(tmp_path, capsys):
     assert main(["hooks", "check", str(path)]) == 0
     said = capsys.readouterr().out
     assert "type F_Pair_ML1" in said and "adds forces on both atoms of each pair" in said
-    assert "takes (6, 1), gives (6, 1); all at once" in said and "mask_input = X (line 8)" in said
+    assert "takes (6, 1), returns (6, 1); all at once" in said and "mask_input = X (line 8)" in said
 
 
 def test_models_of_a_whole_group_are_tried_with_several_sizes(tmp_path, capsys):

@@ -46,14 +46,14 @@ class Dcd(Trajectory):
         axes = np.ascontiguousarray(positions.T, dtype="<f4")
         data += b"".join(_record(axis.tobytes()) for axis in axes)
         frames = (file.length - _HEADER) // len(data) + 1
-        file.append(data, mend=self._counts(frames))
+        file.append(data, patches=self._counts(frames))
 
-    def mend(self) -> None:
+    def update_header(self) -> None:
         for file, s in zip(self.files, self._chosen, strict=True):
             system = self.run.state.system
             cell = oriented(self.run.state, s, str(file.path))[2] is not None
             size = 3 * (8 + 4 * (system.offsets[s + 1] - system.offsets[s])) + (56 if cell else 0)
-            file.append(b"", mend=self._counts((file.length - _HEADER) // size))
+            file.append(b"", patches=self._counts((file.length - _HEADER) // size))
 
     def _counts(self, frames: int) -> tuple[tuple[int, bytes], ...]:
         """The number of frames, and the steps they span, at their places in the header."""

@@ -23,9 +23,9 @@ class Growing:
         self._write("wb", [])
         self.length = 0
 
-    def append(self, data: bytes, mend: tuple[tuple[int, bytes], ...] = ()) -> None:
-        """Write `data` at the end and then overwrite in place with the pieces of `mend`, (offset, bytes)."""
-        self._write("r+b", [(self.length, data), *mend])
+    def append(self, data: bytes, patches: tuple[tuple[int, bytes], ...] = ()) -> None:
+        """Write `data` at the end and then overwrite in place with the `patches`, (offset, bytes)."""
+        self._write("r+b", [(self.length, data), *patches])
         self.length += len(data)
 
     def safe(self) -> int:
@@ -90,7 +90,7 @@ class FileObserver(Observer):
         """Write this observer's results for a state."""
         raise NotImplementedError
 
-    def mend(self) -> None:
+    def update_header(self) -> None:
         """Correct headers after the files were cut."""
 
     def start(self, run: Run) -> None:
@@ -121,4 +121,4 @@ class FileObserver(Observer):
             )
         for file, length in zip(self.files, position["bytes"], strict=True):
             file.cut(length)
-        self.mend()
+        self.update_header()

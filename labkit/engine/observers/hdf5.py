@@ -113,7 +113,7 @@ class Hdf5(Trajectory):
             for start, size in gaps.tolist():
                 pieces.append((start, plain[at : at + size]))
                 at += size
-            file.append(b"", mend=tuple(pieces))
+            file.append(b"", patches=tuple(pieces))
 
     def _image(self, file: Growing) -> bytes:
         """All bytes outside complete chunks: their number, (start, size) of each stretch, and the stretches."""
