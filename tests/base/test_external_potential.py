@@ -102,7 +102,7 @@ def test_module_errors() -> None:
     both = State.from_atoms([molecule("H2O"), molecule("CH4")])
     with pytest.raises(LabkitError, match="systems of 3 to 5 atoms"):
         ModulePotential(Harmonic(), batched=True).evaluate(both)
-    with pytest.raises(LabkitError, match=r"gave \(3,\), expected one number"):
+    with pytest.raises(LabkitError, match=r"returned \(3,\), expected one number"):
         ModulePotential(lambda positions: positions.sum(1)).evaluate(both)
     with pytest.raises(LabkitError, match="is not computed from the positions"):
         ModulePotential(lambda positions: positions.detach().sum()).evaluate(both)

@@ -41,7 +41,7 @@ def test_elements_are_types_where_none_are_given() -> None:
 def test_a_vocabulary_is_its_names() -> None:
     assert Vocabulary(("A", "B")) == Vocabulary(("A", "B")) != Vocabulary(("B", "A"))
     for names, words in (
-        (("A", "A"), "stands twice"),
+        (("A", "A"), "appears twice"),
         (("A B",), "without spaces"),
         (("",), "without"),
         (("*",), r"\*"),
