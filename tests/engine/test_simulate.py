@@ -173,7 +173,7 @@ def test_two_that_write_to_one_file_are_told(tmp_path):
     path = tmp_path / "a"
     writers = [Thermodynamics(path), Dcd(str(path))]
     for more in (dict(observers=writers), dict(observers=writers[:1], checkpoint=path)):
-        with pytest.raises(LabkitError, match="a: is to be written by two.*give each its own"):
+        with pytest.raises(LabkitError, match="a: two of the observers and checkpoint.*give each its own"):
             simulate(fluid(), Ideal(), Verlet(), 5, 1.0, **more)
     assert not path.exists()
 
