@@ -139,7 +139,7 @@ class Breaks(Verlet):
 
 def test_nan_is_found_at_its_step_system_and_atom(tmp_path):
     """Between two looks of the loop: the step is found afterwards."""
-    with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*not a number.*is kept$"):
+    with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*not a number.*are kept$"):
         simulate(fluid(copies=2), Nothing(), Breaks(), 100, 1.0)
     with pytest.raises(LabkitError, match=r"step 33: system 1, atom 3: .*c at step 30"):
         simulate(fluid(copies=2), Nothing(), Breaks(), 100, 1.0, checkpoint=tmp_path / "c", checkpoint_every=10)
