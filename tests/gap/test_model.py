@@ -73,7 +73,7 @@ def test_bad_files_in_words(model: GapModel, tmp_path) -> None:
     model.save(path)
     whole = path.read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(LabkitError, match="cut.safetensors.*cut off"):
+    with pytest.raises(LabkitError, match="cut.safetensors.*truncated"):
         GapModel.load(tmp_path / "cut.safetensors")
     with pytest.raises(LabkitError, match="no such file"):
         GapModel.load(tmp_path / "absent.safetensors")
