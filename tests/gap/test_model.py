@@ -84,7 +84,7 @@ def test_bad_files_in_words(model: GapModel, tmp_path) -> None:
         tmp_path / "other.safetensors",
         header | {"config": header["config"].replace('"n_max": 5', '"n_max": 6')},
     )
-    with pytest.raises(LabkitError, match="other hyperparameters"):
+    with pytest.raises(LabkitError, match="hyperparameters were changed"):
         GapModel.load(tmp_path / "other.safetensors")
     for found, instead in (('"zeta": 4.0', '"zeta": 2.0'), ('"delta": 1.0', '"delta": 2.0')):
         changed = header | {"config": header["config"].replace(found, instead)}

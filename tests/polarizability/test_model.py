@@ -176,5 +176,5 @@ def test_a_changed_or_cut_file_is_refused(tmp_path) -> None:
     with pytest.raises(LabkitError, match="do not match"):
         TensorModel.load(path)
     path.write_bytes(whole[:-100])
-    with pytest.raises(LabkitError, match="cut off"):
+    with pytest.raises(LabkitError, match="truncated"):
         TensorModel.load(path)
