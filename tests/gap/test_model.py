@@ -93,7 +93,7 @@ def test_bad_files_in_words(model: GapModel, tmp_path) -> None:
         with pytest.raises(LabkitError, match="do not match"):
             GapModel.load(tmp_path / "other.safetensors")
     save_file(tensors, tmp_path / "alien.safetensors", {"format": "pt"})
-    with pytest.raises(LabkitError, match="no GAP of labkit's"):
+    with pytest.raises(LabkitError, match="not a GAP of labkit"):
         GapModel.load(tmp_path / "alien.safetensors")
 
 
