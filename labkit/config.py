@@ -20,8 +20,8 @@ class Config:
     mode           "fast" or "full"
     device, dtype  of torch
     threads        of torch
-    session        folder of what a learner has done: answers, runs, models
-    cache          folder of what can be computed again
+    session        folder of a learner's work: answers, runs, models
+    cache          folder of results that can be computed again
     """
 
     mode: str
@@ -33,7 +33,7 @@ class Config:
 
     @property
     def fast(self) -> bool:
-        """True where a notebook should end within a minute on two cores."""
+        """True if a notebook should finish within a minute on two cores."""
         return self.mode == "fast"
 
 
@@ -42,7 +42,7 @@ def config() -> Config:
     """Read LABKIT_MODE (fast|full), LABKIT_DEVICE (cpu|cuda|...), LABKIT_DTYPE (float64|float32, of states made without
     a dtype) and LABKIT_THREADS once, and set torch's threads.
 
-    LABKIT_SESSION and LABKIT_CACHE name other folders than ~/.local/share/labkit and ~/.cache/labkit.
+    LABKIT_SESSION and LABKIT_CACHE replace the folders ~/.local/share/labkit and ~/.cache/labkit.
 
     >>> config().dtype
     torch.float64
@@ -54,7 +54,7 @@ def config() -> Config:
     if "LABKIT_THREADS" in os.environ:
         text = os.environ["LABKIT_THREADS"]
         if not text.isdigit() or int(text) < 1:
-            raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a whole number from 1, such as 2")
+            raise LabkitError(f"LABKIT_THREADS is {text!r}, expected a positive whole number, such as 2")
         torch.set_num_threads(int(text))
     precision = os.environ.get("LABKIT_DTYPE", "float64")
     if precision not in ("float64", "float32"):
@@ -66,7 +66,7 @@ def config() -> Config:
 
 
 def _folder(own: str, general: str, usual: str) -> Path:
-    """The folder named by labkit's own variable, or `labkit` in the desktop's general one."""
+    """The folder named by labkit's own variable, or `labkit` in the general one of the desktop."""
     if os.environ.get(own):
         return Path(os.environ[own]).expanduser().absolute()
     return Path(os.environ.get(general) or Path.home() / usual) / "labkit"
@@ -84,5 +84,5 @@ def _device(name: str) -> torch.device:
 
 @cache
 def compiler() -> bool:
-    """True where numba is installed; without it torch does the same, several times slower on the CPU."""
+    """True if numba is installed; without it torch does the same, several times slower on the CPU."""
     return importlib.util.find_spec("numba") is not None

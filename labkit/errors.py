@@ -1,4 +1,4 @@
-"""The errors that labkit raises on purpose: each says what was found, what was expected and what to do."""
+"""Errors that labkit raises deliberately: each says what was found, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class LabkitError(ValueError):
-    """Something the user can mend; the message is a sentence for the user."""
+    """An error that the user can fix; the message is a sentence for the user."""
 
 
 class Stopped(Exception):
-    """Work ended early because it was asked to; `partial` is what was finished by then (or None).
+    """Work was stopped early on request; `partial` is what was finished by then (or None).
 
-    reason   why, where the work itself ended it, as an observer of a run may; else empty
-    systems  the systems of a batch that gave the reason, or none
+    reason   why, if the work ended itself, as an observer of a run may do; otherwise empty
+    systems  the systems of a batch that caused the stop, if any
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labkit.errors import LabkitError
 
 try:
     import fcntl
-except ImportError:  # Windows: two processes that change a file in the same instant are not held apart
+except ImportError:  # Windows: two processes that change a file at the same time are not kept apart
     fcntl = None
 
 _UMASK = os.umask(0)  # read once: it belongs to the process, and jobs run in threads
@@ -27,7 +27,7 @@ os.umask(_UMASK)
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it is renamed to `path`, on failure removed.
 
-    Raises LabkitError where the folder is missing, read-only, or the disk is full; the old file then stays.
+    Raises LabkitError if the folder is missing or read-only, or the disk is full; the old file then stays.
 
     >>> with atomic_path("/tmp/labkit-doctest.txt") as p:
     ...     _ = p.write_text("whole")
@@ -54,21 +54,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_tensors(path: str | os.PathLike[str], tensors: dict[str, Any], header: dict[str, str] | None = None) -> None:
-    """Write tensors and a header as safetensors, whole or not at all."""
+    """Write tensors and a header as safetensors, completely or not at all."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic_path(path) as temporary:
         try:
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, header)
-        except SafetensorError as error:  # what the disk says comes as one, too
+        except SafetensorError as error:  # errors of the disk are reported as one, too
             raise OSError(str(error)) from error
 
 
 def write_model(path: str | os.PathLike[str], form: str, units: str, tensors: dict[str, Any], **header: Any) -> None:
     """Write a model's tensors under a header with its format, labkit's version, units, `header` and digest, atomically.
 
-    What is no text in `header` is written as JSON; `read_tensors` is the inverse.
+    Values in `header` that are not text are written as JSON; `read_tensors` is the inverse.
     """
     plain = {name: x if isinstance(x, str) else json.dumps(x) for name, x in header.items()}
     plain = {"format": form, "labkit": labkit.__version__, "units": units, **plain}
@@ -78,15 +78,17 @@ def write_model(path: str | os.PathLike[str], form: str, units: str, tensors: di
 
 @contextmanager
 def whole_header(path: Path) -> Iterator[None]:
-    """Within, what is missing or damaged in a model's header is a LabkitError that names the file."""
+    """Report a missing or damaged entry in a model's header as a LabkitError that names the file."""
     try:
         yield
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise LabkitError(f"{path}: the header lacks or garbles a setting ({error}); save the model again") from error
+        raise LabkitError(
+            f"{path}: a setting in the header is missing or damaged ({error}); save the model again"
+        ) from error
 
 
 def tensors_digest(header: dict[str, str], tensors: dict[str, Any]) -> str:
-    """sha256 of a header and its tensors: a file whose header was changed is not the model that was fitted."""
+    """sha256 of a header and its tensors: if the header was changed, the file is not the fitted model."""
     found = hashlib.sha256()
     for key in sorted(set(header) - {"digest"}):
         found.update(f"{key}={header[key]}\n".encode())
@@ -109,35 +111,35 @@ def read_tensors(path: Path, form: str, what: str, device: Any) -> tuple[dict[st
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise LabkitError(
-            f"{path}: not a whole safetensors file ({error}); it may be cut off: save the model again"
+            f"{path}: not a complete safetensors file ({error}); it may be truncated: save the model again"
         ) from error
     if header.get("format") != form:
         raise LabkitError(
-            f"{path}: format is {header.get('format')!r}, expected {form!r}; this is no {what} of labkit's"
+            f"{path}: format is {header.get('format')!r}, expected {form!r}; this is not a {what} of labkit"
         )
     if header.get("digest") != tensors_digest(header, tensors):
         raise LabkitError(
-            f"{path}: settings and tensors do not belong together (other hyperparameters than it was fitted with, or a "
-            "damaged file); save the model again"
+            f"{path}: settings and tensors do not match (the hyperparameters were changed after the fit, or the file "
+            "is damaged); save the model again"
         )
     return header, tensors
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write `content` to `path` so that the file is either the old one or the whole new one."""
+    """Write `content` to `path` so that the file is either the old one or the complete new one."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def lock(path: str | os.PathLike[str], *, wait: bool = True) -> Any:
-    """Hold other processes off `path` until the file returned, which is `.<name>.lock` beside it, is closed.
+    """Lock `path` against other processes until the returned file, `.<name>.lock` next to it, is closed.
 
-    Waits for another that holds it; without `wait` raises LabkitError then. Raises OSError where it cannot be written.
+    Waits while another process holds it; with wait=False raises LabkitError. Raises OSError if it cannot be written.
 
     >>> with lock("/tmp/labkit-doctest.txt"):
     ...     lock("/tmp/labkit-doctest.txt", wait=False)
     Traceback (most recent call last):
-    labkit.errors.LabkitError: /tmp/labkit-doctest.txt: another process works on it; let it end, or choose another place
+    labkit.errors.LabkitError: /tmp/labkit-doctest.txt: another process is using it; wait, or choose another path
     """
     path = Path(path)
     file = path.with_name(f".{path.name}.lock").open("a")
@@ -146,9 +148,9 @@ def lock(path: str | os.PathLike[str], *, wait: bool = True) -> Any:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:
         file.close()
-        raise LabkitError(f"{path}: another process works on it; let it end, or choose another place") from error
+        raise LabkitError(f"{path}: another process is using it; wait, or choose another path") from error
     except OSError:
-        pass  # some network folders know no locks
+        pass  # some network file systems have no locks
     return file
 
 

@@ -19,42 +19,42 @@ NOTIFY_INTERVAL = 0.25
 
 
 class JobProgress(Progress):
-    """What a job gives to its function as `progress=`, and what a panel reads of it.
+    """What a job passes to its function as `progress=`, and a panel reads.
 
-    step, total   how far the work is, or 0, 0 before its first report
-    metrics       what else was reported last (the key `result` becomes the job's result so far)
+    step, total   progress of the work; 0, 0 before its first report
+    metrics       other values of the last report (the key `result` becomes the job's result so far)
     """
 
     def __init__(self, on_update: Callable[[dict[str, Any]], None]) -> None:
         self.step: float = 0
         self.total: float = 0
         self.metrics: dict[str, Any] = {}
-        self.told_to_stop = False
+        self.stop_seen = False
         self._on_update = on_update
         self._stop = threading.Event()
-        self._seen: deque[tuple[float, float]] = deque(maxlen=20)  # recent pace: blocks may grow dearer as work goes on
+        self._seen: deque[tuple[float, float]] = deque(maxlen=20)  # recent speed: blocks may become slower
 
     def update(self, step: float, total: float, **metrics: Any) -> None:
-        """Called by the work, once a block."""
+        """Called by the work once per block."""
         if self._seen and step < self._seen[-1][1]:
-            self._seen.clear()  # the next stage of the work counts from the beginning, at its own pace
+            self._seen.clear()  # the next stage of the work counts from zero, at its own speed
         self._seen.append((time.monotonic(), step))
         self.step, self.total = step, total
         self._on_update(metrics)
 
     def should_stop(self) -> bool:
-        """Asked by the work, once a block; after True it is expected to end."""
-        self.told_to_stop = self._stop.is_set()
-        return self.told_to_stop
+        """Called by the work once per block; after True the work must end."""
+        self.stop_seen = self._stop.is_set()
+        return self.stop_seen
 
     @property
     def fraction(self) -> float:
-        """What is done, 0 to 1."""
+        """Fraction done, 0 to 1."""
         return min(self.step / self.total, 1.0) if self.total else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds left at the recent pace; None while it is unknown."""
+        """Seconds left at the recent speed; None while unknown."""
         seen = list(self._seen)
         if len(seen) < 2 or seen[-1][1] == seen[0][1]:
             return None
@@ -66,15 +66,15 @@ class JobProgress(Progress):
 class Job:
     """Run `function(*args, progress=job.progress, **kwargs)` in a thread.
 
-    A function that yields gives a usable result with every yield and is stopped between two of them; others report
-    `progress.update(step, total, result=..., **metrics)`, ask `progress.should_stop()` once a block and then raise
-    `Stopped(partial=...)` or return what they have. With `checkpoint=path` the function is given the path, keeps its
-    state there and goes on from it when called again.
+    A generator yields usable results and can be stopped between two of them; other functions report
+    `progress.update(step, total, result=..., **metrics)`, check `progress.should_stop()` once per block and then raise
+    `Stopped(partial=...)` or return what they have. With `checkpoint=path` the function receives the path, saves its
+    state there and resumes from it when called again.
 
     status  'waiting' | 'running' | 'stopped' | 'done' | 'failed'
-    result  the latest there is: partial while running or stopped, whole when done
-    error   what made it fail, raised by `wait()` and `finish()`
-    reason  why the work has ended itself early, as an observer of a run may; empty after Stop was pressed
+    result  the latest result: partial while running or stopped, complete when done
+    error   the exception of a failed job, raised by `wait()` and `finish()`
+    reason  why the work ended itself early, as an observer of a run may do; empty after Stop was pressed
 
     >>> def count(n, progress):
     ...     for i in range(n):
@@ -107,7 +107,7 @@ class Job:
         self._notifier: threading.Thread | None = None
 
     def start(self) -> Job:
-        """Begin, once; see `resume` for the second time."""
+        """Start the job, once; a stopped job continues with `resume`."""
         with self._lock:
             if self.status != "waiting":
                 raise LabkitError(
@@ -117,14 +117,14 @@ class Job:
         return self
 
     def resume(self) -> Job:
-        """Begin again from the checkpoint, after Stop or a failure."""
+        """Continue from the checkpoint after Stop or a failure."""
         if threading.current_thread() is self._notifier:
             raise LabkitError(f"job '{self.name}' cannot resume itself from on_change; call resume() from elsewhere")
         with self._lock:
             if self.checkpoint is None:
-                raise LabkitError(f"job '{self.name}' keeps no checkpoint; make it with Job(..., checkpoint='FILE')")
+                raise LabkitError(f"job '{self.name}' has no checkpoint; make it with Job(..., checkpoint='FILE')")
             if self.status not in ("stopped", "failed"):
-                raise LabkitError(f"job '{self.name}' is {self.status}; only a stopped or failed one is resumed")
+                raise LabkitError(f"job '{self.name}' is {self.status}; only a stopped or failed job can be resumed")
             self._ended.wait()
             self.error, self.reason = None, ""
             self.progress = JobProgress(self._on_update)
@@ -132,20 +132,20 @@ class Job:
         return self
 
     def stop(self) -> None:
-        """Ask the work to end after its present block; returns at once."""
+        """Ask the work to end after the current block; returns immediately."""
         if self.status == "running":
             self.progress._stop.set()
             self._changed.set()
 
     @property
     def stopping(self) -> bool:
-        """Stop was asked for and the block is not over yet."""
+        """Stop was requested and the current block has not ended."""
         return self.status == "running" and self.progress._stop.is_set()
 
     def wait(self, timeout: float | None = None) -> Any:
-        """The result, once the work has ended and all callbacks have seen it; what was there by Stop, if stopped.
+        """Wait until the work and all callbacks have ended and return the result, which is partial after Stop.
 
-        Raises what made the work fail, TimeoutError after `timeout` seconds (the work goes on). An interrupt of the
+        Raises the error of failed work, TimeoutError after `timeout` seconds (the work continues). An interrupt of the
         kernel stops the work and is raised again.
         """
         if self.status == "waiting":
@@ -156,19 +156,21 @@ class Job:
             self.stop()
             raise
         if not ended:
-            raise TimeoutError(f"job '{self.name}' still runs after {timeout:g} s ({self.progress.fraction:.0%} done)")
+            raise TimeoutError(
+                f"job '{self.name}' is still running after {timeout:g} s ({self.progress.fraction:.0%} done)"
+            )
         _unfinished.discard(self)
         if self.error is not None:
             raise self.error
         return self.result
 
     def on_change(self, callback: Callable[[Job], None]) -> None:
-        """Have `callback(job)` called in a thread: some four times a second while things change, and at the end."""
+        """Call `callback(job)` in a thread: about four times a second while the job changes, and at the end."""
         self._callbacks.append(callback)
 
     @property
     def message(self) -> str:
-        """The sentence to show for a failure, or for work that has ended itself early, or nothing."""
+        """The sentence to show for a failure, or for work that ended itself early, or an empty string."""
         if self.error is None or isinstance(self.error, LabkitError):
             return str(self.error or self.reason)
         return f"{type(self.error).__name__}: {self.error}"
@@ -204,7 +206,7 @@ class Job:
         result = function(*args, progress=self.progress, **kwargs)
         if not inspect.isgenerator(result):
             self.result = result
-            return "stopped" if self.progress.told_to_stop else "done"
+            return "stopped" if self.progress.stop_seen else "done"
         with closing(result):
             for self.result in result:
                 self._changed.set()
@@ -219,7 +221,7 @@ class Job:
         self._changed.set()
 
     def _notify(self) -> None:
-        """Call the callbacks beside the work, so that drawing a picture does not hold it up."""
+        """Call the callbacks in another thread, so that drawing does not delay the work."""
         last = False
         while not last:
             self._changed.wait()
@@ -232,7 +234,7 @@ class Job:
                     self._callbacks.remove(callback)
                     self.error = self.error or error
             if not last:
-                self._worker.join(NOTIFY_INTERVAL)  # not a sleep: the end is told at once
+                self._worker.join(NOTIFY_INTERVAL)  # not a sleep: the end is reported at once
         if self.error is None:
             _unfinished.discard(self)
         else:
@@ -240,14 +242,14 @@ class Job:
         self._ended.set()
 
 
-#: Jobs that run, or have failed without anyone having been told.
+#: Jobs that are running, or whose failure has not been raised yet.
 _unfinished: set[Job] = set()
 
 
 def finish(timeout: float | None = None) -> None:
-    """Wait for every job and raise what failed in any of them: the last line of a notebook.
+    """Wait for every job and raise their failures; use it as the last line of a notebook.
 
-    Raises the first failure (others are added to it as notes), TimeoutError for work that lasts beyond `timeout`
+    Raises the first failure (others are added to it as notes), TimeoutError for work that takes longer than `timeout`
     seconds; an interrupt stops all jobs and is raised again.
     """
     end = None if timeout is None else time.monotonic() + timeout

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 Key = TypeVar("Key", bound=Hashable)
-POLL = 0.05  # s between two looks at the workers
+POLL = 0.05  # s between two checks of the workers
 
 
 def each(
@@ -27,13 +27,13 @@ def each(
     client: Client | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Iterator[tuple[Key, Any]]:
-    """Yield (key, function(shared, *arguments)) of each task, as they come in.
+    """Yield (key, function(shared, *arguments)) of each task, as the results arrive.
 
-    With a `distributed.Client` the tasks run on its workers, each of which gets `shared` once; without one, here and in
-    their order. A task that a lost worker had begun runs again on another one.
+    With a `distributed.Client` the tasks run on its workers, each of which receives `shared` once; without one they run
+    here, in order. A task whose worker was lost runs again on another one.
 
-    Raises what a task raised, with a note that names the task, and Stopped between two tasks when `progress` says so;
-    tasks that have not begun are then given up.
+    Raises the error of a task, with a note that names the task, and Stopped between two tasks when `progress` asks for
+    it; tasks that have not started are then cancelled.
 
     >>> dict(each(lambda base, power: base**power, {"square": (2,), "cube": (3,)}, shared=5))
     {'square': 25, 'cube': 125}
@@ -49,7 +49,7 @@ def each(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Have torch compute on one thread: sums then have one order, whatever the machine."""
+    """Make torch use one thread, so that sums have the same order on every machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -70,7 +70,7 @@ def _here(
 def _on(
     client: Client, function: Callable[..., Any], tasks: Mapping[Key, tuple[Any, ...]], shared: Any, progress: Progress
 ) -> Iterator[tuple[Key, Any]]:
-    # to every worker: what only one has is lost with it; in a list, since scatter takes dicts and lists apart
+    # to every worker: data on a single one is lost with it; in a list, because scatter splits dicts and lists
     sent = client.scatter([shared], broadcast=True, hash=False)[0]
     waiting: dict[Future, Key] = {
         client.submit(function, sent, *arguments, pure=False): key for key, arguments in tasks.items()

@@ -21,7 +21,7 @@ from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 
-#: Settings that are read back as they were: kind, and where its class is.
+#: Settings that are restored to their class: kind -> module:class.
 KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
 
 
@@ -30,13 +30,13 @@ class FitRecord:
     """One fit.
 
     settings  of a model of any kind, with the noise it was fitted with
-    errors    rmse and unit, by set ('train', 'valid') and quantity, as of Design.errors
-    evidence  log marginal likelihood, where the model has one
-    seconds   what the fit took
+    errors    rmse and unit, by set ('train', 'valid') and quantity, as from Design.errors
+    evidence  log marginal likelihood, if the model has one
+    seconds   duration of the fit
     frames    training frames
-    curves    what can be laid over that of other runs: name with units -> (x, y), as in
+    curves    to be compared with those of other runs: name with units -> (x, y), as in
               {"O-H stretch [Å] -> energy [eV]": (lengths, energies)}
-    key       names its files; given by `Runs.add`
+    key       names its files; set by `Runs.add`
     """
 
     name: str
@@ -65,19 +65,19 @@ class FitRecord:
 
     @property
     def quantities(self) -> list[tuple[str, str]]:
-        """What has errors, with its unit: ("energy", "meV/atom")."""
+        """Quantities with errors, and their units: ("energy", "meV/atom")."""
         found = ((quantity, row["unit"]) for (_, quantity), row in self.errors.iterrows())
         return list(dict.fromkeys(found))
 
     def rmse(self, which: str, quantity: str) -> float | None:
-        """Root mean square error of the 'train' or 'valid' frames, if there is one."""
+        """Root mean square error of the 'train' or 'valid' frames, or None."""
         known = (which, quantity) in self.errors.index
         return float(self.errors.loc[(which, quantity), "rmse"]) if known else None
 
 
 @dataclass(frozen=True)
 class OtherSettings(ModelSettings):
-    """Settings as they were stored, of a model that labkit does not know."""
+    """Stored settings of a model that labkit does not know."""
 
     kind: str
     values: Mapping[str, Any]
@@ -93,7 +93,7 @@ class Saved(Protocol):
 
 
 class Runs:
-    """The runs in a folder, oldest first; what several kernels add at once is all kept.
+    """The runs in a folder, oldest first; several kernels may add runs at the same time.
 
     >>> import tempfile
     >>> store = Runs(tempfile.mkdtemp())
@@ -129,7 +129,7 @@ class Runs:
         return key
 
     def all(self) -> list[FitRecord]:
-        """All runs that can be read; a damaged file is left where it is and left out."""
+        """All runs that can be read; a damaged file is skipped and not touched."""
         return [run for run in self._look().values() if isinstance(run, FitRecord)]
 
     def refused(self) -> dict[str, str]:
@@ -143,19 +143,19 @@ class Runs:
             callback()
 
     def table(self) -> pd.DataFrame:
-        """One row a run: name, frames, settings, RMSE of both sets, evidence, seconds."""
+        """One row per run: name, frames, settings, RMSE of both sets, evidence, seconds."""
         return pd.DataFrame([_row(run) for run in self.all()])
 
     def model_file(self, key: str) -> Path:
-        """Where the model of a run is, if it was kept."""
+        """Path of a run's model, if it was kept."""
         return self.folder / f"{key}.safetensors"
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Have `callback()` called, in whatever thread it happens, when a run is added or removed here."""
+        """Call `callback()` when a run is added or removed here, in the thread that does it."""
         self._callbacks.append(callback)
 
     def _look(self) -> dict[str, FitRecord | str]:
-        """What is in the folder, oldest first: each file is read once."""
+        """The contents of the folder, oldest first; each file is read once."""
         keys = sorted(path.stem for path in self.folder.glob("*.json"))
         with self._lock:
             for key in keys:
@@ -185,8 +185,8 @@ def _row(run: FitRecord) -> dict[str, Any]:
 
 
 def _settings(stored: Any, where: str) -> ModelSettings:
-    """Settings from what a file holds: those of known models are checked again, others are kept as they are."""
-    if isinstance(stored, str):  # of version 0.1: gap_fit's own text
+    """Settings from the content of a file: those of known models are checked again, others are kept as they are."""
+    if isinstance(stored, str):  # written by version 0.1: the text of gap_fit
         return _known_kind("gap").parse(stored, where)
     kind, values = stored["kind"], stored["values"]
     return _known_kind(kind).from_dict(values) if kind in KINDS else OtherSettings(kind, values)

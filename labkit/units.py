@@ -1,4 +1,4 @@
-"""Unit conversions: the only place with constants. labkit computes in eV, Å, fs, u, K, e; people read the rest.
+"""Unit conversions: the only place with constants. labkit computes in eV, Å, fs, u, K, e; other units are for display.
 
 Multiply by a constant to convert *into* labkit's units, divide to convert out of them (as in ASE):
 `energy_ev = energy_hartree * HARTREE`.
@@ -41,13 +41,13 @@ COULOMB = _ase._e * 1e10 / (4 * _ase.pi * _ase._eps0)
 #: Speed of light, Å/fs.
 LIGHT = _ase._c * 1e-5
 
-#: Oscillations a fs of one cm^-1.
+#: Oscillations per fs at one cm^-1.
 WAVENUMBER = LIGHT * 1e-8
 
 #: Reduced Planck constant, eV fs.
 HBAR = _ase._hbar / _ase._e * 1e15
 
-#: km/mol of an absorption of one Å a cell, ∫σ dν.
+#: km/mol of an absorption of one Å per cell, ∫σ dν.
 KM_PER_MOL = _ase._Nav * 1e-13
 #: One mPa s, about the viscosity of water, in eV fs/Å^3.
 MILLIPASCAL_SECOND = 1e3 * GPA

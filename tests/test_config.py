@@ -24,7 +24,7 @@ def test_defaults_and_choices() -> None:
     [
         ("LABKIT_MODE", "fats", "expected 'fast' or 'full'; did you mean 'fast'?"),
         ("LABKIT_DEVICE", "gpu9", "expected a torch device"),
-        ("LABKIT_THREADS", "0", "expected a whole number from 1"),
+        ("LABKIT_THREADS", "0", "expected a positive whole number"),
     ],
 )
 def test_mistakes(key: str, value: str, sentence: str) -> None:

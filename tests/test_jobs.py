@@ -127,7 +127,7 @@ def test_finish_raises_what_nobody_was_told():
 
 def test_finish_waits_and_names_what_still_runs():
     job = Job(anneal, 100_000, name="long").start()
-    with pytest.raises(TimeoutError, match="'long' still runs"):
+    with pytest.raises(TimeoutError, match="'long' is still running"):
         finish(0.05)
     job.stop()
     finish(5)

@@ -1,15 +1,15 @@
-"""The nouns: systems and their states, potentials and what they say, integrators and observers."""
+"""The basic classes: systems and their states, potentials and their results, integrators and observers."""
 
 from labkit.base.ase_potential import AsePotential
 from labkit.base.beads import beads
 from labkit.base.bonded import bonds_of
 from labkit.base.calculator import Calculator
+from labkit.base.external_potential import ExternalPotential, TorchmdPotential
 from labkit.base.integrator import Integrator
 from labkit.base.module_potential import ModulePotential
 from labkit.base.neighbour_list import NeighbourList
 from labkit.base.neighbours import Neighbours
 from labkit.base.observer import Observer, Stop
-from labkit.base.outside import Outside, TorchmdPotential
 from labkit.base.philox import seeds_for
 from labkit.base.potential import Committee, Compiled, Evaluation, Potential, Sum
 from labkit.base.progress import NO_PROGRESS, Progress
@@ -31,7 +31,7 @@ __all__ = [
     "NeighbourList",
     "Neighbours",
     "Observer",
-    "Outside",
+    "ExternalPotential",
     "Potential",
     "Progress",
     "State",

@@ -1,4 +1,4 @@
-"""Types and bonds at ASE's border: the arrays "types" (names) and "bonded" of ase.Atoms."""
+"""Types and bonds in ASE: the arrays "types" (names) and "bonded" of ase.Atoms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labkit.errors import LabkitError
 
 
 def type_names(atoms: ase.Atoms, where: str) -> np.ndarray | None:
-    """The names in the array "types"; None where there is none. Whole numbers, as LAMMPS's types, are names too."""
+    """The names in the array "types"; None if there is none. Whole numbers, such as LAMMPS types, are names too."""
     types = atoms.arrays.get("types")
     if types is None:
         return None
@@ -27,7 +27,7 @@ def type_names(atoms: ase.Atoms, where: str) -> np.ndarray | None:
 
 
 def read_types(frames: Sequence[ase.Atoms]) -> tuple[Tensor | None, Vocabulary]:
-    """Types (n,) of all frames, and their vocabulary: None and the elements, where no frame has types."""
+    """Types (n,) of all frames, and their vocabulary: None and the elements if no frame has types."""
     named = [type_names(frame, f"frame {k}") for k, frame in enumerate(frames)]
     if all(names is None for names in named):
         return None, ELEMENTS
@@ -37,7 +37,7 @@ def read_types(frames: Sequence[ase.Atoms]) -> tuple[Tensor | None, Vocabulary]:
 
 
 def read_bonds(frames: Sequence[ase.Atoms]) -> Tensor | None:
-    """Bonds (b, 2) of all frames as one batch; None unless they are known of each frame of more than one atom."""
+    """Bonds (b, 2) of all frames as one batch; None unless every frame of more than one atom has them."""
     if not any("bonded" in frame.arrays for frame in frames):
         return None
     if not all("bonded" in frame.arrays or len(frame) == 1 for frame in frames):
@@ -51,7 +51,7 @@ def read_bonds(frames: Sequence[ase.Atoms]) -> Tensor | None:
 
 
 def write_columns(atoms: ase.Atoms, names: Sequence[str], bonds: np.ndarray | None) -> None:
-    """Give `atoms` the names of their types, where they are not their elements', and their bonds (b, 2)."""
+    """Store the names of types in `atoms`, if they are not the elements, and the bonds (b, 2)."""
     if list(names) != atoms.get_chemical_symbols() or 0 in atoms.numbers:
         # ASE cuts text to the width of the first part when it joins atoms
         atoms.set_array("types", np.array(names, dtype=f"U{max(32, *map(len, names))}"))

@@ -1,4 +1,4 @@
-"""States from and to frames of ASE."""
+"""Conversion between states and ASE frames."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fields_of_frames(
 
 
 def frames_of_state(state: State) -> list[ase.Atoms]:
-    """Each system as ASE Atoms, with what is known of it."""
+    """Each system as ASE Atoms, with its known results."""
     numbers, index = state.system.numbers.cpu().numpy(), state.system.index.cpu().numpy()
     names = np.array(state.system.vocabulary.names, dtype=object)[state.system.types.cpu().numpy()]
     bonds = None if state.system.bonds is None else state.system.bonds.cpu().numpy()
@@ -74,7 +74,7 @@ def frames_of_state(state: State) -> list[ase.Atoms]:
         own = None if bonds is None else bonds[index[bonds[:, 0]] == s] - state.system.offsets[s]
         write_columns(frame, names[mine].tolist(), own)
         velocities = state.velocities.detach().cpu().numpy()[mine] * ASE_TIME
-        if state.system.any_held:  # ASE stores momenta, and inf * 0 is no number
+        if state.system.any_held:  # ASE stores momenta, and inf * 0 is not a number
             frame.set_momenta(state.system.free_masses.detach().cpu().numpy()[mine][:, None] * velocities)
         else:
             frame.set_velocities(velocities)

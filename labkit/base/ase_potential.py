@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from ase.calculators.abc import GetPropertiesMixin
 
-from labkit.base.outside import Outside
+from labkit.base.external_potential import ExternalPotential
 from labkit.base.potential import Evaluation
 from labkit.base.state import State
 from labkit.base.system import System
 from labkit.errors import LabkitError
 
 
-class AsePotential(Outside):
-    """An ASE calculator: energy, forces and, where it has one, stress. The slow path.
+class AsePotential(ExternalPotential):
+    """An ASE calculator: energy, forces and, if it has one, stress. The slow path.
 
-    Each system of a batch goes to the one calculator after another, by way of numpy and ase.Atoms, on the CPU; what is
-    computed there costs what it costs under ASE. The energy is the one that the forces belong to ("free_energy" where
-    there is one). Raises LabkitError, naming the system, with what the calculator raised.
+    The systems of a batch go to the calculator one after another, through numpy and ase.Atoms, on the CPU; each costs
+    what it costs in ASE. The energy is the one consistent with the forces ("free_energy" if there is one). Raises
+    LabkitError, naming the system, with the message of any error of the calculator.
 
     >>> from ase.build import bulk
     >>> from ase.calculators.emt import EMT
@@ -31,17 +31,15 @@ class AsePotential(Outside):
     def __init__(self, calculator: GetPropertiesMixin) -> None:
         super().__init__()
         if not hasattr(calculator, "get_property"):
-            raise LabkitError(f"AsePotential: {calculator!r} is no ASE calculator (it has no get_property)")
+            raise LabkitError(f"AsePotential: {calculator!r} is not an ASE calculator (it has no get_property)")
         self.calculator = calculator
         self._frames: tuple[System, list[ase.Atoms]] | None = None
-        warnings.warn(f"{self.name} is the slow path: one system after another, by way of ase.Atoms", stacklevel=2)
+        warnings.warn(f"{self.name} is the slow path: one system after another, through ase.Atoms", stacklevel=2)
 
-    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+    def compute(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
         known = getattr(self.calculator, "implemented_properties", ["energy", "forces", "stress"])
         if stress and "stress" not in known:
-            raise LabkitError(
-                f"{self.name}: this calculator has no stress; run at constant volume, or take another one"
-            )
+            raise LabkitError(f"{self.name}: this calculator has no stress; run at constant volume, or use another one")
         wanted = ["free_energy" if "free_energy" in known else "energy"]
         wanted += [name for name, asked in (("forces", forces), ("stress", stress)) if asked]
         rows = [self._properties(frame, s, wanted) for s, frame in enumerate(self._atoms(state))]
@@ -51,7 +49,7 @@ class AsePotential(Outside):
         return Evaluation(energy.to(like), **{name: torch.as_tensor(part).to(like) for name, part in found.items()})
 
     def reset(self) -> None:
-        """Forget what the calculator keeps, too: a run that goes on from a checkpoint finds it as it was left."""
+        """Also clear the results kept by the calculator, so that a resumed run finds it in the same state."""
         super().reset()
         self._frames = None
         if callable(getattr(self.calculator, "reset", None)):

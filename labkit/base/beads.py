@@ -18,9 +18,9 @@ from labkit.errors import LabkitError
 def beads(positions: Any, types: Sequence[str], masses: Any, bonds: Any = None, *, seed: int = 0) -> State:
     """One open system of beads at rest.
 
-    positions (n, 3) Å; types (n,) names; masses (n,) u, or one for all; bonds (b, 2), None where they are not known
+    positions (n, 3) Å; types (n,) names; masses (n,) u, or one for all; bonds (b, 2), None if they are not known
 
-    Raises LabkitError for other numbers of types or masses, masses that are not positive, and bonds of other atoms.
+    Raises LabkitError for wrong numbers of types or masses, masses that are not positive, and bonds of unknown atoms.
 
     >>> pair = beads([[0, 0, 0], [3.8, 0, 0]], ["CA", "CA:GLY"], masses=12.0, bonds=[[0, 1]])
     >>> pair.system.type_name(1), pair.system.numbers.tolist()

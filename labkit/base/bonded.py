@@ -1,8 +1,8 @@
 """Which atoms are bonded, as rows (b, 2) of a flat batch and as a column of text beside the atoms.
 
-The column says for each atom where its partners are, relative to it: "1,3" is bonded to the next atom and to the third
-after it, "-1" to the one before, "0" to none. Unlike indices it stays right when atoms are repeated, joined or
-translated in number by ASE; each bond stands at both of its ends, so that a column that was cut is noticed.
+The column lists the partners of each atom relative to it: "1,3" is bonded to the next atom and to the third
+after it, "-1" to the one before, "0" to none. Unlike indices it stays valid when ASE repeats or joins atoms or
+shifts their numbers; each bond is listed at both ends, so that a truncated column is noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labkit.errors import LabkitError
 
 
 def bonds_of(atoms: Sequence[tuple[int, int]] | Tensor | np.ndarray, n_atoms: int) -> Tensor:
-    """Bonds (b, 2), each once with i < j, ascending. Raises LabkitError for atoms that are not there or not two.
+    """Bonds (b, 2), each once with i < j, ascending. Raises LabkitError for unknown or equal atoms.
 
     >>> bonds_of([(2, 1), (0, 1), (1, 2)], n_atoms=3).tolist()
     [[0, 1], [1, 2]]
@@ -56,7 +56,7 @@ def column(bonds: np.ndarray, n_atoms: int) -> np.ndarray:
 
 
 def from_column(text: Sequence[str], where: str) -> np.ndarray:
-    """The bonds (b, 2) of such a column. Raises LabkitError, naming `where` and the atom, for what is none.
+    """The bonds (b, 2) of such a column. Raises LabkitError, naming `where` and the atom, if it is not one.
 
     >>> from_column(["1", "-1"], "frame 0").tolist()
     [[0, 1]]
@@ -67,13 +67,13 @@ def from_column(text: Sequence[str], where: str) -> np.ndarray:
             steps = [int(word) for word in words.split(",")]
         except ValueError:
             raise LabkitError(
-                f"{where}, atom {atom}: bonded is {words!r}, expected where its partners are, as in -1,1; 0 for none"
+                f"{where}, atom {atom}: bonded is {words!r}, expected places of its partners, as in -1,1; 0 for none"
             ) from None
         found |= {(atom, atom + step) for step in steps if step}
     lost = sorted(bond for bond in found if bond[::-1] not in found)
     if lost:
         raise LabkitError(
-            f"{where}, atom {lost[0][0]}: bonded to atom {lost[0][1]}, which is not bonded to it: atoms were taken out "
+            f"{where}, atom {lost[0][0]}: bonded to atom {lost[0][1]}, which is not bonded to it: atoms were removed "
             "or sorted; write the column again"
         )
     return np.array(sorted(bond for bond in found if bond[0] < bond[1]), dtype=np.int64).reshape(-1, 2)

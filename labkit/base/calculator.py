@@ -19,7 +19,7 @@ COLUMNS = ("types", "bonded")
 
 
 class Calculator(AseCalculator):
-    """An ASE calculator for a Potential: energy, forces, stress (ASE's sign), energies of atoms, on CPU or GPU.
+    """An ASE calculator for a Potential: energy, forces, stress (ASE's sign), atomic energies, on CPU or GPU.
 
     >>> atoms.calc = model.calculator()  # doctest: +SKIP
     >>> atoms.get_potential_energy()  # doctest: +SKIP
@@ -33,7 +33,7 @@ class Calculator(AseCalculator):
         self._state: State | None = None
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What has changed; ASE itself does not look at types and bonds."""
+        """What has changed; ASE itself does not compare types and bonds."""
         changes = super().check_state(atoms, tol)
         if self.atoms is not None and any(_column(atoms, name) != _column(self.atoms, name) for name in COLUMNS):
             changes.append("types")

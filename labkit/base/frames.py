@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 
 
 def batches(sizes: Iterable[float], most: float) -> list[list[int]]:
-    """Indices in their order, in batches whose sizes add up to at most `most`; what is larger stands alone.
+    """Indices in their order, in batches whose sizes add up to at most `most`; a larger item is a batch of one.
 
     >>> batches([3, 3, 9, 1, 1], most=6)
     [[0, 1], [2], [3, 4]]
@@ -28,7 +28,7 @@ def batches(sizes: Iterable[float], most: float) -> list[list[int]]:
 
 
 def check_species(frames: Sequence[ase.Atoms], known: Collection[int], name: str = "") -> None:
-    """Raise LabkitError, naming frame and atom, for a species that a model has not seen; `name` is that of the set."""
+    """Raise LabkitError, naming frame and atom, for a species that a model has not seen; `name` names the set."""
     for k, frame in enumerate(frames):
         for i, z in enumerate(frame.numbers):
             if z not in known:

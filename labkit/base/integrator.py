@@ -1,4 +1,4 @@
-"""Integrator: a rule of motion; what the loop, exchanges and observers ask of one, with what most answer."""
+"""Integrator: the interface used by the simulation loop, replica exchange and observers, with defaults."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from labkit.base.system import System
 
 
 class Integrator(ABC):
-    """Base of rules of motion, frozen dataclasses of their parameters; learned dynamics are integrators too.
+    """Base class of integrators, frozen dataclasses of their parameters; learned dynamics are integrators too.
 
     A subclass writes `init` and `step`. The rest has defaults:
 
-    constraints   what holds distances, or None
-    evaluations   how often a step asks for forces
+    constraints   fixed distances, or None
+    evaluations   number of force evaluations in a step
     cell_moves    whether the cell changes, as under a barostat
 
     >>> from labkit.base import State
@@ -44,25 +44,25 @@ class Integrator(ABC):
     def step(self, state: State, potential: Potential, dt: float) -> State:
         """The state `dt` fs later, with forces, energy and step + 1; noise comes from `labkit.engine.noise` alone.
 
-        Forces are asked for with the step that their positions belong to, so that a potential can know the time; of
-        positions between two steps aux["time"] (S,) fs says it.
+        Forces are evaluated with the step of their positions, so that a potential can know the time; for positions
+        between two steps aux["time"] (S,) fs holds it.
         """
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """So many steps: an integrator that can make several at once writes this one, too."""
+        """The state after `steps` steps; an integrator that can make several at once overrides this."""
         for _ in range(steps):
             state = self.step(state, potential, dt)
         return state
 
     def degrees_of_freedom(self, system: System) -> Tensor:
-        """Those that the kinetic temperature is taken from, (S,): 3 for each atom not held, less constraints."""
+        """Degrees of freedom of the kinetic temperature, (S,): 3 for each atom not held, minus constraints."""
         found = 3.0 * (system.counts - system.held_counts).to(system.masses)
         return found if self.constraints is None else found - self.constraints.count(system)
 
     def bath(self, state: State) -> Tensor | None:
-        """The temperatures (S,) K that these dynamics keep, or None."""
+        """Temperatures (S,) K of the heat bath, or None."""
         return None
 
     def conserved(self, state: State) -> Tensor | None:
-        """What drifts only by the error of the timestep, (S,) eV, or None."""
+        """The conserved quantity, (S,) eV, which drifts only by the timestep error, or None."""
         return None

@@ -17,15 +17,15 @@ from labkit.units import EV
 
 
 class ModulePotential(Potential):
-    """E = unit · module(positions), for what knows its atoms already and needs their positions (n, 3) Å only.
+    """E = unit · module(positions), for modules that know their atoms and need only positions (n, 3) Å.
 
     unit      eV of the module's unit of energy, such as labkit.units.KCAL_PER_MOL
-    batched   False: called with the positions (n, 3) of one system after another, gives a scalar; True: called once
-              with (S, n, 3), which needs systems of one size, and gives (S,)
+    batched   False: called with the positions (n, 3) of one system after another, returns a scalar; True: called once
+              with (S, n, 3), which requires systems of one size, and returns (S,)
 
-    A module with parameters gets positions of their dtype. What needs atomic numbers, the cell or neighbours is a
-    subclass of Potential instead, and has a stress. Raises LabkitError for a result of another shape, for one that
-    torch cannot differentiate, and where a stress is asked for.
+    A module with parameters receives positions in their dtype. A model that needs atomic numbers, the cell or
+    neighbours should subclass Potential, which also has a stress. Raises LabkitError for a result of another shape, for
+    one that torch cannot differentiate, and if a stress is requested.
 
     >>> from ase.build import molecule
     >>> spring = ModulePotential(lambda positions: (positions[1] - positions[0]).square().sum())
@@ -44,8 +44,8 @@ class ModulePotential(Potential):
     def evaluate(self, state: State, *, stress: bool = False, **wanted: Any) -> Evaluation:
         if stress:
             raise LabkitError(
-                f"ModulePotential({self._name}): a function of positions alone has no stress, because it may hold "
-                "a cell that nobody sees; subclass Potential, whose energy is given the cell"
+                f"ModulePotential({self._name}): a function of positions alone has no stress, because it may "
+                "contain a hidden cell; subclass Potential, whose energy receives the cell"
             )
         return super().evaluate(state, **wanted)
 
@@ -58,8 +58,8 @@ class ModulePotential(Potential):
             found = torch.cat([self._checked(self.module(part), 1) for part in where.split(system.counts.tolist())])
         if positions.requires_grad and torch.is_grad_enabled() and not found.requires_grad:
             raise LabkitError(
-                f"ModulePotential({self._name}): the energy does not follow from the positions by torch operations, so "
-                "it has no forces; leave out .detach(), .numpy() and torch.no_grad(), or give it as TorchmdPotential"
+                f"ModulePotential({self._name}): the energy is not computed from the positions by torch operations, so "
+                "it has no forces; remove .detach(), .numpy() and torch.no_grad(), or use TorchmdPotential"
             )
         return self.unit * found.to(positions.dtype)
 
@@ -67,7 +67,7 @@ class ModulePotential(Potential):
         if not isinstance(energy, Tensor) or energy.numel() != count or energy.dim() > 2:
             shape = tuple(energy.shape) if isinstance(energy, Tensor) else type(energy).__name__
             expected = f"one energy for each of {count} systems" if self.batched else "one number for a system"
-            raise LabkitError(f"ModulePotential({self._name}): gave {shape}, expected {expected}")
+            raise LabkitError(f"ModulePotential({self._name}): returned {shape}, expected {expected}")
         return energy.reshape(count)
 
     @property
@@ -77,11 +77,11 @@ class ModulePotential(Potential):
 
 
 def by_system(system: System, values: Tensor, name: str) -> Tensor:
-    """Values (n, 3) as (S, n / S, 3); raises LabkitError, naming who wants it, for systems of different sizes."""
+    """Values (n, 3) as (S, n / S, 3); raises LabkitError, naming the caller, for systems of different sizes."""
     counts = system.counts.tolist()
     if len(set(counts)) > 1:
         raise LabkitError(
-            f"{name}: takes replicas of one size, but the batch has systems of {min(counts)} to {max(counts)} atoms; "
+            f"{name}: needs replicas of one size, but the batch has systems of {min(counts)} to {max(counts)} atoms; "
             "run them one after another"
         )
     return values.reshape(len(counts), counts[0], 3)

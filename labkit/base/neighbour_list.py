@@ -1,4 +1,4 @@
-"""Lists of neighbours that are kept while no atom has moved by half a skin."""
+"""Neighbour lists that are kept while no atom has moved by half a skin."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from labkit.base.state import State
 
 
 class NeighbourList:
-    """A list of which each system's part is found again only when it may have changed.
+    """A neighbour list; the pairs of a system are searched again only when they may have changed.
 
-    Built with cutoff + skin; that of a system is used while none of its atoms has moved by more than skin/2 since (with
-    the same cell), so that no pair within the cutoff can be missing. Small open systems have lists of all pairs, which
-    are never looked at again.
+    Built with cutoff + skin; the pairs of a system are used while none of its atoms has moved by more than skin/2 since
+    (with the same cell), so that no pair within the cutoff can be missing. Small open systems have lists of all pairs,
+    which never change.
     """
 
     def __init__(self, cutoff: float, skin: float = 0.5) -> None:
@@ -25,7 +25,7 @@ class NeighbourList:
 
     def __call__(self, state: State) -> Neighbours:
         """Neighbours of a state, built or reused; several threads may ask."""
-        kept = self._kept  # read once: another thread may exchange it
+        kept = self._kept  # read once: another thread may replace it
         if kept is None or state.system is not kept[1].system:
             kept = self._found(state), _frozen(state), is_fixed(state.system)
         else:
@@ -36,21 +36,21 @@ class NeighbourList:
             if not bool(outdated.any()):
                 return near
             every = bool((outdated | fixed).all())
-            found = self._found(state) if every else self._mended(near, state, torch.nonzero(outdated).flatten())
+            found = self._found(state) if every else self._updated(near, state, torch.nonzero(outdated).flatten())
             kept = found, State.where(outdated, _frozen(state), then), fixed
         self._kept = kept
         return kept[0]
 
     def reset(self) -> None:
-        """Forget the list; the next call builds it (as a checkpoint does, so that a resumed run sees the same one)."""
+        """Discard the list; the next call builds it (as a checkpoint does, so that a resumed run sees the same one)."""
         self._kept = None
 
     def _found(self, state: State) -> Neighbours:
         self.builds += 1
         return find_neighbours(state.system, state.positions, state.cell, self.cutoff + self.skin, fixed=True)
 
-    def _mended(self, near: Neighbours, state: State, systems: Tensor) -> Neighbours:
-        """The list with the parts of some systems found again."""
+    def _updated(self, near: Neighbours, state: State, systems: Tensor) -> Neighbours:
+        """The list with the pairs of some systems searched again."""
         device = near.i.device
         found, atoms = self._found(state[systems]), state.system.atoms_of(systems).to(device)
         systems = systems.to(device)
@@ -63,10 +63,10 @@ class NeighbourList:
         return ordered(both, state.system.numbers)
 
     def _outdated(self, state: State, then: State) -> Tensor:
-        """Which systems (S,) have moved too far; the device is asked once for all."""
+        """Which systems (S,) have moved too far, in one query of the device."""
         moved = (state.positions.detach() - then.positions).square().sum(1)
         furthest = moved.new_zeros(state.system.n_systems).scatter_reduce(0, state.system.index, moved, "amax")
-        # by "not within", so that NaN is outdated, and then an error
+        # as "not within", so that NaN counts as outdated and then raises an error
         return ~(furthest <= (0.5 * self.skin) ** 2) | (state.cell.detach() != then.cell).flatten(1).any(1)
 
 

@@ -13,13 +13,13 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Ordered pairs (every pair stands twice, as i-j and j-i), sorted by i and then by the species of j.
+    """Ordered pairs (every pair appears twice, as i-j and j-i), sorted by i and then by the species of j.
 
     i, j   (P,)   atoms of the flat batch
     shift  (P, 3) lattice vectors to add to j, as numbers of cells
     index  (P,)   the system a pair belongs to
 
-    dtype  of the vectors, where it is another than that of the positions: that of a model in single precision
+    dtype  of the vectors, if it is not that of the positions: that of a model in single precision
 
     A list may hold pairs beyond the cutoff of a potential (the skin, a larger cutoff of another): `within` drops them.
     """
@@ -32,13 +32,13 @@ class Neighbours:
 
     @classmethod
     def none(cls, device: torch.device | str) -> Neighbours:
-        """No pairs: for potentials that need none."""
+        """An empty list, for potentials that need no pairs."""
         empty = torch.empty(0, dtype=torch.int64, device=device)
         return cls(empty, empty, empty.reshape(0, 3), empty)
 
     @classmethod
     def collate(cls, parts: Sequence[Neighbours], counts: Sequence[int]) -> Neighbours:
-        """Those of a batch from those of its systems, each alone with `counts` atoms."""
+        """The list of a batch from those of its systems, with `counts` atoms each."""
         if len(parts) != len(counts):
             raise LabkitError(f"Neighbours.collate: {len(parts)} lists for {len(counts)} systems; give one for each")
         starts = [sum(counts[:s]) for s in range(len(counts))]

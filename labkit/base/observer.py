@@ -1,4 +1,4 @@
-"""Observer: what watches a run, with what it may want to know of its beginning, its end and its interruptions."""
+"""Observer: called during a run, and when it starts, ends or is resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stop:
-    """What an observer returns to end the run at this step: the reason, and which systems gave it (all where none)."""
+    """Returned by an observer to end the run at this step: the reason, and the systems that caused it (all if none)."""
 
     reason: str
     systems: Sequence[int] = ()
@@ -27,9 +27,9 @@ class Stop:
 
 
 class Observer(ABC):
-    """Base of what is called every `every` steps: a trajectory writer, thermodynamics, a learned quantity of interest.
+    """Base class of what is called every `every` steps: a trajectory writer, thermodynamics, a learned quantity.
 
-    A subclass writes `__call__`, which may end the run. The rest has defaults: nothing is done, nothing kept.
+    A subclass writes `__call__`, which may end the run. By default the other methods do nothing.
 
     >>> class Count(Observer):
     ...     seen = 0
@@ -40,27 +40,27 @@ class Observer(ABC):
     """
 
     every: int = 1
-    #: of the file that it writes, if any: no two of a run may share one
+    #: the file that it writes, if any; two observers of a run cannot share one
     path: Path | None = None
     #: a tensor that LAMMPS can read, if there is one
     value: Any = None
 
     @abstractmethod
     def __call__(self, state: State, evaluation: Evaluation) -> Stop | None:
-        """Look at a state, with energy and forces of its evaluation; return Stop(reason, systems) to end the run."""
+        """Process a state with its energy and forces; return Stop(reason, systems) to end the run."""
 
     def start(self, run: Run) -> None:
-        """A run begins."""
+        """Called when a run starts."""
         return None
 
     def position(self) -> Any:
-        """What a checkpoint has to keep: plain values, or a dict of these and of tensors."""
+        """What a checkpoint must store: plain values, or a dict of these and of tensors."""
         return None
 
     def rewind(self, position: Any, run: Run) -> None:
-        """A run goes on from a checkpoint, at which `position` was what is given."""
+        """Called when a run resumes from a checkpoint that stored `position`."""
         return None
 
     def close(self) -> None:
-        """A run has ended, whatever the reason."""
+        """Called when a run has ended, for whatever reason."""
         return None

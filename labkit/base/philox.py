@@ -1,4 +1,4 @@
-"""Philox4x32-10: random words that are a function of a counter and a key, so that nothing has to be kept or shared."""
+"""Philox4x32-10: random words that are a function of a counter and a key, so that no state has to be kept or shared."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def halves(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def seeds_for(systems: int, seed: int | Sequence[int] | Tensor, *, equal: bool = False) -> Tensor:
-    """One seed for each system, (S,) int64: those given, or as many different ones that follow from one.
+    """One seed for each system, (S,) int64: those given, or different ones derived from a single one.
 
-    The first of those that follow from one is that one: a system alone sees what it would see as the first of a batch.
-    Raises LabkitError for another number of seeds and, without `equal`, for systems of the same seed, which would see
-    the same noise.
+    The first derived seed is the given one: a single system has the same noise as the first of a batch. Raises
+    LabkitError for a wrong number of seeds and, without `equal`, for systems with the same seed, which would have the
+    same noise.
 
     >>> seeds_for(2, 7).tolist()[0], len(set(seeds_for(1000, 7).tolist()))
     (7, 1000)
@@ -70,7 +70,7 @@ def seeds_for(systems: int, seed: int | Sequence[int] | Tensor, *, equal: bool =
 
 
 def refuse_equal(seeds: Tensor) -> None:
-    """Raise LabkitError, naming them, where two systems have the same seed."""
+    """Raise LabkitError, naming them, if two systems have the same seed."""
     if len(seeds) < 2:
         return
     ordered, place = torch.sort(seeds, stable=True)
@@ -78,6 +78,6 @@ def refuse_equal(seeds: Tensor) -> None:
     if len(same):
         first, second = place[same[0]], place[same[0] + 1]
         raise LabkitError(
-            f"systems {int(first)} and {int(second)} have the same seed, {int(seeds[first])}, and would see the same "
-            "noise; give seed=, one number from which different seeds follow, or allow it with equal_seeds=True"
+            f"systems {int(first)} and {int(second)} have the same seed, {int(seeds[first])}, and would have the same "
+            "noise; give one number as seed=, from which different seeds are derived, or allow it with equal_seeds=True"
         )

@@ -1,4 +1,4 @@
-"""Potential: an energy that is differentiable in positions and cell; what follows from it; sums and committees."""
+"""Potential: an energy, differentiable in positions and cell, its forces and stress; sums and committees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The results of a potential at a state; None for what was not asked for.
+    """The results of a potential at a state; None for what was not requested.
 
     energy    (S,)      eV
     forces    (n, 3)    eV/Å
@@ -45,7 +45,7 @@ Compiled = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Potential(nn.Module):
-    """Base of everything that has an energy. A subclass sets `cutoff` [Å] and writes `energy` or `atomic_energies`.
+    """Base class of all potentials. A subclass sets `cutoff` [Å] and writes `energy` or `atomic_energies`.
 
     Forces are -dE/dr and stresses (1/V) dE/dstrain, by autograd.
 
@@ -54,7 +54,7 @@ class Potential(nn.Module):
     ...     cutoff = 2.0
     ...     def energy(self, system, positions, cell, neighbours):
     ...         near, vectors = neighbours.within(self.cutoff, positions, cell)
-    ...         energy = 0.25 * (vectors.norm(dim=1) - 1.0) ** 2  # half of 1/2: each pair stands twice
+    ...         energy = 0.25 * (vectors.norm(dim=1) - 1.0) ** 2  # half of 1/2: each pair appears twice
     ...         return energy.new_zeros(system.n_systems).index_add(0, near.index, energy)
     >>> tuple(Spring().evaluate(State.from_atoms(molecule("H2O"))).forces.shape)
     (3, 3)
@@ -64,12 +64,12 @@ class Potential(nn.Module):
     #: Å added to the cutoff when the neighbour list is built
     skin: float = 0.5
 
-    #: names of buffers that stay in double precision when the rest is cast to single: energies of lone atoms, scales
+    #: buffers that stay in double precision when the rest is cast to single: energies of isolated atoms, scales
     exact: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """Of its parameters, or of its buffers where it has none; None for a potential without numbers.
+        """That of its parameters, or of its buffers if it has none; None for a potential without either.
 
         A potential of single precision takes states of double precision: vectors of pairs are taken in double and
         cast, energies of atoms are summed in double.
@@ -86,8 +86,8 @@ class Potential(nn.Module):
         return system.sum_over_atoms(atomic.to(torch.promote_types(atomic.dtype, positions.dtype)))
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
-        """Energies (n,) in eV that sum to the system's, where the model has such a thing."""
-        raise LabkitError(f"{type(self).__name__} has no energies per atom; ask for per_atom=False")
+        """Energies (n,) in eV that sum to the energy of the system, if the model has them."""
+        raise LabkitError(f"{type(self).__name__} has no energies per atom; use per_atom=False")
 
     def neighbours(self, state: State) -> Neighbours:
         """The neighbours of a state, from a list that this potential keeps with its skin."""
@@ -98,11 +98,10 @@ class Potential(nn.Module):
         return self.__dict__["_neighbour_list"](state)
 
     def reset(self) -> None:
-        """Forget what is kept from one evaluation to the next, as a list of neighbours; the results are the same.
+        """Discard what is kept between evaluations, such as a neighbour list; results agree up to rounding.
 
-        But for the last bits: which pairs beyond the cutoff a list holds, and so the order of sums, depends on when it
-        was built. A run that goes on from a checkpoint has the bits of one that was never killed only when both build
-        it there.
+        Which pairs beyond the cutoff a list holds, and so the order of sums, depends on when it was built. A resumed
+        run is equal to the bit to one that was never interrupted only if both build the list at the checkpoint.
         """
         for value in vars(self).values():
             if isinstance(value, NeighbourList):
@@ -122,12 +121,12 @@ class Potential(nn.Module):
         create_graph: bool = False,
         neighbours: Neighbours | None = None,
     ) -> Evaluation:
-        """Compute what is asked for; with `create_graph` the result can be differentiated again.
+        """Compute what is requested; with `create_graph` the result can be differentiated again.
 
-        neighbours   all pairs within the cutoff at these positions, where they are known; else they are searched
+        neighbours   all pairs within the cutoff at these positions, if they are known; otherwise they are searched
         """
         if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
+            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours
         if self.dtype not in (None, state.positions.dtype):
@@ -166,16 +165,16 @@ class Potential(nn.Module):
     def _gradients(energy: Tensor, wanted: list[Tensor], create_graph: bool) -> list[Tensor]:
         if not wanted:
             return []
-        if not energy.requires_grad:  # a constant, as the energy of lone atoms
+        if not energy.requires_grad:  # a constant, such as the energy of isolated atoms
             return [torch.zeros_like(t) for t in wanted]
         found = torch.autograd.grad(energy.sum(), wanted, create_graph=create_graph, allow_unused=True)
         return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
 
     def compiled(self, state: State) -> Compiled | None:
-        """This potential as a function of arrays for positions of this system in this cell, where it can be one.
+        """This potential as a function of arrays for positions of this system in this cell, if possible.
 
-        It writes forces (n, 3) and returns energies (S,), and uses the parameters as they are now: dynamics on the CPU
-        take it for many steps in one go. None, as here, where there is only `evaluate`.
+        It writes forces (n, 3) and returns energies (S,), with the present parameters; dynamics on the CPU use it for
+        many steps at once. None, as here, if there is only `evaluate`.
         """
         return None
 
@@ -210,7 +209,7 @@ class Sum(Potential):
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).sum(0)
 
     def compiled(self, state: State) -> Compiled | None:
-        """All parts on arrays; None where one is not compiled, as what depends on the time must not be."""
+        """All parts on arrays; None if one is not compiled, as a time-dependent part must not be."""
         parts = [p.compiled(state) for p in self.potentials]
         if not all(parts):
             return None
@@ -225,7 +224,7 @@ class Sum(Potential):
         return total
 
     def evaluate(self, state: State, **wanted: Any) -> Evaluation:
-        """Each part is evaluated its own way (an analytic path stays one) and the results are added."""
+        """Each part is evaluated with its own method (analytic forces stay analytic) and the results are added."""
         parts = tuple(p.evaluate(state, **wanted) for p in self.potentials)
         return Evaluation(
             energy=torch.stack([e.energy for e in parts]).sum(0),
@@ -256,7 +255,7 @@ class Committee(Potential):
         return torch.stack([p.atomic_energies(system, positions, cell, neighbours) for p in self.potentials]).mean(0)
 
     def evaluate(self, state: State, *, neighbours: Neighbours | None = None, **wanted: bool) -> Evaluation:
-        """Means of what is asked for, and that of each member; neighbours are searched once for all of them."""
+        """Means of the requested results, and those of each member; neighbours are searched once for all members."""
         near = self.neighbours(state) if neighbours is None else neighbours
         every = [p.evaluate(state, neighbours=near, **wanted) for p in self.potentials]
 

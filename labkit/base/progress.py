@@ -1,4 +1,4 @@
-"""Progress: what long work reports to, and asks whether to stop; physics functions take one and jobs implement it."""
+"""Progress: receives reports from long work and tells it to stop; physics functions take one, jobs implement it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 
 class Progress:
-    """Base class of what a long computation reports to; by itself it shows nothing and never stops.
+    """Base class for reports from a long computation; by itself it displays nothing and never stops.
 
-    `update` says how far the work is (`step` of `total`, with numbers or objects worth showing); `should_stop` is
-    asked once a block, and a computation that hears True ends there, by raising `Stopped(partial=...)`.
+    `update` reports how far the work is (`step` of `total`, with numbers or objects to display); `should_stop` is
+    called once per block, and when it returns True the computation ends by raising `Stopped(partial=...)`.
     """
 
     def update(self, step: float, total: float, **metrics: Any) -> None:
-        """Called by the work, once a block."""
+        """Called by the work once per block."""
 
     def should_stop(self) -> bool:
-        """Whether the work is to end after this block."""
+        """Whether the work must end after this block."""
         return False
 
     def part(self, k: float, n: float, size: float = 1, *, result: Callable[[], Any] | None = None) -> Progress:
         """The progress of part k of n equal parts, or of `size` units that begin at unit k of n.
 
-        The part reports its own steps, from 0; they arrive here as units of the whole. A `result` that it reports is
-        that of the part and is left out; what is there of the whole is what `result()` gives, at each report.
+        The part reports its own steps, from 0; they are converted to units of the whole. A `result` that it
+        reports is dropped, as it is only that of the part; `result()` is called for that of the whole at each report.
 
         >>> class Printed(Progress):
         ...     def update(self, step, total, **metrics):

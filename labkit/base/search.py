@@ -13,11 +13,11 @@ from labkit.base.neighbours import Neighbours
 from labkit.base.system import System
 from labkit.errors import LabkitError
 
-FAR = 1e4  # Å from the middle of a system, from where on atoms are gathered for the search
-#: n² times the images of a system up to which brute force, of all such systems at once, takes less time
+FAR = 1e4  # Å from the centre of a system; atoms beyond are moved closer for the search
+#: n² times the images of a system up to which brute force, on all such systems at once, is faster
 DENSE = {"cpu": 8192, "cuda": 2**20}
-AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # pairs that brute force looks at in one go
-#: Atoms of an open system up to which a list holds all pairs, so that it never has to be found again.
+AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # pairs that brute force examines at once
+#: Largest number of atoms of an open system whose list holds all pairs and so never changes.
 FIXED = 32
 
 
@@ -44,7 +44,7 @@ def find_neighbours(
 
 
 def ordered(pairs: Neighbours, numbers: Tensor) -> Neighbours:
-    """The pairs sorted by i, then by the species of j, and else in the order in which they are."""
+    """The pairs sorted by i, then by the species of j, and otherwise in their present order."""
     order = torch.argsort(pairs.i * (int(numbers.max()) + 1) + numbers[pairs.j], stable=True)
     return Neighbours(*(part[order] for part in (pairs.i, pairs.j, pairs.shift, pairs.index)))
 
@@ -80,7 +80,7 @@ def _groups(system: System, cell: Tensor, cutoff: float, fixed: bool) -> tuple[l
 def _brute_force(
     system: System, positions: Tensor, cell: Tensor, systems: Tensor, n: int, images: tuple[int, ...], cutoff: float
 ) -> tuple[Tensor, ...]:
-    """i, j, shift and index of all pairs of systems of n atoms, looked at in the images -images to images."""
+    """i, j, shift and index of all pairs of systems of n atoms, examined in the images -images to images."""
     device = positions.device
     atoms = system.atoms_of(systems).view(len(systems), n)
     systems = systems.to(device)
@@ -117,7 +117,7 @@ def _brute_force(
 def _by_cells(
     system: System, positions: Tensor, cell: Tensor, cutoff: float, systems: list[int]
 ) -> list[tuple[Tensor, ...]]:
-    """The same by vesin, which computes in float64 on the CPU, one system a call."""
+    """The same with vesin, which computes in float64 on the CPU, one system per call."""
     if not systems:
         return []
     device, search = positions.device, NeighborList(cutoff=cutoff, full_list=True, sorted=True)
@@ -159,7 +159,7 @@ def _check_finite(system: System, positions: Tensor) -> None:
 def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
     """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
 
-    vesin ends the process, by a division of integers, where an atom has flown off in an open direction. Atoms are moved
+    vesin ends the process, by a division of integers, if an atom has flown away in an open direction. Atoms are moved
     into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
     """
     if float((positions - positions.mean(0)).abs().max()) < FAR:
@@ -177,7 +177,7 @@ def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tu
 
 
 def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:
-    """Give non-periodic systems and directions some lattice vector: vesin wants a cell with a volume."""
+    """Give non-periodic systems and directions some lattice vector: vesin needs a cell with a volume."""
     if bool((torch.linalg.det(cells).abs() > 1e-6).all()):
         return cells, pbc
     full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in cells]

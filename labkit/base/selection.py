@@ -1,4 +1,4 @@
-"""Systems taken out of batches, and put together into others."""
+"""Selecting systems from batches and joining them into others."""
 
 from __future__ import annotations
 

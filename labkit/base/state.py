@@ -1,4 +1,4 @@
-"""State: what moves, flat over a batch of systems."""
+"""State: what changes during dynamics, flat over a batch of systems."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from labkit.base.state_file import read_state, write_state
 from labkit.base.system import System
 from labkit.errors import LabkitError
 
-#: Fields that are kept on the CPU: they are counters of the program, and asking for them must not wait for a GPU.
+#: Fields that are kept on the CPU: they are counters of the program, and reading them must not wait for a GPU.
 COUNTERS = ("step", "seed")
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What moves; a step of dynamics returns a new one.
+    """What changes during dynamics; a step returns a new one.
 
     positions  (n, 3)    Å
     cell       (S, 3, 3) Å, rows are lattice vectors
@@ -34,7 +34,7 @@ class State:
     aux                  variables of the thermostat or barostat, one row for each system: tensors (S, ...)
     atom_aux             the same, one row for each atom: tensors (n, ...)
     step, seed (S,)      int64 on the CPU; noise is a function of these, of a stream and of the atom's place in its
-                         system. One step stands for all; from one seed different ones follow, `seeds_for`
+                         system. One step applies to all; different seeds are derived from one, `seeds_for`
 
     `state[mask or indices]` is the batch of some of its systems.
 
@@ -71,7 +71,7 @@ class State:
 
     @property
     def loop_step(self) -> int:
-        """The step that loops, observers and checkpoints count: that of the system that has made most."""
+        """The step that loops, observers and checkpoints count: the largest of its systems."""
         return int(self.step.max())
 
     @classmethod
@@ -84,13 +84,13 @@ class State:
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> State:
-        """Take one ASE Atoms or a sequence of them as one batch.
+        """The state of one ASE Atoms, or of a sequence of them as one batch.
 
         Atoms of infinite mass are held, as in `to_atoms`; ASE's own constraints, such as FixAtoms, are not read: use
         `labkit.engine.hold(state, fixed.index)`.
 
-        seed         one from which different ones follow for all systems, or one for each; `equal_seeds` allows
-                     systems to see the same noise
+        seed         one, from which a different one is derived for each system, or one for each; `equal_seeds`
+                     allows systems to have the same noise
 
         Raises LabkitError for an empty sequence, an unknown element, a position that is not a number, or a frame that
         is periodic along a lattice vector of length zero.
@@ -103,8 +103,8 @@ class State:
     def batch(cls, states: Sequence[State], *, seed: int | None = None, equal_seeds: bool = False) -> State:
         """Several states, of the same or of different systems, as one batch in their order.
 
-        Each system keeps its step and its seed, unless `seed` is given, from which different ones follow. Forces,
-        energies and aux are kept where all states have them. Raises LabkitError where there is no state, or where two
+        Each system keeps its step and its seed, unless `seed` is given, from which new ones are derived. Forces,
+        energies and aux are kept if all states have them. Raises LabkitError if there is no state, or if two
         systems have the same seed, unless `equal_seeds` allows it.
 
         >>> from ase.build import molecule
@@ -117,8 +117,8 @@ class State:
     def __getitem__(self, which: Any) -> State:
         """Some systems as a batch: a mask (S,), indices in any order, a slice or one number.
 
-        Raises LabkitError for a mask of another length, a system that is not there, and one that is asked for twice,
-        which would see its noise twice: `State.batch` makes replicas.
+        Raises LabkitError for a mask of another length, a system that does not exist, and one that is selected
+        twice, which would have the same noise twice: `State.batch` makes replicas.
         """
         return chosen(self, which)
 
@@ -131,24 +131,24 @@ class State:
         return merged(mask, a, b)
 
     def to_atoms(self) -> list[ase.Atoms]:
-        """Give the batch back as ASE Atoms, with velocities and, where known, energies and forces.
+        """The batch as ASE Atoms, with velocities and, if known, energies and forces.
 
         Held atoms keep their infinite mass. They do not become FixAtoms, which would make ASE report their forces as
-        zero, and those are what mean forces are made of.
+        zero; mean forces are averages of these forces.
         """
         return frames_of_state(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it as safetensors, whole or not at all; gradients are not kept."""
+        """Write the whole state as safetensors, completely or not at all; gradients are not kept."""
         write_state(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> State:
-        """Read what `save` wrote. Raises LabkitError for another kind of file, or one that was damaged."""
+        """Read what `save` wrote. Raises LabkitError for another kind of file, or a damaged one."""
         return cls(**read_state(path, device))
 
     def replace(self, **changes: Any) -> State:
-        """A copy with some fields exchanged."""
+        """A copy with some fields replaced."""
         return replace(self, **changes)
 
     def to(self, *where: torch.device | str | torch.dtype) -> State:

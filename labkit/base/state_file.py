@@ -38,7 +38,7 @@ def write_state(state: State, path: str | os.PathLike[str]) -> None:
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str) -> dict[str, Any]:
-    """Fields of the State that a file holds; see `State.load`."""
+    """Fields of the State stored in a file; see `State.load`."""
     header, tensors = read_tensors(Path(path), _FORMAT, "state", device)
     fields: dict[str, Any] = {"aux": {}, "atom_aux": {}, "system": {}}
     for name, value in tensors.items():

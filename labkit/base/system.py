@@ -1,4 +1,4 @@
-"""System: what stays while atoms move, flat over a batch of systems."""
+"""System: what does not change while atoms move, flat over a batch of systems."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from labkit.errors import LabkitError
 class System:
     """What does not change during dynamics, for S systems with n atoms in all.
 
-    numbers (n,)   atomic numbers; 0 for what is no element, such as a bead: its type says what it is
+    numbers (n,)   atomic numbers; 0 for what is not an element, such as a bead, which has a type
     masses  (n,)   u; infinite for atoms that are held, which never move (`labkit.engine.hold`)
     index   (n,)   which system an atom belongs to, ascending
-    pbc     (S, 3) which directions repeat
+    pbc     (S, 3) periodic directions
     types   (n,)   numbers of the names in `vocabulary`: kinds of beads, or of atoms in a force field; the elements
-                   where none are given
-    bonds   (b, 2) bonded atoms, flat over the batch; None where they are not known
+                   if none are given
+    bonds   (b, 2) bonded atoms, flat over the batch; None if they are not known
     """
 
     numbers: Tensor
@@ -70,7 +70,7 @@ class System:
 
     @cached_property
     def offsets(self) -> list[int]:
-        """Where each system's atoms begin and the last ones end, S + 1 numbers."""
+        """The first atom of each system and the total number of atoms, S + 1 numbers."""
         return [0, *torch.cumsum(self.counts, 0).tolist()]
 
     @cached_property
@@ -80,7 +80,7 @@ class System:
 
     @cached_property
     def any_held(self) -> bool:
-        """Whether an atom of the batch is held; asked of the device once."""
+        """Whether an atom of the batch is held; read from the device once."""
         return bool(self.held.any())
 
     @cached_property
@@ -90,7 +90,7 @@ class System:
 
     @property
     def free_masses(self) -> Tensor:
-        """Masses (n,) u with zero for held atoms, whose m v and m v² are zero: for sums over what moves."""
+        """Masses (n,) u with zero for held atoms, whose m v and m v² are zero: for sums over moving atoms."""
         return torch.where(self.held, 0.0, self.masses) if self.any_held else self.masses
 
     @cached_property
@@ -105,8 +105,8 @@ class System:
                 seen = ", ".join(chemical_symbols[z] for z in known)
                 if number == 0:
                     raise LabkitError(
-                        f"{self.locate(atoms[0])}: type {self.type_name(atoms[0])} is no element; this model is one of "
-                        f"elements ({seen}): use a model of bead types"
+                        f"{self.locate(atoms[0])}: type {self.type_name(atoms[0])} is not an element; this model is "
+                        f"for elements ({seen}): use a model of bead types"
                     )
                 raise LabkitError(
                     f"{self.locate(atoms[0])}: {chemical_symbols[number]} is unknown to this model, which has seen "
@@ -121,7 +121,7 @@ class System:
     def types_in(self, vocabulary: Vocabulary) -> Tensor:
         """Types (n,) as numbers of another vocabulary, such as that of a model.
 
-        Where that one names elements alone, an atom is taken for its element, whatever its type in a force field.
+        If it contains only elements, an atom counts as its element, whatever its type in a force field.
         Raises LabkitError, naming the first atom, for a type that is not in it.
         """
         if vocabulary == self.vocabulary:
@@ -142,7 +142,7 @@ class System:
         return self.vocabulary.names[int(self.types[atom])]
 
     def locate(self, atom: int | Tensor) -> str:
-        """An atom of the batch as messages name it: "frame 2, atom 5", both counted from 0."""
+        """The name of an atom in messages: "frame 2, atom 5", both counted from 0."""
         frame = int(self.index[atom])
         return f"frame {frame}, atom {int(atom) - self.offsets[frame]}"
 
@@ -183,7 +183,7 @@ class System:
 
     @classmethod
     def batch(cls, systems: Sequence[System]) -> System:
-        """Several as one; bonds are known where they are of all, or where a system is one atom."""
+        """Several systems as one batch; bonds are known if they are known for all systems of more than one atom."""
         systems = list(systems)
         first, vocabulary = systems[0], Vocabulary.join([s.vocabulary for s in systems])
 
@@ -206,17 +206,19 @@ class System:
 
 
 def check_atoms(atoms: ase.Atoms, where: str) -> None:
-    """Raise LabkitError, naming `where` and the atom, for geometry that nothing can be computed from."""
+    """Raise LabkitError, naming `where` and the atom, for a geometry that cannot be computed."""
     beads = type_names(atoms, where) is not None and atoms.has("masses")
     unknown = np.flatnonzero((atoms.numbers < (0 if beads else 1)) | (atoms.numbers >= len(atomic_masses)))
     if len(unknown):
         number = atoms.numbers[unknown[0]]
         bead = "; a bead needs its name in atoms.arrays['types'] and a mass" if number == 0 else ""
-        raise LabkitError(f"{where}, atom {unknown[0]}: atomic number {number} is no element; expected 1 to 118{bead}")
+        raise LabkitError(
+            f"{where}, atom {unknown[0]}: atomic number {number} is not an element; expected 1 to 118{bead}"
+        )
     lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(lost):
         position = atoms.positions[lost[0]]
-        raise LabkitError(f"{where}, atom {lost[0]}: position {position} is not finite; mend or drop it")
+        raise LabkitError(f"{where}, atom {lost[0]}: position {position} is not finite; correct or remove it")
     lengths = atoms.cell.lengths()
     if not np.isfinite(lengths).all():
         raise LabkitError(f"{where}: the cell {atoms.cell.array.tolist()} is not finite; set it")

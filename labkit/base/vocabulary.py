@@ -17,7 +17,7 @@ SHOWN = 12  # names in a message
 class Vocabulary:
     """Names of types in a fixed order: type k is names[k]. Two vocabularies with the same names are equal.
 
-    Raises LabkitError for a name that stands twice, is empty, has spaces, or is "*", which stands for any type.
+    Raises LabkitError for a name that is repeated, is empty, has spaces, or is "*", which stands for any type.
 
     >>> beads = Vocabulary(("CA", "CB:TYR"))
     >>> beads.index_of("CB:TYR")
@@ -36,7 +36,7 @@ class Vocabulary:
                 raise LabkitError(f"type {name!r}: expected a name without spaces, other than '*'")
         if len(self.places) < len(self.names):
             twice = next(name for k, name in enumerate(self.names) if self.places[name] != k)
-            raise LabkitError(f"type {twice!r} stands twice in a vocabulary; name each type once")
+            raise LabkitError(f"type {twice!r} appears twice in a vocabulary; name each type once")
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -44,7 +44,7 @@ class Vocabulary:
         return {name: k for k, name in enumerate(self.names)}
 
     def index_of(self, name: str) -> int:
-        """The number of a name. Raises LabkitError, with the nearest name, for one that is not there."""
+        """The number of a name. Raises LabkitError, with the nearest name, if it is not there."""
         if name not in self.places:
             raise LabkitError(f"type {name!r} is unknown{suggest(name, self.names)}; known: {self}")
         return self.places[name]
@@ -71,5 +71,5 @@ class Vocabulary:
         return ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
 
 
-#: the elements, whose numbers are atomic numbers; 0 is ASE's "X", which is no element
+#: the elements, whose numbers are atomic numbers; 0 is ASE's "X", which is not an element
 ELEMENTS = Vocabulary(tuple(chemical_symbols))

@@ -19,22 +19,22 @@ from labkit.units import GPA, KB, KINETIC
 
 @dataclass(frozen=True, eq=False)
 class CellRescaling(Integrator):
-    """Langevin dynamics (BAOAB) whose cell breathes, so that volumes have the distribution of NPT.
+    """Langevin dynamics (BAOAB) with a fluctuating cell, so that volumes have the NPT distribution.
 
     With λ = sqrt(V), whose noise does not depend on the volume, every `every` steps
 
     dλ = -(λ β/2τ) (P₀ - P - k_B T/2V) dt + sqrt(k_B T β/2τ) dW,  P = (2K - ∂E/∂ε)/3V (ε a linear strain).
 
-    Centres r of clusters of constraints (atoms, where there are none) go to μ r and their velocities to v/μ with
+    Centres r of clusters of constraints (atoms, if there are none) go to μ r and their velocities to v/μ with
     μ = (V'/V)^⅓, so that rigid molecules stay rigid; K and ∂E/∂ε are those of such centres.
-    aux["stress"] is there after each change of the cell.
+    aux["stress"] is set after each change of the cell.
 
     temperature     K, a number or (S,)
     pressure        P₀ in GPa (1 bar is 1e-4), a number or (S,)
     friction        of the Langevin thermostat, 1/fs
-    time            τ in fs, the relaxation time of the volume where `compressibility` is right
-    compressibility β in 1/GPa (water: 0.45); a rough one changes the pace, not the distribution, as long as the volume
-                    hardly moves between two changes: β K dt every/2τ << 1, K the modulus of compression
+    time            τ in fs, the relaxation time of the volume if `compressibility` is right
+    compressibility β in 1/GPa (water: 0.45); a rough value changes the rate, not the distribution, as long as the
+                    volume hardly moves between two changes: β K dt every/2τ << 1, K the modulus of compression
     every           steps between changes of the cell; the forces are computed again after each
 
     Bernetti and Bussi, J. Chem. Phys. 153, 114107 (2020). Raises LabkitError for a batch that is not periodic in all
@@ -61,8 +61,8 @@ class CellRescaling(Integrator):
         refuse_held(
             state.system,
             "CellRescaling",
-            "a cell that breathes moves all atoms with it: find the volume with all atoms free, then use Langevin or "
-            "Csvr, which keep it",
+            "a changing cell moves all atoms with it: find the volume with all atoms free, then use Langevin or "
+            "Csvr, which do not change it",
         )
         shut = state.system.pbc.all(1)
         if not bool(shut.all()):
@@ -70,19 +70,19 @@ class CellRescaling(Integrator):
                 f"CellRescaling: system {int((~shut).nonzero()[0])} is not periodic in all directions, so it has no "
                 "pressure; use Langevin, or give it a cell and pbc=True"
             )
-        # a potential without stress is told now, not at the first change of the cell
+        # a potential without stress fails now, not at the first change of the cell
         return evaluated(self._langevin.init(state, potential), potential, stress=True)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
-        breathe = (state.step + 1) % self.every == 0
-        moved = self._langevin.advanced(state, potential, dt, stress=bool(breathe.any()))
-        if not bool(breathe.any()):
+        due = (state.step + 1) % self.every == 0
+        moved = self._langevin.advanced(state, potential, dt, stress=bool(due.any()))
+        if not bool(due.any()):
             return moved
-        rescaled = State.where(breathe, self._rescaled(moved, dt * self.every, state.step), moved)
+        rescaled = State.where(due, self._rescaled(moved, dt * self.every, state.step), moved)
         return evaluated(rescaled, potential, stress=True)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled: all but those at whose end the cell changes."""
+        """Many steps, faster if the potential is compiled: all but those at whose end the cell changes."""
         last = state.loop_step + steps
         while (now := state.loop_step) < last:
             quiet = min(self.every - 1 - int((state.step % self.every).max()), last - now)
@@ -117,7 +117,7 @@ class CellRescaling(Integrator):
 
 
 def centres(state: State, constraints: Constraints | None) -> tuple[Tensor, Tensor, Tensor]:
-    """For each atom its cluster's centre, its mass times the centre's velocity, and its own vector from there."""
+    """For each atom its cluster's centre, its mass times the centre's velocity, and its vector from the centre."""
     masses = state.system.masses[:, None]
     if constraints is None:
         return state.positions, masses * state.velocities, torch.zeros_like(state.positions)
@@ -135,13 +135,12 @@ def centres(state: State, constraints: Constraints | None) -> tuple[Tensor, Tens
 def internal_pressure(state: State, constraints: Constraints | None = None) -> Tensor:
     """P = (2K - tr(σ) V - Σ F·d)/3V, (S,) eV/Å^3, of a state with forces F and aux["stress"] σ.
 
-    K is the kinetic energy of the centres of clusters of `constraints` and d (n, 3) Å what each atom has from its own:
-    constraints hold a cluster together by forces that no potential knows, and a centre feels none of them. Without
-    constraints each atom is its own centre. Raises LabkitError for held atoms: a strain that leaves them where they are
-    is none of the cell.
+    K is the kinetic energy of the centres of clusters of `constraints` and d (n, 3) Å the vector of each atom from
+    its centre: constraint forces, which no potential contains, do not act on a centre. Without constraints each atom is
+    its own centre. Raises LabkitError for held atoms: they do not follow a strain of the cell.
     """
     refuse_held(
-        state.system, "pressure", "they do not follow a strain of the cell, so there is none: leave the pressure out"
+        state.system, "pressure", "they do not follow a strain of the cell, so the pressure is undefined: leave it out"
     )
     system, volume = state.system, state.volume()
     _, momenta, arms = centres(state, constraints)

@@ -1,4 +1,4 @@
-"""A run on disk, whole or absent: what is needed to go on with it as if nothing had happened."""
+"""A run on disk, complete or absent: all that is needed to resume it as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STATE = ("positions", "velocities", "forces", "cell", "energy", "step", "seed")
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What a checkpoint holds: the state, and the position of each observer (see `Checkpoint.write`)."""
+    """The content of a checkpoint: the state, and the position of each observer (see `Checkpoint.write`)."""
 
     state: State
     positions: list[Any]
@@ -37,7 +37,7 @@ class Checkpoint:
     """One safetensors file that belongs to one run; `mark` is the run's fingerprint.
 
     A checkpoint of another system, potential, integrator, timestep, seed or version of labkit is refused with a
-    LabkitError that names what differs; with `retrained` the potential may be another.
+    LabkitError that names what differs; with `retrained` the potential may differ.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Checkpoint:
         self.last = state.loop_step
 
     def read(self, like: State) -> Stored | None:
-        """The stored state on the device of `like`, or None where there is no checkpoint."""
+        """The stored state on the device of `like`, or None if there is no checkpoint."""
         if not self.path.exists():
             return None
         header, tensors = self._open(like.positions.device)
@@ -82,8 +82,8 @@ class Checkpoint:
         found += differences(header["observers"], self.watchers, "observers")
         if found:
             raise LabkitError(
-                f"{self.path}: is the checkpoint of another run: {'; '.join(found)}. Go on with what it was made "
-                "with, give another checkpoint file, or start anew with resume=False"
+                f"{self.path}: is the checkpoint of another run: {'; '.join(found)}. Use the settings it was made "
+                "with, give another checkpoint file, or start again with resume=False"
             )
         positions = header["positions"]
         for name in [n for n in tensors if n.startswith("observer.")]:
@@ -100,7 +100,7 @@ class Checkpoint:
         """Remove what a killed run left half-written and, with `everything`, the checkpoint itself."""
         leftovers = list(self.path.parent.glob(f".{self.path.name}.*.tmp"))
         for path in [*leftovers, *([self.path] if everything else [])]:
-            with contextlib.suppress(OSError):  # what cannot be removed is found when the next one is written
+            with contextlib.suppress(OSError):  # a failure shows up when the next one is written
                 path.unlink()
 
     def _open(self, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -111,18 +111,18 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError, json.JSONDecodeError) as error:
             raise LabkitError(
-                f"{self.path}: is no checkpoint that can be read ({error}); give another file, or start anew with "
+                f"{self.path}: is not a readable checkpoint ({error}); give another file, or start again with "
                 "resume=False"
             ) from error
         if header.get("format") != _FORMAT:
             raise LabkitError(
-                f"{self.path}: format is {header.get('format')!r}, expected {_FORMAT!r}; it is no checkpoint of a run, "
-                "or one of another version of labkit: start anew with resume=False or another file"
+                f"{self.path}: format is {header.get('format')!r}, expected {_FORMAT!r}; it is not a checkpoint of a "
+                "run, or from another version of labkit: start again with resume=False or another file"
             )
         digest = header.pop("digest", None)
         if digest != tensors_digest({"labkit": json.dumps(header)}, tensors):
             raise LabkitError(
                 f"{self.path}: is damaged: its numbers are not those that were written; give another file, or start "
-                "anew with resume=False"
+                "again with resume=False"
             )
         return header, tensors

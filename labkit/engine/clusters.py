@@ -1,4 +1,4 @@
-"""Which constraints share atoms and so are solved together: connected components, padded to one size."""
+"""Constraints that share atoms and are solved together: connected components, padded to one size."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Clusters:
 
 
 class Groups:
-    """Numbers of clusters by atom, for a batch of n atoms."""
+    """The cluster number of each atom, for a batch of n atoms."""
 
     def __init__(self, first: np.ndarray, second: np.ndarray, device: torch.device) -> None:
         self.first, self.second, self.device = first, second, device

@@ -18,18 +18,18 @@ from labkit.errors import LabkitError
 
 TOLERANCE = 1e-10  # of |r|²/d² - 1, in float64
 ITERATIONS = 25
-BLIND_ITERATIONS = 5  # on a GPU, where asking whether it has converged would wait for the GPU; convergence is quadratic
+BLIND_ITERATIONS = 5  # on a GPU, where a test of convergence would wait for the GPU; convergence is quadratic
 CHECK_EVERY = 100  # steps, on a GPU
 
 
 @dataclass(frozen=True, eq=False)
 class Constraints:
-    """Distances between atoms that stay as they are: |r_b - r_a| = d.
+    """Fixed distances between atoms: |r_b - r_a| = d.
 
     New positions x' = x + M^-1 Jᵀ(x_old) λ with λ such that all |r|² = d² (SHAKE; Newton's iteration with the full
     matrix), velocities v' = v + M^-1 Jᵀ(x) μ with μ such that all r·v = 0 (RATTLE, linear). Clusters are the connected
-    components: a rigid water, a carbon with its hydrogens. Distances are not folded into the cell: molecules are whole.
-    An atom of infinite mass (`labkit.engine.hold`) stays where it is, and its partner alone is moved. Two such atoms
+    components: a rigid water, a carbon with its hydrogens. Distances ignore periodic images: unwrap molecules first.
+    An atom of infinite mass (`labkit.engine.hold`) stays where it is, and only its partner is moved. Two such atoms
     keep their distance anyway: their constraint is neither counted nor solved for.
 
     atoms     (m, 2) indices into the flat batch
@@ -57,13 +57,13 @@ class Constraints:
         return len(self.atoms)
 
     def repeat(self, k: int, n_atoms: int) -> Constraints:
-        """Those of k replicas of a system of n_atoms, one after the other."""
+        """The constraints of k replicas of a system of n_atoms, one after the other."""
         shift = n_atoms * torch.arange(k, device=self.atoms.device)
         return Constraints((self.atoms + shift[:, None, None]).reshape(-1, 2), self.distances.repeat(k))
 
     @staticmethod
     def batch(parts: Sequence[Constraints | None], counts: Sequence[int]) -> Constraints:
-        """Those of different systems with `counts` atoms each; None where a system has none."""
+        """The constraints of different systems with `counts` atoms each; None if a system has none."""
         starts = np.cumsum([0, *counts])
         found = [(part, int(start)) for part, start in zip(parts, starts, strict=False) if part is not None]
         if not found:
@@ -76,7 +76,7 @@ class Constraints:
         return Constraints(self.atoms.to(device), self.distances.to(device))
 
     def count(self, system: System) -> Tensor:
-        """Number of constraints of each system, (S,), without those of two held atoms, which take no motion away."""
+        """Number of constraints of each system, (S,), without those of two held atoms, which remove no motion."""
         moving = self.moving(system.masses)
         if not len(moving):
             return system.masses.new_zeros(system.n_systems)
@@ -85,7 +85,7 @@ class Constraints:
         return one.new_zeros(system.n_systems).index_add(0, index, one)
 
     def moving(self, masses: Tensor) -> Constraints:
-        """Those of which an atom at least can move: these themselves, unless two atoms of infinite mass are bound."""
+        """Those with at least one free atom: this object, unless it constrains two atoms of infinite mass."""
         if not len(self):
             return self
         kept = self._split
@@ -94,21 +94,21 @@ class Constraints:
             if "still" not in kept or not torch.equal(kept["still"], still):
                 kept["still"] = still
                 kept["moving"] = Constraints(self.atoms[~still], self.distances[~still]) if bool(still.any()) else self
-            kept["masses"] = masses  # the same tensor is not looked at again: on a GPU that would wait for it
+            kept["masses"] = masses  # the same tensor is not checked again, as that would wait for a GPU
         return kept["moving"]
 
     def check(self, system: System, positions: Tensor | None = None) -> None:
-        """Raise LabkitError for atoms that the batch does not have, or that are of two systems.
+        """Raise LabkitError for atoms that the batch does not have, or that belong to two systems.
 
-        With held atoms also for two of them that are not at their distance in `positions` (n, 3), as nothing will move
-        them there, and for more constraints than the free atoms between held ones can meet.
+        With held atoms also if two of them are not at their distance in `positions` (n, 3), since nothing will move
+        them there, or if there are more constraints than the free atoms between held ones can satisfy.
         """
         atoms, index = self.atoms.cpu(), system.index.cpu()
         if not len(atoms):
             return
         if int(atoms.min()) < 0 or int(atoms.max()) >= system.n_atoms:
             raise LabkitError(
-                f"constraints name atom {int(atoms.max())}, but the batch has {system.n_atoms} (0 to "
+                f"constraints refer to atom {int(atoms.max())}, but the batch has {system.n_atoms} (0 to "
                 f"{system.n_atoms - 1}); for replicas use constraints.repeat(k, n_atoms)"
             )
         apart = torch.nonzero(index[atoms[:, 0]] != index[atoms[:, 1]])
@@ -147,7 +147,7 @@ class Constraints:
             )
 
     def groups(self, system: System) -> Tensor:
-        """For each atom (n,) the number of its cluster; an atom without constraints is a cluster of its own."""
+        """For each atom (n,) the number of its cluster; an atom without constraints is its own cluster."""
         if not len(self):
             return torch.arange(system.n_atoms, device=system.masses.device)
         return self._on(system.masses.device)[2](system.n_atoms)
@@ -155,7 +155,7 @@ class Constraints:
     def positions(self, reference: Tensor, moved: Tensor, masses: Tensor, step: int = 0) -> Tensor:
         """`moved` (n, 3) brought onto the constraints along the bonds of `reference` (n, 3), with masses (n,) u.
 
-        Raises LabkitError, naming the step and the atoms, where that does not converge: on the CPU at once, on a GPU
+        Raises LabkitError, naming the step and the atoms, if that does not converge: on the CPU at once, on a GPU
         at every 100th step.
         """
         own = self.moving(masses)
@@ -204,7 +204,7 @@ class Constraints:
         return _pushed(c, velocities, weight, -torch.linalg.solve_ex(matrix, along, check_errors=False)[0], bonds)
 
     def on_arrays(self, masses: Tensor) -> CompiledConstraints:
-        """These constraints for many steps on the CPU; there is one at least that can move (see `moving`)."""
+        """These constraints for many steps on the CPU; at least one must be able to move (see `moving`)."""
         return CompiledConstraints(self.moving(masses), masses)
 
     def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
@@ -214,7 +214,7 @@ class Constraints:
         wanted = float(self.distances[c.which.flatten()[worst]])
         raise LabkitError(
             f"step {step}: the constraint between atoms {a} and {b} ({wanted:.4f} Å, {before:.4f} Å before the step) "
-            "cannot be met; make the timestep smaller, minimise first, and see that molecules are whole, not wrapped"
+            "cannot be satisfied; reduce the timestep, minimise first, and check that molecules are not wrapped"
         )
 
     def _on(self, device: torch.device) -> tuple[Constraints, Clusters, Groups]:
@@ -231,12 +231,12 @@ class Constraints:
 
     @cached_property
     def _split(self) -> dict[str, Any]:
-        """What `moving` found for the last masses."""
+        """The result of `moving` for the last masses."""
         return {}
 
 
 class CompiledConstraints:
-    """Drifts and projections of arrays in place, as `Constraints.positions` and `.velocities` make them."""
+    """Drifts and projections of arrays in place, as in `Constraints.positions` and `.velocities`."""
 
     def __init__(self, constraints: Constraints, masses: Tensor) -> None:
         own, self._clusters, _ = constraints._on(torch.device("cpu"))
@@ -256,14 +256,14 @@ class CompiledConstraints:
             self._own._fail(self._clusters, torch.from_numpy(self._error), torch.from_numpy(before), step)
 
     def project(self, r: np.ndarray, v: np.ndarray) -> None:
-        """Take from v its components along the constraints."""
+        """Remove from v its components along the constraints."""
         from labkit.engine import kernels
 
         kernels.rattle(*self._arrays, r, v, v)
 
 
 def _solve(c: Clusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """λ (C, k) and the relative errors of the squares of the distances (C, k) that are left."""
+    """λ (C, k) and the remaining relative errors of the squared distances (C, k)."""
     lam, exact = torch.zeros_like(target), new.device.type == "cpu"
     error = _excess(c, new, target) / target
     for _ in range(ITERATIONS if exact else BLIND_ITERATIONS):

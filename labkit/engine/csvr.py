@@ -20,7 +20,7 @@ from labkit.units import KB
 
 @dataclass(frozen=True, eq=False)
 class Csvr(Integrator):
-    """A step of velocity Verlet, then all velocities of a system times α, so that K has its canonical distribution.
+    """Velocity Verlet, then all velocities of a system are multiplied by α, so that K has its canonical distribution.
 
     α² = c + (1 - c) q (R² + G) + 2 R sqrt(c (1 - c) q),  q = k_B T/(2K),  c = exp(-dt/τ),
 
@@ -28,10 +28,10 @@ class Csvr(Integrator):
 
     temperature K, a number or (S,)
     time        τ in fs
-    com_removed whether the centre of mass rests (it does after `maxwell_boltzmann`, unless an external field acts, or
-                atoms are held: then all degrees of freedom of the free ones count, whatever stands here)
+    com_removed whether the centre of mass is at rest (it is after `maxwell_boltzmann`, unless an external field acts,
+                or atoms are held: then all degrees of freedom of the free ones count, whatever is given here)
 
-    aux["heat"] (S,) eV is what the thermostat has given; `conserved` subtracts it.
+    aux["heat"] (S,) eV is the heat added by the thermostat; `conserved` subtracts it.
     Bussi, Donadio and Parrinello, J. Chem. Phys. 126, 014101 (2007). Raises LabkitError for a system at rest, which no
     factor can heat, and for a time that is not positive.
 
@@ -62,31 +62,31 @@ class Csvr(Integrator):
                     "or com_removed=False where an external field acts"
                 )
             if not kinetic[s] > 0:
-                raise LabkitError(f"Csvr: system {s} is at rest and stays so; start with maxwell_boltzmann")
+                raise LabkitError(f"Csvr: system {s} is at rest and stays at rest; start with maxwell_boltzmann")
         state = VelocityVerlet(self.constraints).init(state, potential)
         return state.replace(aux={**state.aux, "heat": _heat(state)})
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         moved = VelocityVerlet(self.constraints).step(state, potential, dt)
-        # the noise of the step that is being made, not of the next
+        # the noise of this step, not of the next
         return self._rescaled(moved, dt, state.step)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         for _ in range(steps):
             moved = VelocityVerlet(self.constraints).advance(state, potential, dt, 1)
             state = self._rescaled(moved, dt, state.step)
         return state
 
     def degrees_of_freedom(self, system: System) -> Tensor:
-        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        """Degrees of freedom of the kinetic temperature of these dynamics, (S,)."""
         return degrees_of_freedom(system, self.constraints, self.com_removed)
 
     def bath(self, state: State) -> Tensor:
         return per_system(self.temperature, state, "temperature")
 
     def conserved(self, state: State) -> Tensor:
-        """Total energy less the heat from the thermostat, (S,) eV; drifts only by the timestep's error."""
+        """Total energy minus the heat from the thermostat, (S,) eV; drifts only by the timestep error."""
         return state.energy + kinetic_energy(state) - state.aux["heat"]
 
     def _rescaled(self, state: State, dt: float, step: Tensor) -> State:
@@ -98,12 +98,12 @@ class Csvr(Integrator):
         keep = math.exp(-dt / self.time)
         ratio = 0.5 * KB * target / kinetic * (1.0 - keep)
         square = keep + ratio * (kick**2 + rest) + 2.0 * kick * (keep * ratio).sqrt()
-        # the sign matters only to trajectories: where noise outweighs what is kept, motion turns round (eq. A8)
+        # the sign matters only to trajectories: when noise outweighs what is kept, velocities are reversed (eq. A8)
         factor = square.sqrt() * torch.where(kick + (keep / ratio).sqrt() < 0, -1.0, 1.0)
         aux = {**state.aux, "heat": _heat(state) + kinetic * (square - 1.0)}
         return state.replace(velocities=per_atom(factor, state) * state.velocities, aux=aux)
 
 
 def _heat(state: State) -> Tensor:
-    """What the thermostat has given, none where the state comes from other dynamics."""
+    """Heat added by the thermostat; zero if the state comes from other dynamics."""
     return state.aux.get("heat", torch.zeros_like(state.energy))

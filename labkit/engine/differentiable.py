@@ -1,4 +1,4 @@
-"""Gradients of what is computed from a trajectory, with memory that grows as the square root of its length."""
+"""Gradients of quantities computed from a trajectory, with memory that grows as the square root of its length."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def rollout(
 ) -> tuple[State, Tensor | None]:
     """The state after `steps` steps of `dt` fs and `observe` of every `every`-th one, stacked; both differentiable.
 
-    Gradients reach what requires them of the state (positions, velocities, cell), the potential, the integrator and
-    `observe`, if it is a module; other tensors that it needs stand in `parameters`. Only the state between segments of
-    √steps steps (or `segment`) is kept; each is computed once more, with the same noise and lists of neighbours, when
-    its gradient is due: memory as √steps, time as that of a plain graph and one run more. With `segment` = `steps` it
-    is one plain graph. Gradients are first derivatives, and under constraints those of the constrained motion.
+    Gradients reach the tensors that require them in the state (positions, velocities, cell), the potential, the
+    integrator and `observe`, if it is a module; list others in `parameters`. Only the state between segments of
+    √steps steps (or `segment`) is kept; each is computed again, with the same noise and neighbour lists, when its
+    gradient is needed: memory grows as √steps, the time is that of a plain graph plus one run. With `segment` = `steps`
+    it is one plain graph. Gradients are first derivatives, and under constraints those of the constrained motion.
 
-    state    its forces are computed anew
+    state    its forces are computed again
     observe  State -> tensor of any one shape (...); the result is (steps // every, ...), or None without it
 
-    Raises LabkitError for a tensor that would be missed, and, with step and atoms, where the motion explodes. The
+    Raises LabkitError for a tensor whose gradient would be lost, and, with step and atoms, if the motion explodes. The
     scheme: Griewank and Walther, ACM Trans. Math. Softw. 26, 19 (2000), with one level.
 
     >>> end, _ = rollout(state, forcefield, VelocityVerlet(), 400, 0.5)  # doctest: +SKIP
@@ -67,14 +67,14 @@ def rollout(
             complaint = health.complaint(state)
             raise LabkitError(
                 f"between steps {before.loop_step} and {state.loop_step}: {complaint}; most often the timestep is too "
-                f"large (it is {dt:g} fs), or a parameter has left where it makes sense: take smaller steps in both"
+                f"large (it is {dt:g} fs), or a parameter has left its sensible range: take smaller steps in both"
             )
     return state, torch.stack(seen) if seen else None
 
 
 @dataclass(eq=False)
 class _Plan:
-    """What all segments share; `followed`, the tensors outside the state that gradients are wanted of."""
+    """Shared by all segments; `followed` are the tensors outside the state that require gradients."""
 
     potential: Potential
     integrator: Integrator
@@ -85,7 +85,7 @@ class _Plan:
     origin: int = 0
 
     def refuse_unseen(self, state: State) -> None:
-        """Raise LabkitError where a step or `observe` depends on a tensor that the segments would not follow."""
+        """Raise LabkitError if a step or `observe` depends on a tensor that the segments would not track."""
         own = _Segment(self, state, 1)
         leaves = [_cut(tensor) for tensor in own.given]
         with torch.enable_grad():
@@ -103,7 +103,7 @@ class _Plan:
             leaf = getattr(node, "variable", None)
             if leaf is not None and id(leaf) not in known:
                 raise LabkitError(
-                    f"a tensor of shape {tuple(leaf.shape)} that requires gradients is used on the way, but is neither "
+                    f"a tensor of shape {tuple(leaf.shape)} that requires gradients is used, but is neither "
                     "in the state nor in the potential, the integrator or observe; give it in parameters=[...]"
                 )
             todo += [following for following, _ in node.next_functions if following is not None]
@@ -127,7 +127,7 @@ class _Segment:
         return _replaced(self.start, tensors, _names(self.start))
 
     def advanced(self, plain: bool) -> tuple[State, list[Tensor]]:
-        """The state at the end and what was observed, linked to the start by a graph or a node that computes anew."""
+        """The state at the end and what was observed, linked to the start by a graph or a node that recomputes it."""
         tensors = [*self.given, *self.plan.followed]
         if not plain and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             found = list(_Recomputed.apply(self, *tensors))
@@ -137,9 +137,9 @@ class _Segment:
         return _replaced(self.start, values, self.more).replace(step=self.start.step + self.steps), found
 
     def run(self, tensors: Sequence[Tensor], *, follow: bool) -> list[Tensor]:
-        """Results of the steps, in a graph from `tensors` or, each step, cut off from what was before."""
+        """Results of the steps, in a graph from `tensors` or detached at each step."""
         plan, state, seen = self.plan, self.state(tensors), []
-        plan.potential.reset()  # the list of neighbours begins here, whenever this is computed
+        plan.potential.reset()  # the neighbour list is always built here, whenever this is computed
         for _ in range(self.steps):
             state = plan.integrator.step(state, plan.potential, plan.dt)
             if not follow:
@@ -151,8 +151,8 @@ class _Segment:
 
 
 class _Recomputed(torch.autograd.Function):
-    """A segment whose graph is made when it is needed. Not torch.utils.checkpoint: a force is itself a gradient, and
-    asking for one within a checkpoint computes all that is before it once more."""
+    """A segment whose graph is built when it is needed. Not torch.utils.checkpoint: a force is itself a gradient, and
+    computing one within a checkpoint repeats all that is before it."""
 
     @staticmethod
     def forward(ctx: Any, segment: _Segment, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -181,12 +181,12 @@ class _Recomputed(torch.autograd.Function):
 
 
 def _names(state: State) -> list[tuple[str, str]]:
-    """Scope and name of all that aux holds."""
+    """Scope and name of all entries of aux."""
     return [(scope, name) for scope in ("aux", "atom_aux") for name in getattr(state, scope)]
 
 
 def _values(state: State) -> list[Tensor]:
-    """What moves, in the order of `_FIELDS` and `_names`."""
+    """The tensors that change, in the order of `_FIELDS` and `_names`."""
     more = [getattr(state, scope)[name] for scope, name in _names(state)]
     return [getattr(state, name) for name in _FIELDS] + more
 
@@ -200,14 +200,14 @@ def _replaced(state: State, values: Sequence[Tensor], more: Sequence[tuple[str, 
 
 
 def _cut(tensor: Tensor) -> Tensor:
-    """The same numbers as a leaf that wants a gradient where the tensor did."""
+    """The same numbers as a leaf that requires a gradient if the tensor did."""
     return tensor.detach().requires_grad_(tensor.requires_grad)
 
 
 def _observed(observe: Observe, state: State) -> Tensor:
     found = observe(state)
     if not isinstance(found, Tensor):
-        raise LabkitError(f"observe gave {type(found).__name__}, expected a tensor computed from the state")
+        raise LabkitError(f"observe returned {type(found).__name__}, expected a tensor computed from the state")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a run is made of, as plain values that can be compared and, where they differ, shown."""
+"""The ingredients of a run as plain values that can be compared and, if they differ, shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHORT = 16  # numbers that are stored as they are; longer tensors by their hash
 
 
 def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: float) -> dict[str, Any]:
-    """Everything a checkpoint must share with the run that goes on from it; not positions, and not how many steps."""
+    """Everything a checkpoint must share with the run that resumes from it; not positions, nor the number of steps."""
     system = state.system
     return {
         "labkit": labkit.__version__,

@@ -1,4 +1,4 @@
-"""What the graph of a computation holds in memory."""
+"""The memory held by the graph of a computation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class _Kept:
-    """A tensor that a graph has saved, counted while it is."""
+    """A tensor saved by a graph, counted while it exists."""
 
     def __init__(self, tensor: Tensor, count: GraphMemory) -> None:
-        # without its node, which would hold this again: a result that its own node saves would stay for ever
+        # detached: a result that its own node saves would otherwise never be freed
         self.tensor, self.count = tensor.detach(), count
         count.add(tensor.numel() * tensor.element_size())
 
@@ -22,7 +22,7 @@ class _Kept:
 
 
 class GraphMemory:
-    """Bytes that graphs made within hold for their gradients, `now`, and the most there ever were, `peak`.
+    """Bytes held for gradients by graphs built within the block: `now`, and the largest number so far, `peak`.
 
     >>> with GraphMemory() as memory:
     ...     loss = torch.ones(1000, requires_grad=True).exp().sum()
@@ -47,7 +47,7 @@ class GraphMemory:
 
 
 def gradient_memory(loss: Callable[[], Tensor]) -> int:
-    """The most bytes that graphs hold while `loss()` and then its gradient are computed."""
+    """The largest number of bytes held by graphs while `loss()` and then its gradient are computed."""
     with GraphMemory() as memory:
         loss().backward()
     return memory.peak

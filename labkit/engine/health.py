@@ -1,4 +1,4 @@
-"""Finding the first step of a run that has gone wrong, without asking the GPU at each step."""
+"""Finding the first bad step of a run, without waiting for the GPU at each step."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from torch import Tensor
 from labkit.base import State
 from labkit.units import KINETIC
 
-#: An atom that moves further than this in one step [Å], and is faster than `HOT`, is no longer simulated.
+#: An atom that moves further than this in one step [Å], and has a kinetic energy above `HOT`, has exploded.
 LEAP = 1.0
-#: eV; 100,000 K and more. A hot gas with a small timestep, or a cold one with a large one, is in order.
+#: eV; 100,000 K and more. A hot gas with a small timestep, or a cold one with a large one, is fine.
 HOT = 20.0
 #: eV an atom by which the potential energy may differ from that at the start of a run.
 FALL = 1e4
 
 
 class Health:
-    """Whether a state is one that can be gone on from: finite, and not exploding.
+    """Whether a run can continue from a state: finite, and not exploding.
 
     Exploding is |v| dt > 1 Å together with m v² / 2 > 20 eV for an atom, or a potential energy more than 10⁴ eV an
     atom away from that at the start.
@@ -38,7 +38,7 @@ class Health:
         return bool(fine)
 
     def complaint(self, state: State) -> str:
-        """Which systems and atoms are wrong, and how; asked only after `good` said no."""
+        """Which systems and atoms are wrong, and how; only called after `good` returned False."""
         lost = ~torch.isfinite(state.positions).all(1) | ~torch.isfinite(state.velocities).all(1)
         if bool(lost.any()):
             return f"{_atoms(state, lost)}: the position or velocity is not a number"
@@ -57,10 +57,10 @@ class Health:
     def advice(self, state: State) -> str:
         """What to do about a state that is wrong before the first step."""
         if not bool(torch.isfinite(state.positions).all() & torch.isfinite(state.velocities).all()):
-            return "look at where the positions and velocities come from"
+            return "check the source of the positions and velocities"
         if bool(self._leaps(state).any()):
             return "give it slower velocities, as maxwell_boltzmann does, or a smaller timestep"
-        return "atoms may overlap: minimise the energy first, or look at the positions"
+        return "atoms may overlap: minimise the energy first, or check the positions"
 
     def _leaps(self, state: State) -> Tensor:
         square = state.velocities.square().sum(1)

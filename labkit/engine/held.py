@@ -16,9 +16,9 @@ from labkit.errors import LabkitError
 def hold(state: State, atoms: Tensor | np.ndarray | Sequence[int] | Sequence[bool]) -> State:
     """The state in which `atoms` have infinite mass and no velocity, so that 1/m = 0 keeps them where they are.
 
-    Forces on them are computed as ever: in dynamics at temperature T their averages are the mean forces at these
-    positions. A constraint to a held atom moves the free one alone. Masses are not kept: to let atoms go, take the
-    system of the state that was given.
+    Forces on them are still computed: in dynamics at temperature T their averages are the mean forces at these
+    positions. A constraint to a held atom moves only the free one. The old masses are not kept: to release atoms,
+    use the system of the original state.
 
     atoms  indices (k,) into the flat batch, or a mask (n,) of bool
 
@@ -40,7 +40,7 @@ def hold(state: State, atoms: Tensor | np.ndarray | Sequence[int] | Sequence[boo
 
 
 def refuse_held(system: System, what: str, reason: str) -> None:
-    """Raise LabkitError, naming the first system, where atoms are held and `what` cannot go on for that `reason`."""
+    """Raise LabkitError, naming the first system, if atoms are held, which `what` does not allow for this `reason`."""
     if system.any_held:
         s = int(torch.nonzero(system.held_counts)[0])
         count = int(system.held_counts[s])

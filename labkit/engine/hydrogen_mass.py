@@ -11,12 +11,12 @@ from labkit.errors import LabkitError
 def hydrogen_mass_repartitioning(
     masses: Tensor, bonds: Tensor, numbers: Tensor, mass: float = 3.0, *, water: bool = False
 ) -> Tensor:
-    """Masses (n,) u in which each hydrogen weighs `mass` and the heavy atom it is bound to as much less.
+    """Masses (n,) u in which each hydrogen weighs `mass` and the heavy atom bound to it is lighter by the difference.
 
-    Totals stay, and so do averages over positions; fast motions slow down. Hydrogens of water are left alone (it is
-    rigid anyway) unless `water`, and so are held ones (infinite mass). masses (n,), bonds (m, 2), numbers (n,).
+    Total masses and averages over positions do not change; fast motions slow down. Hydrogens of water are left alone
+    (it is rigid anyway) unless `water`, and so are held ones (infinite mass). masses (n,), bonds (m, 2), numbers (n,).
 
-    Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015). Raises LabkitError, naming the atom, where a heavy atom
+    Hopkins et al., J. Chem. Theory Comput. 11, 1864 (2015). Raises LabkitError, naming the atom, if a heavy atom
     would become lighter than its hydrogens.
 
     >>> ethane = torch.tensor([12.0, 12.0] + [1.0] * 6), torch.tensor([[0, 1]] + [[h // 5, h] for h in range(2, 8)])

@@ -74,7 +74,7 @@ def shake(first, second, sizes, inverse, target, reference, moved, tolerance, it
 
 @numba.njit(cache=True, error_model="numpy")
 def drift_on(first, second, sizes, inverse, target, r, v, dt, tolerance, iterations, error, moved, right):
-    """r += dt v on the constraints, and v by what they add, in place; `moved` and `right` (n, 3) are room for that."""
+    """r += dt v on the constraints, and v by what they add, in place; `moved` and `right` (n, 3) are work arrays."""
     for i in range(len(r)):
         for x in range(3):
             moved[i, x] = right[i, x] = r[i, x] + dt * v[i, x]
@@ -146,7 +146,7 @@ def _solve(matrix, rest, m):
             for column in range(i, m):
                 matrix[i, column], matrix[pivot, column] = matrix[pivot, column], matrix[i, column]
             rest[i], rest[pivot] = rest[pivot], rest[i]
-        if matrix[i, i] == 0.0:  # singular, as no step of dynamics makes it: an error that is not small will tell
+        if matrix[i, i] == 0.0:  # singular, which no step of dynamics makes it: detected by the remaining error
             rest[i] = np.nan
             continue
         for row in range(i + 1, m):

@@ -1,4 +1,4 @@
-"""Kinetic energy, temperature from the true number of degrees of freedom, and velocities to start with."""
+"""Kinetic energy, temperature from the true number of degrees of freedom, and initial velocities."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def kinetic_energy(state: State) -> Tensor:
 
 
 def degrees_of_freedom(system: System, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
-    """3N - constraints, less 3 where the centre of mass rests, (S,); of the dtype of the masses.
+    """3N - constraints, minus 3 if the centre of mass is at rest, (S,); of the dtype of the masses.
 
-    N are the free atoms, and the constraints those of which one atom at least is free. Langevin dynamics moves the
+    N are the free atoms, and the constraints those with at least one free atom. Langevin dynamics moves the
     centre of mass; dynamics that conserve momentum do not, if it was removed at the start. A system with held atoms
-    does not conserve momentum: all its free atoms count there, also with `com_removed`.
+    does not conserve momentum: all its free atoms count there, even with `com_removed`.
 
     >>> from ase.build import molecule
     >>> degrees_of_freedom(State.from_atoms([molecule("H2O"), molecule("CH4")]).system, com_removed=True).tolist()
@@ -39,7 +39,7 @@ def degrees_of_freedom(system: System, constraints: Constraints | None = None, c
 
 
 def temperature(state: State, constraints: Constraints | None = None, com_removed: bool = False) -> Tensor:
-    """T = 2K / (k_B f) with f degrees of freedom, (S,) K; 0 where all atoms are held."""
+    """T = 2K / (k_B f) with f degrees of freedom, (S,) K; 0 if all atoms are held."""
     free = degrees_of_freedom(state.system, constraints, com_removed)
     if state.system.any_held:
         free = free.clamp(min=1.0)  # K is zero where nothing can move
@@ -63,7 +63,7 @@ def thermal_width(energies: Tensor, system: System) -> Tensor:
     if not system.any_held:
         return (energies / system.masses[:, None]).sqrt()
     held = system.held[:, None]
-    # not sqrt(E/inf): the slope of a root at zero is no number
+    # not sqrt(E/inf): the derivative of a root at zero is not finite
     return torch.where(held, 0.0, (energies / torch.where(held, 1.0, system.masses[:, None])).sqrt())
 
 
@@ -77,9 +77,9 @@ def maxwell_boltzmann(
 ) -> State:
     """The state with velocities of the Maxwell-Boltzmann distribution at `temperature` [K], a number or (S,).
 
-    Components along constraints and, with `com_removed`, the motion of the centre of mass are taken out, and nothing
-    is rescaled, so that the kinetic energies have their canonical spread. `seed` replaces the state's for these alone.
-    Held atoms get no velocity, and no motion of a centre of mass is taken out of systems that have some.
+    Components along constraints and, with `com_removed`, the motion of the centre of mass are removed, and nothing
+    is rescaled, so that the kinetic energies have their canonical spread. `seed` replaces the state's for these only.
+    Held atoms get no velocity, and centre-of-mass motion is not removed from systems that have some.
 
     Raises LabkitError for a negative temperature.
 
@@ -90,7 +90,7 @@ def maxwell_boltzmann(
     """
     wanted = per_system(temperature, state, "temperature")
     if not bool((wanted >= 0).all()):
-        raise LabkitError(f"temperature is {wanted.tolist()} K; expected no negative number")
+        raise LabkitError(f"temperature is {wanted.tolist()} K; expected no negative value")
     velocities = thermal_velocities(state if seed is None else state.replace(seed=seed), wanted, noise.VELOCITIES)
     if constraints is not None:
         velocities = constraints.velocities(state.positions, velocities, state.system.masses)
@@ -99,9 +99,9 @@ def maxwell_boltzmann(
 
 
 def without_com_motion(state: State) -> State:
-    """The state with the velocity of each system's centre of mass taken from all its atoms.
+    """The state with the velocity of each system's centre of mass subtracted from all its atoms.
 
-    A system with held atoms stays as it is: infinitely heavy, its centre of mass rests whatever the free atoms do.
+    A system with held atoms stays as it is: infinitely heavy, its centre of mass is at rest whatever the free atoms do.
     """
     system = state.system
     momentum = system.sum_over_atoms(system.free_masses[:, None] * state.velocities)

@@ -22,8 +22,8 @@ from labkit.units import KB, KINETIC
 class Langevin(Integrator):
     """m dv = F dt - γ m v dt + sqrt(2 γ m k_B T) dW, each step kick, drift, friction and noise, drift, kick.
 
-    The middle is exact: v <- c v + sqrt((1 - c²) k_B T/m) ξ with c = exp(-γ dt). Averages over positions of a harmonic
-    potential are exact at any stable timestep; kinetic ones have an error of dt². With constraints each part
+    Friction and noise are exact: v <- c v + sqrt((1 - c²) k_B T/m) ξ with c = exp(-γ dt). Averages over positions of a
+    harmonic potential are exact at any stable timestep; kinetic ones have an error of dt². With constraints each part
     stays on them (g-BAOAB). Held atoms get neither force nor noise.
 
     temperature K, a number or (S,)
@@ -43,26 +43,26 @@ class Langevin(Integrator):
         for name in ("temperature", "friction"):
             value = per_system(getattr(self, name), state, name)
             if not bool((value >= 0).all()):
-                raise LabkitError(f"Langevin: {name} is {value.tolist()}; expected no negative number")
+                raise LabkitError(f"Langevin: {name} is {value.tolist()}; expected no negative value")
         return started(state, potential, self.constraints)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         return self.advanced(state, potential, dt)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         return many_steps(self, state, potential, dt, steps, self._mixing)
 
     def bath(self, state: State) -> Tensor:
         return per_system(self.temperature, state, "temperature")
 
     def advanced(self, state: State, potential: Potential, dt: float, *, stress: bool = False) -> State:
-        """A step, at whose end the stress is computed too where a barostat wants it."""
+        """A step; the stress at its end is also computed if a barostat needs it."""
         state = drifted(kicked(state, 0.5 * dt), 0.5 * dt, self.constraints)
         state = drifted(self._thermostat(state, dt), 0.5 * dt, self.constraints)
-        # forces are asked for with the step that the positions belong to
+        # forces are evaluated with the step that the positions belong to
         state = evaluated(state.replace(step=state.step + 1), potential, stress=stress)
-        # the only projection: each drift takes out what the one before it, at the same positions, would have
+        # the only projection: each drift removes what the one before it, at the same positions, would have
         return kicked(state, 0.5 * dt, self.constraints)
 
     def _thermostat(self, state: State, dt: float) -> State:
@@ -76,7 +76,7 @@ class Langevin(Integrator):
         return keep, width, offsets, noise.THERMOSTAT, state.step.numpy(), state.seed.numpy()
 
     def _weights(self, state: State, dt: float) -> tuple[Tensor, Tensor]:
-        """How much of the velocity an atom keeps, and the width of what it gets [Å/fs], (n,) each."""
+        """The factor of an atom's velocity, and the width of its noise [Å/fs], (n,) each."""
         keep = torch.exp(-dt * per_system(self.friction, state, "friction"))
         thermal = (1 - keep**2) * KB / KINETIC * per_system(self.temperature, state, "temperature")
         return per_atom(keep, state)[:, 0], thermal_width(per_atom(thermal, state), state.system)[:, 0]

@@ -1,4 +1,4 @@
-"""Many steps at once on the CPU: for potentials that evaluate arrays, without what a step of torch costs."""
+"""Many steps at once on the CPU: for potentials that evaluate arrays, without the overhead of torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.config import compiler
 from labkit.engine.constraints import Constraints
 from labkit.units import FORCE_TO_ACCELERATION
 
-#: Of the noise in the middle of a step: what an atom keeps of its velocity, the width of what it gets (n,), offsets of
+#: The noise in the middle of a step: factor of an atom's velocity and width of its noise (n,), offsets of
 #: the systems (S + 1,), stream, steps and seeds (S,).
 Thermostat = tuple[np.ndarray, np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]
 
@@ -26,9 +26,9 @@ def many_steps(
     steps: int,
     thermostat: Callable[[State, float], Thermostat] | None = None,
 ) -> State:
-    """`steps` of an integrator with `constraints`: in one go where the potential is compiled, else one by one.
+    """`steps` of an integrator with `constraints`: at once if the potential is compiled, otherwise one by one.
 
-    In one go they are velocity Verlet, or BAOAB with what `thermostat` makes between two half drifts.
+    At once they are velocity Verlet, or BAOAB with the noise of `thermostat` between two half drifts.
     """
     compute = _compiled(state, potential)
     if compute is None:
@@ -39,7 +39,7 @@ def many_steps(
 
 
 def _compiled(state: State, potential: Potential) -> Compiled | None:
-    """The potential as a function of arrays, where it is one and nobody follows gradients."""
+    """The potential as a function of arrays, if it has one and no gradients are required."""
     tensors = state.positions, state.velocities, state.cell
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *potential.parameters())):
         return None
@@ -53,7 +53,7 @@ def _moved(
     """The order of operations is that of `kicked` and `drifted` in motion.py.
 
     A state of single precision is moved in double, and rounded after each step: so the bits do not depend on how many
-    steps go at once.
+    steps are made at once.
     """
     from labkit.engine.kernels import before_forces, drift, kick  # late: needs numba
     from labkit.engine.noise_kernels import thermalise
@@ -89,7 +89,7 @@ def _moved(
         if dtype == torch.float32:
             for a in (r, v, f):
                 a[:] = a.astype(np.float32)
-    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # one of earlier positions
+    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # it belongs to earlier positions
     names = ("positions", "velocities", "forces", "energy")
     fields = {name: torch.from_numpy(a).to(dtype) for name, a in zip(names, (r, v, f, energy), strict=True)}
     return state.replace(**fields, aux=aux, step=state.step + steps)

@@ -17,7 +17,7 @@ from labkit.errors import LabkitError, Stopped
 
 @dataclass(frozen=True)
 class Matching:
-    """The loss of each evaluation, as a part of the first, and the parameters there."""
+    """The loss of each evaluation, relative to the first, and the parameters there."""
 
     losses: list[float] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
@@ -49,13 +49,13 @@ def match_trajectory(
     iterations  evaluations of loss and gradient after which no further line search begins
     segment     as in `rollout`: `steps` is faster and takes more memory
 
-    Each evaluation goes to progress, with the Matching so far. Raises Stopped(partial=Matching) when progress says so;
-    LabkitError for a parameter without a gradient.
+    Each evaluation goes to progress, with the Matching so far. Raises Stopped(partial=Matching) when progress asks for
+    it; LabkitError for a parameter without a gradient.
 
     >>> match_trajectory(start, end, forcefield, charges).best  # doctest: +SKIP
     """
     if not (parameter.requires_grad and parameter.is_leaf):
-        raise LabkitError("the parameter is no leaf that requires gradients; call parameter.requires_grad_() first")
+        raise LabkitError("the parameter is not a leaf that requires gradients; call parameter.requires_grad_() first")
     rule, target, done = integrator or VelocityVerlet(), end.velocities.detach(), Matching()
     scale: list[float] = []
     begin = parameter.detach().cpu().double().numpy().ravel()

@@ -28,11 +28,11 @@ def fire(
 
     v <- (1 - α) v + α |v| F/|F| while F·v > 0, with growing timestep; else v <- 0 and a shorter one. Robust far from a
     minimum. Converged systems stay put, and so do held atoms, whose forces do not count. No atom moves more than
-    `max_step` [Å] a step.
+    `max_step` [Å] in one step.
 
-    Returns the state with positions, forces and energies of the last evaluation; whether `steps` were enough says
-    `largest_force`. Raises Stopped(partial=state so far) when progress says so, LabkitError for forces that are no
-    numbers. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006), with the parameters of ASE.
+    Returns the state with positions, forces and energies of the last evaluation; `largest_force`
+    tells whether `steps` were enough. Raises Stopped(partial=state so far) when progress asks for it, LabkitError for
+    forces that are not finite. Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006), with the parameters of ASE.
 
     >>> relaxed = fire(state, potential, fmax=0.005)  # doctest: +SKIP
     """
@@ -52,8 +52,8 @@ def lbfgs(
 ) -> State:
     """Quasi-Newton steps from the last `memory` changes of the forces, until no force is above `fmax` [eV/Å].
 
-    A step that raises the energy is taken back, and the system begins anew with a shorter one. Fewest evaluations near
-    a minimum. Arguments, what is returned and raised as in `fire`.
+    A step that raises the energy is rejected, and the system starts again with a shorter one. Fewest evaluations near
+    a minimum. Arguments, result and errors as in `fire`.
 
     Liu and Nocedal, Math. Program. 45, 503 (1989).
 
@@ -63,14 +63,14 @@ def lbfgs(
 
 
 def largest_force(state: State, constraints: Constraints | None = None) -> Tensor:
-    """The largest force on a free atom of each system, along constraints left out, (S,) eV/Å."""
+    """The largest force on a free atom of each system, without components along constraints, (S,) eV/Å."""
     forces = _free_forces(state, constraints)
     largest = forces.new_zeros(state.system.n_systems)
     return largest.scatter_reduce(0, state.system.index, forces.norm(dim=1), "amax")
 
 
 def _free_forces(state: State, constraints: Constraints | None) -> Tensor:
-    """Forces (n, 3) without what held atoms and constraints take up."""
+    """Forces (n, 3) without those on held atoms and the components along constraints."""
     system, forces = state.system, state.forces
     if system.any_held:
         forces = torch.where(system.held[:, None], 0.0, forces)
@@ -150,7 +150,7 @@ class _Fire:
 
     max_step: float
     velocities: Tensor | None = None
-    last: None = None  # nothing to go back to: FIRE keeps what it finds
+    last: None = None  # FIRE never goes back
 
     def propose(self, state: State, forces: Tensor) -> tuple[Tensor, Tensor]:
         dot = _dot(state)

@@ -15,14 +15,14 @@ def evaluated(state: State, potential: Potential, *, stress: bool = False) -> St
     """The state with forces, energy (S,) eV and, if asked for, aux["stress"] (S, 3, 3) eV/Å^3.
 
     Keeps the graph where gradients are enabled and something in the state or the potential requires them; run under
-    torch.no_grad() (as `simulate` does) to compute without.
+    torch.no_grad() (as `simulate` does) to compute without one.
     """
     follow = torch.is_grad_enabled() and (
         any(t.requires_grad for t in (state.positions, state.velocities, state.cell))
         or any(p.requires_grad for p in potential.parameters())
     )
     found = potential.evaluate(state, forces=True, stress=stress, create_graph=follow)
-    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # one of earlier positions
+    aux = {key: value for key, value in state.aux.items() if key != "stress"}  # it belongs to earlier positions
     if stress:
         aux["stress"] = found.stress
     return state.replace(forces=found.forces, energy=found.energy, aux=aux)
@@ -43,9 +43,9 @@ def started(state: State, potential: Potential, constraints: Constraints | None,
 
 
 def kicked(state: State, dt: float, constraints: Constraints | None = None) -> State:
-    """v + dt F/m, projected onto the constraints where they are given.
+    """v + dt F/m, projected onto the constraints if they are given.
 
-    A kick before a drift needs none: the drift's own impulse along the same bonds takes out what a projection would.
+    A kick before a drift needs no projection: the impulse of the drift along the same bonds has the same effect.
     """
     masses = state.system.masses
     velocities = state.velocities + (dt * FORCE_TO_ACCELERATION) * state.forces / masses[:, None]
@@ -55,7 +55,7 @@ def kicked(state: State, dt: float, constraints: Constraints | None = None) -> S
 
 
 def drifted(state: State, dt: float, constraints: Constraints | None) -> State:
-    """r + dt v, moved back onto the constraints; velocities get the impulse of that."""
+    """r + dt v, moved back onto the constraints; velocities receive its impulse."""
     moved = state.positions + dt * state.velocities
     if constraints is None:
         return state.replace(positions=moved)
@@ -77,5 +77,5 @@ def per_system(value: float | Tensor, state: State, name: str) -> Tensor:
 
 
 def per_atom(values: Tensor, state: State) -> Tensor:
-    """Values (S,) of systems as (n, 1), one an atom."""
+    """Values (S,) of systems as (n, 1), one per atom."""
     return values.index_select(0, state.system.index)[:, None]

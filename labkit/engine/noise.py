@@ -1,5 +1,5 @@
-"""Noise that is a function of (seed, step, stream, atom of its system): what is resumed, recomputed, or taken out of a
-batch sees the same."""
+"""Noise that is a function of (seed, step, stream, atom of its system): it is the same after a resumption, a
+recomputation, or the removal of other systems."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ VELOCITIES, THERMOSTAT, BAROSTAT, EXCHANGE, DRIFT, RESCALING = range(6)
 def normal(state: State, stream: int, columns: int = 3, *, step: Tensor | None = None) -> Tensor:
     """Independent standard normal numbers (n, columns), in the dtype and on the device of the positions.
 
-    By Box and Muller's method from words of 32 bits: they end at 6.7. One compiled function makes all those on the
-    CPU, of single steps and of many at once, so that they are the same to the bit; on a GPU they agree to 1e-12.
+    By Box and Muller's method from words of 32 bits, which limits them to 6.7. One compiled function makes them on the
+    CPU, for single steps and for many at once, so that they are the same to the bit; on a GPU they agree to 1e-12.
 
     step   (S,) that of the state unless another is given
 
@@ -46,7 +46,7 @@ def uniform(state: State, stream: int, count: int) -> Tensor:
 
 
 def chi_square(state: State, degrees: Tensor, stream: int, *, step: Tensor | None = None) -> Tensor:
-    """Sums (S,) of so many squares (S,) of standard normal numbers: at most three for each atom of a system."""
+    """Sums (S,) of `degrees` (S,) squares of standard normal numbers: at most three for each atom of a system."""
     system = state.system
     number = 3 * system.place[:, None] + torch.arange(3, device=system.place.device)
     used = number < degrees.round().to(number)[system.index][:, None]
@@ -69,7 +69,7 @@ def _normal(state: State, of_atoms: bool, stream: int, columns: int, step: Tenso
 
 
 def _on_device(state: State, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps and seeds (S,) on the device of the state, without waiting for it where all steps are equal."""
+    """Steps and seeds (S,) on the device of the state, without waiting for it if all steps are equal."""
     device, first = state.positions.device, int(step[0])
     equal = bool((step == first).all())
     return torch.full_like(step, first, device=device) if equal else step.to(device), _moved(state.seed, device)

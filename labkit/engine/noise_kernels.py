@@ -1,4 +1,4 @@
-"""Philox and normal numbers, compiled: what all noise on the CPU is made by, of single steps and of many at once.
+"""Philox and normal numbers, compiled: the source of all noise on the CPU, for single steps and for many at once.
 
 Nothing here may be reordered by the compiler (no fastmath): a number must not depend on which others are made with it.
 """

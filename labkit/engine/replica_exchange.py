@@ -1,4 +1,4 @@
-"""Replica exchange: the replicas of one batch trade configurations between neighbouring temperatures or potentials."""
+"""Replica exchange: replicas in a batch exchange configurations between neighbouring temperatures or potentials."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from labkit.engine.motion import evaluated, per_atom
 from labkit.errors import LabkitError
 from labkit.units import KB
 
-#: What is kept in aux. By place: who is there, tries and successes of the pair with the place above; by walker: the end
-#: it was at last (1 cold, -1 hot, 0 neither) and how often it came back to the cold end from the hot one.
+#: Entries of aux. By place: its walker, attempts and successes of the pair with the place above; by walker: the end it
+#: visited last (1 cold, -1 hot, 0 neither) and how often it returned to the cold end from the hot one.
 WALKERS, ATTEMPTS, ACCEPTED, LAST_END, ROUND_TRIPS = (
     f"exchange.{name}" for name in ("walkers", "attempts", "accepted", "last_end", "round_trips")
 )
@@ -30,22 +30,22 @@ class ReplicaExchange(Integrator):
     min(1, exp(β_i [U_i(x_i) - U_i(x_j)] + β_j [U_j(x_j) - U_j(x_i)])),  β = 1/k_B T,
 
     every `every` steps, pairs (0, 1), (2, 3), ... and (1, 2), (3, 4), ... in turn. Temperatures and potentials
-    stay with their places s; positions, velocities times sqrt(T_new/T_old), and all that aux holds for a system change
+    stay with their places s; positions, velocities times sqrt(T_new/T_old), and the entries of aux of a system change
     place. The noise is a function of (seed, step).
 
     integrator   dynamics of constant volume and temperature, whose `temperature` (S,) K ascends in each ladder
     every        steps between two attempts
     ladders      independent ladders in one batch, S/ladders replicas each, one after the other; each may be another
                  system, while all replicas of one are the same
-    hamiltonians False: one potential for all, and the exponent is (β_i - β_j)(U_i - U_j). True: each place has a
-                 potential of its own, as under umbrellas; an attempt costs one evaluation more, and temperatures may
+    hamiltonians False: one potential for all, and the exponent is (β_i - β_j)(U_i - U_j). True: each place has its
+                 own potential, as in umbrella sampling; an attempt costs one more evaluation, and temperatures may
                  be equal
 
-    `acceptance`, `round_trips` and `table` tell how it went, the last also as
+    `acceptance`, `round_trips` and `table` are the statistics, the last also as
     `Record(exchange.table, 100, "exchange.csv", exchange.COLUMNS)`. Sugita and Okamoto, Chem. Phys. Lett. 314, 141
     (1999); Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042 (2000). Raises LabkitError for dynamics without
-    temperature or with pressure, temperatures of another number or that do not ascend, replicas that differ in atoms,
-    cell or the places of held atoms, and replicas that differ in energy without `hamiltonians`.
+    temperature or with pressure, temperatures of a wrong number or not in ascending order, replicas that differ in
+    atoms, cell or the places of held atoms, and replicas that differ in energy without `hamiltonians`.
 
     >>> warm = Langevin(geometric_ladder(300.0, 450.0, 8), friction=0.001)  # doctest: +SKIP
     >>> exchange = ReplicaExchange(warm, every=100)  # doctest: +SKIP
@@ -61,18 +61,18 @@ class ReplicaExchange(Integrator):
     def init(self, state: State, potential: Potential) -> State:
         if WALKERS in state.aux:  # of an earlier run, perhaps with other ladders
             self._check(state, potential)
-        return self.integrator.init(self._begun(state, potential), potential)
+        return self.integrator.init(self._counting(state, potential), potential)
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
-        moved = self.integrator.step(self._begun(state, potential), potential, dt)
+        moved = self.integrator.step(self._counting(state, potential), potential, dt)
         return moved if moved.loop_step % self.every else self._exchanged(moved, potential, state)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         last = state.loop_step + steps
         while (now := state.loop_step) < last:
             quiet = min(self.every - 1 - now % self.every, last - now)
-            state = self.integrator.advance(self._begun(state, potential), potential, dt, quiet) if quiet else state
+            state = self.integrator.advance(self._counting(state, potential), potential, dt, quiet) if quiet else state
             state = self.step(state, potential, dt) if state.loop_step < last else state
         return state
 
@@ -86,18 +86,18 @@ class ReplicaExchange(Integrator):
         return self._rows(state.aux[ROUND_TRIPS])
 
     def table(self, state: State) -> Tensor:
-        """COLUMNS for each place, (S, 4): who is there, counts of the pair with the place above, the walker's trips."""
+        """COLUMNS for each place, (S, 4): its walker, counts of the pair with the place above, the walker's trips."""
         walkers, attempts, accepted = (state.aux[name] for name in (WALKERS, ATTEMPTS, ACCEPTED))
         return torch.stack([walkers, attempts, accepted, state.aux[ROUND_TRIPS][walkers]], 1)
 
     @property
     def constraints(self) -> Constraints | None:
-        """The integrator's own."""
+        """Those of the integrator."""
         return self.integrator.constraints
 
     @property
     def evaluations(self) -> int:
-        """The integrator's own."""
+        """Those of the integrator."""
         return self.integrator.evaluations
 
     def degrees_of_freedom(self, system: System) -> Tensor:
@@ -107,7 +107,7 @@ class ReplicaExchange(Integrator):
         return self.integrator.bath(state)
 
     def conserved(self, state: State) -> Tensor | None:
-        """The integrator's own; it goes with the configuration to its new place."""
+        """That of the integrator; it moves with the configuration to its new place."""
         return self.integrator.conserved(state)
 
     def _exchanged(self, state: State, potential: Potential, before: State) -> State:
@@ -125,10 +125,10 @@ class ReplicaExchange(Integrator):
         swap = tried & (random.log() < exponent)
         source = self._source(swap)
         after = self._permuted(state, source, temperatures)
-        if trial is not None:  # where a configuration is new, so are its forces
+        if trial is not None:  # new configurations have new forces
             new = source != torch.arange(len(source), device=source.device)
             energy, aux = torch.where(new, trial.energy, state.energy), dict(after.aux)
-            if "heat" in aux:  # as is what another potential makes of the same configuration
+            if "heat" in aux:  # so is the energy of the same configuration in another potential
                 aux["heat"] = aux["heat"] + energy - state.energy[source]
             forces = torch.where(new[state.system.index, None], trial.forces, state.forces)
             after = after.replace(forces=forces, energy=energy, aux=aux)
@@ -136,7 +136,7 @@ class ReplicaExchange(Integrator):
 
     def _source(self, swap: Tensor) -> Tensor:
         """From which place (S,) each place gets its configuration; `swap` marks lower places, (ladders, S/ladders)."""
-        # the upper place of a pair is one to the right; the last column is never a lower place, so nothing comes round
+        # the upper place of a pair is one to the right; the last column is never a lower place, so nothing wraps around
         moves = swap.long() - swap.roll(1, 1).long()
         return torch.arange(moves.numel(), device=moves.device) + moves.flatten()
 
@@ -164,7 +164,7 @@ class ReplicaExchange(Integrator):
             aux=aux,
             atom_aux={k: v.index_select(0, atoms) for k, v in state.atom_aux.items()},
         )
-        if "heat" in aux:  # the scaling, too, is heat that the thermostats have given
+        if "heat" in aux:  # the scaling, too, counts as heat from the thermostats
             aux["heat"] = aux["heat"] + kinetic_energy(after) - kinetic_energy(state)[source]
         return after
 
@@ -176,7 +176,7 @@ class ReplicaExchange(Integrator):
         cold, hot = walkers[:, 0], walkers[:, -1]
         back = (aux[LAST_END][cold] == -1).long()
         aux[ROUND_TRIPS] = aux[ROUND_TRIPS].index_add(0, cold, back)
-        # a way begins at the cold end: a walker that has not been there has not gone from it to the hot one
+        # a round trip begins at the cold end: a walker that was never there has not gone from it to the hot end
         seen = aux[LAST_END].index_fill(0, cold, 1)
         aux[LAST_END] = seen.index_copy(0, hot, -seen[hot].abs())
         return state.replace(aux=aux)
@@ -184,8 +184,8 @@ class ReplicaExchange(Integrator):
     def _rows(self, values: Tensor) -> Tensor:
         return values.reshape(self.ladders, -1)
 
-    def _begun(self, state: State, potential: Potential) -> State:
-        """The state with its counters; checked where it has none."""
+    def _counting(self, state: State, potential: Potential) -> State:
+        """The state with its counters; it is checked if it has none."""
         if WALKERS in state.aux:
             return state
         self._check(state, potential)
@@ -198,7 +198,7 @@ class ReplicaExchange(Integrator):
         kind, n = type(self.integrator).__name__, state.system.n_systems
         bath = self.integrator.bath(state)
         if bath is None:
-            raise LabkitError(f"ReplicaExchange: {kind} has no temperature; use Langevin or Csvr with one a replica")
+            raise LabkitError(f"ReplicaExchange: {kind} has no temperature; use Langevin or Csvr with one per replica")
         if self.integrator.cell_moves:
             raise LabkitError(f"ReplicaExchange: {kind} has a pressure; expected dynamics of constant volume")
         if not (self.every >= 1 and self.ladders >= 1) or n % self.ladders or n < 2 * self.ladders:
@@ -212,7 +212,7 @@ class ReplicaExchange(Integrator):
         if not self.hamiltonians and not bool((temperatures[:, 0] > 0).all() and (temperatures.diff(dim=1) > 0).all()):
             raise LabkitError(
                 f"ReplicaExchange: temperatures {temperatures.tolist()} K; expected positive ones that ascend in each "
-                "ladder, as geometric_ladder(300.0, 450.0, 8) gives"
+                "ladder, as from geometric_ladder(300.0, 450.0, 8)"
             )
         twin = _check_replicas(state, n // self.ladders)
         if not self.hamiltonians:
@@ -220,7 +220,7 @@ class ReplicaExchange(Integrator):
 
 
 def geometric_ladder(low: float, high: float, replicas: int) -> Tensor:
-    """T_k = low (high/low)^(k/(R - 1)), (R,) K: equal acceptance of all pairs where the heat capacity is constant.
+    """T_k = low (high/low)^(k/(R - 1)), (R,) K: equal acceptance of all pairs if the heat capacity is constant.
 
     Raises LabkitError unless 0 < low < high and there are two replicas or more.
 
@@ -233,7 +233,7 @@ def geometric_ladder(low: float, high: float, replicas: int) -> Tensor:
 
 
 def _check_replicas(state: State, replicas: int) -> Tensor:
-    """Raise LabkitError unless each run of `replicas` systems is one system; each atom's one in the first of them."""
+    """Raise LabkitError unless each run of `replicas` systems is one system; return each atom's twin in the first."""
     system, counts = state.system, state.system.counts
     leader = torch.arange(len(counts), device=counts.device) // replicas * replicas
     unequal = counts != counts[leader]
@@ -248,7 +248,7 @@ def _check_replicas(state: State, replicas: int) -> Tensor:
         s = int(unequal.nonzero()[0])
         raise LabkitError(
             f"ReplicaExchange: systems {int(leader[s])} and {s} of one ladder differ in atoms, masses or cell; "
-            "expected replicas of one system, as State.from_atoms([atoms] * S)"
+            "expected replicas of one system, as from State.from_atoms([atoms] * S)"
         )
     if system.any_held:
         away = system.held & (state.positions != state.positions[twin]).any(1)
@@ -257,25 +257,25 @@ def _check_replicas(state: State, replicas: int) -> Tensor:
             s = int(system.index[atom])
             raise LabkitError(
                 f"ReplicaExchange: atom {atom - system.offsets[s]} is held at other positions in systems "
-                f"{int(leader[s])} and {s} of one ladder, which would trade them; expected the same to the bit, as "
-                "State.from_atoms([atoms] * S) has them"
+                f"{int(leader[s])} and {s} of one ladder, which would exchange them; expected the same to the bit, as "
+                "from State.from_atoms([atoms] * S)"
             )
     return twin
 
 
 def _check_potential(state: State, potential: Potential, replicas: int, twin: Tensor) -> None:
-    """Raise LabkitError where the same positions have other energies in another replica."""
+    """Raise LabkitError if the same positions have another energy in another replica."""
     counts = state.system.counts
     leader = torch.arange(len(counts), device=counts.device) // replicas * replicas
     with torch.no_grad():
         alike = potential.evaluate(state.replace(positions=state.positions[twin]), forces=False).energy
-    potential.reset()  # the run begins with lists of its own
+    potential.reset()  # the run builds its own lists
     tolerance = 1e-3 * counts * torch.finfo(alike.dtype).eps ** 0.5 + 1e-6 * alike.abs()
     apart = ((alike - alike[leader]).abs() > tolerance).nonzero()
     if len(apart):
         s = int(apart[0])
         raise LabkitError(
             f"ReplicaExchange: the same positions have {float(alike[leader[s]]):.6g} eV as system {int(leader[s])} and "
-            f"{float(alike[s]):.6g} eV as system {s}; expected one potential for all replicas, as "
+            f"{float(alike[s]):.6g} eV as system {s}; expected one potential for all replicas, such as "
             "forcefield.repeat(S), or ReplicaExchange(..., hamiltonians=True)"
         )

@@ -1,4 +1,4 @@
-"""What an observer is told of the run it watches."""
+"""The description of a run that observers receive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labkit.base import Integrator, Potential, State
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The state a run begins with (or goes on from), its potential, its integrator and its timestep dt [fs]."""
+    """The state from which a run starts (or resumes), its potential, its integrator and its timestep dt [fs]."""
 
     state: State
     potential: Potential

@@ -1,4 +1,4 @@
-"""The one loop of dynamics: steps, observers, progress, checkpoints, and an end in words when something explodes."""
+"""The loop of dynamics: steps, observers, progress, checkpoints, and a clear error when something explodes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import torch
 from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State, Stop
 from labkit.engine.checkpoint import Checkpoint
 from labkit.engine.fingerprint import fingerprint
+from labkit.engine.frozen_potential import FrozenPotential
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
 from labkit.engine.run import Run
-from labkit.engine.unchanged import Unchanged
 from labkit.errors import LabkitError, Stopped
 
-#: Steps between two looks at whether all is finite (each look waits for the GPU); the exact step is found afterwards.
+#: Steps between two checks that all is finite (each waits for the GPU); the exact step is found afterwards.
 BLOCK = 100
-#: s between two calls of progress.update, and of progress.should_stop; and of steps in one go
-SHOWN, ASKED = 0.3, 0.05
+#: s between two calls of progress.update, and of progress.should_stop; the latter also limits steps at once
+UPDATE_INTERVAL, STOP_INTERVAL = 0.3, 0.05
 
 
 def simulate(
@@ -43,17 +43,17 @@ def simulate(
 
     Observers are called when the step is a multiple of their `every`, and at step 0. With a `checkpoint` file the run
     is stored at its start, at multiples of `checkpoint_every` and at its end; called again with the same arguments, it
-    goes on from there (`resume`), the observers' files are cut back to that moment, and on one CPU, with the same
-    threads and `checkpoint_every`, a killed run has the bits of one that was not. After `Stopped` the same holds but
-    but for the last bits, because the neighbour list is built once more. Gradients are not recorded.
+    resumes from there (`resume`), the observers' files are cut back to that moment, and on one CPU, with the same
+    threads and `checkpoint_every`, a killed run is equal to the bit to one that was not. After `Stopped` they agree up
+    to rounding, because the neighbour list is built again. Gradients are not recorded.
 
     An observer may return Stop(reason, systems): all observers then see this step, it is stored, and the run ends with
-    Stopped(partial=state, reason=..., systems=...); called again, it goes on from there, and `state[others]` goes on
-    as if nothing had happened. With `retrained` the checkpoint may be one of another potential: forces and energy are
-    computed again, all else goes on.
+    Stopped(partial=state, reason=..., systems=...); called again, it resumes from there, and `state[others]` continues
+    as if nothing had happened. With `retrained` the checkpoint may be that of another potential: forces and energy are
+    computed again, all else continues.
 
     Raises LabkitError, with step, system, atoms and the last checkpoint, when something is not finite or explodes;
-    Stopped(partial=state) when progress or an observer says so; LabkitError for a checkpoint of another run.
+    Stopped(partial=state) when progress or an observer asks for it; LabkitError for a checkpoint of another run.
 
     >>> state = simulate(state, model, VelocityVerlet(), steps=1000, dt=0.5)  # doctest: +SKIP
     """
@@ -90,21 +90,21 @@ class _Loop:
         self.potential, self.integrator, self.dt, self.last = potential, integrator, dt, last
         self.observers, self.progress, self.store = observers, progress, store
         self.first = state.loop_step
-        self.unchanged = Unchanged(potential)
+        self.frozen = FrozenPotential(potential)
         self.health: Health | None = None
-        self._shown = self._asked = -1e9
-        self._pace = ASKED  # s a step: the first one is alone
+        self._updated = self._checked = -1e9
+        self._pace = STOP_INTERVAL  # s per step: the first step is made alone
         self.state, self.resumed = self._begin(state)
 
     def _begin(self, state: State) -> tuple[State, bool]:
-        """The state to go on from: of the checkpoint, or the given one with forces; observers begin or are cut."""
-        self.unchanged.reset()
+        """The state to continue from: the checkpoint's, or the given one with forces; starts or rewinds observers."""
+        self.frozen.reset()
         stored = None if self.store is None else self.store.read(state)
         if stored is not None:
             if stored.state.loop_step > self.last:
                 raise LabkitError(
                     f"{self.store.path}: is at step {stored.state.loop_step}, beyond step {self.last} where this run "
-                    "ends; ask for more steps, give each run its own checkpoint file, or start anew with resume=False"
+                    "ends; ask for more steps, give each run its own checkpoint file, or start again with resume=False"
                 )
             run = Run(stored.state, self.potential, self.integrator, self.dt)
             for observer, position in zip(self.observers, stored.positions, strict=True):
@@ -112,7 +112,7 @@ class _Loop:
             state = stored.state if stored.same_potential else self._started(stored.state)
             self.health = Health(state, self.dt)
             return state, True
-        # also where there are forces: they may be another potential's, or of positions that were changed since
+        # even if there are forces: they may be another potential's, or of positions that were changed since
         state = self._started(state)
         self.health = Health(state, self.dt)
         if not self.health.good(state):
@@ -139,7 +139,7 @@ class _Loop:
             self._end(stops)
         good, checked = self.state, self.state.loop_step
         while self.state.loop_step < self.last:
-            if self._stopping():
+            if self._stop_requested():
                 self._verify(good)
                 self._save()
                 raise Stopped(f"stopped at step {self.state.loop_step} of {self.last}", partial=self.state)
@@ -153,23 +153,23 @@ class _Loop:
             stops = self._observe() if due else []
             if (saving and step != self.last) or stops:
                 self._save()
-            self._show(good)
+            self._report(good)
             self._end(stops)
         if self.store is not None and self.store.last != self.state.loop_step:
             self._save()
         return self.state
 
     def _until(self, checked: int, checkpoint_every: int) -> int:
-        """How many steps to make in one go: not beyond what comes next, and no longer than Stop may wait."""
+        """How many steps to make at once: not beyond the next event, and no longer than Stop may wait."""
         step = self.state.loop_step
         every = [o.every for o in self.observers] + ([checkpoint_every] if self.store is not None else [])
         soonest = min([self.last, checked + BLOCK, *(step - step % k + k for k in every)]) - step
-        return max(1, min(soonest, int(ASKED / self._pace)))
+        return max(1, min(soonest, int(STOP_INTERVAL / self._pace)))
 
     def _advanced(self, good: State, steps: int) -> State:
         began = time.perf_counter()
         try:
-            state = self.integrator.advance(self.state, self.unchanged, self.dt, steps)
+            state = self.integrator.advance(self.state, self.frozen, self.dt, steps)
             self._check_results(state, "step", self.state.loop_step + steps)
             return state
         except LabkitError as error:
@@ -180,18 +180,18 @@ class _Loop:
             self._pace = (time.perf_counter() - began) / steps
 
     def _check_results(self, state: State, method: str, expected: int | None = None) -> None:
-        """Raise LabkitError where the integrator leaves out what its states must have."""
+        """Raise LabkitError if the integrator leaves out what its states must have."""
         name = f"{type(self.integrator).__name__}.{method}"
         missing = [field for field in ("forces", "energy") if getattr(state, field) is None]
         if missing:
             raise LabkitError(
-                f"{name} gives a state without {missing[0]}; expected state.replace(forces=found.forces, "
-                "energy=found.energy) with what potential.evaluate has found"
+                f"{name} returns a state without {missing[0]}; expected state.replace(forces=found.forces, "
+                "energy=found.energy) with the result of potential.evaluate"
             )
         if expected is not None and state.loop_step != expected:
             raise LabkitError(
-                f"{name} gives a state of step {state.loop_step}, expected {expected}: each step has to give "
-                "state.replace(step=state.step + 1), or all steps see the same noise"
+                f"{name} returns a state of step {state.loop_step}, expected {expected}: each step must return "
+                "state.replace(step=state.step + 1), or all steps have the same noise"
             )
 
     def _verify(self, good: State) -> None:
@@ -200,12 +200,12 @@ class _Loop:
             raise self._failure(good, where)
 
     def _failure(self, good: State, otherwise: str, upto: int = 0) -> LabkitError:
-        """The error for what went wrong since `good`: its exact step is found by going through the steps again."""
+        """The error for what went wrong since `good`: its exact step is found by repeating the steps."""
         text, state, upto = otherwise, good, upto or self.state.loop_step
-        self.unchanged.reset()
+        self.frozen.reset()
         try:
             while state.loop_step < upto:
-                state = self.integrator.advance(state, self.unchanged, self.dt, 1)
+                state = self.integrator.advance(state, self.frozen, self.dt, 1)
                 if not self.health.good(state):
                     text = f"step {state.loop_step}: {self.health.complaint(state)}"
                     break
@@ -214,18 +214,18 @@ class _Loop:
         store = self.store
         kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
         return LabkitError(
-            f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), else atoms overlap "
-            f"at the start or the potential has a hole; {kept}what was good until then is kept"
+            f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), otherwise atoms "
+            f"overlap at the start or the potential has a hole; {kept}all results until then are kept"
         )
 
     def _observe(self) -> list[Stop]:
-        """Show the state to all observers whose turn it is; what ends the run."""
+        """Call all observers that are due at this step; return the requests to end the run."""
         step, known = self.state.loop_step, Evaluation(energy=self.state.energy, forces=self.state.forces)
         found = [observer(self.state, known) for observer in self.observers if step % observer.every == 0]
         return [stop for stop in found if isinstance(stop, Stop)]
 
     def _end(self, stops: list[Stop]) -> None:
-        """End the run, with the state of this step, where an observer has asked for it."""
+        """End the run, with the state of this step, if an observer has asked for it."""
         if not stops:
             return
         reason = "; ".join(dict.fromkeys(stop.reason for stop in stops))
@@ -239,20 +239,22 @@ class _Loop:
         if self.store is None:
             return
         self.store.write(self.state, [observer.position() for observer in self.observers])
-        self.unchanged.reset()
+        self.frozen.reset()
 
-    def _stopping(self) -> bool:
-        if (now := time.monotonic()) - self._asked < ASKED:
+    def _stop_requested(self) -> bool:
+        if (now := time.monotonic()) - self._checked < STOP_INTERVAL:
             return False
-        self._asked = now
+        self._checked = now
         return self.progress.should_stop()
 
-    def _show(self, good: State) -> None:
-        """Numbers of the last state that was looked at: never of one that may have exploded."""
+    def _report(self, good: State) -> None:
+        """Report numbers of the last state that was checked, never of one that may have exploded."""
         step = self.state.loop_step
-        if self.progress is NO_PROGRESS or ((now := time.monotonic()) - self._shown < SHOWN and step < self.last):
+        if self.progress is NO_PROGRESS or (
+            (now := time.monotonic()) - self._updated < UPDATE_INTERVAL and step < self.last
+        ):
             return
-        self._shown = now
+        self._updated = now
         self.progress.update(
             step - self.first,
             self.last - self.first,
@@ -267,7 +269,7 @@ def _check(
 ) -> None:
     if not isinstance(integrator, Integrator):
         raise LabkitError(
-            f"the integrator is {integrator!r}; expected one such as Langevin(300.0), or of a class of your own that "
+            f"the integrator is {integrator!r}; expected one such as Langevin(300.0), or your own subclass of "
             "inherits from labkit.base.Integrator"
         )
     n, systems = state.system.n_atoms, state.system.n_systems
@@ -285,7 +287,7 @@ def _check(
 
 
 def check_observer(observer: Observer) -> None:
-    """Raise LabkitError for what is no Observer, or asks for no number of steps."""
+    """Raise LabkitError if it is not an Observer, or if its `every` is not a number of steps."""
     if not isinstance(observer, Observer):
         raise LabkitError(
             f"observer {type(observer).__name__}: expected something to call with (state, evaluation), of a class that "
@@ -299,14 +301,14 @@ def check_observer(observer: Observer) -> None:
 
 
 def _at(step: str, error: LabkitError) -> str:
-    """What an error says and at which step, once: constraints count steps that are done."""
+    """The message of an error with its step, once: constraints count completed steps."""
     return f"{step}: {re.sub(r'^step [0-9]+: ', '', str(error))}"
 
 
 def _check_paths(paths: Sequence[str | os.PathLike[str] | None]) -> None:
-    """Raise LabkitError where two would write to one file."""
+    """Raise LabkitError if two would write to one file."""
     seen = set()
     for path in (os.path.abspath(path) for path in paths if path is not None):
         if path in seen:
-            raise LabkitError(f"{path}: is to be written by two of observers and checkpoint; give each its own file")
+            raise LabkitError(f"{path}: two of the observers and checkpoint would write it; give each its own file")
         seen.add(path)

@@ -1,4 +1,4 @@
-"""How fast a batch moves."""
+"""The speed of simulations of a batch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from labkit.engine.simulate import simulate
 
 
 def throughput(state: State, potential: Potential, integrator: Integrator, dt: float, *, seconds: float = 0.2) -> float:
-    """Steps times systems per second of wall time, at the best of some runs that take `seconds` together.
+    """Steps times systems per second of wall time, of the fastest of several runs that take `seconds` together.
 
-    The first steps, in which kernels are compiled and neighbours are searched, are not counted. The best, not the mean:
-    whatever else the machine does only takes away.
+    The first steps, in which kernels are compiled and neighbours are searched, are not counted. The fastest, not the
+    mean: other work of the machine only slows a run down.
     """
     state = simulate(state, potential, integrator, 4, dt)
     best, steps, end = 0.0, 4, time.perf_counter() + seconds
     while time.perf_counter() < end or not best:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         state = simulate(state, potential, integrator, steps, dt)
-        spent = time.perf_counter() - begun
+        spent = time.perf_counter() - start
         best = max(best, steps * state.system.n_systems / spent)
         steps = max(4, min(2 * steps, int(0.25 * seconds * steps / spent)))
     return best

@@ -1,4 +1,4 @@
-"""How well the total energy is kept at different timesteps."""
+"""How well the total energy is conserved at different timesteps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labkit.errors import LabkitError, Stopped
 
 #: A run whose energy strays further than this, in eV/atom, is counted as one that has blown up.
 LOST = 0.05
-#: fs between two looks at the energy: a fraction of the fastest period there is
+#: fs between two samples of the energy: a fraction of the fastest period
 LOOK = 2.0
 
 
@@ -26,7 +26,7 @@ LOOK = 2.0
 class EnergyErrors:
     """Runs at constant energy from one state, by timestep [fs].
 
-    curves  dt -> (time [fs] (T,), energy less that of the start [meV/atom] (T,), of the first system)
+    curves  dt -> (time [fs] (T,), energy minus that of the start [meV/atom] (T,), of the first system)
     errors  dt -> standard deviation of the total energy [meV/atom], root mean square over the systems; NaN after a
             run that has blown up
     """
@@ -41,7 +41,7 @@ class EnergyErrors:
 
     @property
     def lost(self) -> list[float]:
-        """Timesteps at which it has blown up."""
+        """Timesteps at which the run has blown up."""
         return sorted(dt for dt, error in self.errors.items() if np.isnan(error))
 
     def law(self, largest: float = 1.0) -> tuple[float, float]:
@@ -63,11 +63,11 @@ def energy_errors(
     time: float = 500.0,
     progress: Progress = NO_PROGRESS,
 ) -> EnergyErrors:
-    """Run velocity Verlet from `state` for `time` fs with each timestep [fs]; progress is told EnergyErrors so far.
+    """Run velocity Verlet from `state` for `time` fs with each timestep [fs]; progress receives EnergyErrors so far.
 
-    The error of velocity Verlet is bounded and goes as dt² where dt is small against the fastest vibration; it has no
-    bound where dt ω > 2. Raises LabkitError for times that make no sense and a state that cannot be run at all,
-    Stopped with what there is.
+    The error of velocity Verlet is bounded and scales as dt² if dt is small compared with the fastest vibration; it has
+    no bound if dt ω > 2. Raises LabkitError for invalid times and a state that cannot be run at all, Stopped with the
+    results so far.
 
     >>> found = energy_errors(state, forcefield, [0.25, 0.5, 1.0])  # doctest: +SKIP
     """
@@ -89,12 +89,12 @@ def energy_errors(
 
 
 def _one(state: State, potential: Potential, dt: float, steps: int, progress: Progress) -> tuple[tuple, float]:
-    begun = state.replace(step=0)
+    start = state.replace(step=0)
     record = Record(total_per_atom, every=max(1, round(LOOK / dt)))
     exploded = False
     try:
-        simulate(begun, potential, VelocityVerlet(), steps, dt, observers=[record], progress=progress)
-    except LabkitError:  # the start was looked at before: what fails on the way has blown up
+        simulate(start, potential, VelocityVerlet(), steps, dt, observers=[record], progress=progress)
+    except LabkitError:  # the start was checked before: a run that fails later has blown up
         exploded = True
     energy = 1000 * (record.values - record.values[0]).squeeze(2).numpy()
     exploded = exploded or bool((np.abs(energy) > 1000 * LOST).any())

@@ -1,4 +1,4 @@
-"""Constant energy: velocity Verlet, with RATTLE where there are constraints."""
+"""Constant energy: velocity Verlet, with RATTLE if there are constraints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labkit.engine.motion import drifted, evaluated, kicked, started
 class VelocityVerlet(Integrator):
     """v += ½dt F/m, r += dt v, new F, v += ½dt F/m: time-reversible, the energy error grows as dt².
 
-    com_removed  whether the centre of mass rests: only the number of degrees of freedom depends on it
+    com_removed  whether the centre of mass is at rest: only the number of degrees of freedom depends on it
 
     Swope et al., J. Chem. Phys. 76, 637 (1982); Andersen, J. Comput. Phys. 52, 24 (1983) with constraints.
 
@@ -33,15 +33,15 @@ class VelocityVerlet(Integrator):
 
     def step(self, state: State, potential: Potential, dt: float) -> State:
         state = drifted(kicked(state, 0.5 * dt), dt, self.constraints)
-        # forces are asked for with the step that the positions belong to
+        # forces are evaluated with the step that the positions belong to
         return kicked(evaluated(state.replace(step=state.step + 1), potential), 0.5 * dt, self.constraints)
 
     def advance(self, state: State, potential: Potential, dt: float, steps: int) -> State:
-        """Many steps, faster where the potential is compiled."""
+        """Many steps, faster if the potential is compiled."""
         return many_steps(self, state, potential, dt, steps)
 
     def degrees_of_freedom(self, system: System) -> Tensor:
-        """Those that the kinetic temperature of these dynamics is taken from, (S,)."""
+        """Degrees of freedom of the kinetic temperature of these dynamics, (S,)."""
         return degrees_of_freedom(system, self.constraints, self.com_removed)
 
     def conserved(self, state: State) -> Tensor:

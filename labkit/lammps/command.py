@@ -1,4 +1,4 @@
-"""`labkit hooks check FILE.xml`: is a parameter file of MLMOD's in order, and what does it do?"""
+"""`labkit hooks check FILE.xml`: is a parameter file of MLMOD valid, and what does it do?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.lammps.mlmod.parameters import Parameters
 from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 
-#: numbers of atoms that a model of a whole group is tried with, where none is given
+#: numbers of atoms with which a model of a whole group is tried, if none is given
 TRIED = (*range(1, 65), 100, 128, 200, 256, 400, 512, 1000)
 PLACES = {
     "INITIAL_INTEGRATE": "before the forces of a step",
@@ -24,18 +24,18 @@ PLACES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["check"], help="look at a parameter file, try its models, explain it")
-    parser.add_argument("file", type=Path, metavar="FILE.xml", help="a parameter file of MLMOD's")
+    parser.add_argument("action", choices=["check"], help="check a parameter file, try its models, explain it")
+    parser.add_argument("file", type=Path, metavar="FILE.xml", help="a parameter file of MLMOD")
     parser.add_argument("--atoms", type=int, help="atoms of the group; by default models are tried with several")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain the file; 0 where all is in order, and LabkitError (exit code 2) where something is not."""
+    """Explain the file; 0 if it is valid, otherwise LabkitError (exit code 2)."""
     if options.atoms is not None and options.atoms < 1:
         raise LabkitError(f"--atoms is {options.atoms}; expected a whole number from 1")
     parameters = Parameters.read(options.file, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
-    print(f"{options.file}: type {parameters.kind}\n  It {kind.says}.")
+    print(f"{options.file}: type {parameters.kind}\n  It {kind.description}.")
     for name, value in parameters.values.items():
         if name not in kind.models and value is not None:
             shown = " ".join(value) if isinstance(value, tuple) else int(value) if isinstance(value, bool) else value
@@ -47,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
     models = {key: ExportedModel(parameters, key) for key in kind.models}
     for key, shape in kind.models.items():
         print(f"  {key}, {models[key].path}: {_tried(models[key], shape, made, options.atoms)}")
-    kind.make(parameters, made, models, None)  # what only shows when the parts are put together
-    print("  It has no units: it takes those of LAMMPS's units style. All is in order.")
+    kind.make(parameters, made, models, None)  # errors that only show when the parts are put together
+    print("  It has no units: it takes those of LAMMPS's units style. It is valid.")
     return 0
 
 
 def _tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) -> str:
-    """What a model takes and gives, tried with random numbers; raises LabkitError where no size fits."""
+    """The input and output of a model, tried with random numbers; raises LabkitError if no size fits."""
     sizes = (shape.atoms,) if shape.atoms else (atoms,) if atoms else TRIED
     fitting, first = [], None
     for n in sizes:
@@ -68,7 +68,7 @@ def _tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) 
             break
     if not fitting:
         if len(sizes) > 1:
-            raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; say how many the group has: --atoms N)")
+            raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; give the number in the group: --atoms N)")
         raise first
     for _, _, given in fitting if shape.symmetric else ():
         try:
@@ -77,8 +77,8 @@ def _tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) 
             raise LabkitError(f"{model.where}: {error}") from error
     n, rows, given = fitting[0]
     gives = f"({shape.outputs(n)}, 1)" if shape.outputs(n) is not None else tuple(given.shape)
-    said = f"takes ({shape.inputs(made, n)}, 1), gives {gives}"
+    text = f"takes ({shape.inputs(made, n)}, 1), returns {gives}"
     if shape.atoms is None:
-        return said + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
+        return text + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
     model(rows, shape.outputs(n))
-    return said + ("; all at once" if model.batched else "; one call after another, as it takes no batches")
+    return text + ("; all at once" if model.batched else "; one call after another, since it takes no batches")

@@ -1,4 +1,4 @@
-"""The `fix external` of each hook: put into LAMMPS, kept in order, and guarded against what a hook raises."""
+"""The `fix external` of each hook: added to LAMMPS, kept in order, and guarded against exceptions in a hook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.lammps.pulse import interruptible
 
 
 class Fixes:
-    """LAMMPS's commands, the fixes of hooks, and the first exception of a callback until LAMMPS has come back."""
+    """LAMMPS's commands, the fixes of hooks, and the first exception of a callback until LAMMPS returns."""
 
     def __init__(self, lmp: Any) -> None:
         self.lmp = lmp
@@ -21,7 +21,7 @@ class Fixes:
         self._interrupted = False
 
     def command(self, text: str) -> None:
-        """A command of LAMMPS, whose errors, and those of hooks, are raised as LabkitError."""
+        """Run a LAMMPS command; its errors, and those of hooks, are raised as LabkitError."""
         try:
             with interruptible(self.interrupt):
                 self.lmp.command(text)
@@ -31,7 +31,7 @@ class Fixes:
         self.reraise()
 
     def interrupt(self) -> None:
-        """Ctrl-C: LAMMPS ends its step, and comes back."""
+        """Ctrl-C: LAMMPS ends its step and returns."""
         self._interrupted = True
         self.lmp.force_timeout()
 
@@ -43,7 +43,7 @@ class Fixes:
         if name in taken:
             raise LabkitError(f"name {name!r}: LAMMPS has a fix of this name already; choose another")
         if not name.replace("_", "").isalnum():
-            raise LabkitError(f"name {name!r}: expected letters, digits and _, as in an ID of LAMMPS's")
+            raise LabkitError(f"name {name!r}: expected letters, digits and _, as in a LAMMPS ID")
         return name
 
     def install(self, hook: Hook) -> None:
@@ -61,7 +61,7 @@ class Fixes:
                 self.lmp.command(f"unfix {name}")
 
     def order(self, late: Sequence[Hook]) -> None:
-        """Put these hooks, which need all forces, behind all other fixes, also those of the user."""
+        """Put these hooks, which need all forces, after all other fixes, including those of the user."""
         moves = {f"{hook.name}_move" for hook in late}  # they have no forces
         fixes = [name for name in self.lmp.available_ids("fix") if name not in moves]
         if fixes[len(fixes) - len(late) :] != [hook.name for hook in late]:
@@ -71,18 +71,18 @@ class Fixes:
                 self.install(hook)
 
     def reraise(self) -> None:
-        """Raise what a hook has raised, now that LAMMPS has come back."""
+        """Raise the exception of a hook, now that LAMMPS has returned."""
         if self._failure is None and not self._interrupted:
             return
         (error, where), self._failure = self._failure or (KeyboardInterrupt(), ""), None
         self._interrupted = False
-        self.lmp.command("timer timeout off")  # else every later run would end at once, without a word
+        self.lmp.command("timer timeout off")  # otherwise every later run would end at once, without a message
         if isinstance(error, (Stopped, KeyboardInterrupt, SystemExit)):
             raise error
         text = str(error) if isinstance(error, LabkitError) else f"{type(error).__name__}: {error}"
         raise LabkitError(
-            f"{where}: {text}. LAMMPS was ended in this step, and what it wrote of it lacks these forces; mend the "
-            "hook and begin anew"
+            f"{where}: {text}. LAMMPS was ended in this step, and its output of this step lacks these forces; fix the "
+            "hook and start again"
         ) from error
 
     def _guarded(self, hook: Hook) -> Callable[..., None]:
@@ -98,7 +98,7 @@ class Fixes:
             except BaseException as error:  # noqa: BLE001 (ctypes would swallow it: `reraise` raises it)
                 external[:] = 0
                 self._failure = (error, f"step {step}: hook {hook}")
-                self.lmp.fix_external_set_energy_global(hook.name, float("nan"))  # nobody shall take it for a result
+                self.lmp.fix_external_set_energy_global(hook.name, float("nan"))  # so that nobody takes it for a result
                 self.lmp.force_timeout()
 
         return callback

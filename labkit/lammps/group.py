@@ -1,4 +1,4 @@
-"""The atoms of a group of LAMMPS as a State: in the order of their tags, unwrapped, in labkit's units."""
+"""The atoms of a LAMMPS group as a State: in the order of their tags, unwrapped, in labkit's units."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from labkit.lammps.units import Units
 
 @dataclass(frozen=True)
 class Names:
-    """What LAMMPS's atom types 1, 2, ... are called, and of which elements they are; None: see `Host`."""
+    """Names and elements of LAMMPS's atom types 1, 2, ...; None: see `Host`."""
 
     types: Mapping[int, str] | None = None
     elements: Mapping[int, str] | None = None
 
     def vocabulary(self, count: int) -> Vocabulary:
-        """Names of all types, in their order; their numbers where they have none."""
+        """Names of all types, in order; their numbers if they have none."""
         given = self.types or {}
         strange = sorted(set(given) - set(range(1, count + 1)), key=str)
         if strange:
-            raise LabkitError(f"types: names atom type {strange[0]!r}, but LAMMPS has types 1 to {count}")
+            raise LabkitError(f"types: names are given for atom type {strange[0]!r}, but LAMMPS has types 1 to {count}")
         return Vocabulary(tuple(given.get(k, str(k)) for k in range(1, count + 1)))
 
     def numbers(self, types: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """Atomic numbers: of the named elements; else of those with these masses, unless types are named; else 0."""
+        """Atomic numbers: of the named elements, or of those with these masses unless types are named; otherwise 0."""
         if self.elements is None:
             nearest = np.abs(atomic_masses[None, 1:] - np.unique(masses)[:, None])
             if self.types is not None or not (nearest.min(1) < 0.02).all():
@@ -42,17 +42,17 @@ class Names:
             return 1 + nearest.argmin(1)[np.searchsorted(np.unique(masses), masses)]
         missing = sorted(set(types.tolist()) - set(self.elements))
         if missing:
-            raise LabkitError(f"elements: says nothing of atom type {missing[0]}; give it, as in {{1: 'O', 2: 'H'}}")
+            raise LabkitError(f"elements: atom type {missing[0]} is missing; add it, as in {{1: 'O', 2: 'H'}}")
         unknown = [name for name in self.elements.values() if name not in atomic_numbers]
         if unknown:
-            raise LabkitError(f"elements: {unknown[0]!r} is no element{suggest(unknown[0], atomic_numbers)}")
+            raise LabkitError(f"elements: {unknown[0]!r} is not an element{suggest(unknown[0], atomic_numbers)}")
         return np.array([atomic_numbers[self.elements[t]] for t in types.tolist()])
 
 
 class AtomGroup:
-    """Who belongs to a group, and what LAMMPS knows of them now.
+    """The members of a group, and their present values in LAMMPS.
 
-    LAMMPS keeps atoms in an order that changes while it runs; here they stand in the order of their tags (IDs).
+    LAMMPS keeps atoms in an order that changes while it runs; here they are in the order of their tags (IDs).
     Positions are unwrapped by the image flags, so that they are continuous. The members are those at the start of a
     run.
     """
@@ -92,7 +92,7 @@ class AtomGroup:
         )
 
     def rows(self) -> np.ndarray:
-        """Where the members are among the local atoms now, in the order of their tags."""
+        """Present indices of the members among the local atoms, in the order of their tags."""
         tags = self._array("id", self.lmp.extract_setting("nlocal"))
         place = np.where(tags < len(self._place), self._place[np.minimum(tags, len(self._place) - 1)], -1)
         local = np.flatnonzero(place >= 0)
@@ -103,7 +103,7 @@ class AtomGroup:
         return rows
 
     def state(self, step: int, rows: np.ndarray, **more: Any) -> State:
-        """Positions, velocities and forces as LAMMPS has them at this moment."""
+        """Present positions, velocities and forces in LAMMPS."""
         units, cell = self.units, self.cell()
         x = self.numbers("x", rows) + self._images(rows) @ cell
         box = cell * np.array(self.lmp.extract_box()[5])[:, None]  # a direction that is open has no lattice vector
@@ -141,7 +141,7 @@ class AtomGroup:
         return np.asarray(self.lmp.numpy.extract_atom("mass"), dtype=float).ravel()[self.types]
 
     def _bonds(self) -> Tensor | None:
-        """Bonds of LAMMPS between members, (b, 2); None where LAMMPS has none at all."""
+        """Bonds of LAMMPS between members, (b, 2); None if LAMMPS has none at all."""
         if not self.lmp.extract_global("nbonds"):
             return None
         rows = np.asarray(self.lmp.gather_bonds()[1]).reshape(-1, 3)[:, 1:]  # type, two IDs

@@ -1,4 +1,4 @@
-"""What a `fix external` calls at each step: the base of the three kinds of hook."""
+"""Called by a `fix external` at each step: the base of the three kinds of hook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Hook:
-    """Base: a name, which is the fix's ID, a group, and what happens before, in and after a run."""
+    """Base class: a name, which is the fix's ID, a group, and calls before, in and after a run."""
 
     #: potentials come first, then integrators, which need all forces, then observers, which need all velocities
     rank = 0
@@ -24,7 +24,7 @@ class Hook:
         self.group: AtomGroup | None = None
 
     def begin(self) -> None:
-        """Before a run: who is in the group now."""
+        """Before a run: find the members of the group."""
         kept = self.group
         self.group = AtomGroup(self.host.lmp, self.group_name, self.host.units, self.host.names)
         if kept is not None and _same(kept, self.group):
@@ -33,11 +33,11 @@ class Hook:
     def call(self, step: int, external: np.ndarray) -> None:
         """At POST_FORCE of a step; `external` (local atoms, 3) are forces that LAMMPS adds, zero so far.
 
-        The base does nothing: it lets a run of LAMMPS alone be watched and stopped.
+        The base class does nothing: with it a run of LAMMPS alone can be observed and stopped.
         """
 
     def end(self) -> None:
-        """After a run, also one that failed."""
+        """After a run, even one that failed."""
 
     def __str__(self) -> str:
         return f"{self.name} ({type(self.what).__name__} on group {self.group_name})"

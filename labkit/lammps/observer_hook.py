@@ -1,4 +1,4 @@
-"""A labkit observer in LAMMPS: it sees whole steps, and what it keeps can be read there."""
+"""A labkit observer in LAMMPS: it receives complete steps, and its value can be read there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ObserverHook(Hook):
-    """Shows an observer the state of a group; what it keeps as `value` can be read in LAMMPS as f_NAME[i]."""
+    """Passes the state of a group to an observer, whose `value` can be read in LAMMPS as f_NAME[i]."""
 
     rank = 2
 
@@ -48,7 +48,7 @@ class ObserverHook(Hook):
                 host.lmp.fix_external_set_vector(self.name, k + 1, number)
 
     def _state(self, step: int) -> State:
-        """Velocities of the full step: LAMMPS has made half of the kick of its own integrators by now."""
+        """Velocities of the full step: LAMMPS has made only half of the kick of its own integrators so far."""
         group, host = self.group, self.host
         rows = group.rows()
         state = group.state(host.count(step), rows)
@@ -56,7 +56,7 @@ class ObserverHook(Hook):
         if step != host.first:
             kick = 0.5 * host.lmp.extract_global("dt") * host.lmp.extract_global("ftm2v") * host.units.velocity
             force, mass = state.forces / host.units.force, state.system.masses[:, None] / host.units.mass
-            moving = (velocities != 0).any(1, keepdim=True)  # those that no fix moves have not been kicked, either
+            moving = (velocities != 0).any(1, keepdim=True)  # atoms that no fix moves have not been kicked, either
             velocities = velocities + moving * kick * force / mass
         for hook in host.integrators():
             _, mine, theirs = np.intersect1d(group.tags, hook.group.tags, assume_unique=True, return_indices=True)

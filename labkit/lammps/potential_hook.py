@@ -28,8 +28,8 @@ class PotentialHook(Hook):
     def call(self, step: int, external: np.ndarray) -> None:
         host, lmp, units, rows = self.host, self.host.lmp, self.host.units, self.group.rows()
         state = self.group.state(host.count(step), rows)
-        # what else acts on these atoms, and the time (of two evaluations a step one is in its middle), for models that
-        # are given them
+        # the other forces on these atoms, and the time (one of two evaluations per step is at its middle), for models
+        # that need them
         time = (state.loop_step + (step - host.first) % host.evaluations / host.evaluations) * host.dt
         state.atom_aux["acting"], state.aux["time"] = state.forces, torch.tensor([time], dtype=torch.float64)
         periodic = state.system.pbc[0]
@@ -47,6 +47,6 @@ class PotentialHook(Hook):
             self._report(found.stress[0] * state.volume()[0])
 
     def _report(self, tension: torch.Tensor) -> None:
-        """The virial -dE/dstrain [eV]; LAMMPS makes the pressure of it."""
+        """The virial -dE/dstrain [eV], from which LAMMPS computes the pressure."""
         virial = (-tension.detach().cpu().numpy() / self.host.units.energy)[VOIGT]
         self.host.lmp.fix_external_set_virial_global(self.name, virial.tolist())

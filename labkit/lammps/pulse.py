@@ -1,4 +1,4 @@
-"""How far a run of LAMMPS is, and its end at a whole step when somebody presses Stop."""
+"""Progress of a run of LAMMPS, and its end at a complete step when Stop is pressed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PERIOD = 0.1
 
 
 class Pulse:
-    """Called in each step of a run, by its hooks; tells `progress` now and then, and asks it whether to stop.
+    """Called in each step of a run by its hooks; reports to `progress` now and then, and asks it whether to stop.
 
-    The step in which it hears so becomes the run's last: LAMMPS, told that its time is up, finishes it.
+    On a stop the present step becomes the last: LAMMPS, whose time limit is set to zero, finishes it.
     """
 
     def __init__(self, host: Host, steps: int, progress: Progress) -> None:
@@ -45,17 +45,17 @@ class Pulse:
             self.host.lmp.force_timeout()
 
     def interrupt(self) -> None:
-        """Ctrl-C: the next whole step is the last."""
+        """Ctrl-C: the next complete step is the last."""
         self.interrupted = True
 
     def end(self) -> None:
         """After the run: the last report, or Stopped, or KeyboardInterrupt."""
         if self.stopped:
-            self.host.lmp.command("timer timeout off")  # else every later run would end at once
+            self.host.lmp.command("timer timeout off")  # otherwise every later run would end at once
         if self.interrupted:
             raise KeyboardInterrupt
         if self.stopped:
-            raise Stopped(f"stopped after {self._done(self.host.last)} of {self.steps} steps; another run goes on")
+            raise Stopped(f"stopped after {self._done(self.host.last)} of {self.steps} steps; another run continues")
         self.progress.update(self.steps, self.steps)
 
     def _done(self, step: int) -> int:
@@ -64,9 +64,9 @@ class Pulse:
 
 @contextmanager
 def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls `interrupt` instead of raising, for what is raised inside LAMMPS's own code is lost.
+    """Ctrl-C calls `interrupt` instead of raising, because an exception inside LAMMPS's own code is lost.
 
-    The second one raises. Where Ctrl-C has another meaning already, and outside the main thread, nothing is changed.
+    The second one raises. If Ctrl-C already has another handler, or outside the main thread, nothing is changed.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""What one unit of a LAMMPS units style is in eV, Å, fs and u."""
+"""LAMMPS units styles in eV, Å, fs and u."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _U = 1.66053906660e-27
 
 @dataclass(frozen=True)
 class Units:
-    """Multiply by these to come into labkit's units: length [Å], energy [eV], time [fs], mass [u].
+    """Multiply by these to convert to labkit's units: length [Å], energy [eV], time [fs], mass [u].
 
     A style of LAMMPS by name, `Units.of("real")`, or a scale for reduced ones, `Units.lj(sigma=3.4, epsilon=0.0104)`.
 
@@ -28,7 +28,7 @@ class Units:
 
     @property
     def force(self) -> float:
-        """eV/Å of one unit of force, energy by length."""
+        """eV/Å of one unit of force, energy per length."""
         return self.energy / self.length
 
     @property
@@ -48,9 +48,9 @@ class Units:
             return style
         if style == "lj":
             raise LabkitError(
-                "units lj: reduced units have no size; say what they stand for: units=Units.lj(sigma=3.4, "
+                "units lj: reduced units have no size; define them: units=Units.lj(sigma=3.4, "
                 "epsilon=0.0104, mass=39.95) in Å, eV and u, "
-                "or Units.lj(1, 1) where labkit's numbers shall be the reduced ones"
+                "or Units.lj(1, 1) if labkit's numbers are to be the reduced ones"
             )
         if style not in STYLES:
             raise LabkitError(f"units {style!r}: expected one of {', '.join(STYLES)}, lj{suggest(style, STYLES)}")

@@ -19,9 +19,9 @@ Rows = list[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Topology:
-    """Of n atoms: types (names, where a file has no types), atomic numbers (0: none), masses u, charges e or None.
+    """Of n atoms: types (names, if a file has no types), atomic numbers (0: none), masses u, charges e or None.
 
-    angles, dihedrals  None: all that follow from the bonds
+    angles, dihedrals  None: all that the bonds imply
     """
 
     types: list[str]
@@ -35,7 +35,7 @@ class Topology:
 
 
 def read_topology(path: Path) -> Topology:
-    """Raise LabkitError for a kind of file that is none of psf, prmtop, pdb and xyz, or that cannot be read."""
+    """Raise LabkitError for a file that is not psf, prmtop, pdb or xyz, or cannot be read."""
     kinds = {".psf": _psf, ".prmtop": _prmtop, ".parm7": _prmtop, ".pdb": _pdb, ".cif": _pdb}
     kinds |= {".xyz": _xyz_topology, ".extxyz": _xyz_topology}
     return _read(path, kinds, "topology")
@@ -49,7 +49,7 @@ def read_coordinates(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def read_box(path: Path) -> np.ndarray:
-    """The box (3, 3) Å of the last line of a NAMD extended system file; None where it has no volume."""
+    """The box (3, 3) Å of the last line of a NAMD extended system file; None if it has no volume."""
     return _read(path, {".xsc": _xsc, ".xst": _xsc}, "extended_system")
 
 
@@ -63,7 +63,7 @@ def _read(path: Path, kinds: dict[str, Callable[[Path], Any]], key: str) -> Any:
         return reader(path)
     except LabkitError:
         raise
-    except Exception as error:  # readers of several packages, each with errors of its own
+    except Exception as error:  # readers of several packages, each with its own errors
         raise LabkitError(
             f"{key}: {path}: cannot be read as {path.suffix} ({type(error).__name__}: {error})"
         ) from error
@@ -191,7 +191,7 @@ def _coor(path: Path) -> tuple[np.ndarray, None]:
         count = int(np.frombuffer(data[:4], f"{order}i4")[0])
         if len(data) == 4 + 24 * count:
             return np.frombuffer(data[4:], f"{order}f8").astype(float).reshape(-1, 3), None
-    raise LabkitError(f"coordinates: {path}: {len(data)} bytes are no binary coordinates of NAMD (4 + 24 an atom)")
+    raise LabkitError(f"coordinates: {path}: {len(data)} bytes are not binary coordinates of NAMD (4 + 24 per atom)")
 
 
 def _xsc(path: Path) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar with the time left; asked to stop by Ctrl-C or SIGTERM."""
+"""Progress on a terminal: a bar with the time left; Ctrl-C or SIGTERM stops the work."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ WIDTH = 24
 
 
 class Bar(JobProgress):
-    """One line on stderr that is drawn over; where there is no terminal, a line each 30 s."""
+    """One line on stderr that is overwritten; without a terminal, a line every 30 s."""
 
     def __init__(self) -> None:
         super().__init__(self._draw)
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
         self._live = sys.stderr.isatty()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within, the first Ctrl-C or SIGTERM stops the work after its present step; a second one ends it at once."""
+        """Within, the first Ctrl-C or SIGTERM stops the work after its current step; a second ends it at once."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def stop(*_: Any) -> None:
@@ -41,7 +41,7 @@ class Bar(JobProgress):
                 signal.signal(number, handler)
 
     def line(self) -> str:
-        """What is drawn."""
+        """The displayed text."""
         full = round(WIDTH * self.fraction)
         shown = {"time_ps": "{:.4g} ps", "energy": "{:.6g} eV", "temperature": "{:.0f} K", "fmax": "fmax {:.2g} eV/Å"}
         words = [text.format(self.metrics[name]) for name, text in shown.items() if name in self.metrics]
@@ -52,8 +52,8 @@ class Bar(JobProgress):
     def _draw(self, metrics: dict[str, Any]) -> None:
         self.metrics, now = metrics, time.monotonic()
         done = self.step >= self.total
-        if now - self._said < (0.2 if self._live else 30.0) and not done:
+        if now - self._printed < (0.2 if self._live else 30.0) and not done:
             return
-        self._said = now
+        self._printed = now
         start, end = ("\r\033[K", "\n" if done else "") if self._live else ("", "\n")
         print(f"{start}{self.line()}", end=end, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The command: read the run file, minimise, run, go on where a run was stopped."""
+"""The command: read the run file, minimise, run, or resume a stopped run."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ STOPPED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="RUN.yaml", help="a run file with TorchMD's keys")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on from the checkpoint in log_dir")
-    again.add_argument("--overwrite", action="store_true", help="begin anew, over the files of an earlier run")
+    again.add_argument("--resume", action="store_true", help="resume from the checkpoint in log_dir")
+    again.add_argument("--overwrite", action="store_true", help="start again and overwrite the files of an earlier run")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it; 0 when all steps are done, 130 when stopped; results are in log_dir."""
+    """Run it; returns 0 when all steps are done, 130 when stopped; results are in log_dir."""
     settings = RunSettings.read(options.file)
     log, name = Path(settings.log_dir), Path(settings.output)
     try:
         log.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabkitError(f"log_dir: {log}: is no folder to write to ({error.strerror}); choose another") from error
+        raise LabkitError(f"log_dir: {log}: is not a writable folder ({error.strerror}); choose another") from error
     checkpoint = log / f"{name.stem}.checkpoint"
     _check_again(options, checkpoint)
     prepared = prepare(settings, options.file.parent)
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         (Xtc if xtc else Dcd)(trajectory, settings.output_period),
         Thermodynamics(monitor, settings.output_period),
     ]
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         with bar.interruptible():
             if settings.minimize and not options.resume:
@@ -59,26 +59,26 @@ def run(options: argparse.Namespace) -> int:
     except Stopped as stopped:
         print(f"\n{_stopped(options.file, stopped, checkpoint)}")
         return STOPPED
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     print(f"{settings.steps} steps, {settings.steps * settings.timestep * 1e-3:.6g} ps; this part took {seconds:.1f} s")
     print(f"trajectory {trajectory}, energies {monitor}, checkpoint {checkpoint}")
     return 0
 
 
 def _check_again(options: argparse.Namespace, checkpoint: Path) -> None:
-    """Neither write over an earlier run unasked, nor begin one that was to go on."""
+    """Neither overwrite an earlier run without a request, nor start one that was to be resumed."""
     if options.resume and not checkpoint.exists():
         raise LabkitError(
-            f"--resume: there is no checkpoint {checkpoint}; begin without it, or look at log_dir and output"
+            f"--resume: there is no checkpoint {checkpoint}; start without it, or check log_dir and output"
         )
     if checkpoint.exists() and not (options.resume or options.overwrite):
         raise LabkitError(
-            f"{checkpoint}: an earlier run is here; go on with it (--resume), write over it (--overwrite), or choose "
+            f"{checkpoint}: an earlier run is here; resume it (--resume), overwrite it (--overwrite), or choose "
             "another log_dir or output"
         )
 
 
 def _stopped(file: Path, stopped: Stopped, checkpoint: Path) -> str:
     if not checkpoint.exists():
-        return "stopped before the first step; nothing was kept"
-    return f"{stopped}; go on with: labkit md {shlex.quote(str(file))} --resume"
+        return "stopped before the first step; nothing was saved"
+    return f"{stopped}; resume with: labkit md {shlex.quote(str(file))} --resume"

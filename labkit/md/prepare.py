@@ -35,7 +35,7 @@ AMBER = {
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A run that can begin: all replicas at the same place and at rest."""
+    """A run that is ready to start: all replicas at the same positions and at rest."""
 
     state: State
     potential: Potential
@@ -43,9 +43,9 @@ class Prepared:
 
 
 def prepare(settings: RunSettings, folder: Path = Path()) -> Prepared:
-    """Read what the settings name, relative to here or else to `folder`.
+    """Read the files named in the settings, relative to the working folder or else to `folder`.
 
-    Raises LabkitError, naming key and file, for what cannot be read or does not fit together.
+    Raises LabkitError, naming key and file, for files that cannot be read or do not fit together.
     """
     topology = read_topology(_found(settings.topology or settings.structure, folder))
     where, box = read_coordinates(_found(settings.coordinates or settings.structure, folder))
@@ -84,7 +84,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise LabkitError(f"device is {name!r}, expected a torch device, as cpu or cuda:0") from error
+        raise LabkitError(f"device is {name!r}, expected a torch device, such as cpu or cuda:0") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise LabkitError(f"device is {name!r}, but torch finds no GPU; write device: cpu")
     return device
@@ -130,7 +130,7 @@ def _amber(
     from openmm import app, unit
 
     if settings.exclusions is not None:
-        raise LabkitError(f"exclusions: {file} says itself which pairs are excluded; leave this key out")
+        raise LabkitError(f"exclusions: {file} already defines which pairs are excluded; leave this key out")
     nm = unit.nanometer
     how: dict[str, Any] = {"nonbondedMethod": app.NoCutoff}
     if settings.cutoff is not None:
@@ -157,7 +157,7 @@ def _amber(
 
 
 def _chosen(forcefield: ForceField, terms: tuple[str, ...] | None) -> ForceField:
-    """The terms that a run asks for, of those of an AMBER file."""
+    """The requested terms among those of an AMBER file."""
     if terms is None:
         return forcefield
     for name in terms:
@@ -182,7 +182,7 @@ def _external(settings: RunSettings, folder: Path, device: torch.device) -> Pote
         if file is None or not file.is_file():
             raise LabkitError(f"external: file: {file or 'none given'}: there is no such model")
         return GapModel.load(file)
-    sys.path.insert(0, str(folder.resolve()))  # a module beside the run file
+    sys.path.insert(0, str(folder.resolve()))  # a module next to the run file
     try:
         module = importlib.import_module(external.module)
     except ImportError as error:

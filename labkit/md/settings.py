@@ -1,4 +1,4 @@
-"""The keys of a run file, read with care."""
+"""The keys of a run file, and their checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from labkit.errors import LabkitError, suggest
 
-Check = Callable[[Any], Any]  # gives the value as it is meant, or raises ValueError
+Check = Callable[[Any], Any]  # returns the converted value, or raises ValueError
 
 
 def _number(least: float = -math.inf, *, above: bool = False) -> Check:
@@ -75,7 +75,7 @@ def _external(value: Any) -> External:
 
 @dataclass(frozen=True)
 class External:
-    """A potential from outside: labkit's own model (`file`), or `External(file, embeddings, device)` of a module."""
+    """An external potential: labkit's own model (`file`), or `External(file, embeddings, device)` of a module."""
 
     module: str = "labkit"
     file: str | None = None
@@ -88,46 +88,47 @@ def _key(check: Check, expected: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One run, in the units of TorchMD's files. What is not given has the default that stands here.
+    """One run, in the units of TorchMD's files. Missing keys have the defaults given here.
 
-    `forceterms` has no default in it: all that the force field has. `langevin_temperature` 0 is dynamics at constant
-    energy. `output_period` is the distance of frames and of rows of monitor.csv, `save_period` that of checkpoints
-    (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, else a DCD file is written.
+    Without `forceterms` all terms of the force field are used. `langevin_temperature` 0 is dynamics at constant
+    energy. `output_period` is the interval between frames and between rows of monitor.csv, `save_period` that of
+    checkpoints (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, otherwise a
+    DCD file is written.
 
     >>> given = {"steps": "100", "structure": "water.pdb", "forcefield": "water.yaml"}
     >>> RunSettings.from_dict(given, "run.yaml").steps
     100
     """
 
-    timestep: float = _key(_number(0.0, above=True), "a time in fs above 0, as 1", 1.0)
-    temperature: float = _key(_number(0.0), "a temperature in K from 0, as 300", 300.0)
+    timestep: float = _key(_number(0.0, above=True), "a time in fs above 0, such as 1", 1.0)
+    temperature: float = _key(_number(0.0), "a temperature in K from 0, such as 300", 300.0)
     langevin_temperature: float = _key(_number(0.0), "a temperature in K, or 0 for none", 0.0)
-    langevin_gamma: float = _key(_number(0.0), "a friction in 1/ps, as 0.1", 0.1)
-    device: str = _key(_text, "a device, as cpu or cuda:0", "cpu")
+    langevin_gamma: float = _key(_number(0.0), "a friction in 1/ps, such as 0.1", 0.1)
+    device: str = _key(_text, "a device, such as cpu or cuda:0", "cpu")
     topology: str | None = _key(_text, "a psf, prmtop, pdb or xyz file")
     coordinates: str | None = _key(_text, "a pdb, xyz, coor or inpcrd file")
     structure: str | None = _key(_text, "a pdb or xyz file for both topology and coordinates")
-    forcefield: str | None = _key(_text, "a YAML file of TorchMD's, or an AMBER prmtop")
-    forceterms: tuple[str, ...] | None = _key(_names, "a list of terms, as [bonds, angles, lj]")
-    cutoff: float | None = _key(_number(0.0, above=True), "a distance in Å above 0, as 9")
-    switch_dist: float | None = _key(_number(0.0), "a distance in Å below the cutoff, as 7.5")
+    forcefield: str | None = _key(_text, "a TorchMD YAML file, or an AMBER prmtop")
+    forceterms: tuple[str, ...] | None = _key(_names, "a list of terms, such as [bonds, angles, lj]")
+    cutoff: float | None = _key(_number(0.0, above=True), "a distance in Å above 0, such as 9")
+    switch_dist: float | None = _key(_number(0.0), "a distance in Å below the cutoff, such as 7.5")
     rfa: bool = _key(_flag, "true or false", False)
     exclusions: tuple[str, ...] | None = _key(_names, "a list of bonds, angles, 1-4")
     replicas: int = _key(_whole(1), "a whole number from 1", 1)
     extended_system: str | None = _key(_text, "an xsc file")
-    minimize: int | None = _key(_whole(0), "a number of steps, as 500")
-    external: External | None = _key(_external, "module, embeddings and file, as {file: model.safetensors}")
+    minimize: int | None = _key(_whole(0), "a number of steps, such as 500")
+    external: External | None = _key(_external, "module, embeddings and file, such as {file: model.safetensors}")
     precision: str = _key(_one_of("single", "double"), "single or double", "double")
     seed: int = _key(_whole(0), "a whole number from 0", 1)
     steps: int = _key(_whole(0), "a whole number of steps from 0", 10000)
-    output: str = _key(_text, "the name of the trajectory, as output", "output")
+    output: str = _key(_text, "the name of the trajectory, such as output", "output")
     output_period: int = _key(_whole(1), "a whole number of steps from 1", 10)
     save_period: int = _key(_whole(0), "a whole number of steps, or 0 for 10 output periods", 0)
     log_dir: str = _key(_text, "a folder", ".")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> RunSettings:
-        """Raise LabkitError, naming `where` and the key, for what is unknown or of another kind than expected."""
+        """Raise LabkitError, naming `where` and the key, for an unknown key or an invalid value."""
         known = {f.name: f.metadata for f in fields(cls)}
         found = {}
         for key, value in values.items():
@@ -148,7 +149,7 @@ class RunSettings:
 
     @classmethod
     def read(cls, path: str | Path) -> RunSettings:
-        """The settings of a file; raises LabkitError where it cannot be read or is no YAML."""
+        """The settings of a file; raises LabkitError if it cannot be read or is not YAML."""
         try:
             import yaml
         except ImportError as error:
@@ -160,7 +161,7 @@ class RunSettings:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise LabkitError(f"{path}: not YAML: {error}") from error
         if not isinstance(content, dict):
-            raise LabkitError(f"{path}: expected keys and values, as 'steps: 1000'; found {content!r:.60}")
+            raise LabkitError(f"{path}: expected keys and values, such as 'steps: 1000'; found {content!r:.60}")
         return cls.from_dict(content, str(path))
 
     @property
@@ -169,12 +170,12 @@ class RunSettings:
 
     def _check(self, where: str) -> None:
         if self.forcefield is None and self.external is None:
-            raise LabkitError(f"{where}: neither forcefield nor external is given; what shall move the atoms?")
+            raise LabkitError(f"{where}: neither forcefield nor external is given; give one for the forces")
         if self.topology is None and self.structure is None:
-            raise LabkitError(f"{where}: neither topology nor structure is given; which atoms are there?")
+            raise LabkitError(f"{where}: neither topology nor structure is given; give one for the atoms")
         if self.coordinates is None and self.structure is None:
-            raise LabkitError(f"{where}: neither coordinates nor structure is given; where are the atoms?")
+            raise LabkitError(f"{where}: neither coordinates nor structure is given; give one for the positions")
         if self.cutoff is None and (self.rfa or self.switch_dist is not None):
-            raise LabkitError(f"{where}: {'rfa' if self.rfa else 'switch_dist'} needs a cutoff; give one, as cutoff: 9")
+            raise LabkitError(f"{where}: {'rfa' if self.rfa else 'switch_dist'} needs a cutoff, such as cutoff: 9")
         if self.switch_dist is not None and self.switch_dist >= self.cutoff:
             raise LabkitError(f"{where}: switch_dist is {self.switch_dist}, not below the cutoff of {self.cutoff} Å")

@@ -26,7 +26,7 @@ _CHOICES = {
     "noise": ("cholesky", "lanczos"),
 }
 
-#: steps from one to the next in which Lanczos' method goes on until it would have found that M is not positive
+#: steps between two in which Lanczos' method continues until it would have found that M is not positive
 LOOK = 100
 
 
@@ -36,20 +36,20 @@ class Brownian(Integrator):
 
     mobility     M(X) [Å²/(eV fs)]
     temperature  K, a number or (S,)
-    scheme       "midpoint": a random force u of covariance 2 k_B T M⁻¹/dt is held while the particles go half a step by
-                 M (F + u) and then the whole step by M and F of there. What M changes on the way, times u, *is* the
-                 drift, on average k_B T ∇·M dt and once (Fixman, J. Chem. Phys. 69, 1527, 1978); two evaluations of
-                 the forces. "euler": Euler and Maruyama's, with the drift added; one evaluation
+    scheme       "midpoint": a random force u of covariance 2 k_B T M⁻¹/dt is kept while the particles move half a step
+                 with M (F + u) and then the whole step with M and F at the midpoint. The change of M between, times u,
+                 is on average the drift k_B T ∇·M dt, counted once (Fixman, J. Chem. Phys. 69, 1527, 1978); two
+                 evaluations of the forces. "euler": Euler and Maruyama's, with the drift added; one evaluation
     divergence   of "euler": "autograd" (exact, 3n derivatives: small systems) or "random" (random finite differences
                  over `delta` Å, two products: any size)
     noise        "cholesky" of the matrix (memory n²), or "lanczos": products alone, in chunks, to `tolerance`,
-                 relative (memory n), which finds out in the first and every 100th step whether M is positive, but for
-                 a chance of 1e-3 (`lanczos.certain`), and in the others only where the noise feels it
-    drift        False leaves k_B T ∇·M out. That is wrong wherever M depends on the position, and right for Oseen,
-                 Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" then saves the time
+                 relative (memory n), which checks in the first and every 100th step whether M is positive, except for
+                 a chance of 1e-3 (`lanczos.certain`), and in the others only if the noise is affected
+    drift        False leaves k_B T ∇·M out. That is wrong if M depends on the position, and right for Oseen,
+                 Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" is then faster
 
-    The noise is a function of (seed, step) alone. Raises LabkitError for parameters that make no sense, held atoms, a
-    mobility of other systems, and one that is not finite or not positive semi-definite.
+    The noise is a function of (seed, step) alone. Raises LabkitError for invalid parameters, held atoms, a
+    mobility for other systems, and one that is not finite or not positive semi-definite.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> fluid = RotnePragerYamakawa(radius=10.0, viscosity=5.5)
@@ -67,7 +67,7 @@ class Brownian(Integrator):
 
     def __post_init__(self) -> None:
         if not isinstance(self.mobility, Mobility):
-            raise LabkitError(f"Brownian: mobility is {self.mobility!r}; expected a Mobility, as RotnePragerYamakawa")
+            raise LabkitError(f"Brownian: mobility is {self.mobility!r}; expected a Mobility, e.g. RotnePragerYamakawa")
         for name, choices in _CHOICES.items():
             if (found := getattr(self, name)) not in choices:
                 close = suggest(str(found), choices)
@@ -75,15 +75,15 @@ class Brownian(Integrator):
         if not isinstance(self.drift, bool):
             raise LabkitError(f"Brownian: drift is {self.drift!r}; expected True or False")
         if not _numbers(self.temperature, lambda t: t >= 0):
-            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected no negative number of K")
+            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected no negative value, K")
         if not _numbers(self.delta, lambda d: d > 0):
-            raise LabkitError(f"Brownian: delta is {self.delta!r}; expected a small positive number of Å, as 1e-3")
+            raise LabkitError(f"Brownian: delta is {self.delta!r}; expected a small positive number of Å, such as 1e-3")
         if not _numbers(self.tolerance, lambda e: (e > 0) & (e < 1)):
-            raise LabkitError(f"Brownian: tolerance is {self.tolerance!r}; expected one between 0 and 1, as 1e-3")
+            raise LabkitError(f"Brownian: tolerance is {self.tolerance!r}; expected one between 0 and 1, such as 1e-3")
 
     @property
     def evaluations(self) -> int:
-        """How often a step asks for forces."""
+        """Number of force evaluations in a step."""
         return 2 if self.scheme == "midpoint" else 1
 
     def init(self, state: State, potential: Potential) -> State:
@@ -91,7 +91,7 @@ class Brownian(Integrator):
         refuse_held(
             state.system,
             "Brownian",
-            "a mobility knows no masses and would move them: tie them by strong restraints, or use Langevin",
+            "a mobility has no masses and would move them: use strong restraints, or Langevin",
         )
         return evaluated(state.replace(velocities=torch.zeros_like(state.velocities)), potential)
 
@@ -142,7 +142,7 @@ class Brownian(Integrator):
     def _roots(
         self, x: Tensor, w: Tensor, cell: Tensor, step: Tensor, *, both: bool
     ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
-        """M as a function of forces; B w with B Bᵀ = M; and, where `both`, B⁻ᵀ w, else zero."""
+        """M as a function of forces; B w with B Bᵀ = M; and, if `both`, B⁻ᵀ w, otherwise zero."""
         none = torch.zeros_like(w)
         if self.noise == "cholesky":
             matrix = self.mobility.matrix(x, cell)
@@ -160,7 +160,7 @@ class Brownian(Integrator):
 
 
 def _numbers(value: object, fits: Callable[[Tensor], Tensor]) -> bool:
-    """Whether a number, or all of a tensor, are finite and fit."""
+    """Whether a number, or all of a tensor, is finite and fits."""
     if isinstance(value, bool) or not isinstance(value, Real | Tensor):
         return False
     numbers = torch.as_tensor(value)

@@ -1,4 +1,4 @@
-"""What mobilities are estimated and learned from: pushed particles, or watched ones."""
+"""Data from which mobilities are estimated and learned: particles that are pushed, or only observed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True, eq=False)
 class Active:
-    """Known forces and the mean velocities that follow, at T configurations of n particles.
+    """Known forces and the mean velocities that they cause, at T configurations of n particles.
 
     positions (T, n, 3) Å, forces (T, n, 3) eV/Å, velocities (T, n, 3) Å/fs. Raises LabkitError for other shapes.
     """
@@ -26,12 +26,12 @@ class Active:
 
 @dataclass(frozen=True, eq=False)
 class Passive:
-    """How far particles go by themselves in a time.
+    """How far particles diffuse in a given time.
 
     positions      (T, n, 3) Å, at the start
     displacements  (T, n, 3) Å, after `lag` fs; windows that do not overlap are independent samples
     temperature    K
-    forces         (T, n, 3) eV/Å that act meanwhile, or None
+    forces         (T, n, 3) eV/Å that act during it, or None
     """
 
     positions: Tensor
@@ -70,4 +70,4 @@ def _same(data: Active | Passive, *names: str) -> None:
         raise LabkitError(f"{type(data).__name__}: positions are {expected}; expected (T, n, 3) Å")
     for name in names:
         if (found := tuple(getattr(data, name).shape)) != expected:
-            raise LabkitError(f"{type(data).__name__}: {name} are {found}; expected {expected}, as the positions")
+            raise LabkitError(f"{type(data).__name__}: {name} are {found}; expected {expected}, like the positions")

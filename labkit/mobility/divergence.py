@@ -24,7 +24,7 @@ def divergence(mobility: Mobility, positions: Tensor, cell: Tensor | None = None
 
 
 def _along(mobility: Mobility, positions: Tensor, cell: Tensor | None, unit: Tensor) -> Tensor:
-    """Σ_j ∂M/∂x_j e_j over some unit vectors e_j (m, 1, n, 3), each of which has its copy of the systems.
+    """Σ_j ∂M/∂x_j e_j over some unit vectors e_j (m, 1, n, 3), each with its copy of the systems.
 
     A derivative forwards as two backwards: g = (∂(M e)/∂x)ᵀ v is linear in v, and ∂(g e)/∂v = (∂(M e)/∂x) e.
     """
@@ -47,7 +47,7 @@ def _along(mobility: Mobility, positions: Tensor, cell: Tensor | None, unit: Ten
 def random_divergence(
     mobility: Mobility, positions: Tensor, random: Tensor, delta: float, cell: Tensor | None = None
 ) -> Tensor:
-    """An estimate of ∇·M whose mean is right to δ²: [M(x + δ/2 w) - M(x - δ/2 w)] w/δ with <w wᵀ> = I; two products.
+    """An estimate of ∇·M whose mean is correct to δ²: [M(x + δ/2 w) - M(x - δ/2 w)] w/δ with <w wᵀ> = I; two products.
 
     Random finite differences: Delong, Balboa Usabiaga, Delgado-Buscalioni, Griffith and Donev, J. Chem. Phys. 140,
     134110 (2014). random (S, n, 3), standard normal; delta in Å.

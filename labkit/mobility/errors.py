@@ -1,4 +1,4 @@
-"""Error bars of learned pair mobilities: how far they would scatter if they were learned again, from other data."""
+"""Error bars of learned pair mobilities: how much they would scatter if they were learned again from other data."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from labkit.units import KB
 #: Samples whose derivatives are held at once.
 _SAMPLES = 250
 
-#: Of parameters, which give the scatter of M to 2 %.
+#: Draws of parameters, which give the scatter of M to 2 %.
 _DRAWS = 2000
 
 
 def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *, by: str = "") -> Estimate:
-    """Of a model trained on `data`: M_ii, and M_ij along r̂ and across it, at distances (R,) Å; (R, 3) Å²/(eV fs).
+    """For a model trained on `data`: M_ii, and M_ij along r̂ and across it, at distances (R,) Å; (R, 3) Å²/(eV fs).
 
     To first order in its p parameters θ each way of training is a regression, with residuals e of a sample and their
     derivatives J by θ. The covariance is a sandwich (White, Econometrica 50, 1, 1982): samples have to be independent,
@@ -32,13 +32,14 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
 
         cov θ = (H + P)⁻¹ (G + P) (H + P)⁻¹,  H = c Σ Jᵀ J,  G = c² Σ Jᵀ e eᵀ J,  c = tr Σ Jᵀ J / tr Σ Jᵀ e eᵀ J.
 
-    P (p, p) holds the inverse squares of the spreads that parameters begin with. It counts for those combinations that
-    data do not tell, so that error bars grow away from the samples' distances; c makes H the information of the data.
+    P (p, p) holds the inverse squares of the initial spreads of the parameters. It counts for those combinations that
+    the data do not determine, so that error bars grow away from the samples' distances; c makes H
+    the information in the data.
 
-    by  what the model was trained by, as in `train`. The drift is left out: it is of higher order in the lag
+    by  how the model was trained, as in `train`. The drift is left out: it is of higher order in the lag
 
-    What training left undone is not in the error bars: let the loss settle. Nor is what a long lag does. Raises
-    LabkitError for a model that is no PairModel, for data of another kind, and for less than 3 samples.
+    The error bars include neither incomplete training (let the loss converge) nor the effect of a long lag. Raises
+    LabkitError for a model that is not a PairModel, for data of another kind, and for fewer than 3 samples.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> from labkit.mobility.tweezers import Tweezers
@@ -68,10 +69,10 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
 
 
 def _carried(model: PairModel, covariance: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (R, 3), and how far they scatter with parameters of this covariance.
+    """Values (R, 3), and how much they scatter with parameters of this covariance.
 
-    ln μ and the g's are taken as linear in the parameters, and tanh as it is: it is flat near a bound, where a slope
-    alone would promise that nothing else is possible.
+    ln μ and the g's are taken as linear in the parameters, and tanh exactly: it is flat near a bound, where a slope
+    alone would suggest that nothing else is possible.
     """
     x = torch.zeros(len(distances), 2, 3, dtype=torch.float64)
     x[:, 1, 0] = distances
@@ -91,7 +92,7 @@ def _carried(model: PairModel, covariance: Tensor, distances: Tensor) -> tuple[T
 
 
 def _regression(model: PairModel, data: Active | Passive, by: str) -> tuple[Callable[..., Tensor], list[Tensor]]:
-    """The residuals of one sample as a function of its M, and what they depend on besides: positions first, and others.
+    """The residuals of one sample as a function of its M, and the data they depend on: positions first.
 
     Half their square has the gradient of the loss, and as Gauss and Newton's curvature its expected second derivative.
     """
@@ -136,7 +137,7 @@ def _derivatives(model: PairModel, function: Callable[..., Tensor], x: Tensor, *
 
 
 class _Matrix(nn.Module):
-    """M as the `forward` that functional_call asks for."""
+    """M as the `forward` that functional_call needs."""
 
     def __init__(self, model: PairModel) -> None:
         super().__init__()

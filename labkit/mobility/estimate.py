@@ -1,4 +1,4 @@
-"""Estimates of a mobility with error bars, from pushed particles and from watched ones."""
+"""Estimates of a mobility with error bars, from particles that are pushed or only observed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labkit.units import KB
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Numbers and their standard errors (one each), from so many independent samples."""
+    """Numbers and their standard errors (one each), with the number of independent samples."""
 
     value: Tensor
     error: Tensor
@@ -25,7 +25,7 @@ class Estimate:
 def active(data: Active) -> Estimate:
     """M (3n, 3n) of particles that are pushed at one configuration: least squares of <V> = M F.
 
-    Errors from the residuals. Raises LabkitError where the forces do not reach all 3n directions.
+    Errors from the residuals. Raises LabkitError if the forces do not reach all 3n directions.
     """
     f, v = data.forces.flatten(1), data.velocities.flatten(1)
     samples, size = f.shape
@@ -42,9 +42,9 @@ def active(data: Active) -> Estimate:
 
 
 def passive(data: Passive) -> Estimate:
-    """M (3n, 3n) of particles watched at one configuration: the mean of Δ Δᵀ/(2 k_B T τ), and its standard error.
+    """M (3n, 3n) of particles observed at one configuration: the mean of Δ Δᵀ/(2 k_B T τ), and its standard error.
 
-    Of first order in the lag: within it the particles should hardly move as far as M changes over.
+    Correct to first order in the lag: within it particles should move less than the distance over which M changes.
     """
     d = data.displacements.flatten(1)
     samples = enough(len(d))
@@ -53,10 +53,10 @@ def passive(data: Passive) -> Estimate:
 
 
 def pair_active(data: Active) -> Estimate:
-    """Of two equal particles: μ, and what one does to the other along r̂ and across it; (3,) Å²/(eV fs).
+    """For two equal particles: μ, and the coupling of one to the other along r̂ and across it; (3,) Å²/(eV fs).
 
-    The pair's modes (together and against one another, along and across) have one mobility each, μ ± λ, with noise of
-    their own: four regressions through zero. Samples should be of about one distance; see `by_distance`.
+    The pair's modes (together and against one another, along and across) have one mobility each, μ ± λ, with
+    independent noise: four regressions through zero. Samples should be of about one distance; see `by_distance`.
     """
     found = []
     for f, v in zip(_modes(data.positions, data.forces), _modes(data.positions, data.velocities)):
@@ -96,7 +96,7 @@ def by_distance(data: Active | Passive, edges: Sequence[float]) -> list[tuple[fl
 
 @dataclass(frozen=True, eq=False)
 class LagScan:
-    """Estimates at several lags [fs], the index of the one to take, and whether there is a plateau at all."""
+    """Estimates at several lags [fs], the index of the best one, and whether there is a plateau."""
 
     lags: list[float]
     estimates: list[Estimate]
@@ -117,9 +117,9 @@ def scan_lags(
 ) -> LagScan:
     """An estimate at each lag of `every` frames (ascending), of a trajectory (frames, [S,] n, 3) `dt` fs apart.
 
-    Too short a lag sees momenta or caging, too long a one a mobility that has changed; in between lies a plateau. The
-    choice is its beginning: the shortest lag whose estimate differs from the next one's by no more than their errors
-    (in the mean square over all entries). Where there is none it is the longest lag, and `settled` is False.
+    With too short a lag one sees momenta or caging, with too long a one a changed mobility; in between lies a plateau.
+    Its beginning is chosen: the shortest lag whose estimate differs from the next one's by no more than their errors
+    (in the mean square over all entries). If there is none, it is the longest lag, and `settled` is False.
     """
     if len(every) < 2 or any(b <= a for a, b in zip(every[:-1], every[1:])):
         raise LabkitError(f"lags of {list(every)} frames; expected at least two, ascending")
@@ -134,8 +134,8 @@ def scan_lags(
 def _pairs(positions: Tensor) -> Tensor:
     if positions.shape[1] != 2:
         raise LabkitError(
-            f"an estimate of a pair needs 2 particles a sample, found {positions.shape[1]}; use `active`, `passive`, "
-            "or train a PairModel"
+            f"an estimate of a pair needs 2 particles in each sample, found {positions.shape[1]}; use `active`, "
+            "`passive`, or train a PairModel"
         )
     return positions[:, 1] - positions[:, 0]
 

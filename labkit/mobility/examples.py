@@ -1,4 +1,4 @@
-"""Small experiments with colloids: states without a file, what pulls at them, a cloud, a wall."""
+"""Small experiments with colloids: states without a file, external forces, a cloud, a wall."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labkit.base import Neighbours, Potential, State, System, Vocabulary
 from labkit.errors import LabkitError
 
 COLLOID = Vocabulary(("colloid",))
-MASS = 2500.0  # u, about that of a ball of silica of 1 nm; Brownian dynamics does not ask
+MASS = 2500.0  # u, about that of a ball of silica of 1 nm; Brownian dynamics does not use it
 
 
 def colloids(positions: Tensor, seed: int = 0) -> State:
@@ -33,7 +33,7 @@ def colloids(positions: Tensor, seed: int = 0) -> State:
 
 
 class Alone(Potential):
-    """Base of what acts on each particle by itself; `each` gives energies (n,) eV."""
+    """Base class of potentials of each particle by itself; `each` returns energies (n,) eV."""
 
     cutoff = 0.0
 
@@ -69,7 +69,7 @@ class AboveWall(Alone):
         return self.of_height(positions[:, 2])
 
     def of_height(self, z: Tensor) -> Tensor:
-        """The energy over the height, any shape."""
+        """The energy as a function of height, any shape."""
         return self.weight * z + self.repulsion * torch.exp(-(z - self.radius) / self.length)
 
     def boltzmann(self, thermal: float, top: float, points: int = 2000) -> tuple[Tensor, Tensor]:
@@ -90,9 +90,9 @@ class AboveWall(Alone):
 
 
 def cloud(count: int, radius: float, least: float, seed: int = 0) -> Tensor:
-    """(count, 3) Å: places in a ball of this radius, no two nearer than `least`, one after another by chance.
+    """(count, 3) Å: random places in a ball of this radius, no two nearer than `least`.
 
-    Raises LabkitError where there is no room.
+    Raises LabkitError if there is no room.
 
     >>> cloud(50, 80.0, 24.0).shape
     torch.Size([50, 3])
@@ -106,7 +106,7 @@ def cloud(count: int, radius: float, least: float, seed: int = 0) -> Tensor:
             if len(found) == count:
                 return found
     raise LabkitError(
-        f"only {len(found)} of {count} places {least:g} Å apart were found in a ball of radius {radius:g} Å; take a "
+        f"only {len(found)} of {count} places {least:g} Å apart were found in a ball of radius {radius:g} Å; use a "
         "larger one"
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 @numba.njit(cache=True, error_model="numpy")
 def product(x, f, radii, viscosity, finite, out):
-    """out = M F for one system, (n, 3) each; `finite` for Rotne, Prager and Yamakawa, else Oseen."""
+    """out = M F for one system, (n, 3) each; `finite` for Rotne, Prager and Yamakawa, otherwise Oseen."""
     n, third, stokeslet = len(x), 1 / 3, 1 / (8 * math.pi * viscosity)
     for i in range(n):
         a = radii[i]

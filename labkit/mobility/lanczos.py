@@ -11,9 +11,9 @@ from torch import Tensor
 from labkit.errors import LabkitError
 from labkit.mobility.positive import ROUNDING, not_finite, not_positive
 
-#: Iterations after which it is given up.
+#: Largest number of iterations.
 MOST = 200
-#: A negative eigenvalue is told, with its motion, when it is this many times what it may be wrong by.
+#: A negative eigenvalue is reported, with its motion, when it is this many times its possible error.
 MARGIN = 4
 
 
@@ -25,16 +25,16 @@ def lanczos(
     powers: Sequence[float] = (0.5,),
     least: int | Tensor = 0,
 ) -> tuple[list[Tensor], int]:
-    """M^p z (S, d) for each power p, as 1/2 or -1/2, and the number of products: y_m = |z| V_m T_m^p e_1.
+    """M^p z (S, d) for each power p, such as 1/2 or -1/2, and the number of products: y_m = |z| V_m T_m^p e_1.
 
     V_m is the orthonormal basis of z, M z, M² z, ... and T_m = V_mᵀ M V_m, tridiagonal. Memory grows as m d. Ends for a
     system when each y_m differs from y_(m-1) by less than `tolerance`, relative, after `least` products, one number or
-    (S,): what a system gets does not depend on how many the others need.
+    (S,): the result for a system does not depend on how many the others need.
 
     Chow and Saad, SIAM J. Sci. Comput. 36, A588 (2014). Raises LabkitError, with the particles at `positions`
     (S, n, 3), when M is not finite or has an eigenvalue below zero, and when `MOST` products are not enough. Such an
-    eigenvalue is one that T_m has, and M has it or one below; its motion is followed until it is known. Noise may
-    converge before it is found: `certain` says how many products find it.
+    eigenvalue is one of T_m, and M has it or a lower one; iterations continue until its motion is known. Noise may
+    converge before it is found: `certain` returns how many products find it.
 
     >>> m = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
     >>> (y,), products = lanczos(lambda v: v @ m, torch.ones(1, 3, dtype=torch.float64), torch.zeros(1, 1, 3), 1e-10)
@@ -75,7 +75,7 @@ def lanczos(
             if bool(done.all()):
                 return list(answer), count
         last = found
-        # a system whose space is exhausted goes on with zeros, which change nothing
+        # a system whose space is exhausted continues with zeros, which change nothing
         ended = length <= 1e-13 * diagonal[0].abs()
         beside.append(torch.where(ended, 0.0, length))
         basis = torch.cat([basis, torch.where(ended, 0.0, 1 / length)[:, None, None] * w[:, None]], 1)
@@ -87,10 +87,10 @@ def lanczos(
 
 
 def certain(size: int, share: float = 0.01, risk: float = 1e-3) -> int:
-    """Products after which T_m of a random z (size,) has an eigenvalue below zero, but for a chance `risk`, where the
-    lowest one of M is below zero by this share of the spread of all.
+    """Products after which T_m of a random z (size,) has an eigenvalue below zero, except with probability `risk`, if
+    the lowest one of M is below zero by this share of the spread of all.
 
-    m = 1/2 + ln(1.648 √size/risk)/(2 √share): a bound for any spectrum; where few eigenvalues lie below the others a
+    m = 1/2 + ln(1.648 √size/risk)/(2 √share): a bound for any spectrum; if few eigenvalues lie below the others a
     third is enough. Kuczyński and Woźniakowski, SIAM J. Matrix Anal. Appl. 13, 1094 (1992).
 
     >>> certain(30_000)
@@ -115,7 +115,7 @@ def _eigen(diagonal: list[Tensor], beside: list[Tensor]) -> tuple[Tensor, Tensor
 
 
 def _first_columns(values: Tensor, vectors: Tensor, powers: Sequence[float]) -> Tensor:
-    """T^p e_1 for each power, (p, S, m); what cannot move, or belongs to spaces that have ended, has no share."""
+    """T^p e_1 for each power, (p, S, m); motions of zero mobility, or in exhausted spaces, are left out."""
     reached = values > 1e-12 * values[:, -1:].abs()
     values = torch.where(reached, values, 1.0)
     return torch.stack(

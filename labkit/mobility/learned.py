@@ -11,9 +11,9 @@ from labkit.mobility.pair import PairMobility, positive
 
 
 class RadialNet(nn.Module):
-    """Smooth functions of a distance that fall off as 1/r: u times a small network of u, with u = s/(r + s).
+    """Smooth functions of a distance that decay as 1/r: u times a small network of u, with u = s/(r + s).
 
-    A polynomial in 1/r, as every mobility of the far field, is a smooth function of u there.
+    A polynomial in 1/r, such as every far-field mobility, is a smooth function of u there.
     """
 
     def __init__(self, outputs: int, width: int, scale: float, seed: int) -> None:
@@ -23,7 +23,7 @@ class RadialNet(nn.Module):
             nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, outputs)
         ).double()
         generator = torch.Generator().manual_seed(seed)
-        self.spreads: dict[str, float] = {}  # of the first values, by parameter
+        self.spreads: dict[str, float] = {}  # of the initial values, by parameter
         with torch.no_grad():
             for name, layer in self.layers.named_children():
                 if isinstance(layer, nn.Linear):
@@ -43,10 +43,10 @@ class PairModel(PairMobility):
     """M_ii = μ I; M_ij = μ tanh(g∥(r)) along r̂ and μ tanh(g⊥(r)) across it, with learned g: positive for any pair.
 
     The eigenvalues of a pair are μ (1 ± tanh g) > 0. For more particles that is not enough: `check_positive` and the
-    Brownian integrator say where it fails, with the particles concerned. Then a WholeModel, or a repulsion, helps.
+    Brownian integrator report where it fails, naming the particles. Then use a WholeModel, or a repulsion.
 
-    own    a first guess of μ in Å²/(eV fs), as from `estimate`; learned
-    scale  Å over which the functions bend, about a diameter
+    own    a first guess of μ in Å²/(eV fs), such as from `estimate`; learned
+    scale  Å over which the functions vary, about a diameter
     width  of the two hidden layers
 
     >>> m = PairModel(own=1e-3, scale=20.0)
@@ -63,7 +63,7 @@ class PairModel(PairMobility):
 
     @property
     def spreads(self) -> dict[str, float]:
-        """How far each parameter is expected from where it began, before any data: standard deviations by name."""
+        """Expected deviation of each parameter from its initial value, before any data: standard deviations by name."""
         return {"log_own": 1.0} | {f"radial.{name}": spread for name, spread in self.radial.spreads.items()}
 
     def own(self, n: int, like: Tensor) -> Tensor:
@@ -75,14 +75,14 @@ class PairModel(PairMobility):
 
 
 class WholeModel(Mobility):
-    """M = L Lᵀ of the whole system: positive semi-definite for any number of particles wherever they are.
+    """M = L Lᵀ of the whole system: positive semi-definite for any number of particles at any positions.
 
     L_ij = s (a(r) I + b(r) r̂ r̂ᵀ) between particles and L_ii = s (I + Σ_k (c(r_ik) I + d(r_ik) r̂ r̂ᵀ)), with learned
-    functions that fall off as 1/r and, in the sum, as 1/r²: L is the like of a square root of the mobility, and the sum
-    lets M_ii stay what it is although each neighbour adds L_ik L_ikᵀ to it. Symmetric, covariant under rotations, and
+    functions that decay as 1/r and, in the sum, as 1/r²: L resembles a square root of the mobility, and the sum lets
+    M_ii stay constant although each neighbour adds L_ik L_ikᵀ to it. Symmetric, covariant under rotations, and
     the same for any order of the particles.
 
-    Parameters as of PairModel; s² is the mobility of a particle alone.
+    Parameters as of PairModel; s² is the mobility of an isolated particle.
     """
 
     def __init__(self, own: float, scale: float, width: int = 16, seed: int = 0) -> None:
@@ -98,7 +98,7 @@ class WholeModel(Mobility):
         same = torch.eye(n, dtype=torch.bool, device=positions.device)
         apart = positions[:, :, None] - positions[:, None]
         square = apart.square().sum(-1)
-        # as in PairMobility: no direction where two are at one place, and gradients that stay finite
+        # as in PairMobility: no direction if two are at the same place, and gradients that stay finite
         zero = same | (square == 0)
         away = torch.where(zero, 1.0, square).sqrt()
         r = torch.where(zero & ~same, 0.0, away)

@@ -1,4 +1,4 @@
-"""The likelihood of watched particles under a mobility, and the parameters that make it largest."""
+"""The likelihood of observed displacements under a mobility, and the parameters that maximise it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from labkit.units import KB
 
 
 def negative_log_likelihood(model: Mobility, data: Passive, drift: bool = True) -> Tensor:
-    """-ln p a number, for Δ ~ N((M F + k_B T ∇·M) τ, 2 k_B T M τ), but for constants.
+    """-ln p per number, for Δ ~ N((M F + k_B T ∇·M) τ, 2 k_B T M τ), up to constants.
 
-    `drift` False leaves the divergence out: quicker, and it is of higher order in τ.
+    `drift` False leaves the divergence out: faster, and it is of higher order in τ.
     """
     thermal = KB * data.temperature
     matrix = model.matrix(data.positions)
@@ -43,8 +43,8 @@ def maximum_likelihood(
 ) -> tuple[Mobility, Estimate]:
     """The mobility with the positive parameters `names` that make the displacements most likely, and these parameters.
 
-    Their errors come from the curvature of the likelihood there. `mobility` itself, the first guess, stays as it is.
-    Raises LabkitError for a parameter it lacks, and where the data do not determine all of them.
+    Their errors come from the curvature of the likelihood there. `mobility` itself, the first guess, is not changed.
+    Raises LabkitError for a parameter it lacks, and if the data do not determine all of them.
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> m, estimate = maximum_likelihood(RotnePragerYamakawa(10.0, 5.0), watched)  # doctest: +SKIP
@@ -75,7 +75,7 @@ def maximum_likelihood(
     if not bool((eigenvalues > 1e-9 * eigenvalues[-1].abs()).all()) or not bool(torch.isfinite(logs).all()):
         raise LabkitError(
             f"the data do not determine {', '.join(names)} together (curvatures {eigenvalues.tolist()}); fix one of "
-            "them, or watch particles at several distances"
+            "them, or observe particles at several distances"
         )
     value = logs.detach().exp()
     loss(logs.detach())

@@ -15,14 +15,14 @@ _AT_ONCE = 2**18
 
 
 class Mobility(nn.Module):
-    """V = M F: base of everything that gives velocities [Å/fs] for forces [eV/Å]; M in Å²/(eV fs).
+    """V = M F: base class of everything that turns forces [eV/Å] into velocities [Å/fs]; M in Å²/(eV fs).
 
-    A subclass writes `rows`, the blocks of some particles with all others; `matrix` and `product` follow from it, and
-    what has a shorter way to them overrides these. Dense functions take S systems of n particles each: positions
+    A subclass writes `rows`, the blocks of some particles with all others; `matrix` and `product` follow from it; a
+    subclass with a faster way overrides these. Dense functions take S systems of n particles each: positions
     (S, n, 3) Å and cells (S, 3, 3) Å; `of` and `velocities` take a State. All are differentiable by autograd.
     """
 
-    #: True where the mobility is that of a box which repeats in all directions
+    #: True if the mobility is that of a box that is periodic in all directions
     periodic: bool = False
 
     def rows(self, positions: Tensor, cell: Tensor | None, rows: slice) -> Tensor:
@@ -42,7 +42,7 @@ class Mobility(nn.Module):
         return torch.cat(parts, 1)
 
     def of(self, state: State) -> Tensor:
-        """M of each system of a state, (S, 3n, 3n). Raises LabkitError where their sizes differ."""
+        """M of each system of a state, (S, 3n, 3n). Raises LabkitError if their sizes differ."""
         self.check(state.system, state.positions)
         found = groups(state.system)
         if len(found) > 1:
@@ -56,7 +56,7 @@ class Mobility(nn.Module):
         if forces is None or forces.shape != state.positions.shape:
             found = "none" if forces is None else f"shape {tuple(forces.shape)}"
             raise LabkitError(
-                f"forces: found {found}; expected {tuple(state.positions.shape)} eV/Å, one row a particle"
+                f"forces: found {found}; expected {tuple(state.positions.shape)} eV/Å, one row per particle"
             )
         self.check(state.system, state.positions)
         found = torch.zeros_like(forces)
@@ -71,14 +71,14 @@ class Mobility(nn.Module):
         wrong += torch.nonzero(system.pbc.any(1) != system.pbc.all(1)).flatten().tolist()
         if wrong and self.periodic:
             raise LabkitError(
-                f"{type(self).__name__}: system {wrong[0]} does not repeat in all directions; give it a cell and pbc, "
+                f"{type(self).__name__}: system {wrong[0]} is not periodic in all directions; give it a cell and pbc, "
                 "or use RotnePragerYamakawa for an open one"
             )
         if wrong:
             raise LabkitError(
-                f"{type(self).__name__}: system {wrong[0]} repeats along {system.pbc[wrong[0]].tolist()}, but this "
-                "mobility is that of an open system, and cut or wrapped it is not positive; set pbc=False, or use "
-                "PeriodicRotnePragerYamakawa"
+                f"{type(self).__name__}: system {wrong[0]} is periodic along {system.pbc[wrong[0]].tolist()}, but this "
+                "mobility is that of an open system, and when truncated or wrapped it is not positive; set pbc=False, "
+                "or use PeriodicRotnePragerYamakawa"
             )
 
 
@@ -94,7 +94,7 @@ class Group:
         return values.index_select(0, self.atoms.flatten()).unflatten(0, self.atoms.shape)
 
     def put(self, values: Tensor, ours: Tensor) -> Tensor:
-        """Values (N, ...) with those of these atoms exchanged."""
+        """Values (N, ...) with those of these atoms replaced."""
         return values.index_copy(0, self.atoms.flatten(), ours.flatten(0, 1))
 
 
@@ -118,5 +118,5 @@ def chunks(positions: Tensor, width: int = 1) -> list[slice]:
 
 
 def at_once(numbers: int) -> int:
-    """How many arrays of so many numbers fit in little memory."""
+    """How many arrays with this many numbers fit in little memory."""
     return max(1, _AT_ONCE // max(1, numbers))

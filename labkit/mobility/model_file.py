@@ -18,13 +18,13 @@ _FORMAT = "labkit mobility 1"
 
 
 def save_mobility(model: Mobility, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
-    """Write a learned mobility beside `path`, then rename. `metadata`: what it was trained on, as JSON.
+    """Write a learned mobility to `path`, completely or not at all. `metadata`: what it was trained on, as JSON.
 
     Raises LabkitError for a mobility that is not a learned one, and for a file that cannot be written.
     """
     kinds = {kind for kind, made in MODELS.items() if type(model) is made}
     if not kinds:
-        raise LabkitError(f"{type(model).__name__} is no learned mobility; only {list(MODELS)} models have weights")
+        raise LabkitError(f"{type(model).__name__} is not a learned mobility; only {list(MODELS)} models have weights")
     header = {"kind": kinds.pop(), "settings": model.settings, "metadata": dict(metadata or {})}
     write_model(path, _FORMAT, "Å²/(eV fs); Å", model.state_dict(), **header)
 
@@ -32,7 +32,7 @@ def save_mobility(model: Mobility, path: str | os.PathLike[str], metadata: Mappi
 def load_mobility(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Mobility:
     """Read a learned mobility; its weights must fit its own settings.
 
-    Raises LabkitError for a file that is missing, cut off, of another format, or changed.
+    Raises LabkitError for a file that is missing, truncated, of another format, or changed.
     """
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "learned mobility", device)

@@ -11,12 +11,12 @@ from labkit.config import compiler
 from labkit.errors import LabkitError
 from labkit.mobility.pair import PairMobility, positive
 
-#: Particles of a system below which torch computes a batch as fast.
+#: Particles of a system below which torch is as fast for a batch.
 _FEW = 20
 
 
 class Oseen(PairMobility):
-    """M_ii = I/(6πηa), M_ij = (I + r̂ r̂ᵀ)/(8πηr): point forces. Not positive where particles come near.
+    """M_ii = I/(6πηa), M_ij = (I + r̂ r̂ᵀ)/(8πηr): point forces. Not positive if particles come close.
 
     radius     a in Å, a number or (n,), the same in all systems of a batch
     viscosity  η in eV fs/Å^3 (labkit.units.MILLIPASCAL_SECOND)
@@ -40,7 +40,7 @@ class Oseen(PairMobility):
         return scale, scale
 
     def product(self, positions: Tensor, forces: Tensor, cell: Tensor | None = None) -> Tensor:
-        """M F, (S, n, 3); by a compiled kernel where there is one for it and nobody follows gradients."""
+        """M F, (S, n, 3); by a compiled kernel if there is one and no gradients are required."""
         inputs = positions, forces
         followed = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
         plain = all(t.device.type == "cpu" and t.dtype == torch.float64 for t in inputs)
@@ -65,8 +65,9 @@ class Oseen(PairMobility):
 class RotnePragerYamakawa(Oseen):
     """Spheres to the order (a/r)³, positive semi-definite in all configurations, overlapping ones included.
 
-    With radii a, b and r > a + b: 8πηr M_ij = (1 + (a² + b²)/3r²) I + (1 - (a² + b²)/r²) r̂ r̂ᵀ; overlapping spheres
-    have the branch of the same surface integrals, and a small one within a large one moves with it. ∇·M = 0.
+    With radii a, b and r > a + b: 8πηr M_ij = (1 + (a² + b²)/3r²) I + (1 - (a² + b²)/r²) r̂ r̂ᵀ; for overlapping
+    spheres the same surface integrals have another branch, and a small sphere inside a large one moves with it.
+    ∇·M = 0.
 
     Rotne and Prager, J. Chem. Phys. 50, 4831 (1969); Yamakawa, ibid. 53, 436 (1970); radii that differ: Zuk, Wajnryb,
     Mizerski and Szymczak, J. Fluid Mech. 741, R5 (2014). Parameters as in Oseen.

@@ -1,4 +1,4 @@
-"""Mobilities whose blocks depend on the vector between two particles alone."""
+"""Mobilities whose blocks depend only on the vector between two particles."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from labkit.mobility.mobility import Mobility, chunks
 
 class PairMobility(Mobility):
     """M_ii = μ_i I and M_ij = α(r) I + β(r) r̂ r̂ᵀ, with scalar functions of the distance: symmetric and
-    covariant under rotations whatever they are.
+    covariant under rotations for any such functions.
 
-    A subclass writes `own`, the mobility of a particle alone, and `functions`.
+    A subclass writes `own`, the mobility of an isolated particle, and `functions`.
     """
 
     def own(self, n: int, like: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class PairMobility(Mobility):
         vectors = positions[:, rows, None] - positions[:, None]
         places = torch.arange(n, device=positions.device)
         same = places[rows, None] == places
-        # where the distance is zero its square is replaced before the root: gradients stay finite
+        # a distance of zero is replaced before the root: gradients stay finite
         square = vectors.square().sum(-1)
         zero = same | (square == 0)
         square = torch.where(zero, 1.0, square)
@@ -55,7 +55,7 @@ class PairMobility(Mobility):
 
 
 def positive(value: float | Tensor, name: str, unit: str) -> Tensor:
-    """A number or (n,) as float64. Raises LabkitError for what is not positive."""
+    """A number or (n,) as float64. Raises LabkitError if it is not positive."""
     found = torch.as_tensor(value, dtype=torch.float64)
     if found.ndim > 1 or not bool((found > 0).all()):
         raise LabkitError(f"{name} is {value}; expected a positive number of {unit}, or one for each particle")

@@ -1,4 +1,4 @@
-"""Spheres in a box that repeats: the Rotne-Prager-Yamakawa tensor summed over all images by Ewald's method."""
+"""Spheres in a periodic box: the Rotne-Prager-Yamakawa tensor summed over all images by Ewald's method."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class PeriodicRotnePragerYamakawa(Mobility):
     """M_ij = Σ over images of the RPY tensor, in a fluid without mean flow: Beenakker's two quickly converging sums.
 
     Overlapping pairs, images too, have the overlapping branch, so that M is positive semi-definite as in the open
-    fluid. A lone sphere in a cube has 1 - 2.837297 a/L + (4π/3)(a/L)³ of its free mobility, as Hasimoto's (the next
+    fluid. A single sphere in a cube has 1 - 2.837297 a/L + (4π/3)(a/L)³ of its free mobility, as in Hasimoto (the next
     terms of the exact result, of order (a/L)⁶, need more than Rotne and Prager's order). ∇·M = 0.
 
     radius     Å, of all particles
     viscosity  eV fs/Å^3
-    tolerance  relative, where both sums are cut
-    splitting  1/Å, Ewald's ξ; the result does not depend on it. By default the near sum reaches V^(1/3) far
+    tolerance  relative, at which both sums are truncated
+    splitting  1/Å, Ewald's ξ; the result does not depend on it. By default the near sum extends to V^(1/3)
 
     Beenakker, J. Chem. Phys. 85, 1581 (1986); Hasimoto, J. Fluid Mech. 5, 317 (1959).
 
@@ -101,7 +101,7 @@ class PeriodicRotnePragerYamakawa(Mobility):
         return k, 2 * own * 6 * math.pi / k2 * shape / volume[:, None]
 
     def _near(self, positions: Tensor, cell: Tensor, xi: Tensor, rows: slice) -> Tensor:
-        """The near sum, (S, m, n, 3, 3), with a particle's own share."""
+        """The near sum, (S, m, n, 3, 3), with a particle's own term."""
         n = positions.shape[1]
         apart = positions[:, rows, None] - positions[:, None]
         apart = apart - torch.round(apart @ torch.linalg.inv(cell)[:, None]) @ cell[:, None]
@@ -113,7 +113,7 @@ class PeriodicRotnePragerYamakawa(Mobility):
             here = (same & (image == (0, 0, 0))).expand(apart.shape[:-1])
             vectors = apart + (cell.new_tensor(image) @ cell)[:, None, None]
             square = vectors.square().sum(-1)
-            # where the distance is zero its square is replaced before the root: gradients stay finite
+            # a distance of zero is replaced before the root: gradients stay finite
             zero = here | (square == 0)
             square = torch.where(zero, 4 * self.free.radius.to(square) ** 2, square)
             alpha, beta = self._pair(torch.where(zero & ~here, 0.0, square.sqrt()), xi)
@@ -127,7 +127,7 @@ class PeriodicRotnePragerYamakawa(Mobility):
         return self.free.own(1, xi) * (1 - 6 * x + 40 / 3 * math.pi * x**3)
 
     def _pair(self, r: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
-        """α and β of the near sum at distances r; where spheres overlap, of their own branch."""
+        """α and β of the near sum at distances r; overlapping spheres have their own branch."""
         a, own = self.free.radius.to(r), self.free.own(1, r)
         overlap = r < 2 * a
         apart = torch.where(overlap, 2 * a, r)
@@ -146,9 +146,9 @@ class PeriodicRotnePragerYamakawa(Mobility):
         return own * alpha, own * beta
 
     def _overlapping(self, r: Tensor, xi: Tensor) -> tuple[Tensor, Tensor]:
-        """The same in units of a free sphere's mobility at r < 2a: what overlapping spheres have less the far sum.
+        """The same in units of a free sphere's mobility at r < 2a: that of overlapping spheres minus the far sum.
 
-        The terms in 1/r and 1/r³ of both, erfc - 1 = -erf times each, are put together into h(ξr), which is smooth.
+        The terms in 1/r and 1/r³ of both, erfc - 1 = -erf times each, are combined into h(ξr), which is smooth.
         """
         a = self.free.radius.to(r)
         x, first, third = (xi * r) ** 2, a * xi, (a * xi) ** 3
@@ -160,7 +160,7 @@ class PeriodicRotnePragerYamakawa(Mobility):
 
 
 def _smooth(t: Tensor) -> Tensor:
-    """h = [erf(t) - 2t exp(-t²)/√π]/t³ = 4/√π Σ_k (-t²)^k/(k! (2k + 3)), by the series where t is small."""
+    """h = [erf(t) - 2t exp(-t²)/√π]/t³ = 4/√π Σ_k (-t²)^k/(k! (2k + 3)), by the series if t is small."""
     small = t < 0.5
     x, series = torch.where(small, t, 0.0).square(), torch.zeros_like(t)
     for k in reversed(range(13)):

@@ -1,4 +1,4 @@
-"""Square roots of mobility matrices, and what to say where there is none."""
+"""Square roots of mobility matrices, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from labkit.errors import LabkitError
 
-#: Eigenvalues below zero by less than this share of the largest are rounding, of what was computed in these numbers.
+#: Eigenvalues below zero by less than this share of the largest are rounding errors, by dtype of the computation.
 ROUNDING = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
@@ -25,7 +25,7 @@ class Root:
         return (self.matrix @ w[..., None])[..., 0]
 
     def force(self, w: Tensor) -> Tensor:
-        """B⁻ᵀ w; zero along what cannot move."""
+        """B⁻ᵀ w; zero along motions of zero mobility."""
         if self.triangular:
             return torch.linalg.solve_triangular(self.matrix.mT, w[..., None], upper=True)[..., 0]
         squares = self.matrix.square().sum(-2)  # columns are orthogonal: eigenvectors times roots
@@ -34,9 +34,9 @@ class Root:
 
 
 def root(matrix: Tensor, positions: Tensor) -> Root:
-    """Cholesky's factor of M (S, 3n, 3n), or eigenvectors where M is only semi-definite.
+    """Cholesky's factor of M (S, 3n, 3n), or eigenvectors if M is only semi-definite.
 
-    Raises LabkitError where M has a negative eigenvalue, with the system, the particles and what to do.
+    Raises LabkitError if M has a negative eigenvalue, with the system, the particles and what to do.
     """
     lower, failed = torch.linalg.cholesky_ex(matrix)
     if not bool(failed.any()):
@@ -48,7 +48,7 @@ def root(matrix: Tensor, positions: Tensor) -> Root:
 def check_positive(matrix: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (S, 3n) Å²/(eV fs), ascending, and eigenvectors of mobilities of particles at `positions` (S, n, 3).
 
-    Raises LabkitError where the lowest is negative: the mobility of those particles there is none of a real fluid.
+    Raises LabkitError if the lowest is negative: no real fluid has such a mobility.
 
     >>> m = torch.diag(torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, -0.1], dtype=torch.float64))[None]
     >>> check_positive(m, torch.zeros(1, 2, 3))
@@ -67,24 +67,24 @@ def check_positive(matrix: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def not_finite(system: int, positions: Tensor) -> str:
-    """The sentence for a mobility that is infinite or no number, with particles (n, 3) at one place where some are."""
+    """The message for a mobility that is not finite, naming particles (n, 3) at the same place if there are any."""
     _, place, count = torch.unique(positions, dim=0, return_inverse=True, return_counts=True)
     crowded = torch.nonzero(count > 1).flatten()
     if not len(crowded):
         return (
             f"the mobility of system {system} has entries that are not finite; look for positions that are far too "
-            "large, parameters of the mobility that are no numbers, or too large a timestep"
+            "large, parameters of the mobility that are not finite, or too large a timestep"
         )
     together = torch.nonzero(place == crowded[0]).flatten().tolist()
     return (
-        f"the mobility of system {system} is not finite: particles {together[0]} and {together[1]} are at one place. "
-        "Keep particles apart (a repulsive potential, a smaller timestep), or use RotnePragerYamakawa, whose spheres "
-        "may overlap"
+        f"the mobility of system {system} is not finite: particles {together[0]} and {together[1]} are at the same "
+        "place. Keep particles apart (a repulsive potential, a smaller timestep), or use RotnePragerYamakawa, whose "
+        "spheres may overlap"
     )
 
 
 def not_positive(system: int, lowest: float, mode: Tensor, positions: Tensor, largest: float) -> str:
-    """The sentence for a negative eigenvalue whose eigenvector (3n,) is about `mode`."""
+    """The message for a negative eigenvalue whose eigenvector (3n,) is about `mode`."""
     share = mode.view(-1, 3).square().sum(1)
     order = share.argsort(descending=True)[:2].tolist()
     who = f"particle {order[0]}"

@@ -1,4 +1,4 @@
-"""Training of a mobility: by pushed particles, by displacements, or by the likelihood of trajectories."""
+"""Training of a mobility on pushed particles, on displacements, or by the likelihood of trajectories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def force_matching(model: Mobility, data: Active) -> Tensor:
 
 
 def displacement_matching(model: Mobility, data: Passive) -> Tensor:
-    """Σ |Δ Δᵀ/(2 k_B T τ) - M|² over all entries, less what no model changes, as a share of Σ |tr|².
+    """Σ |Δ Δᵀ/(2 k_B T τ) - M|² over all entries, without the part that no model changes, as a share of Σ |tr|².
 
     Its minimum is the mean of Δ Δᵀ/(2 k_B T τ) at each configuration: of order τ, forces and drift are left out.
     """
@@ -41,7 +41,7 @@ LOSSES = {
 
 
 def way_of(by: str, data: Active | Passive) -> str:
-    """The way of training that is meant, one of LOSSES. Raises LabkitError where it is none for these data."""
+    """The way of training, one of LOSSES. Raises LabkitError if it does not exist for these data."""
     known = ["force matching"] if isinstance(data, Active) else ["likelihood", "displacements"]
     if by and by not in known:
         raise LabkitError(f"training by {by!r} from {type(data).__name__} data; expected one of {known}")
@@ -57,14 +57,14 @@ def train(
     drift: bool = True,
     progress: Progress = NO_PROGRESS,
 ) -> list[float]:
-    """Fit the parameters of `model` in place by L-BFGS; the losses, one a step of ten iterations.
+    """Fit the parameters of `model` in place by L-BFGS; returns the losses, one for each step of ten iterations.
 
     by  "force matching" (Active), "displacements" or "likelihood" (Passive; the likelihood is the sharper one, since it
         knows how much each entry fluctuates). Without it: by forces, or by likelihood
-    drift  whether the likelihood knows of k_B T ∇·M, which is most of its cost; leave it out where the lag is short
+    drift  whether the likelihood includes k_B T ∇·M, which is most of its cost; leave it out if the lag is short
 
     Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
-    says so: the model is then that of the last whole step.
+    asks for it: the model is then that of the last complete step.
     """
     by = way_of(by, data)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -95,7 +95,7 @@ def train(
             if not torch.isfinite(torch.tensor(losses[-1])):
                 raise LabkitError(
                     f"training by {by}: the loss is {losses[-1]} at step {step}; look for samples with particles at "
-                    "one place, or begin with a better guess of `own`"
+                    "the same place, or start with a better guess of `own`"
                 )
             kept = [p.detach().clone() for p in parameters]
             progress.update(step + 1, steps, loss=losses[-1])

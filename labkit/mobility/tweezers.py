@@ -1,4 +1,4 @@
-"""Blinking tweezers: pairs of colloids let go at chosen distances, watched for a moment, and caught again."""
+"""Optical tweezers: pairs of colloids repeatedly released at chosen distances, observed briefly, and trapped again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LAGS = tuple(FRAME * k for k in FRAMES)
 
 @dataclass(frozen=True, eq=False)
 class Sightings:
-    """Where pairs were let go and how far they had come after each lag.
+    """Positions at which pairs were released and their displacements after each lag.
 
-    start (T, 2, 3) Å, moved (T, lags, 2, 3) Å, forces (T, 2, 3) eV/Å or None where they were only watched
+    start (T, 2, 3) Å, moved (T, lags, 2, 3) Å, forces (T, 2, 3) eV/Å or None if there were none
     """
 
     start: Tensor
@@ -37,7 +37,7 @@ class Sightings:
         return len(self.start)
 
     def data(self, lag: float) -> Active | Passive:
-        """What estimators and `train` take, at one of LAGS [fs]. Raises LabkitError for another one."""
+        """The data for estimators and `train`, at one of LAGS [fs]. Raises LabkitError for another one."""
         if lag not in LAGS:
             raise LabkitError(f"a lag of {lag:g} fs was not kept; expected one of {', '.join(f'{t:g}' for t in LAGS)}")
         moved = self.moved[:, LAGS.index(lag)]
@@ -53,14 +53,13 @@ class Sightings:
 
 @dataclass(frozen=True, eq=False)
 class Tweezers:
-    """Brownian dynamics of pairs between two blinks of the tweezers that hold them (Crocker, J. Chem. Phys. 106, 2837,
-    1997).
+    """Brownian dynamics of pairs in repeated releases from optical tweezers (Crocker, J. Chem. Phys. 106, 2837, 1997).
 
-    mobility           of a fluid whose ∇·M is zero, as Oseen's and Rotne-Prager-Yamakawa's
-    nearest, farthest  Å, distances at which pairs are let go: all between are equally likely, in any direction
-    force              eV/Å, standard deviation of each component of the forces that push meanwhile; 0: only watched
+    mobility           with ∇·M = 0, such as Oseen or RotnePragerYamakawa
+    nearest, farthest  Å, range of distances of released pairs, uniformly distributed, in any direction
+    force              eV/Å, standard deviation of each component of the forces on released particles; 0: no forces
     blur               Å, standard deviation of each coordinate that the camera sees
-    pairs              let go at once
+    pairs              released at once
 
     >>> from labkit.mobility import RotnePragerYamakawa
     >>> Tweezers(RotnePragerYamakawa(10.0, 5.3), 300.0, 25.0, 80.0, pairs=10).flash(seed=1).moved.shape
@@ -82,10 +81,10 @@ class Tweezers:
             )
         for name, unit in (("force", "eV/Å"), ("blur", "Å")):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise LabkitError(f"{name} is {getattr(self, name):g} {unit}; expected no negative number")
+                raise LabkitError(f"{name} is {getattr(self, name):g} {unit}; expected no negative value")
 
     def flash(self, seed: int) -> Sightings:
-        """Let all pairs go once, for the longest lag."""
+        """Release all pairs once, for the longest lag."""
         generator = torch.Generator().manual_seed(seed)
 
         def normal(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Spheres above a plane on which the fluid sticks: a mobility that depends on where the particles are."""
+"""Spheres above a no-slip plane: a mobility that depends on the positions of the particles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labkit.mobility.pair import positive
 class WallRotnePragerYamakawa(Mobility):
     """Spheres of one radius above the no-slip plane z = 0: M_ij = (1 + a²/6 ∇_i²)(1 + a²/6 ∇_j²) G(r_i, r_j).
 
-    G is Blake's Green function. M is the free Rotne-Prager-Yamakawa tensor plus what the image adds, so that pairs may
+    G is Blake's Green function. M is the free Rotne-Prager-Yamakawa tensor plus that of the image, so that pairs may
     overlap; for one sphere at height h it is, in 1/(6πηa) and with x = a/h,
 
         M_xx = M_yy = 1 - 9/16 x + 1/8 x³ - 1/16 x⁵,    M_zz = 1 - 9/8 x + 1/2 x³ - 1/8 x⁵.
@@ -58,11 +58,11 @@ class WallRotnePragerYamakawa(Mobility):
             raise LabkitError(
                 f"{type(self).__name__}: system {where}, particle {atom - system.offsets[where]} is at z = "
                 f"{float(positions[atom, 2]):.4g} Å, behind the wall at z = 0; add a potential that keeps it above, or "
-                "take a smaller timestep"
+                "use a smaller timestep"
             )
 
     def _image(self, x: Tensor, rows: slice) -> Tensor:
-        """What the wall adds, (S, m, n, 3, 3). e points from the image of j to i, s = j's share of both heights."""
+        """The wall's part, (S, m, n, 3, 3). e points from the image of j to i, s = j's share of both heights."""
         a = self.free.radius.to(x)
         mine, other = x[:, rows, None] / a, x[:, None] / a
         e = torch.cat([(mine - other)[..., :2], (mine + other)[..., 2:]], -1)

@@ -26,7 +26,7 @@ def test_every_potential_has_a_case(name) -> None:
     public = [value for room in rooms for value in vars(room).values() if isinstance(value, type)]
     kinds = {v.__name__ for v in public if issubclass(v, Potential) and not issubclass(v, Term)}
     # the bases; terms, MLMOD's forces (which have no energy) and QUIP have suites of their own
-    kinds -= {"Potential", "Outside", "QuipPotential", mlmod.Forces.__name__}
+    kinds -= {"Potential", "ExternalPotential", "QuipPotential", mlmod.Forces.__name__}
     assert kinds <= {case.split(",")[0] for case in CASES}
 
 

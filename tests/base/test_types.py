@@ -41,7 +41,7 @@ def test_elements_are_types_where_none_are_given() -> None:
 def test_a_vocabulary_is_its_names() -> None:
     assert Vocabulary(("A", "B")) == Vocabulary(("A", "B")) != Vocabulary(("B", "A"))
     for names, words in (
-        (("A", "A"), "stands twice"),
+        (("A", "A"), "appears twice"),
         (("A B",), "without spaces"),
         (("",), "without"),
         (("*",), r"\*"),
@@ -82,7 +82,7 @@ def test_a_model_of_elements_takes_atoms_of_any_type_for_their_elements() -> Non
 
 
 def test_a_model_of_elements_says_that_beads_are_none() -> None:
-    with pytest.raises(LabkitError, match="frame 0, atom 0: type CA is no element; .*elements \\(O\\)"):
+    with pytest.raises(LabkitError, match="frame 0, atom 0: type CA is not an element; .*elements \\(O\\)"):
         chain(["CA", "CA"]).system.check_species([8])
 
 
@@ -149,7 +149,7 @@ def test_lone_atoms_have_no_bonds_and_do_not_hide_those_of_others() -> None:
 
 def test_beads_need_names_and_masses_at_the_border_of_ase() -> None:
     bead = ase.Atoms("X2", positions=[[0, 0, 0], [0, 0, 3.8]])
-    with pytest.raises(LabkitError, match="atom 0: atomic number 0 is no element.*a bead needs its name"):
+    with pytest.raises(LabkitError, match="atom 0: atomic number 0 is not an element.*a bead needs its name"):
         State.from_atoms(bead)
     bead.set_array("types", np.array(["CA", "CB:ALA"]))
     with pytest.raises(LabkitError, match="a mass"):

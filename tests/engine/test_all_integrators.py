@@ -129,5 +129,5 @@ def test_an_integrator_that_leaves_out_results_is_named(name) -> None:
             return Integrator.advance(self, state, potential, dt, steps)
 
     values = {field.name: getattr(base, field.name) for field in fields(base)}
-    with pytest.raises((LabkitError, Stopped), match="Forgets.step gives a state without energy"):
+    with pytest.raises((LabkitError, Stopped), match="Forgets.step returns a state without energy"):
         simulate(start(case), case.potential(), Forgets(**values), 3, case.dt)

@@ -90,7 +90,7 @@ def test_another_run_is_refused_in_words(made, monkeypatch):
             )
         assert made.read_bytes() == before
 
-    refused(r"of another run: atoms \[32\], this run has \[256\]; system \w+, this run has \w+\. Go on", fluid(4))
+    refused(r"of another run: atoms \[32\], this run has \[256\]; system \w+, this run has \w+\. Use", fluid(4))
     heavy = fluid()
     refused("another run: system", heavy.replace(system=replace(heavy.system, masses=heavy.system.masses * 2)))
     refused("seed 5, this run has 6", fluid(seed=6))
@@ -113,7 +113,7 @@ def test_damage_other_formats_and_the_end(made):
         go(5)
     assert go(15).loop_step == 15 and go(5, resume=False).loop_step == 5 and go(6).loop_step == 6
     made.write_bytes(made.read_bytes()[:200])
-    with pytest.raises(LabkitError, match="no checkpoint that can be read"):
+    with pytest.raises(LabkitError, match="not a readable checkpoint"):
         go()
     from safetensors.torch import save_file
 
@@ -129,7 +129,7 @@ def test_a_trajectory_that_was_lost_is_named(tmp_path):
 
     go(5)
     (tmp_path / "run.extxyz").write_text("short")
-    with pytest.raises(LabkitError, match="holds 5 bytes, the checkpoint was made with .*bring the file back"):
+    with pytest.raises(LabkitError, match="holds 5 bytes, the checkpoint was made with .*restore the file"):
         go(9)
     (tmp_path / "run.extxyz").unlink()
     with pytest.raises(LabkitError, match="is not there"):
@@ -157,7 +157,7 @@ def test_flipped_bits_and_the_old_format_are_refused(tmp_path):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(place) % 8
         path.write_bytes(damaged)
-        with pytest.raises(LabkitError, match="is damaged|no checkpoint that can be read"):
+        with pytest.raises(LabkitError, match="is damaged|not a readable checkpoint"):
             simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
     path.write_bytes(whole.replace(b"labkit run 2", b"labkit run 1"))
     with pytest.raises(LabkitError, match="format is 'labkit run 1', expected 'labkit run 2'"):

@@ -130,7 +130,7 @@ def test_too_large_a_step_names_step_and_atoms() -> None:
     moving = rule.init(moving, Lonely()).replace(step=17)
     fast = moving.velocities.clone()
     fast[4] *= 1000
-    with pytest.raises(LabkitError, match=r"step 17: the constraint between atoms [345] and [345].*timestep smaller"):
+    with pytest.raises(LabkitError, match=r"step 17: the constraint between atoms [345] and [345].*reduce the time"):
         rule.step(moving.replace(velocities=fast), Lonely(), 5.0)
 
 
@@ -141,7 +141,7 @@ def test_too_large_a_step_names_step_and_atoms() -> None:
         ([[2, 2]], [1.0], "expected two atoms"),
         ([[0, 1], [1, 0]], [1.0, 1.0], "atoms 0 and 1 is constrained twice"),
         ([[i, i + 1] for i in range(20)], [1.0] * 20, "belongs to 20 constraints"),
-        ([[0, 99]], [1.0], "name atom 99, but the batch has 22"),
+        ([[0, 99]], [1.0], "refer to atom 99, but the batch has 22"),
         ([[0, 21]], [1.0], "atoms 0 and 21 of different systems"),
         ([[0, 1, 2]], [1.0], "expected"),
     ],

@@ -89,7 +89,7 @@ def test_stopping_keeps_the_best() -> None:
     fit = stopped.value.partial
     assert isinstance(fit, Matching) and len(fit.losses) == 3 and k.tolist() == fit.best
     assert [len(one.losses) for one in progress.seen] == [1, 2, 3]
-    with pytest.raises(LabkitError, match="no leaf that requires gradients"):
+    with pytest.raises(LabkitError, match="not a leaf that requires gradients"):
         match_trajectory(start, end, bond, torch.ones(1))
 
 

@@ -135,5 +135,5 @@ def test_bad_input() -> None:
     both.positions[1] = both.positions[0]
     with pytest.raises(LabkitError, match="step 0: the forces on system 0 are not finite"):
         fire(both, Springs(springs.pairs, springs.lengths, k=float("nan")))
-    with pytest.raises(LabkitError, match="name atom 9"):
+    with pytest.raises(LabkitError, match="refer to atom 9"):
         lbfgs(both, Wells(), constraints=Constraints(torch.tensor([[0, 9]]), torch.tensor([1.0])))

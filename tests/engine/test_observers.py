@@ -45,7 +45,7 @@ def test_thermodynamics_is_what_ase_says(tmp_path):
         assert row.temperature_K == pytest.approx(2 * atoms.get_kinetic_energy() / (96 * units.kB), rel=1e-8)
         pressure = -atoms.get_stress(include_ideal_gas=True)[:3].mean() / units.GPa
         assert row.pressure_GPa == pytest.approx(pressure, rel=1e-8) and row.volume_A3 == atoms.get_volume()
-    with pytest.raises(LabkitError, match="pressure was asked for"):
+    with pytest.raises(LabkitError, match="pressure was requested"):
         go = [Thermodynamics(tmp_path / "b.csv", 1, pressure=True)]
         simulate(State.from_atoms(Atoms("Ar")), model, Verlet(), 0, 1.0, observers=go)
 
@@ -111,7 +111,7 @@ def test_dcd_frames_are_counted_in_the_header(tmp_path):
 
 
 def test_formats_of_one_system_say_so(tmp_path):
-    with pytest.raises(LabkitError, match=r"holds one system, the batch has 2; write \{system\}"):
+    with pytest.raises(LabkitError, match=r"holds one system, the batch has 2; put \{system\}"):
         simulate(fluid(1, 2), Nothing(), Verlet(), 1, 1.0, observers=[Dcd(tmp_path / "a.dcd")])
     with pytest.raises(LabkitError, match="no system 2; the batch has 0 to 1"):
         simulate(fluid(1, 2), Nothing(), Verlet(), 1, 1.0, observers=[Dcd(tmp_path / "a.dcd", system=2)])
@@ -194,7 +194,7 @@ def test_vacf_of_a_spring_is_a_cosine_and_its_spectrum_a_line():
 def test_windows_and_functions_that_do_not_fit(tmp_path):
     with pytest.raises(LabkitError, match="holds no two samples 100 fs apart"):
         simulate(fluid(1), Nothing(), Verlet(), 1, 10.0, observers=[MeanSquareDisplacement(50.0, every=10)])
-    with pytest.raises(LabkitError, match=r"gave shape \(1, 3, 3\); expected"):
+    with pytest.raises(LabkitError, match=r"returned shape \(1, 3, 3\); expected"):
         simulate(fluid(1), Nothing(), Verlet(), 1, 1.0, observers=[Record(lambda s: s.cell, every=1)])
     with pytest.raises(LabkitError, match="has seen no frame"):
         RadialDistribution(3.0).g(1, 1)

@@ -25,7 +25,7 @@ def test_a_file_in_order_is_explained(tmp_path, capsys):
     assert main(["hooks", "check", str(path)]) == 0
     said = capsys.readouterr().out
     assert "type F_Pair_ML1" in said and "adds forces on both atoms of each pair" in said
-    assert "takes (6, 1), gives (6, 1); all at once" in said and "mask_input = X (line 8)" in said
+    assert "takes (6, 1), returns (6, 1); all at once" in said and "mask_input = X (line 8)" in said
 
 
 def test_models_of_a_whole_group_are_tried_with_several_sizes(tmp_path, capsys):
@@ -56,7 +56,7 @@ def test_every_type_is_explained(kind, tmp_path, capsys):
         "Dyn_ML1": {"dyn1_filename": exported.Flow(1.0, 0.0), "dyn2_filename": exported.Flow(0.0, 1.0), **both},
     }[kind]
     assert main(["hooks", "check", str(parameters(tmp_path, kind, **values))]) == 0
-    assert "All is in order" in capsys.readouterr().out
+    assert "It is valid" in capsys.readouterr().out
 
 
 _WARM = {"delta": 0.01, "KBT": 1.0, "flag_stochastic": 1, "flag_thm_drift": 1}
@@ -80,12 +80,12 @@ GOOD = """<MLMOD>
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("</model_data>", ""), "line 7, column 3: no well-formed XML .mismatched tag"),
-        (('<a value="1"/>', '<a value="1">'), "line 6, column 3: no well-formed XML"),
+        (("</model_data>", ""), "line 7, column 3: not well-formed XML .mismatched tag"),
+        (('<a value="1"/>', '<a value="1">'), "line 6, column 3: not well-formed XML"),
         (("eta", "etta"), "line 3: key 'etta' is unknown for type dX_MF; did you mean 'eta'?; expected eta, a"),
         (('<a value="1"/>\n', ""), "line 2: type dX_MF needs the key 'a'; add <a value"),
-        (('<a value="1"/>', '<a value="1"/>\n<a value="2"/>'), "line 5: key 'a' stands on line 4 already"),
-        (('<a value="1"/>', '<a value="one"/>'), "line 4: a: 'one' is no number"),
+        (('<a value="1"/>', '<a value="1"/>\n<a value="2"/>'), "line 5: key 'a' is already on line 4"),
+        (('<a value="1"/>', '<a value="one"/>'), "line 4: a: 'one' is not a number"),
         (('<a value="1"/>', '<a value="-1"/>'), "line 4: a: -1 is not positive"),
         (('<a value="1"/>', "<a>1</a>"), 'line 4: expected <a value="..."/>'),
         (('"dX_MF"', '"dX_FM"'), "line 2: type 'dX_FM', expected one of dX_MF, .*did you mean 'dX_MF'"),
@@ -166,7 +166,7 @@ def test_a_mobility_that_is_not_symmetric_is_seen_before_and_in_the_first_step(
     path = parameters(tmp_path, kind, **(WARM[kind] | {key: Lopsided(column), "flag_stochastic": 0}))
     message = (
         rf"the mobility is not symmetric: M\[1, {column}\] = 0.25 \(particle 0 along y, a force on {other}; .*\), but "
-        rf"M\[{column}, 1\] = 0\. .*export a model that gives \(M \+ M.T\)/2"
+        rf"M\[{column}, 1\] = 0\. .*export a model that returns \(M \+ M.T\)/2"
     )
     assert main(["hooks", "check", str(path)]) == 2
     assert re.search(rf"line \d: {key}: {message}", capsys.readouterr().err)
@@ -179,7 +179,10 @@ def test_a_mobility_that_is_not_symmetric_is_seen_before_and_in_the_first_step(
 def test_every_type_is_explained_by_a_sentence():
     """`It` is put before it, and a full stop behind."""
     for kind in KINDS.values():
-        assert kind.says.split()[0] in {"adds", "carries", "computes", "moves", "replaces"} and kind.says[-1] != "."
+        assert (
+            kind.description.split()[0] in {"adds", "carries", "computes", "moves", "replaces"}
+            and kind.description[-1] != "."
+        )
 
 
 PIECES = [
@@ -233,8 +236,8 @@ def test_a_name_that_no_file_can_have(tmp_path):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (exported.Times(1.0, 0, 4), r"line 8: F_filename.*gives \(4, 1\) for a column \(6, 1\), expected \(6, 1\)"),
-        (exported.Wall(1.0, 0.0, 0.0), r"gives \(36, 1\) for a column \(6, 1\), expected \(6, 1\)"),
+        (exported.Times(1.0, 0, 4), r"line 8: F_filename.*returns \(4, 1\) for a column \(6, 1\), expected \(6, 1\)"),
+        (exported.Wall(1.0, 0.0, 0.0), r"returns \(36, 1\) for a column \(6, 1\), expected \(6, 1\)"),
         (torch.nn.Linear(6, 6), r"line 8: F_filename: .*does not take the column \(6, 1\)"),
     ],
 )
@@ -251,7 +254,7 @@ def test_a_model_that_is_missing_or_no_exported_one(tmp_path):
     with pytest.raises(LabkitError, match=r"parameters.xml, line 4: F_filename: there is no file gone.pt or .*gone.pt"):
         load(path, units="real")
     torch.save({"weight": torch.ones(2)}, tmp_path / "gone.pt")
-    with pytest.raises(LabkitError, match=r"line 4: F_filename: .*gone.pt is no exported model.*torch.jit.save"):
+    with pytest.raises(LabkitError, match=r"line 4: F_filename: .*gone.pt is not an exported model.*torch.jit.save"):
         load(path, units="real")
     with pytest.raises(LabkitError, match="missing.xml: cannot be read"):
         load(tmp_path / "missing.xml", units="real")

@@ -206,7 +206,7 @@ def test_two_evaluations_go_on_as_in_one_run():
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (NVE, r"step 1: .*atom \d+ is .* Å from where VelocityVerlet has put it: another fix moves it"),
+        (NVE, r"step 1: .*atom \d+ is .* Å from where VelocityVerlet has put it: another fix also moves it"),
         ("fix p all press/berendsen iso 0 0 1.0", "LAMMPS changes the box while VelocityVerlet moves atoms in it"),
     ],
 )
@@ -503,7 +503,7 @@ def test_what_is_wrong_is_said_before_a_run(use, message):
     lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more="group mobile type 2")
     with Host(lmp) as host:
         if not message:
-            with pytest.raises(LabkitError, match="'Ax' is no element"):
+            with pytest.raises(LabkitError, match="'Ax' is not an element"):
                 use(host).state()
             return
         with pytest.raises(LabkitError, match=message):
@@ -596,7 +596,7 @@ def test_a_prior_by_types_moves_beads_in_lammps_as_in_the_engine():
     end = simulate(start, prior, VelocityVerlet(), 200, 1.0)
     assert float((ours.positions - end.positions).abs().max()) < 1e-5  # LAMMPS's own constants
     assert Host(lmp).state().system.numbers.tolist() == [6] * 4
-    with pytest.raises(LabkitError, match="types: names atom type 3, but LAMMPS has types 1 to 2"):
+    with pytest.raises(LabkitError, match="types: names are given for atom type 3, but LAMMPS has types 1 to 2"):
         Host(lmp, types={3: "CB"}).state()
 
 

@@ -384,7 +384,7 @@ class Turned(torch.nn.Module):
 def test_time_and_forces_must_be_known_in_the_engine(tmp_path):
     state = State.from_atoms(Atoms("Ar4", PLACES))
     path = parameters(tmp_path, "F_X_ML1", **{**POST, "mask_input": "X Time", "F_filename": exported.Times(1.0, 1, 4)})
-    with pytest.raises(LabkitError, match="Time: say load.*timestep"):
+    with pytest.raises(LabkitError, match="Time: use load.*timestep"):
         load(path, units="real").evaluate(state)
     found = load(path, units="real", timestep=2.0).evaluate(state.replace(step=7)).forces / Units.of("real").force
     assert np.allclose(found[:, 2], 14.0)
@@ -406,7 +406,7 @@ def test_types_that_are_names_need_numbers_only_where_a_model_is_given_them(tmp_
     seen = tmp_path / "out" / "kinds__final_integrate__0_00000000.xml"
     assert read_quantity(seen)[:, 0].tolist() == [1.0, 2.0, 1.0, 2.0]
     assert state.system.vocabulary.names == ("CA", "CB") and state.system.numbers.tolist() == [0] * 4
-    with pytest.raises(LabkitError, match=r"the type 'CA' has no number; say load\(\.\.\., types={'CA': 1}\)"):
+    with pytest.raises(LabkitError, match=r"the type 'CA' has no number; use load\(\.\.\., types={'CA': 1}\)"):
         load(path, units="real")(state, None)
     quantity = load(path, units="real", types={"CA": 7, "CB": 5})
     quantity(state, None)

@@ -249,7 +249,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path, capsys):
     thread.start()
     assert main(["md", str(path)]) == 130
     thread.join()
-    assert f"go on with: labkit md {path} --resume" in capsys.readouterr().out
+    assert f"resume with: labkit md {path} --resume" in capsys.readouterr().out
     assert sorted(results(tmp_path / "log")) == ["monitor.csv", "output.checkpoint", "output.dcd"]
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -259,7 +259,7 @@ def test_reading_coordinates_and_boxes(tmp_path):
     files.coor(tmp_path / "a.coor", where)
     np.testing.assert_array_equal(read_coordinates(tmp_path / "a.coor")[0], where)
     (tmp_path / "b.coor").write_bytes(b"12345678")
-    with pytest.raises(LabkitError, match="8 bytes are no binary coordinates"):
+    with pytest.raises(LabkitError, match="8 bytes are not binary coordinates"):
         read_coordinates(tmp_path / "b.coor")
     lines = ["title", "    2", "".join(f"{x:12.7f}" for x in (1, 2, 3, 4, 5, 6)), f"{20:12.7f}" * 3 + f"{90:12.7f}" * 3]
     (tmp_path / "a.inpcrd").write_text("\n".join(lines) + "\n")

@@ -216,7 +216,7 @@ def test_lanczos_finds_whatever_is_not_positive_and_whose_it_is(wrong: int) -> N
 @pytest.mark.parametrize("noise", ["cholesky", "lanczos"])
 def test_particles_at_one_place_are_named(noise: str) -> None:
     x = torch.tensor([[[0.0, 0, 0], [50, 0, 0], [9, 9, 9], [50, 0, 0]]], dtype=torch.float64)
-    with pytest.raises(LabkitError, match=r"system 0 is not finite: particles 1 and 3 are at one place.*Rotne"):
+    with pytest.raises(LabkitError, match=r"system 0 is not finite: particles 1 and 3 are at the same place.*Rotne"):
         simulate(replicas(x), Lonely(), Brownian(Oseen(A, ETA), T, noise=noise), 1, 1.0)
     moved = run(Brownian(RotnePragerYamakawa(A, ETA), T, noise=noise), replicas(x), Lonely(), 1.0, 1).positions
     assert torch.allclose(moved[1], moved[3]) and not torch.equal(moved[1], x[0, 1])
@@ -231,8 +231,8 @@ def test_particles_at_one_place_are_named(noise: str) -> None:
         ({"tolerance": float("nan")}, "tolerance is nan; expected"),
         ({"drift": "no"}, "drift is 'no'; expected True or False"),
         ({"noise": 3}, "noise is 3; expected one of"),
-        ({"temperature": -1.0}, "temperature is -1.0; expected no negative number of K"),
-        ({"temperature": torch.tensor([300.0, float("inf")])}, "expected no negative number of K"),
+        ({"temperature": -1.0}, "temperature is -1.0; expected no negative value, K"),
+        ({"temperature": torch.tensor([300.0, float("inf")])}, "expected no negative value, K"),
         ({"mobility": 0.1}, "mobility is 0.1; expected a Mobility"),
     ],
 )

@@ -118,7 +118,7 @@ def test_mistakes() -> None:
     with pytest.raises(LabkitError, match="span 3 of 6 directions"):
         active(Active(data.positions, data.forces * torch.tensor([[1.0], [0.0]]), data.velocities))
     three = torch.zeros(5, 3, 3)
-    with pytest.raises(LabkitError, match="needs 2 particles a sample, found 3"):
+    with pytest.raises(LabkitError, match="needs 2 particles in each sample, found 3"):
         pair_active(Active(three, three, three))
     with pytest.raises(LabkitError, match="at least 3 samples, found 2"):
         passive(Passive(three[:2], three[:2], 1.0, T))

@@ -140,9 +140,9 @@ def test_files(tmp_path) -> None:
         x = pair(torch.tensor([25.0, 40.0]))
         assert type(again) is kind and torch.equal(again.matrix(x), model.matrix(x))
     save_file(load_file(tmp_path / "m.safetensors"), tmp_path / "bare.safetensors")
-    with pytest.raises(LabkitError, match="no learned mobility of labkit's"):
+    with pytest.raises(LabkitError, match="not a learned mobility of labkit"):
         load_mobility(tmp_path / "bare.safetensors")
-    with pytest.raises(LabkitError, match="RotnePragerYamakawa is no learned mobility"):
+    with pytest.raises(LabkitError, match="RotnePragerYamakawa is not a learned mobility"):
         save_mobility(FLUID, tmp_path / "m.safetensors")
 
 

@@ -298,7 +298,7 @@ def test_states_of_any_size_and_what_they_may_not_be() -> None:
     boxed = State.from_atoms(Atoms("Ar", [[0, 0, 5.0]], cell=[50.0] * 3, pbc=True))
     with pytest.raises(LabkitError, match="PeriodicRotnePragerYamakawa"):
         m.of(boxed)
-    with pytest.raises(LabkitError, match="system 0 does not repeat"):
+    with pytest.raises(LabkitError, match="system 0 is not periodic"):
         PeriodicRotnePragerYamakawa(A, ETA).of(State.from_atoms(frames[0]))
     with pytest.raises(LabkitError, match=r"system 1, particle 0 is at z = -1"):
         WallRotnePragerYamakawa(A, ETA).of(State.from_atoms([Atoms("Ar", [[0, 0, z]]) for z in (5.0, -1.0)]))

@@ -1,4 +1,4 @@
-"""A piece in LAMMPS: its atoms, its forces, what moves them, and what is averaged over a block."""
+"""A piece in LAMMPS: its atoms, forces, integrators and averages over a block."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def begin(settings: Solvent, piece: Piece) -> Any:
     lmp.command("minimize 0 1e-3 200 1000")
     if len(centres):
         lmp.commands_string("unfix held\nvelocity colloids set 0 0 0")
-    # scaled after the momentum is taken out, so that the whole has none
+    # scaled after the momentum is taken out, so that the system has none
     lmp.command(f"velocity solvent create {settings.temperature} {settings.seed + 71} mom yes rot no dist gaussian")
     drive(lmp, settings, piece)
     lmp.command(f"run {round(settings.equilibration / settings.timestep)}")
@@ -49,7 +49,7 @@ def resume(settings: Solvent, piece: Piece, restart: Path, done: int) -> Any:
 
 
 def lengths(settings: Solvent, piece: Piece) -> tuple[float, float, float]:
-    """Edges of the box; that of the viscosity is slim and tall, for its wave shall be long."""
+    """Edges of the box; that of the viscosity is slim and tall, for a long wave."""
     return (settings.box / 2, settings.box / 2, 2 * settings.box) if not piece.colloids else (settings.box,) * 3
 
 
@@ -72,13 +72,13 @@ def places(settings: Solvent, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
 
 
 def molecules(settings: Solvent, piece: Piece) -> int:
-    """How many of the solvent give it its density in the volume that the colloids leave."""
+    """The number of solvent particles for its density in the volume outside the colloids."""
     free = math.prod(lengths(settings, piece)) - piece.colloids * 4 / 3 * math.pi * settings.radius**3
     return round(settings.density * free)
 
 
 def forces(lmp: Any, settings: Solvent, done: int) -> None:
-    """Groups and interactions. Two colloids do not see one another: their distance is fixed."""
+    """Groups and interactions. Two colloids do not interact: their distance is fixed."""
     t, seed = settings.temperature, settings.seed + 1000 * done + 17
     lmp.commands_string(f"""
         group solvent type {SOLVENT}
@@ -96,10 +96,10 @@ def forces(lmp: Any, settings: Solvent, done: int) -> None:
 
 
 def drive(lmp: Any, settings: Solvent, piece: Piece) -> None:
-    """Pull the colloids, and the whole back: the counter-force acts on all mass alike, as weight does.
+    """Pull the colloids, and all mass back: the counter-force acts on all mass equally, like gravity.
 
-    A body force on all mass, colloids of the fluid's density included, is a pressure gradient, which leaves the force
-    on each colloid as it is: this is the problem that the periodic tensor solves, without mean flow.
+    A body force on all mass, colloids of the fluid's density included, is a pressure gradient, which does not change
+    the force on each colloid: this is the problem that the periodic tensor solves, without mean flow.
     """
     lmp.command("fix move solvent nve")
     if not piece.colloids:
@@ -108,12 +108,12 @@ def drive(lmp: Any, settings: Solvent, piece: Piece) -> None:
     weight = piece.colloids * piece.force / (molecules(settings, piece) + piece.colloids * settings.mass)
     for group, f in ("solvent", -weight), ("colloids", piece.force - weight * settings.mass):
         lmp.command(f"fix push_{group} {group} addforce {f!r} {f!r} {f!r}")
-    # two colloids are one body that does not turn: equal velocities, the distance vector as it was
+    # two colloids are one body that does not rotate: equal velocities, constant distance vector
     lmp.command("fix carry colloids " + ("rigid single torque 1 off off off" if piece.colloids == 2 else "nve"))
 
 
 def average(lmp: Any, settings: Solvent, piece: Piece) -> None:
-    """What `measure` reads after each block."""
+    """Define the averages that `measure` reads after each block."""
     values = "c_thermo_temp"
     if not piece.colloids:
         lmp.command("compute wave solvent viscosity/cos")

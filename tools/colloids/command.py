@@ -1,4 +1,4 @@
-"""`python -m tools.colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce what comes of it."""
+"""`python -m tools.colloids`: pull colloids through an explicit solvent in LAMMPS, and reduce the results."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tools.command_line import run_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `python -m tools.colloids` understands."""
-    parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="work here; run again to go on")
-    parser.add_argument("--blocks", type=int, default=200, metavar="N", help="blocks to have of each piece (200)")
+    """Add the arguments of `python -m tools.colloids`."""
+    parser.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="work here; run again to resume")
+    parser.add_argument("--blocks", type=int, default=200, metavar="N", help="blocks of each piece (200)")
     parser.add_argument("--piece", metavar="NAME", help="run this piece only, as one of several processes")
     parser.add_argument("--settings", type=Path, metavar="FILE.json", help="other settings than the shipped data's")
     parser.add_argument("--merge", action="store_true", help="also put the reduced data into data/colloids")
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"{piece.name}: blocks of {settings.block:g}", file=sys.stderr)
             pull(settings, piece, options.out / piece.name, options.blocks, progress=Bar())
     if options.piece is not None:
-        print(f"{options.piece}: {options.blocks} blocks; once all pieces have theirs, the same without --piece")
+        print(f"{options.piece}: {options.blocks} blocks; once all pieces have theirs, run the same without --piece")
         return 0
     data = reduced(settings, options.out)
     found = compare(data)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def keep_settings(settings: Solvent, folder: Path) -> None:
-    """Write the settings into the folder; raises LabkitError where its blocks were made with others."""
+    """Write the settings into the folder; raises LabkitError if its blocks were made with others."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
     if path.exists() and Solvent.load(path) != settings:
@@ -67,7 +67,7 @@ def keep_settings(settings: Solvent, folder: Path) -> None:
 
 
 def readme(data: Colloids, found: Comparison) -> str:
-    """What stands beside the tables: what they are, how they were made, what they show."""
+    """The README of the tables: what they are, how they were made, what they show."""
     s = data.settings
     return f"""# Colloids pulled through an explicit solvent
 

@@ -30,11 +30,11 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What was measured beside what the periodic tensor says; reduced units.
+    """Measurements compared with the periodic tensor; reduced units.
 
     viscosity  η, of the solvent alone
     radius     a, the one free parameter: with it the periodic tensor has the measured M_ii
-    linearity  mobility at half the force by that at the whole one; 1 where the response is linear
+    linearity  mobility at half the force divided by that at full force; 1 if the response is linear
     reynolds   of a colloid, ρ |V| a/η, and of its box, with L in place of a
     peclet     |F| a/(k_B T) of one colloid
     table      distance, direction, measured M_ij and error; rpy (periodic, radius a), points (periodic, point forces:
@@ -61,11 +61,11 @@ class Comparison:
 
 
 def viscosity(data: Colloids) -> Measured:
-    """η = A ρ/(k² V), for the velocity V cos kz that the acceleration A cos kz keeps up; k = 2π/L_z."""
+    """η = A ρ/(k² V), for the velocity V cos kz that the acceleration A cos kz maintains; k = 2π/L_z."""
     height = lengths(data.settings, data.settings.pieces()[-1])[2]
     amplitude = _mean(data.viscosity.amplitude.to_numpy(), "viscosity")
     if amplitude.value <= 0:
-        raise LabkitError(f"viscosity: the fluid flows by {amplitude.value:.2g} where it is pushed on; run more blocks")
+        raise LabkitError(f"viscosity: the fluid flows by {amplitude.value:.2g} against the force; run more blocks")
     acceleration = float(data.viscosity.acceleration.iloc[0])
     value = acceleration * data.settings.density * (height / (2 * math.pi)) ** 2 / amplitude.value
     return Measured(value, value * amplitude.error / amplitude.value)
@@ -74,8 +74,8 @@ def viscosity(data: Colloids) -> Measured:
 def mobilities(data: Colloids) -> pd.DataFrame:
     """V/F of each piece and direction, (M_ii + M_ij) for a pair: piece, distance, direction, mobility, error, samples.
 
-    Along x is along the pair, y and z across it; one colloid has three directions alike. Errors are those of means of
-    independent blocks.
+    Along x is along the pair, y and z across it; for one colloid the three directions are equivalent. Errors are those
+    of means of independent blocks.
     """
     rows = []
     for (piece, distance, force), blocks in data.pulling.groupby(["piece", "distance", "force"], sort=False):
@@ -100,8 +100,8 @@ def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measur
     low, high = 1e-3 * box, 0.3 * box
     if not excess(low) > 0 > excess(high):
         raise LabkitError(
-            f"M_ii = {mobility.value:.3g} in a fluid of viscosity {eta.value:.3g} is that of no sphere with a radius "
-            f"between {low:.3g} and {high:.3g}; are both of the same units, and of enough blocks?"
+            f"M_ii = {mobility.value:.3g} in a fluid of viscosity {eta.value:.3g} does not belong to a sphere with a "
+            f"radius between {low:.3g} and {high:.3g}; check that both have the same units and enough blocks"
         )
     a = brentq(excess, low, high, xtol=1e-7 * box)
     inverse = 6 * math.pi * math.hypot(eta.value * mobility.error, eta.error * mobility.value)
@@ -116,11 +116,11 @@ def blocks(mobility: Mobility, box: float, distance: float = 0.0) -> tuple[float
 
 
 def compare(data: Colloids) -> Comparison:
-    """Measured M_ij = V/F - M_ii beside the tensor for the measured η and the a of the measured M_ii."""
+    """Measured M_ij = V/F - M_ii and the tensor for the measured η and the a of the measured M_ii."""
     s, eta, found = data.settings, viscosity(data), mobilities(data).set_index(["piece", "direction"])
     missing = [piece.name for piece in s.pieces()[:-1] if piece.name not in found.index]
     if missing:
-        raise LabkitError(f"no blocks of {', '.join(missing)}; run these pieces, too")
+        raise LabkitError(f"no blocks of {', '.join(missing)}; also run these pieces")
     own, gentle = (Measured(*found.loc[(name, "any"), ["mobility", "error"]]) for name in ("single", "gentle"))
     radius = hydrodynamic_radius(own, eta, s.box)
     tensors = {

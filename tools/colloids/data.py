@@ -38,21 +38,21 @@ class Colloids:
 def colloids(folder: str | os.PathLike[str] | None = None) -> Colloids:
     """The shipped data (data/colloids; LABKIT_DATA names another data folder), or those reduced into `folder`.
 
-    Raises LabkitError where a file is missing, or is not the one that SHA256SUMS describes.
+    Raises LabkitError if a file is missing, or is not the one that SHA256SUMS describes.
 
     >>> colloids().pulling.groupby("distance").velocity_x.mean()  # doctest: +SKIP
     """
     folder = data_folder() / "colloids" if folder is None else Path(folder)
     if not (folder / SUMS).is_file():
         raise LabkitError(
-            f"{folder}: there are no reduced data of colloids; make them: python -m tools.colloids --out FOLDER"
+            f"{folder}: there are no reduced data of colloids; make them with: python -m tools.colloids --out FOLDER"
         )
     settings, pulling, viscosity = (verified(folder / name) for name in (SETTINGS, PULLING, VISCOSITY))
     return Colloids(Solvent.load(settings), pd.read_csv(pulling), pd.read_csv(viscosity))
 
 
 def reduced(settings: Solvent, folder: str | os.PathLike[str]) -> Colloids:
-    """The blocks of all pieces in `folder`, as far as they have come."""
+    """The blocks of all pieces in `folder` so far."""
     pulling, viscosity = [], []
     for piece in settings.pieces():
         for b in read(Path(folder) / piece.name / BLOCKS):

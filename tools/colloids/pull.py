@@ -1,4 +1,4 @@
-"""Run a piece block by block; a run that was killed loses one block, and goes on when it is called again."""
+"""Run a piece block by block; a run that was killed loses one block, and resumes when it is called again."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BLOCKS = "blocks.jsonl"
 class Block:
     """Means over one block.
 
-    velocity     of the colloids: their displacement by the time (zero where there are none)
-    amplitude    of the cosine in the solvent's velocity (zero where there are colloids)
+    velocity     of the colloids: their displacement over the time (zero if there are none)
+    amplitude    of the cosine in the solvent's velocity (zero if there are colloids)
     temperature  of all atoms
-    drift        the largest component of the mean velocity of all mass at the end, which should be rounding
+    drift        the largest component of the mean velocity of all mass at the end, which should be only rounding
     """
 
     block: int
@@ -39,11 +39,11 @@ class Block:
 def pull(
     settings: Solvent, piece: Piece, folder: str | os.PathLike[str], blocks: int, *, progress: Progress = NO_PROGRESS
 ) -> list[Block]:
-    """All blocks of a piece, `blocks` at least; those that `folder` has are taken from it.
+    """All blocks of a piece, `blocks` at least; those in `folder` are read, not computed again.
 
-    blocks.jsonl gets a line as each block ends, after the restart file of its end; so the two always fit together.
-    Raises Stopped(partial=blocks so far) between two blocks when `progress` says so, and LabkitError where another
-    process works in the folder.
+    blocks.jsonl gets a line as each block ends, after the restart file of its end; so the two are always consistent.
+    Raises Stopped(partial=blocks so far) between two blocks when `progress` asks for it, and LabkitError if another
+    process uses the folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,8 +57,8 @@ def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: 
         return done
     restart = folder / f"state-{len(done)}.restart"
     if done and not restart.exists():
-        raise LabkitError(f"{restart}: missing, so {piece.name} cannot go on after block {len(done)}; remove {folder}")
-    with told(piece), opened(settings, piece, restart, len(done)) as lmp:
+        raise LabkitError(f"{restart}: missing: {piece.name} cannot resume after block {len(done)}; remove {folder}")
+    with lammps_errors(piece), opened(settings, piece, restart, len(done)) as lmp:
         if not restart.exists():
             keep(lmp, restart)
         while len(done) < blocks:
@@ -80,7 +80,7 @@ def _pull(settings: Solvent, piece: Piece, folder: Path, blocks: int, progress: 
 
 
 @contextmanager
-def told(piece: Piece) -> Iterator[None]:
+def lammps_errors(piece: Piece) -> Iterator[None]:
     """Errors of LAMMPS, which raises plain exceptions, as LabkitError that names the piece."""
     try:
         yield
@@ -96,7 +96,7 @@ def opened(settings: Solvent, piece: Piece, restart: Path, done: int) -> Any:
 
 
 def read(path: Path) -> list[Block]:
-    """Blocks of a file; a last line that was cut off is taken away. Raises LabkitError where another one is damaged."""
+    """Blocks of a file; a truncated last line is removed. Raises LabkitError if another one is damaged."""
     if not path.exists():
         return []
     whole, _, torn = path.read_bytes().rpartition(b"\n")
@@ -110,7 +110,9 @@ def read(path: Path) -> list[Block]:
             if found[-1].block != number - 1:
                 raise ValueError(f"block {found[-1].block}, expected {number - 1}")
         except (ValueError, TypeError, KeyError) as error:
-            raise LabkitError(f"{path}: line {number} is no block ({error}); remove its folder, begin anew") from error
+            raise LabkitError(
+                f"{path}: line {number} is not a block ({error}); remove its folder, start again"
+            ) from error
     return found
 
 
@@ -122,7 +124,7 @@ def append(path: Path, block: Block) -> None:
 
 
 def keep(lmp: Any, path: Path) -> None:
-    """The state as a restart file of LAMMPS, whole or not at all."""
+    """The state as a restart file of LAMMPS, completely or not at all."""
     temporary = path.with_suffix(".part")
     lmp.command(f'write_restart "{temporary}"')
     os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""What is simulated: the solvent, its colloids, and the pieces of which the whole consists."""
+"""Settings of the simulation: the solvent, its colloids, and its separate pieces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labkit.errors import LabkitError, suggest
 
-#: where a Lennard-Jones interaction has its minimum, and the solvent's ends
+#: minimum of the Lennard-Jones interaction, where that of the solvent ends
 WCA = 2 ** (1 / 6)
 
 
@@ -25,10 +25,10 @@ class Solvent:
     distances      of the two centres in the pieces with a pair, up to half the box
     force          on each colloid along x, y and z, all three at once
     acceleration   amplitude of the cosine that measures the viscosity
-    friction       γ of the thermostat (pairwise, as in dissipative particle dynamics), reach how far it goes
+    friction       γ of the thermostat (pairwise, as in dissipative particle dynamics), reach its range
     timestep, block, equilibration are times; all averages are kept block by block
 
-    Raises LabkitError for values that make no such box.
+    Raises LabkitError for values that do not make such a box.
 
     >>> Solvent(radius=2.0, density=0.75).mass  # that of the fluid displaced
     25.1327...
@@ -72,7 +72,7 @@ class Solvent:
 
     @property
     def mass(self) -> float:
-        """Of a colloid: that of the fluid which it displaces, so that no momentum means no flow of volume either."""
+        """Mass of a colloid: that of the displaced fluid, so that zero momentum means no flow of volume either."""
         return self.density * 4 / 3 * math.pi * self.radius**3
 
     def pieces(self) -> tuple[Piece, ...]:
@@ -90,7 +90,7 @@ class Solvent:
         try:
             found = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
-            raise LabkitError(f"{path}: no settings to be read ({error})") from error
+            raise LabkitError(f"{path}: settings cannot be read ({error})") from error
         known = [field.name for field in fields(cls)]
         if not isinstance(found, dict):
             raise LabkitError(f"{path}: expected an object with some of {', '.join(known)}")

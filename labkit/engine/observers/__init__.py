@@ -1,4 +1,4 @@
-"""What watches a run: thermodynamics, trajectories, structure and motion, any function of the state."""
+"""Observers of a run: thermodynamics, trajectories, structure and motion, any function of the state."""
 
 from labkit.engine.observers.dcd import Dcd
 from labkit.engine.observers.extxyz import ExtXyz

@@ -16,10 +16,10 @@ AKMA = FS * (KINETIC / KCAL_PER_MOL) ** 0.5
 
 
 class Dcd(Trajectory):
-    """Positions in Å as float32 and the cell's lengths and angles; 12 bytes an atom and frame.
+    """Positions in Å as float32 and the cell's lengths and angles; 12 bytes per atom and frame.
 
-    Layout: https://www.ks.uiuc.edu/Research/vmd/plugins/molfile/dcdplugin.html. The number of frames stands in the
-    header, and is set right after each frame.
+    Layout: https://www.ks.uiuc.edu/Research/vmd/plugins/molfile/dcdplugin.html. The header holds the number of
+    frames, which is updated after each frame.
 
     >>> writer = Dcd("run-{system}.dcd", every=100)
     """
@@ -46,17 +46,17 @@ class Dcd(Trajectory):
         axes = np.ascontiguousarray(positions.T, dtype="<f4")
         data += b"".join(_record(axis.tobytes()) for axis in axes)
         frames = (file.length - _HEADER) // len(data) + 1
-        file.append(data, mend=self._counts(frames))
+        file.append(data, patches=self._counts(frames))
 
-    def mend(self) -> None:
+    def update_header(self) -> None:
         for file, s in zip(self.files, self._chosen, strict=True):
             system = self.run.state.system
             cell = oriented(self.run.state, s, str(file.path))[2] is not None
             size = 3 * (8 + 4 * (system.offsets[s + 1] - system.offsets[s])) + (56 if cell else 0)
-            file.append(b"", mend=self._counts((file.length - _HEADER) // size))
+            file.append(b"", patches=self._counts((file.length - _HEADER) // size))
 
     def _counts(self, frames: int) -> tuple[tuple[int, bytes], ...]:
-        """Frames, and the steps they span, where the header has them."""
+        """The number of frames, and the steps they span, at their places in the header."""
         return ((8, struct.pack("<i", frames)), (20, struct.pack("<i", frames * self.every)))
 
 
@@ -64,6 +64,6 @@ _HEADER = 92 + 172 + 12  # bytes before the first frame
 
 
 def _record(data: bytes) -> bytes:
-    """A record of Fortran's: its length before and after it."""
+    """A Fortran record: its length before and after it."""
     size = struct.pack("<i", len(data))
     return size + data + size

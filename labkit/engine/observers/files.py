@@ -1,4 +1,4 @@
-"""Files that grow during a run, are cut back when it goes on from a checkpoint, and are never kept open."""
+"""Files that grow during a run, are cut back when it resumes from a checkpoint, and are never kept open."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from labkit.errors import LabkitError
 
 
 class Growing:
-    """One file that is only appended to (and its header mended); opened for each write, so that none is lost."""
+    """A file that is only appended to (apart from its header); opened for each write, so that none is lost."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.length = 0
 
     def begin(self) -> None:
-        """An empty file in place of whatever there was."""
+        """Replace any old file by an empty one."""
         self._write("wb", [])
         self.length = 0
 
-    def append(self, data: bytes, mend: tuple[tuple[int, bytes], ...] = ()) -> None:
-        """Write `data` at the end and then the pieces of `mend`, (offset, bytes), in place."""
-        self._write("r+b", [(self.length, data), *mend])
+    def append(self, data: bytes, patches: tuple[tuple[int, bytes], ...] = ()) -> None:
+        """Write `data` at the end and then overwrite in place with the `patches`, (offset, bytes)."""
+        self._write("r+b", [(self.length, data), *patches])
         self.length += len(data)
 
     def safe(self) -> int:
-        """The length, once all of it is on the disk."""
+        """Wait until all is on the disk, and return the length."""
         self._write("r+b", [], sync=True)
         return self.length
 
@@ -40,10 +40,10 @@ class Growing:
         except OSError:
             found = -1
         if found < length:
-            state = "is not there" if found < 0 else f"holds {found} bytes"
+            state = "is missing" if found < 0 else f"holds {found} bytes"
             raise LabkitError(
-                f"{self.path}: {state}, the checkpoint was made with {length} bytes of it; bring the file back, or "
-                "start anew with resume=False"
+                f"{self.path}: {state}, the checkpoint was made with {length} bytes of it; restore the file, or "
+                "start again with resume=False"
             )
         self._write("r+b", [], cut=length)
         self.length = length
@@ -67,10 +67,10 @@ class Growing:
 
 
 class FileObserver(Observer):
-    """Base of observers that write one or more growing files: their life from a run's start to its end.
+    """Base class of observers that write one or more growing files, from the start of a run to its end.
 
-    A run that begins empties the files; one that goes on where this observer's last one ended (the same object, a
-    later step) adds to them; one that goes on from a checkpoint cuts them to the length they had at that moment.
+    A new run empties the files; one that continues where this observer's last one ended (the same object, a later
+    step) adds to them; one that resumes from a checkpoint cuts them to the length they had then.
     """
 
     def __init__(self, every: int = 100) -> None:
@@ -80,23 +80,23 @@ class FileObserver(Observer):
         self._step: int | None = None
 
     def prepare(self, run: Run) -> list[Growing]:
-        """The files for this run; a subclass says which, and checks that it can write the run at all."""
+        """The files for this run; a subclass chooses them, and checks that it can write the run."""
         raise NotImplementedError
 
     def header(self) -> None:
-        """Write what stands before the first frame."""
+        """Write the header, before the first frame."""
 
     def write(self, state: State, evaluation: Any) -> None:
-        """Write what this observer has to say of a state."""
+        """Write this observer's results for a state."""
         raise NotImplementedError
 
-    def mend(self) -> None:
-        """Set right, after the files were cut, what is not at their end."""
+    def update_header(self) -> None:
+        """Correct headers after the files were cut."""
 
     def start(self, run: Run) -> None:
-        goes_on = self._step is not None and run.state.loop_step >= self._step and bool(self.files)
+        continues = self._step is not None and run.state.loop_step >= self._step and bool(self.files)
         self.run, files = run, self.prepare(run)
-        if goes_on and [f.path for f in files] == [f.path for f in self.files]:
+        if continues and [f.path for f in files] == [f.path for f in self.files]:
             return
         self.files, self._step = files, None
         for file in files:
@@ -117,8 +117,8 @@ class FileObserver(Observer):
         if len(self.files) != len(position["bytes"]):
             raise LabkitError(
                 f"{type(self).__name__}: has {len(self.files)} files, the checkpoint was made with "
-                f"{len(position['bytes'])}; give it the same path, or start anew with resume=False"
+                f"{len(position['bytes'])}; give it the same path, or start again with resume=False"
             )
         for file, length in zip(self.files, position["bytes"], strict=True):
             file.cut(length)
-        self.mend()
+        self.update_header()

@@ -19,7 +19,7 @@ class Record(FileObserver):
     """`function(state)`, a tensor (S,) or (S, c) of c numbers for each system, every few steps.
 
     With a `path` a CSV row for each system: step, time [ps], system, and a column for each of `names`. Without one the
-    values are collected in memory, and stored in checkpoints with all else: for runs of any length give a path.
+    values are collected in memory, and stored in checkpoints: give a path for long runs.
 
     Raises LabkitError for a result of another shape, and for a file that cannot be written.
 
@@ -45,7 +45,7 @@ class Record(FileObserver):
 
     @property
     def values(self) -> Tensor:
-        """What was collected, (T, S, c)."""
+        """The collected values, (T, S, c)."""
         if not self._values:
             raise LabkitError("Record: nothing was collected; run simulate with it, or read the file it wrote")
         return torch.stack(self._values)
@@ -70,8 +70,8 @@ class Record(FileObserver):
         expected = (state.system.n_systems, len(self.names) if self.path is not None else rows.shape[-1:].numel())
         if rows.ndim != 2 or rows.shape != expected:
             raise LabkitError(
-                f"Record: the function gave shape {tuple(found.shape)}; expected ({expected[0]},) or {expected}, a row "
-                f"for each system and a column for each of the names {self.names}"
+                f"Record: the function returned shape {tuple(found.shape)}; expected ({expected[0]},) or {expected}, a "
+                f"row for each system and a column for each of the names {self.names}"
             )
         if self.path is None:
             self._values.append(rows)

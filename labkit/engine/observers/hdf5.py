@@ -24,11 +24,11 @@ class Hdf5(Trajectory):
     """Coordinates [nm], time [ps], potential and kinetic energies [kJ/mol], cell lengths [nm] and angles, as float32.
 
     Layout: MDTraj's HDF5 conventions 1.1 (https://mdtraj.org/1.9.4/hdf5_format.html). All frames since the last
-    checkpoint can be lost when a run is killed, but the run goes on from there: with a checkpoint go those bytes of the
-    file that are not whole chunks of frames (tables of contents, the last chunk), which are all that later frames
-    change, so that the file can be put back byte by byte.
+    checkpoint can be lost when a run is killed, but the run resumes from there: the checkpoint stores those bytes of
+    the file that are not complete chunks of frames (tables of contents, the last chunk). Later frames change only
+    these, so the file can be restored byte by byte.
 
-    Raises LabkitError where h5py is not installed.
+    Raises LabkitError if h5py is not installed.
 
     >>> writer = Hdf5("run.h5", every=100)
     """
@@ -113,10 +113,10 @@ class Hdf5(Trajectory):
             for start, size in gaps.tolist():
                 pieces.append((start, plain[at : at + size]))
                 at += size
-            file.append(b"", mend=tuple(pieces))
+            file.append(b"", patches=tuple(pieces))
 
     def _image(self, file: Growing) -> bytes:
-        """All bytes outside of whole chunks: their number, (start, size) of each stretch, and the stretches."""
+        """All bytes outside complete chunks: their number, (start, size) of each stretch, and the stretches."""
         whole = []
         with self._h5py.File(file.path, "r") as source:
             for data in source.values():

@@ -15,11 +15,11 @@ _BLOCKS = 16
 
 
 class Lagged(Observer):
-    """Base of observers of products of now and earlier: they keep a window of frames, however long the run is.
+    """Base class of observers of time correlations: they keep a window of frames, however long the run is.
 
-    A subclass says which per-atom quantity it follows, and how two of its values combine. Means are per system and
-    species, over all time origins and atoms, and are kept apart in at most 16 blocks of equal length, of which two and
-    two become one when they are full: their spread gives errors.
+    A subclass defines the per-atom quantity, and how two of its values combine. Means are per system and
+    species, over all time origins and atoms, and are kept apart in at most 16 blocks of equal length, which are
+    merged in pairs when they are full: their spread gives errors.
     """
 
     def __init__(self, window: float, every: int) -> None:
@@ -35,7 +35,7 @@ class Lagged(Observer):
         self._step: int | None = None
 
     def quantity(self, state: State) -> Tensor:
-        """What is followed, (n, 3)."""
+        """The observed quantity, (n, 3)."""
         raise NotImplementedError
 
     def combine(self, now: Tensor, past: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class Lagged(Observer):
     def spacing(self) -> float:
         """fs between two samples."""
         if self.run is None:
-            raise LabkitError(f"{type(self).__name__}: has seen no run; give it to simulate(observers=...)")
+            raise LabkitError(f"{type(self).__name__}: was not used in a run; give it to simulate(observers=...)")
         return self.every * abs(self.run.dt)
 
     @property
@@ -60,15 +60,15 @@ class Lagged(Observer):
         return list(self.run.state.system.of_species)
 
     def start(self, run: Run) -> None:
-        """A new run begins anew, unless it goes on where the last one ended."""
-        goes_on = self._step is not None and run.state.loop_step == self._step and self._past is not None
+        """Start again, unless the run continues where the last one ended."""
+        continues = self._step is not None and run.state.loop_step == self._step and self._past is not None
         self.run = run
         if self._size() < 2:
             raise LabkitError(
                 f"{type(self).__name__}: a window of {self.window:g} fs holds no two samples {self.spacing:g} fs "
                 "apart; make the window longer or every smaller"
             )
-        if not goes_on:
+        if not continues:
             self._clear()
             self._length = self._size()
         system = run.state.system
@@ -82,7 +82,7 @@ class Lagged(Observer):
         now, size = self.quantity(state).detach(), self._size()
         if self._past is None:
             self._past = now.new_zeros(size, *now.shape)
-        self._past = torch.cat([now[None], self._past[:-1]])  # now stands at lag 0
+        self._past = torch.cat([now[None], self._past[:-1]])  # the present frame is at lag 0
         self._seen += 1
         self._step = state.loop_step
         known = min(self._seen, size)
@@ -106,12 +106,12 @@ class Lagged(Observer):
         self._filled += 1
 
     def mean(self) -> Tensor:
-        """Mean over the run, (S, K, W); nan at lags that no pair had, and for species that a system has not."""
+        """Mean over the run, (S, K, W); nan at lags that no pair had, and for species missing in a system."""
         self._check()
         return self._blank(self._sums.sum(0) / self._counts.sum(0))
 
     def blocks(self) -> Tensor:
-        """Means of the blocks that are whole, (blocks, S, K, W)."""
+        """Means of the complete blocks, (blocks, S, K, W)."""
         self._check()
         whole = self._block + (self._filled == self._length)
         return self._blank(self._sums[:whole] / self._counts[:whole, None, None])
@@ -128,7 +128,7 @@ class Lagged(Observer):
             setattr(self, f"_{name}", value)
 
     def numbers(self) -> dict[str, Tensor]:
-        """What a test of bits compares."""
+        """Numbers that a test compares to the bit."""
         return {f"{type(self).__name__}.{n}": v for n, v in self.position().items() if isinstance(v, Tensor)}
 
     def _size(self) -> int:

@@ -1,4 +1,4 @@
-"""Mean-square displacement and the diffusion coefficient that it gives."""
+"""Mean-square displacement and the diffusion coefficient derived from it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MeanSquareDisplacement(Lagged):
     """⟨|r(t0 + t) - r(t0)|²⟩ [Å^2] for t up to `window` [fs], per system and species; over all t0 and atoms.
 
     labkit's positions are not wrapped into the cell. With `wrapped=True`, for an integrator that wraps them, jumps of
-    more than half a cell between two samples are taken out (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
-    In a run with a changing cell the displacements hold the scaling of the positions too.
+    more than half a cell between two samples are removed (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
+    In a run with a changing cell the displacements include the scaling of the positions.
 
     Raises LabkitError for a window that holds no two samples.
 

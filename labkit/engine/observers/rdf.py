@@ -32,10 +32,10 @@ class RadialDistribution(Observer):
         self._step: int | None = None
 
     def start(self, run: Run) -> None:
-        """A new run begins anew, unless it goes on where the last one ended."""
-        goes_on = self._step is not None and run.state.loop_step == self._step
+        """Start again, unless the run continues where the last one ended."""
+        continues = self._step is not None and run.state.loop_step == self._step
         self._prepare(run)
-        if not goes_on:
+        if not continues:
             self.frames, self._sum, self._step = 0, None, None
 
     def _prepare(self, run: Run) -> None:
@@ -60,7 +60,7 @@ class RadialDistribution(Observer):
         cell = ((near.index * kinds + self._kind[near.i]) * kinds + self._kind[near.j]) * self.bins + where
         counts = torch.bincount(cell, minlength=systems * kinds * kinds * self.bins)
         counts = counts.reshape(systems, kinds, kinds, self.bins).to(torch.float64)
-        total = counts * state.volume().to(torch.float64)[:, None, None, None]  # the volume may change on the way
+        total = counts * state.volume().to(torch.float64)[:, None, None, None]  # the volume may change during the run
         self._sum = total if self._sum is None else self._sum + total
         self.frames += 1
         self._step = state.loop_step
@@ -71,7 +71,7 @@ class RadialDistribution(Observer):
         return (torch.arange(self.bins, dtype=torch.float64) + 0.5) * (self.r_max / self.bins)
 
     def g(self, a: int | str, b: int | str) -> Tensor:
-        """g_ab (S, bins) of two species, by atomic number or symbol; nan where a system lacks one of them."""
+        """g_ab (S, bins) of two species, by atomic number or symbol; nan if a system lacks one of them."""
         if self._sum is None:
             raise LabkitError("RadialDistribution: has seen no frame yet; run simulate with it first")
         i, j = self._which(a), self._which(b)
@@ -88,7 +88,7 @@ class RadialDistribution(Observer):
         self.frames, self._step, self._sum = position["frames"], position["step"], position.get("sum")
 
     def numbers(self) -> dict[str, Tensor]:
-        """What a test of bits compares."""
+        """Numbers that a test compares to the bit."""
         return {"RadialDistribution.sum": self._sum}
 
     def _which(self, name: int | str) -> int:

@@ -20,11 +20,11 @@ from labkit.units import GPA
 class Thermodynamics(FileObserver):
     """A row for each system and each `every` steps.
 
-    Columns: step, time [ps], system, potential, kinetic and total energy [eV], temperature [K]; conserved [eV] where
+    Columns: step, time [ps], system, potential, kinetic and total energy [eV], temperature [K]; conserved [eV] if
     the integrator has `conserved(state) -> (S,)`; with `pressure=True` pressure [GPa] and volume [Å^3], which costs
-    one more evaluation a row unless a barostat left the stress in `aux`.
+    one more evaluation per row unless a barostat left the stress in `aux`.
 
-    Raises LabkitError when the pressure is asked for and a system is not periodic or has held atoms, or the file cannot
+    Raises LabkitError when the pressure is requested and a system is not periodic or has held atoms, or the file cannot
     be written.
 
     >>> log = Thermodynamics("run.csv", every=10)
@@ -37,11 +37,11 @@ class Thermodynamics(FileObserver):
     def prepare(self, run: Run) -> list[Growing]:
         if self.pressure and not bool(run.state.system.pbc.all()):
             raise LabkitError(
-                f"{self.path}: the pressure was asked for, but a system is not periodic in all directions; "
-                "ask pressure=False"
+                f"{self.path}: the pressure was requested, but a system is not periodic in all directions; "
+                "set pressure=False"
             )
         if self.pressure:
-            refuse_held(run.state.system, str(self.path), "there is no pressure then: ask pressure=False")
+            refuse_held(run.state.system, str(self.path), "then there is no pressure: set pressure=False")
         return self.files if self.files else [Growing(self.path)]
 
     def header(self) -> None:
@@ -71,8 +71,8 @@ class Thermodynamics(FileObserver):
         return columns
 
     def _pressure(self, state: State, stress: Tensor) -> Tensor:
-        """GPa; of the centres of what the integrator's constraints hold together, as a barostat has it."""
-        integrator = self.run.integrator  # none where LAMMPS moves the atoms
+        """GPa; that of the centres of the integrator's clusters of constraints, as in a barostat."""
+        integrator = self.run.integrator  # None if LAMMPS moves the atoms
         constraints = None if integrator is None else integrator.constraints
         return internal_pressure(state.replace(aux={**state.aux, "stress": stress}), constraints) / GPA
 

@@ -1,4 +1,4 @@
-"""What all trajectory writers share: which systems go to which file, and cells in the standard orientation."""
+"""The base of all trajectory writers: which systems go to which file, and cells in the standard orientation."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from labkit.errors import LabkitError
 
 
 class Trajectory(FileObserver):
-    """Base of writers of one system a file.
+    """Base class of writers with one system per file.
 
     A batch of several systems needs `{system}` in the path, for a file each, or the number of one `system`. Frames
-    leave memory as soon as they are written.
+    are not kept in memory.
     """
 
     #: whether the format can hold several systems, one after another
@@ -37,7 +37,7 @@ class Trajectory(FileObserver):
         each = "{system}" in self.path
         if len(self._chosen) > 1 and not each and not self.mixed:
             raise LabkitError(
-                f"{self.path}: this format holds one system, the batch has {count}; write {{system}} into the path "
+                f"{self.path}: this format holds one system, the batch has {count}; put {{system}} into the path "
                 "for a file each, or choose one with system="
             )
         paths = [self.path.replace("{system}", str(s)) for s in self._chosen] if each else [self.path]
@@ -68,10 +68,10 @@ def part(state: State, values: Tensor, s: int) -> np.ndarray:
 
 
 def oriented(state: State, s: int, path: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Positions (n, 3), velocities (n, 3) and cell (3, 3) of a system as formats want them that know a cell by lengths
-    and angles: a along x, b in the xy plane. The whole system is turned where it stands otherwise; no cell: None.
+    """Positions (n, 3), velocities (n, 3) and cell (3, 3) of a system for formats that store a cell as lengths and
+    angles: a along x, b in the xy plane. The system is rotated if necessary; no cell: None.
 
-    Raises LabkitError for a left-handed cell, which cannot be turned so without becoming its mirror image.
+    Raises LabkitError for a left-handed cell, which no rotation brings into this orientation.
     """
     positions, velocities = part(state, state.positions, s), part(state, state.velocities, s)
     cell = state.cell[s].detach().to("cpu", torch.float64).numpy()
@@ -79,7 +79,7 @@ def oriented(state: State, s: int, path: str) -> tuple[np.ndarray, np.ndarray | 
         return positions, velocities, None
     if np.linalg.det(cell) < 0:
         raise LabkitError(
-            f"{path}: the cell of system {s} is left-handed, which this format cannot hold; write .extxyz, or exchange "
+            f"{path}: the cell of system {s} is left-handed, which this format cannot store; write .extxyz, or swap "
             "two lattice vectors"
         )
     if np.all(cell[np.triu_indices(3, 1)] == 0) and np.all(np.diag(cell) > 0):

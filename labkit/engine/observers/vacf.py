@@ -1,4 +1,4 @@
-"""Velocity autocorrelation and the vibrational density of states that it gives."""
+"""Velocity autocorrelation and the vibrational density of states derived from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labkit.base import State
 from labkit.engine.observers.lags import Lagged
 from labkit.errors import LabkitError
 
-#: cm^-1 of one oscillation a fs
+#: cm^-1 of one oscillation per fs
 _WAVENUMBER = 1e15 / 29979245800.0
 
 

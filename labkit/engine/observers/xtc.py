@@ -1,4 +1,4 @@
-"""Trajectories in GROMACS's compressed format, by MDTraj: about 4 bytes an atom and frame."""
+"""Trajectories in GROMACS's compressed format, by MDTraj: about 4 bytes per atom and frame."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from labkit.errors import LabkitError
 class Xtc(Trajectory):
     """Positions rounded to 0.01 Å (in the file: nm and ps), cell, step and time.
 
-    An XTC file is its frames one after another, without a header: each is compressed by MDTraj into a small file of its
-    own, whose bytes are appended, so that the file can be cut back and gone on with.
+    An XTC file is a sequence of frames without a header: MDTraj compresses each into a small file, whose bytes are
+    appended, so that the file can be cut back and continued.
 
-    Raises LabkitError where mdtraj is not installed.
+    Raises LabkitError if mdtraj is not installed.
 
     >>> writer = Xtc("run.xtc", every=100)
     """

@@ -1,4 +1,4 @@
-"""MLMOD's parameter files and exported models, in LAMMPS (Host.mlmod) and in labkit's engine (load)."""
+"""MLMOD parameter files and exported models, in LAMMPS (Host.mlmod) and in labkit's engine (load)."""
 
 from labkit.lammps.mlmod.kinds import KINDS, load
 from labkit.lammps.mlmod.parameters import Parameters

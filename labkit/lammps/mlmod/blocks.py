@@ -1,4 +1,4 @@
-"""What a model is given: blocks X, V, F, Type, Time, in this order, each atom after atom."""
+"""The input of a model: blocks X, V, F, Type, Time, in this order, each atom after atom."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from labkit.base import ELEMENTS, State, System
 from labkit.errors import LabkitError
 from labkit.lammps.units import Units
 
-#: numbers an atom has in each block; Time is one number for all
+#: numbers per atom in each block; Time is one number for all
 WIDTH = {"X": 3, "V": 3, "F": 3, "Type": 1}
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks that mask_input names, in the units that the models were made for.
+    """The blocks that mask_input names, in the units for which the models were made.
 
     types  numbers of types whose names are neither numbers nor the elements of their atoms
     """
@@ -28,11 +28,11 @@ class Blocks:
     types: Mapping[str, int] = field(default_factory=dict)
 
     def size(self, atoms: int) -> int:
-        """Numbers in the column for so many atoms."""
+        """Length of the column for this many atoms."""
         return atoms * sum(WIDTH[name] for name in self.names if name in WIDTH) + ("Time" in self.names)
 
     def rows(self, state: State, which: Tensor, time: Tensor | None, forces: Tensor | None = None) -> Tensor:
-        """One row for each of `which` (P, k), the k atoms that a call is about: (P, size(k)), float64.
+        """One row for each of `which` (P, k), the k atoms of a call: (P, size(k)), float64.
 
         time    (S,) fs
         forces  (n, 3) eV/Å, by default those of the state
@@ -41,7 +41,7 @@ class Blocks:
         for name in self.names:
             if name == "Time":
                 if time is None:
-                    raise LabkitError("mask_input names Time: say load(..., timestep=...) in fs")
+                    raise LabkitError("mask_input names Time: use load(..., timestep=...) in fs")
                 systems = state.system.index[which[:, 0]]
                 found.append(time.to(torch.float64)[systems, None] / self.units.time)
                 continue
@@ -73,7 +73,7 @@ class Blocks:
                 found[atoms] = ELEMENTS.index_of(name)
             else:
                 raise LabkitError(
-                    f"mask_input names Type, but the type {name!r} has no number; say load(..., types={{{name!r}: 1}})"
+                    f"mask_input names Type, but the type {name!r} has no number; use load(..., types={{{name!r}: 1}})"
                 )
         return found
 

@@ -16,7 +16,7 @@ from labkit.lammps.mlmod.models import ExportedModel
 class LearnedMap(Integrator):
     """[X; V] <- dyn1(blocks), new forces, [X; V] <- dyn2(blocks); a model that mask_fix leaves out does nothing.
 
-    Both are told the time at which the step ends, as MLMOD has it.
+    Both receive the time at which the step ends, as in MLMOD.
     """
 
     before: ExportedModel | None

@@ -1,4 +1,4 @@
-"""The table of MLMOD's types: which keys each has, what it becomes, and how it is explained."""
+"""The table of MLMOD's types: the keys, the labkit object and the explanation of each."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from labkit.lammps.units import Units
 
 @dataclass(frozen=True)
 class Shape:
-    """What one call of a model takes and gives, for n atoms: (column in, column out), r for any size."""
+    """The input and output of one call of a model, for n atoms: (column in, column out), r for any size."""
 
     inputs: Callable[[Blocks, int], int]
     outputs: Callable[[int], int | None]
-    atoms: int | None = None  # that a call is about; None for all
+    atoms: int | None = None  # of a call; None for all
     symmetric: bool = False  # whether the column out is a matrix that must be
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One type: its keys, the shapes of the models that they name, how it is made, and what it does in plain words."""
+    """One type: its keys, the shapes of the models that they name, how it is made, and a plain description."""
 
     keys: Mapping[str, Key]
     models: Mapping[str, Shape]
     make: Callable[[Parameters, Blocks, dict[str, ExportedModel], float | None], Any]
-    says: str
+    description: str
 
 
 def load(
@@ -56,13 +56,13 @@ def load(
     timestep: float | None = None,
     types: Mapping[str, int] | None = None,
 ) -> Any:
-    """What a parameter file of MLMOD's describes, for labkit's engine: a Potential, an Integrator or an Observer.
+    """The content of an MLMOD parameter file, for labkit's engine: a Potential, an Integrator or an Observer.
 
-    units     MLMOD takes those of LAMMPS, so a file has none: the style that it was written for, or Units
-    timestep  fs; only for forces that are given the time
-    types     {name: number}, for models that are given Type, of types whose names are no numbers
+    units     the LAMMPS style for which the file was written, or Units; the file itself has none
+    timestep  fs; only for forces with the input Time
+    types     {name: number}, for models with the input Type, of types whose names are not numbers
 
-    Raises LabkitError, with file and line, for what is wrong in the file and in the models that it names.
+    Raises LabkitError, with file and line, for errors in the file and in the models that it names.
 
     >>> model = load("bend.xml", units="nano")  # doctest: +SKIP
     >>> simulate(state, model, VelocityVerlet(), steps=100, dt=1.0)  # doctest: +SKIP

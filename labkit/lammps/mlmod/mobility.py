@@ -20,7 +20,7 @@ from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 from labkit.mobility.positive import ROUNDING
 
-#: numbers of all matrices that one call of a model of a whole system gives: bounds the memory
+#: numbers in all matrices from one call of a model of a whole system: limits the memory
 ENTRIES = 4_000_000
 
 
@@ -110,10 +110,10 @@ class WholeMobility:
 class MobilityDynamics(Integrator):
     """X <- X + dt (M F + k_B T ∇·M) + (2 k_B T dt)^½ L ξ with L Lᵀ = M (Euler and Maruyama).
 
-    That is the scheme for which the whole drift is added. Without `stochastic` there is neither noise nor drift.
+    This scheme needs the whole drift. Without `stochastic` there is neither noise nor drift.
     Velocities are those of the deterministic part. Open boundaries: no minimum image. kbt and delta are in `units`.
 
-    Raises LabkitError where M is not symmetric, and where noise is wanted and M is not positive semi-definite.
+    Raises LabkitError if M is not symmetric, or, with noise, not positive semi-definite.
     """
 
     mobility: Callable[[Tensor], Tensor]
@@ -126,7 +126,7 @@ class MobilityDynamics(Integrator):
     def init(self, state: State, potential: Potential) -> State:
         if bool(state.system.pbc.any()):
             warnings.warn(
-                "the box is periodic, but this mobility is that of unwrapped particles without images; use an open "
+                "the box is periodic, but this mobility is that of particles without images; use an open "
                 "box, or labkit.mobility.PeriodicRotnePragerYamakawa",
                 stacklevel=2,
             )
@@ -152,10 +152,10 @@ class MobilityDynamics(Integrator):
 
 
 def factor(m: Tensor) -> Tensor:
-    """L with L Lᵀ = M, (S, 3n, 3n): Cholesky's, or eigenvectors where M is only semi-definite.
+    """L with L Lᵀ = M, (S, 3n, 3n): Cholesky's, or eigenvectors if M is only semi-definite.
 
-    Models compute in float32: an eigenvalue below zero by that rounding is zero. Raises LabkitError for one further
-    below, with the particles that it belongs to.
+    Models compute in float32: an eigenvalue below zero by that rounding counts as zero. Raises LabkitError for a lower
+    one, naming the particles of its motion.
     """
     m = 0.5 * (m + m.mT)
     lower, failed = torch.linalg.cholesky_ex(m)

@@ -1,4 +1,4 @@
-"""Exported models (TorchScript): loaded by name only, and called for many rows at once where that gives the same."""
+"""Exported models (TorchScript): loaded by name only, and called for many rows at once if that is equivalent."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from labkit.errors import LabkitError
 from labkit.lammps.mlmod.parameters import Parameters
 
-#: rows in one call: bounds the memory, and what a layer makes of them stays in the processor's cache
+#: rows in one call: limits the memory, and the activations of a layer stay in the processor's cache
 ROWS = 16384
-#: float32's digits, with what another order of operations may lose
+#: float32's precision, with allowance for another order of operations
 TOLERANCE = 1e-4
-#: rows that a way to call is tried with; a prime, so that no other dimension is mistaken for it
+#: rows with which a way to call is tried; a prime, so that no other dimension is mistaken for it
 SAMPLE = 11
 
 Batched = Callable[[torch.nn.Module, Tensor], Tensor]
@@ -39,13 +39,13 @@ WAYS: tuple[Batched, ...] = (_vmapped, _stacked, _columns)
 
 
 class ExportedModel:
-    """A model that takes a column (k, 1) in float32 and gives a column (m, 1), as a function of rows (P, k) -> (P, m).
+    """A model from a column (k, 1) in float32 to a column (m, 1), as a function of rows (P, k) -> (P, m).
 
-    A model that was exported for one pair need not take many: torch.vmap, the model's own batch and columns side by
-    side are tried, and the first that agrees with single calls is kept, and looked at again with one row of every
-    call; where none does, it is called once a row, with a warning. Loading TorchScript executes what is in the file.
-    Raises LabkitError, naming the key of the parameter file, for a file that is no TorchScript, a model that fails, and
-    one that gives another shape.
+    A model that was exported for one pair may not accept many: torch.vmap, the model's own batch and columns side by
+    side are tried, and the first that agrees with single calls is kept, and checked again with one row of every call;
+    if none does, it is called once per row, with a warning. Loading TorchScript executes the code in the file. Raises
+    LabkitError, naming the key of the parameter file, for a file that is not TorchScript, a model that fails, and one
+    that returns another shape.
     """
 
     def __init__(self, parameters: Parameters, key: str) -> None:
@@ -62,7 +62,7 @@ class ExportedModel:
 
     @torch.no_grad()
     def __call__(self, rows: Tensor, size: int | None) -> Tensor:
-        """Results (P, m) in float64; m must be `size` where that is given."""
+        """Results (P, m) in float64; m must be `size` if that is given."""
         rows = rows.detach().to("cpu", torch.float32)
         if len(rows) == 1:
             return self.single(rows[0], size)[None].to(torch.float64)
@@ -76,27 +76,27 @@ class ExportedModel:
         return self._called(row, size).reshape(-1)
 
     def _called(self, row: Tensor, size: int | None) -> Tensor:
-        """One call, with the shape of its result looked at."""
+        """One call, with a check of the shape of its result."""
         try:
             found = self._module(row[:, None])
         except Exception as error:
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             raise LabkitError(
-                f"{self.where}: {self.path.name} does not take the column {(len(row), 1)} that this type gives it: "
-                f"{lines[-1].strip()}; export the model for that shape, or mend mask_input"
+                f"{self.where}: {self.path.name} does not take the column {(len(row), 1)} of this type: "
+                f"{lines[-1].strip()}; export the model for that shape, or correct mask_input"
             ) from error
         expected = "two dimensions, (r, c)" if size is None else (size, 1)
         if not isinstance(found, Tensor) or found.ndim != 2 or (size is not None and tuple(found.shape) != (size, 1)):
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise LabkitError(
-                f"{self.where}: {self.path.name} gives {shape} for a column {(len(row), 1)}, expected {expected}; "
+                f"{self.where}: {self.path.name} returns {shape} for a column {(len(row), 1)}, expected {expected}; "
                 "export a model whose output is such a column"
             )
         return found
 
     @torch.no_grad()
     def table(self, row: Tensor) -> Tensor:
-        """One call with the shape that it gives, (k,) -> (r, c), in float64."""
+        """One call with its own shape of result, (k,) -> (r, c), in float64."""
         return self._called(row.detach().to("cpu", torch.float32), None).to(torch.float64)
 
     def _part(self, rows: Tensor, size: int | None) -> Tensor:
@@ -135,7 +135,7 @@ class ExportedModel:
 
     def _slow(self) -> None:
         self._way = None
-        warnings.warn(f"{self.path.name}: takes no batches; it is called once a row, which is slow", stacklevel=4)
+        warnings.warn(f"{self.path.name}: takes no batches; it is called once per row, which is slow", stacklevel=4)
 
 
 def _agree(found: Tensor, expected: Tensor) -> bool:
@@ -150,6 +150,6 @@ def _load(path: Path, where: str) -> torch.nn.Module:
             return torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise LabkitError(
-            f"{where}: {path} is no exported model: {str(error).splitlines()[0]}; write it with torch.jit.save (a "
+            f"{where}: {path} is not an exported model: {str(error).splitlines()[0]}; write it with torch.jit.save (a "
             "state dict or a model saved by torch.save is not enough)"
         ) from error

@@ -1,4 +1,4 @@
-"""MLMOD's XML parameter files: what they hold, on which line, and what is wrong with them."""
+"""MLMOD's XML parameter files: their values, line numbers and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MASK_INPUT = ("X", "V", "F", "Type", "Time")
 
 @dataclass(frozen=True)
 class Key:
-    """How the text of a key is read, and what it is where it is left out; without a default it must be there."""
+    """How the text of a key is read, and its default; a key without a default is required."""
 
     read: Callable[[str], Any]
     default: Any = None
@@ -27,7 +27,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Parameters:
-    """A file's type and values, and the lines that they stand on."""
+    """A file's type and values, and their line numbers."""
 
     path: Path
     kind: str
@@ -38,8 +38,8 @@ class Parameters:
     def read(cls, path: str | os.PathLike[str], kinds: Mapping[str, Mapping[str, Key]]) -> Parameters:
         """Read a file whose type is one of `kinds`, each with its keys.
 
-        Raises LabkitError, with the line, for what is no XML, for an unknown type, for unknown, missing, repeated or
-        unreadable keys, and for all else that stands in the file and would be passed over.
+        Raises LabkitError, with the line, if it is not XML, for an unknown type, for unknown, missing, repeated or
+        unreadable keys, and for any other content that would be ignored.
         """
         path = Path(path)
         tree = Tree.read(path)
@@ -68,13 +68,13 @@ class Parameters:
                     f"expected {expected}"
                 )
             if element.tag in found:
-                raise LabkitError(f"{at(element)}: key {element.tag!r} stands on line {found[element.tag]} already")
+                raise LabkitError(f"{at(element)}: key {element.tag!r} is already on line {found[element.tag]}")
             if "value" not in element.attrib:
                 raise LabkitError(f'{at(element)}: expected <{element.tag} value="..."/>')
             tree.check(element, "value")
             if len(element):
                 raise LabkitError(
-                    f"{at(element[0])}: <{element[0].tag}> within <{element.tag}>; keys stand side by side"
+                    f"{at(element[0])}: <{element[0].tag}> within <{element.tag}>; keys must not be nested"
                 )
             found[element.tag] = tree.lines[element]
             try:
@@ -83,7 +83,7 @@ class Parameters:
                 raise LabkitError(f"{at(element)}: {element.tag}: {error}") from error
         for line, text in tree.texts:
             raise LabkitError(
-                f"{path}, line {line}: the text {text!r} belongs to no key; take it out, or make it a comment"
+                f"{path}, line {line}: the text {text!r} belongs to no key; remove it, or make it a comment"
             )
         missing = [name for name, key in keys.items() if key.required and name not in values]
         if missing:
@@ -101,14 +101,14 @@ class Parameters:
         return f"{self.path}, line {self.lines[key]}: {key}" if key in self.lines else f"{self.path}: {key}"
 
     def file(self, key: str) -> Path:
-        """The file that a key names: from the working folder, as MLMOD has it, else from the folder of this one."""
+        """The file that a key names: from the working folder, as in MLMOD, or else from the folder of this one."""
         named = Path(self[key])
         for place in (named, self.path.parent / named):
             if os.path.isfile(place):  # unlike place.is_file(), no error for a name that is too long
                 return place
         tried = " or ".join(dict.fromkeys((str(named), str(self.path.parent / named))))
         raise LabkitError(
-            f"{self.where(key)}: there is no file {tried}; bring the exported model there, or mend its name"
+            f"{self.where(key)}: there is no file {tried}; put the exported model there, or correct its name"
         )
 
 
@@ -119,7 +119,7 @@ def number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return value
 
 
@@ -137,7 +137,7 @@ def nonnegative(text: str) -> float:
 
 def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{text!r} is no whole number from 1")
+        raise ValueError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 

@@ -21,7 +21,7 @@ class Quantity(Observer):
     """model(blocks) of the whole system every `every` steps: an Observer.
 
     value   (S, r, c) of the last time; in LAMMPS f_NAME[1], f_NAME[2], ..., row after row
-    Each value goes to a file of its own, base_dir/base_name__final_integrate__0_00000010.xml at step 10 (of a batch of
+    Each value goes to its own file, base_dir/base_name__final_integrate__0_00000010.xml at step 10 (of a batch of
     S systems, the second 0 is the system's number).
     """
 
@@ -39,7 +39,7 @@ class Quantity(Observer):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabkitError(f"base_dir {self.folder}: is no folder to write to ({error.strerror})") from error
+            raise LabkitError(f"base_dir {self.folder}: is not a writable folder ({error.strerror})") from error
 
     def __call__(self, state: State, evaluation: Any) -> None:
         found = []
@@ -52,7 +52,7 @@ class Quantity(Observer):
         self.value = torch.stack(found)
 
     def _write(self, path: Path, value: Tensor) -> None:
-        """The layout of MLMOD's files, which has several roots and so is no XML for a parser: see read_quantity."""
+        """The layout of MLMOD's files, which has several roots and so is not valid XML: see read_quantity."""
         numbers = " ".join(f"{number:.9g}" for number in value.reshape(-1).tolist())
         rows, columns = value.shape
         atomic_write(

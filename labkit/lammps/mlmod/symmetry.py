@@ -1,4 +1,4 @@
-"""Is a learned mobility symmetric? Reciprocity wants it, and else forces and noise would not belong together."""
+"""Is a learned mobility symmetric? Reciprocity requires it; otherwise forces and noise are inconsistent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from labkit.lammps.mlmod.models import TOLERANCE
 
 
 def symmetric(m: Tensor) -> Tensor:
-    """M (S, 3n, 3n) as it is; raises LabkitError, with the entries that differ most, where M is not Mᵀ.
+    """M (S, 3n, 3n) unchanged; raises LabkitError, with the entries that differ most, if M is not Mᵀ.
 
-    That is decided with float32's digits of the largest entry.
+    The tolerance is float32's precision relative to the largest entry.
     """
     apart = (m - m.mT).abs()
     wrong = apart.amax((1, 2)) > TOLERANCE * m.abs().amax((1, 2))
@@ -24,6 +24,6 @@ def symmetric(m: Tensor) -> Tensor:
     raise LabkitError(
         f"{where}the mobility is not symmetric: M[{p}, {q}] = {float(m[system, p, q]):.4g} (particle {p // 3} along "
         f"{'xyz'[p % 3]}, a force on {q // 3} along {'xyz'[q % 3]}; counted from 0, in the order of their IDs), but "
-        f"M[{q}, {p}] = {float(m[system, q, p]):.4g}. M F would use all of M, the noise its symmetric part alone; "
-        "export a model that gives (M + M.T)/2"
+        f"M[{q}, {p}] = {float(m[system, q, p]):.4g}. M F would use all of M, the noise only its symmetric part; "
+        "export a model that returns (M + M.T)/2"
     )

@@ -1,4 +1,4 @@
-"""An XML file whose elements know their lines, read safely."""
+"""An XML file with the line of each element, read safely."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.lammps.loading import INSTALL
 
 @dataclass(frozen=True)
 class Tree:
-    """The root of a file, the line of each element, and (line, text) of what stands between them."""
+    """The root of a file, the line of each element, and (line, text) of the text between them."""
 
     path: Path
     root: Element
@@ -23,7 +23,7 @@ class Tree:
 
     @classmethod
     def read(cls, path: Path) -> Tree:
-        """Raises LabkitError, with line and column where there are some, for what is no XML and for entities."""
+        """Raises LabkitError, with line and column if known, if it is not XML or has entities."""
         try:
             from defusedxml.common import DefusedXmlException
             from defusedxml.ElementTree import DefusedXMLParser
@@ -43,7 +43,7 @@ class Tree:
                     texts.append((parser.parser.CurrentLineNumber, text.strip()))
 
         parser = DefusedXMLParser(target=Numbered(), forbid_dtd=True)
-        parser.parser.buffer_text = False  # text comes on the line where it stands
+        parser.parser.buffer_text = False  # so that text is reported with its own line
         try:
             parser.feed(path.read_bytes())
             return cls(path, parser.close(), lines, texts)
@@ -52,17 +52,17 @@ class Tree:
             text = path.read_text(errors="replace").splitlines()
             shown = text[line - 1].strip() if line <= len(text) else "the end of the file"
             raise LabkitError(
-                f"{path}, line {line}, column {column + 1}: no well-formed XML ({error.msg}): {shown}"
+                f"{path}, line {line}, column {column + 1}: not well-formed XML ({error.msg}): {shown}"
             ) from error
         except DefusedXmlException as error:
             raise LabkitError(
-                f"{path}: has a document type or entities, which a parameter file needs not: {error}"
+                f"{path}: has a document type or entities, which a parameter file does not need: {error}"
             ) from error
         except (LookupError, ValueError) as error:
             raise LabkitError(f"{path}: its encoding cannot be read ({error}); store the file as UTF-8") from error
         except OSError as error:
             raise LabkitError(
-                f"{path}: cannot be read ({error.strerror}); expected a parameter file of MLMOD's"
+                f"{path}: cannot be read ({error.strerror}); expected a parameter file of MLMOD"
             ) from error
 
     def at(self, element: Element) -> str:
@@ -70,7 +70,7 @@ class Tree:
         return f"{self.path}, line {self.lines[element]}"
 
     def check(self, element: Element, *attributes: str) -> None:
-        """Raise LabkitError for an attribute that nothing reads."""
+        """Raise LabkitError for an unknown attribute."""
         for name in element.attrib:
             if name not in attributes:
                 raise LabkitError(

@@ -73,7 +73,7 @@ def test_the_error_of_the_radius_is_that_of_repetitions():
     measured = type(eta)(own, 0.02 * own)
     shift = hydrodynamic_radius(type(eta)(0.98 * own, 0.0), type(eta)(1.9, 0.0), 18.0).value - 1.6
     assert hydrodynamic_radius(measured, type(eta)(1.9, 0.0), 18.0).error == pytest.approx(shift, rel=0.06)
-    with pytest.raises(LabkitError, match="of no sphere"):
+    with pytest.raises(LabkitError, match="does not belong to a sphere"):
         hydrodynamic_radius(type(eta)(10.0, 0.1), type(eta)(1.9, 0.1), 18.0)
 
 
@@ -136,7 +136,7 @@ def test_a_stopped_and_torn_run_goes_on(tmp_path):
     with pytest.raises(LabkitError, match="single: LAMMPS: ERROR"):
         pull(settings, piece, tmp_path, 5)
     (tmp_path / "state-4.restart").unlink()
-    with pytest.raises(LabkitError, match="cannot go on after block 4"):
+    with pytest.raises(LabkitError, match="cannot resume after block 4"):
         pull(settings, piece, tmp_path, 5)
 
 
@@ -178,11 +178,11 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
 
 
 def test_two_processes_do_not_mix_their_blocks(tmp_path):
-    with lock(tmp_path / BLOCKS), pytest.raises(LabkitError, match=f"{BLOCKS}: another process works on it"):
+    with lock(tmp_path / BLOCKS), pytest.raises(LabkitError, match=f"{BLOCKS}: another process is using it"):
         pull(TINY, PIECES["single"], tmp_path, 3)
     line = json.dumps({"block": 1, "velocity": [0, 0, 0], "amplitude": 0, "temperature": 1, "drift": 0})
     (tmp_path / BLOCKS).write_text(line + "\n")
-    with pytest.raises(LabkitError, match="line 1 is no block .block 1, expected 0."):
+    with pytest.raises(LabkitError, match="line 1 is not a block .block 1, expected 0."):
         pull(TINY, PIECES["single"], tmp_path, 3)
 
 

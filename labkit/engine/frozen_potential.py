@@ -1,4 +1,4 @@
-"""A potential during a run."""
+"""A potential whose parameters do not change during a run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from labkit.base import Compiled, Potential, State
 
 
-class Unchanged:
-    """A potential whose parameters stay as they are, so that it is compiled once for each system and cell.
+class FrozenPotential:
+    """A potential with constant parameters, compiled once for each system and cell.
 
-    Else it would be made ready for every stretch of steps: for every step, where an observer looks at each.
+    Otherwise it would be compiled before every block of steps, or before every step if an observer is called at each.
     """
 
     def __init__(self, potential: Potential) -> None:

@@ -1,4 +1,4 @@
-"""Potentials that are computed elsewhere: numbers come back, gradients do not; objects with TorchMD's `calculate`."""
+"""Potentials computed by other programs, without gradients of their results; objects with TorchMD's `calculate`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from labkit.errors import LabkitError
 from labkit.units import KCAL_PER_MOL
 
 
-class Outside(Potential):
-    """Base of potentials whose energies and forces torch cannot follow. A subclass writes `ask`.
+class ExternalPotential(Potential):
+    """Base class of potentials whose energies and forces torch cannot differentiate. A subclass writes `compute`.
 
-    They run in dynamics, minimisers and sums. Raises LabkitError for what they do not have: gradients of forces
-    (create_graph), energies per atom.
+    They work in dynamics, minimisers and sums. Raises LabkitError for what they do not have: gradients of forces
+    (create_graph) and energies per atom.
     """
 
     cutoff = 0.0
 
-    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
-        """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3, the last two where they are wanted."""
+    def compute(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+        """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3, the last two if requested."""
         raise NotImplementedError
 
     def evaluate(
@@ -39,18 +39,18 @@ class Outside(Potential):
         create_graph: bool = False,
         neighbours: Neighbours | None = None,
     ) -> Evaluation:
-        """As any potential; what is outside finds neighbours itself."""
+        """As for any potential; the external program finds neighbours itself."""
         if create_graph:
             raise LabkitError(
-                f"{self.name}: its forces are numbers from outside, through which no gradient can be followed "
+                f"{self.name}: its forces come from an external program and cannot be differentiated "
                 "(create_graph); run under torch.no_grad(), as simulate() does, or write it as a Potential"
             )
         if per_atom:
             raise LabkitError(f"{self.name}: has no energies per atom")
         if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was asked for, but a system is not periodic in all directions; ask stress=False")
+            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
         with torch.no_grad():
-            return self.ask(state, forces=forces, stress=stress)
+            return self.compute(state, forces=forces, stress=stress)
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         follow = torch.is_grad_enabled() and (positions.requires_grad or cell.requires_grad)
@@ -59,7 +59,7 @@ class Outside(Potential):
 
     @property
     def name(self) -> str:
-        """How errors call it."""
+        """The name used in errors."""
         return type(self).__name__
 
 
@@ -69,14 +69,14 @@ class HasCalculate(Protocol):
     def calculate(self, pos: Tensor, box: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
-class TorchmdPotential(Outside):
+class TorchmdPotential(ExternalPotential):
     """An object with TorchMD's `calculate(pos, box) -> (energy, forces)`; all replicas of a batch in one call.
 
-    external  is given pos (S, n, 3) Å and box (S, 3, 3) Å, gives energies (S,) or (S, 1) and forces (S, n, 3)
-    unit      eV of its unit of energy; forces are in that unit by Å
-    dtype     of what it is given, by default that of the state
+    external  receives pos (S, n, 3) Å and box (S, 3, 3) Å, returns energies (S,) or (S, 1) and forces (S, n, 3)
+    unit      eV of its unit of energy; forces are in that unit per Å
+    dtype     of pos and box, by default that of the state
 
-    Its forces are taken as they are, and it has no stress. Raises LabkitError for results of other shapes and for a
+    Its forces are used unchanged, and it has no stress. Raises LabkitError for results of other shapes and for a
     batch of systems of different sizes.
 
     >>> class Wells:
@@ -93,14 +93,14 @@ class TorchmdPotential(Outside):
             raise LabkitError(f"TorchmdPotential: {type(external).__name__} has no method calculate(pos, box)")
         self.external, self.unit, self.dtype = external, float(unit), dtype
 
-    def ask(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
+    def compute(self, state: State, *, forces: bool, stress: bool) -> Evaluation:
         if stress:
             raise LabkitError(
-                f"{self.name}: TorchMD's calculate(pos, box) gives no stress; run at constant volume, or write it as a "
-                "Potential, whose energy is given the cell"
+                f"{self.name}: TorchMD's calculate(pos, box) returns no stress; run at constant volume, or write it as "
+                "a Potential, whose energy receives the cell"
             )
         like, system = state.positions, state.system
-        # copies: the object may keep or change what it is given
+        # copies: the object may keep or change its arguments
         pos = by_system(system, like.detach(), self.name).clone().to(self.dtype or like.dtype)
         energy, found = self.external.calculate(pos, state.cell.detach().clone().to(pos.dtype))
         energy = self._checked("energy", energy, system.n_systems, f"({system.n_systems},)", like)
