@@ -16,7 +16,7 @@ LARGEST_CLUSTER = 16  # a dense system of equations is solved for each
 
 
 @dataclass(frozen=True, eq=False)
-class Clusters:
+class ConstraintClusters:
     """Constraints that share atoms, C clusters of up to k, padded.
 
     which (C, k)       constraint, 0 in the padding
@@ -51,7 +51,7 @@ class Groups:
         return self.known[n]
 
 
-def find_clusters(atoms: Tensor, distances: Tensor, device: torch.device) -> tuple[Clusters, Groups]:
+def find_clusters(atoms: Tensor, distances: Tensor, device: torch.device) -> tuple[ConstraintClusters, Groups]:
     pairs, lengths = atoms.detach().cpu().numpy(), distances.detach().cpu().numpy()
     _check(pairs, lengths)
     m, n = len(pairs), int(pairs.max()) + 1
@@ -79,7 +79,9 @@ def find_clusters(atoms: Tensor, distances: Tensor, device: torch.device) -> tup
 
     padding = np.eye(k) * ~real[:, :, None]
     parts = (which, sizes, first, second, real, moves(first), moves(second), padding)
-    return Clusters(*(torch.as_tensor(part).to(device) for part in parts)), Groups(pairs[:, 0], pairs[:, 1], device)
+    return ConstraintClusters(*(torch.as_tensor(part).to(device) for part in parts)), Groups(
+        pairs[:, 0], pairs[:, 1], device
+    )
 
 
 def _check(pairs: np.ndarray, lengths: np.ndarray) -> None:

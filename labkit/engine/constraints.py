@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labkit.base import System
 from labkit.config import compiler
-from labkit.engine.clusters import Clusters, Groups, find_clusters
+from labkit.engine.clusters import ConstraintClusters, Groups, find_clusters
 from labkit.errors import LabkitError
 
 TOLERANCE = 1e-10  # of |r|²/d² - 1, in float64
@@ -207,7 +207,7 @@ class Constraints:
         """These constraints for many steps on the CPU; at least one must be able to move (see `moving`)."""
         return CompiledConstraints(self.moving(masses), masses)
 
-    def _fail(self, c: Clusters, error: Tensor, reference: Tensor, step: int) -> None:
+    def _fail(self, c: ConstraintClusters, error: Tensor, reference: Tensor, step: int) -> None:
         worst = int(torch.nan_to_num(error.abs(), nan=torch.inf, posinf=torch.inf).argmax())
         a, b = int(c.first.flatten()[worst]), int(c.second.flatten()[worst])
         before = float((reference[b] - reference[a]).detach().norm())
@@ -217,7 +217,7 @@ class Constraints:
             "cannot be satisfied; reduce the timestep, minimise first, and check that molecules are not wrapped"
         )
 
-    def _on(self, device: torch.device) -> tuple[Constraints, Clusters, Groups]:
+    def _on(self, device: torch.device) -> tuple[Constraints, ConstraintClusters, Groups]:
         """These constraints and their clusters on a device; kept."""
         kept = self._kept
         if device not in kept:
@@ -226,7 +226,7 @@ class Constraints:
         return kept[device]
 
     @cached_property
-    def _kept(self) -> dict[torch.device, tuple[Constraints, Clusters, Groups]]:
+    def _kept(self) -> dict[torch.device, tuple[Constraints, ConstraintClusters, Groups]]:
         return {}
 
     @cached_property
@@ -262,7 +262,7 @@ class CompiledConstraints:
         kernels.rattle(*self._arrays, r, v, v)
 
 
-def _solve(c: Clusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _solve(c: ConstraintClusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """λ (C, k) and the remaining relative errors of the squared distances (C, k)."""
     lam, exact = torch.zeros_like(target), new.device.type == "cpu"
     error = _excess(c, new, target) / target
@@ -274,13 +274,13 @@ def _solve(c: Clusters, new: Tensor, old: Tensor, coupling: Tensor, target: Tens
     return lam, error
 
 
-def _newton(c: Clusters, lam: Tensor, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> Tensor:
+def _newton(c: ConstraintClusters, lam: Tensor, new: Tensor, old: Tensor, coupling: Tensor, target: Tensor) -> Tensor:
     now = new + (coupling * lam[:, None]) @ old
     matrix = 2 * coupling * (now @ old.mT) + c.padding.to(now)
     return lam - torch.linalg.solve_ex(matrix, _excess(c, now, target), check_errors=False)[0]
 
 
-def _excess(c: Clusters, bonds: Tensor, target: Tensor) -> Tensor:
+def _excess(c: ConstraintClusters, bonds: Tensor, target: Tensor) -> Tensor:
     return torch.where(c.real, bonds.square().sum(-1) - target, 0.0)
 
 
@@ -301,24 +301,24 @@ def _numpy(*tensors: Tensor) -> list[np.ndarray]:
     return [t.detach().contiguous().numpy() for t in tensors]
 
 
-def _arrays(c: Clusters, masses: Tensor) -> list[np.ndarray]:
+def _arrays(c: ConstraintClusters, masses: Tensor) -> list[np.ndarray]:
     return _numpy(c.first, c.second, c.sizes, masses.reciprocal())
 
 
-def _bonds(c: Clusters, values: Tensor) -> Tensor:
+def _bonds(c: ConstraintClusters, values: Tensor) -> Tensor:
     """Differences second - first, (C, k, 3)."""
     ends = (values.index_select(0, end.flatten()).view(*end.shape, 3) for end in (c.second, c.first))
     return next(ends) - next(ends)
 
 
-def _coupling(c: Clusters, masses: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+def _coupling(c: ConstraintClusters, masses: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """1/m of both ends, (C, k) each, and how much bond i changes with the multiplier of bond j, (C, k, k)."""
     inverse = masses.reciprocal()
     first, second = (inverse.index_select(0, end.flatten()).view(end.shape) for end in (c.first, c.second))
     return (first, second), second[:, :, None] * c.at_second.to(masses) - first[:, :, None] * c.at_first.to(masses)
 
 
-def _pushed(c: Clusters, values: Tensor, weight: tuple[Tensor, Tensor], lam: Tensor, bonds: Tensor) -> Tensor:
+def _pushed(c: ConstraintClusters, values: Tensor, weight: tuple[Tensor, Tensor], lam: Tensor, bonds: Tensor) -> Tensor:
     """values + M^-1 Jᵀ λ."""
     push = (torch.where(c.real, lam, 0.0)[:, :, None] * bonds).view(-1, 3)
     atoms = torch.cat([c.second.flatten(), c.first.flatten()])
