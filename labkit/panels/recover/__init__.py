@@ -13,7 +13,7 @@ class RecoverPanel(Panel):
 
     Loss and charges are drawn as the search goes on. Stop keeps the best so far.
 
-    >>> from labkit.forcefield.brine import brine
+    >>> from labkit.forcefield.examples.brine import brine
     >>> panel = RecoverPanel(*brine(8))
     >>> panel.model.steps, panel.model.iterations = 1, 2
     >>> job = panel.run()
