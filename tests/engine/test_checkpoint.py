@@ -132,7 +132,7 @@ def test_a_trajectory_that_was_lost_is_named(tmp_path):
     with pytest.raises(LabkitError, match="holds 5 bytes, the checkpoint was made with .*restore the file"):
         go(9)
     (tmp_path / "run.extxyz").unlink()
-    with pytest.raises(LabkitError, match="is not there"):
+    with pytest.raises(LabkitError, match="is missing"):
         go(9)
 
 
