@@ -52,7 +52,9 @@ def column(bonds: np.ndarray, n_atoms: int) -> np.ndarray:
     for i, j in np.asarray(bonds).reshape(-1, 2).tolist():
         partners[i].append(j - i)
         partners[j].append(i - j)
-    return np.array([",".join(map(str, sorted(p))) or "0" for p in partners], dtype="U64")
+    text = [",".join(map(str, sorted(p))) or "0" for p in partners]
+    # at least this wide: ASE cuts text to the width of the first part when it joins atoms
+    return np.array(text, dtype=f"U{max(64, *map(len, text))}" if text else "U64")
 
 
 def from_column(text: Sequence[str], where: str) -> np.ndarray:

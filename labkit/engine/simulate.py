@@ -269,8 +269,8 @@ def _check(
 ) -> None:
     if not isinstance(integrator, Integrator):
         raise LabkitError(
-            f"the integrator is {integrator!r}; expected one such as Langevin(300.0), or your own subclass of "
-            "inherits from labkit.base.Integrator"
+            f"the integrator is {integrator!r}; expected one such as Langevin(300.0), or one of your own class "
+            "that inherits from labkit.base.Integrator"
         )
     n, systems = state.system.n_atoms, state.system.n_systems
     for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):

@@ -64,7 +64,7 @@ class Counted(Oracle):
         lines = [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
         return sorted((int(t), int(process), what, int(number)) for t, process, what, number in lines)
 
-    def begun(self):
+    def started(self):
         return [number for _, _, what, number in self.events() if what == "begin"]
 
 

@@ -36,7 +36,7 @@ def test_equal_frames_are_computed_once(tmp_path, store, stored):
     oracle, frames = Counted(tmp_path / "log"), coppers(3)
     labelled = list(oracle.label([*frames, *frames[::-1]], store if stored else None, workers=2))
     energies = [atoms.get_potential_energy() for atoms in labelled]
-    assert energies == energies[::-1] and sorted(oracle.begun()) == [0, 1, 2]
+    assert energies == energies[::-1] and sorted(oracle.started()) == [0, 1, 2]
 
 
 def test_a_label_is_stored_before_it_is_seen(tmp_path, store):
@@ -76,7 +76,7 @@ def test_a_bug_of_an_oracle_is_raised_at_once_and_booked(tmp_path, store, monkey
 def test_stop_ends_a_frame_under_way_and_books_it(tmp_path, store):
     oracle = Counted(tmp_path / "log", hang=(2,))
     job = Job(lambda progress: list(oracle.label(coppers(4), store, progress=progress))).start()
-    while oracle.begun() != [0, 1, 2]:
+    while oracle.started() != [0, 1, 2]:
         time.sleep(0.01)
     began = time.monotonic()
     job.stop()
@@ -106,7 +106,7 @@ def test_frames_that_cannot_be_computed_are_named_before_any_work(tmp_path, stor
         list(oracle.label(frames[0], store))
     with pytest.raises(LabkitError, match="workers is 0"):
         list(oracle.label(coppers(1), store, workers=0))
-    assert oracle.begun() == []
+    assert oracle.started() == []
 
 
 def test_no_frames(tmp_path, store):
@@ -124,4 +124,4 @@ def test_stop_before_the_first_frame(tmp_path):
     oracle = Counted(tmp_path / "log")
     with pytest.raises(Stopped):
         list(oracle.label(coppers(2), progress=Stop()))
-    assert oracle.begun() == []
+    assert oracle.started() == []

@@ -111,7 +111,7 @@ def test_no_frame_is_computed_twice_by_several_processes(tmp_path):
     said = [process.communicate(timeout=120)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
     oracle = Counted(tmp_path / "log")
-    assert sorted(oracle.begun()) == list(range(12))
+    assert sorted(oracle.started()) == list(range(12))
     assert len({process for _, process, _, _ in oracle.events()}) > 1  # they shared the work
     assert all(sorted(lines) == sorted(said[0]) and len(lines) == 12 for lines in said)
     with LabelStore(tmp_path / "labels.sqlite") as store:
@@ -131,7 +131,7 @@ def test_a_killed_writer_leaves_a_whole_store(tmp_path, wait):
     process.wait()
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
     oracle = Counted(tmp_path / "log")
-    before = len(oracle.begun())
+    before = len(oracle.started())
     with LabelStore(tmp_path / "labels.sqlite") as store:
         stored = len(store)
         assert 0 < len(said) <= stored < 60
@@ -142,24 +142,24 @@ def test_a_killed_writer_leaves_a_whole_store(tmp_path, wait):
         assert time.monotonic() - began < 20  # far below the expiry
         outcomes = [c.outcome for c in store.calculations()]
         assert outcomes.count("labelled") == 60 and outcomes.count("lost") <= 1
-    assert len(oracle.begun()) - before == 60 - stored
+    assert len(oracle.started()) - before == 60 - stored
 
 
 def test_a_process_that_died_in_a_calculation_is_booked_and_replaced(tmp_path):
     process = writer(tmp_path, 3, hang=(1,))
     start(process)
-    while Counted(tmp_path / "log").begun() != [0, 1]:
+    while Counted(tmp_path / "log").started() != [0, 1]:
         time.sleep(0.01)
     other = writer(tmp_path, 3)
     start(other)
-    while 2 not in Counted(tmp_path / "log").begun():
+    while 2 not in Counted(tmp_path / "log").started():
         time.sleep(0.01)
     time.sleep(0.5)
-    assert Counted(tmp_path / "log").begun() == [0, 1, 2]  # it waits for frame 1, which is being computed
+    assert Counted(tmp_path / "log").started() == [0, 1, 2]  # it waits for frame 1, which is being computed
     process.kill()
     process.wait()
     said, _ = other.communicate(timeout=20)
-    assert len(said.splitlines()) == 3 and Counted(tmp_path / "log").begun() == [0, 1, 2, 1]
+    assert len(said.splitlines()) == 3 and Counted(tmp_path / "log").started() == [0, 1, 2, 1]
     with LabelStore(tmp_path / "labels.sqlite") as store:
         assert sorted(c.outcome for c in store.calculations()) == 3 * ["labelled"] + ["lost"]
 
@@ -210,7 +210,7 @@ def test_a_damaged_label_is_computed_again(store, tmp_path, column):
     rows(tmp_path, f"UPDATE labels SET {column} = ? WHERE key = ?", bad, key)
     with pytest.warns(LabelStoreWarning, match="damaged label was removed"):
         again = [a.get_potential_energy() for a in oracle.label(coppers(3), store)]
-    assert again == good and oracle.begun() == [0, 1, 2, 1]
+    assert again == good and oracle.started() == [0, 1, 2, 1]
     assert len(list(store.frames())) == 3
 
 
@@ -272,5 +272,5 @@ def test_a_label_that_cannot_be_kept_ends_the_run(store, tmp_path):
     seen = []
     with pytest.raises(StoreError, match=r"labels\.sqlite: could not be .*disk is full"):
         seen.extend(oracle.label(coppers(5), store))
-    assert seen == [] and oracle.begun() == [0] and len(store) == 0
+    assert seen == [] and oracle.started() == [0] and len(store) == 0
     assert issubclass(StoreError, LabkitError)

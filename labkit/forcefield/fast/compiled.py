@@ -73,7 +73,7 @@ class Compiled:
 
     def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
         """Write forces (n, 3) eV/Å and return energies (S,) eV."""
-        if self._begun is not self._state.system:  # the potential was asked about other systems meanwhile
+        if self._prepared_for is not self._state.system:  # the potential was asked about other systems meanwhile
             self._begin(self._state)
         if self._constant is None:
             found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
@@ -88,7 +88,7 @@ class Compiled:
         return energy
 
     def _begin(self, state: State) -> None:
-        self._begun = state.system
+        self._prepared_for = state.system
         for kernel in self.kernels:
             kernel.begin(state)
 
