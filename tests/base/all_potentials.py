@@ -48,6 +48,7 @@ class Case:
     atom: Atoms | None = None  # what it takes alone
     single: float | None = 1e-4  # eV and eV/Å by which single precision may differ; None where there is none
     outside: bool = False  # another program computes
+    member: Callable[[int], Potential] | None = None  # that of one system, if a potential is made for a batch
 
 
 def copper() -> list[Atoms]:
@@ -109,7 +110,7 @@ def terms() -> dict[str, Potential]:
 
 
 def field(**more: Potential) -> ForceField:
-    return ForceField({**terms(), **more}, 3).repeat(3)
+    return ForceField({**terms(), **more}, 3)
 
 
 def pme() -> ForceField:
@@ -137,9 +138,10 @@ def prior() -> TypedForceField:
     return TypedForceField({"bonds": TypedTerm(HarmonicBonds, table), "core": TypedTerm(RepulsionCG, core)})
 
 
-def umbrella() -> Potential:
-    native = torch.tensor(opened(waters())[0].positions)
-    return Umbrella(NativeContacts(native, cutoff=6.0, separation=1), [[0, 1, 2]] * 3, [0.3, 0.5, 0.7], [2.0] * 3)
+def umbrella(*systems: int) -> Potential:
+    native, centres = torch.tensor(opened(waters())[0].positions), [[0.3, 0.5, 0.7][s] for s in systems]
+    variable = NativeContacts(native, cutoff=6.0, separation=1)
+    return Umbrella(variable, [[0, 1, 2]] * len(systems), centres, [2.0] * len(systems))
 
 
 CASES = {
@@ -147,10 +149,16 @@ CASES = {
     "Sum": Case(lambda: Pair(0.3) + Pair(0.2, cutoff=4.0), copper, atom=Atoms("Cu")),
     "Committee": Case(lambda: Committee([Pair(0.3), Pair(0.4, cutoff=4.0)]), copper, atom=Atoms("Cu")),
     "GapModel": Case(gap, copper, atom=Atoms("Cu"), single=0.05),
-    "ForceField, open": Case(born, lambda: opened(waters()), stress=False, permutes=False),
-    "ForceField, PME": Case(pme, waters, turns=False, permutes=False, single=1e-3),
+    "ForceField, open": Case(
+        lambda: born().repeat(3), lambda: opened(waters()), stress=False, permutes=False, member=lambda s: born()
+    ),
+    "ForceField, PME": Case(
+        lambda: pme().repeat(3), waters, turns=False, permutes=False, single=1e-3, member=lambda s: pme()
+    ),
     "TypedForceField": Case(prior, chains, stress=False, permutes=False),
-    "Umbrella": Case(umbrella, lambda: opened(waters()), stress=False, permutes=False),
+    "Umbrella": Case(
+        lambda: umbrella(0, 1, 2), lambda: opened(waters()), stress=False, permutes=False, member=umbrella
+    ),
     "Bias": Case(
         lambda: Bias(lambda r, cell: (r[1] - r[0]).norm(), lambda s: 5.0 * (s - 1.2) ** 2),
         lambda: opened(waters()), stress=False, permutes=False,
