@@ -36,6 +36,10 @@ class Umbrella(Potential):
         self.register_buffer("atoms", torch.as_tensor(atoms, dtype=torch.int64))
         self.register_buffer("centres", torch.as_tensor(centres, dtype=torch.float64).reshape(-1))
         self.register_buffer("stiffness", torch.as_tensor(stiffness, dtype=torch.float64).expand(len(self.centres)))
+        if self.atoms.dim() != 1:
+            raise LabkitError(
+                f"Umbrella: atoms of shape {tuple(self.atoms.shape)}, expected ({variable.n_beads},): those of one replica"
+            )
         if len(self.atoms) != variable.n_beads:
             raise LabkitError(f"Umbrella: {len(self.atoms)} atoms for a variable of {variable.n_beads} beads")
 

@@ -141,7 +141,7 @@ def prior() -> TypedForceField:
 def umbrella(*systems: int) -> Potential:
     native, centres = torch.tensor(opened(waters())[0].positions), [[0.3, 0.5, 0.7][s] for s in systems]
     variable = NativeContacts(native, cutoff=6.0, separation=1)
-    return Umbrella(variable, [[0, 1, 2]] * len(systems), centres, [2.0] * len(systems))
+    return Umbrella(variable, [0, 1, 2], centres, [2.0] * len(systems))
 
 
 CASES = {
