@@ -38,7 +38,8 @@ class Umbrella(Potential):
         self.register_buffer("stiffness", torch.as_tensor(stiffness, dtype=torch.float64).expand(len(self.centres)))
         if self.atoms.dim() != 1:
             raise LabkitError(
-                f"Umbrella: atoms of shape {tuple(self.atoms.shape)}, expected ({variable.n_beads},): those of one replica"
+                f"Umbrella: atoms of shape {tuple(self.atoms.shape)}, expected ({variable.n_beads},), those of one "
+                "replica"
             )
         if len(self.atoms) != variable.n_beads:
             raise LabkitError(f"Umbrella: {len(self.atoms)} atoms for a variable of {variable.n_beads} beads")
