@@ -10,8 +10,8 @@ def expression(setting: Any) -> str:
     """The call that makes a dataclass, without arguments that have their default.
 
     >>> from labkit.gap import GapConfig, Soap
-    >>> expression(GapConfig(Soap(cutoff=4.0), sigma_force=0.05))
-    'GapConfig(Soap(cutoff=4.0), sigma_force=0.05)'
+    >>> expression(GapConfig(Soap(cutoff=5.0), sigma_force=0.05))
+    'GapConfig(Soap(cutoff=5.0), sigma_force=0.05)'
     """
     arguments = []
     for place, field in enumerate(fields(setting)):
