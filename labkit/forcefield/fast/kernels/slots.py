@@ -1,4 +1,4 @@
-"""What the kernels that run through slots of clusters share: a buffer of their positions and values, and its way back.
+"""Shared by kernels that loop over slots of clusters: a buffer of positions and values, filled and added back.
 
 A buffer has parts of ROOM slots, one for each quantity, of which the first three are the positions.
 """
@@ -10,7 +10,7 @@ from numba import njit
 
 from labkit.forcefield.fast.kernels.vector_math import FAST
 
-ROOM = 1040  # slots, a multiple of 16; no power of two, by which caches would not bear to have parts apart
+ROOM = 1040  # slots, a multiple of 16; with a power of two the parts would compete for cache lines
 
 
 @njit(cache=True, nogil=True)
@@ -54,14 +54,14 @@ def gather(begin, m, slot, values, part):
 
 @njit(cache=True, nogil=True)
 def scatter(begin, m, slot, part, values):
-    """Add what m slots from `begin` on have to values by rank."""
+    """Add the values of m slots from `begin` on to those by rank."""
     for p in range(m):
         values[slot[begin + p]] += part[p]
 
 
 @njit(cache=True, nogil=True)
 def hide(begin, m, low, high, masked, far, b, at, was):
-    """Move the slots masked[low:high] that are in the buffer, to FAR; how many, and what has to be put back where."""
+    """Move the slots masked[low:high] in the buffer to `far`; their number; write their places and values."""
     hidden = 0
     for k in range(low, high):
         p = masked[k] - begin
