@@ -79,7 +79,7 @@ def _kernel(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) 
 
 
 def _series(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Different rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
+    """Distinct rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
     rows, which = np.unique(atoms, axis=0, return_inverse=True)
     series = np.zeros((len(rows), n.max() + 1, 2))
     np.add.at(series, (which.ravel(), 0, 0), k)

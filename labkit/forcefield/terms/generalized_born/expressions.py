@@ -1,4 +1,4 @@
-"""OpenMM's expressions of implicit solvent, as its app writes them in a CustomGBForce."""
+"""OpenMM's expressions for implicit solvent, as its app writes them in a CustomGBForce."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FACTOR = COULOMB / KJ_PER_MOL / NANOMETRE  # k_e in OpenMM's units
 
 
 def parts(expression: str) -> tuple[str, dict[str, str]]:
-    """What is computed, and what is defined behind it."""
+    """The computed expression, and the definitions after it."""
     head, *rest = re.sub(r"\s", "", expression).rstrip(";").split(";")
     return head, dict(part.split("=", 1) for part in rest if part)
 
