@@ -26,7 +26,7 @@ _CHOICES = {
     "noise": ("cholesky", "lanczos"),
 }
 
-#: steps between two in which Lanczos' method continues until it would have found that M is not positive
+#: steps between those in which Lanczos' method continues until it would have found that M is not positive
 LOOK = 100
 
 
@@ -75,7 +75,7 @@ class Brownian(Integrator):
         if not isinstance(self.drift, bool):
             raise LabkitError(f"Brownian: drift is {self.drift!r}; expected True or False")
         if not _numbers(self.temperature, lambda t: t >= 0):
-            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected no negative value, K")
+            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected 0 K or more")
         if not _numbers(self.delta, lambda d: d > 0):
             raise LabkitError(f"Brownian: delta is {self.delta!r}; expected a small positive number of Å, such as 1e-3")
         if not _numbers(self.tolerance, lambda e: (e > 0) & (e < 1)):
@@ -104,15 +104,15 @@ class Brownian(Integrator):
         return evaluated(state.replace(positions=moved, step=state.step + 1), potential)
 
     def _euler(self, state: State, potential: Potential, dt: float, thermal: Tensor, random: Tensor) -> Tensor:
-        turns = normal(state, DRIFT) if self.drift and self.divergence == "random" else random
+        directions = normal(state, DRIFT) if self.drift and self.divergence == "random" else random
         moved = state.positions
         for group in groups(state.system):
-            x, f, w, turn = (group.dense(t) for t in (state.positions, state.forces, random, turns))
+            x, f, w, e = (group.dense(t) for t in (state.positions, state.forces, random, directions))
             cell, kt = state.cell[group.systems], thermal[group.systems]
             product, noise, _ = self._roots(x, w, cell, state.step[group.systems.cpu()], both=False)
             velocity = product(f)
             if self.drift and self.divergence == "random":
-                velocity = velocity + kt * random_divergence(self.mobility, x, turn, self.delta, cell)
+                velocity = velocity + kt * random_divergence(self.mobility, x, e, self.delta, cell)
             elif self.drift:
                 velocity = velocity + kt * divergence(self.mobility, x, cell)
             moved = group.put(moved, x + dt * velocity + (2 * kt * dt).sqrt() * noise)

@@ -63,8 +63,8 @@ def train(
         knows how much each entry fluctuates). Without it: by forces, or by likelihood
     drift  whether the likelihood includes k_B T ∇·M, which is most of its cost; leave it out if the lag is short
 
-    Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
-    asks for it: the model is then that of the last complete step.
+    Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) on
+    request: the model is then that of the last complete step.
     """
     by = way_of(by, data)
     parameters = [p for p in model.parameters() if p.requires_grad]
