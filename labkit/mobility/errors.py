@@ -26,7 +26,7 @@ _DRAWS = 2000
 def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *, by: str = "") -> Estimate:
     """For a model trained on `data`: M_ii, and M_ij along r̂ and across it, at distances (R,) Å; (R, 3) Å²/(eV fs).
 
-    To first order in its p parameters θ each way of training is a regression, with residuals e of a sample and J = de/dθ.
+    To first order in its p parameters θ each way of training is a regression, with residuals e of a sample, J = de/dθ.
     The covariance is a sandwich (White, Econometrica 50, 1, 1982): samples have to be independent, but their noise need
     not be the one that the loss assumes,
 

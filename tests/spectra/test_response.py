@@ -79,7 +79,7 @@ def test_a_continued_run_adds_samples_and_another_replaces_them() -> None:
 
 
 def test_resumed_from_a_checkpoint_to_the_bit(tmp_path) -> None:
-    """With a real model, whose neighbour list is built anew where the checkpoint is."""
+    """With a real model, whose neighbour list is built again at the checkpoint."""
     frames, _ = ice()
     state = State.from_atoms([frames.atoms[k] for k in (40, 41)])
     state = state.replace(velocities=0.002 * torch.sin(torch.arange(72.0).double()).reshape(24, 3))
