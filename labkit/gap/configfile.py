@@ -55,7 +55,9 @@ def parse(kind: type[GapConfig], text: str, name: str) -> GapConfig:
     if "e0" in entries:
         if "e0_method" in entries and entries["e0_method"].value.lower() != "isolated":
             other = entries["e0_method"]
-            raise source.error(f"e0 is given, so e0_method={other.value} has nothing to find; remove one", other.line)
+            raise source.error(
+                f"e0 is given, so e0_method={other.value} has nothing to determine; remove one", other.line
+            )
         values["e0"] = _e0(entries["e0"], source)
     elif "e0_method" in entries:
         values["e0_method"] = entries["e0_method"].value.lower()

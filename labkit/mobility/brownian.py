@@ -27,7 +27,7 @@ _CHOICES = {
 }
 
 #: steps between those in which Lanczos' method continues until it would have found that M is not positive
-LOOK = 100
+CHECK_EVERY = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class Brownian(Integrator):
     mobility     M(X) [Å²/(eV fs)]
     temperature  K, a number or (S,)
     scheme       "midpoint": a random force u of covariance 2 k_B T M⁻¹/dt is kept while the particles move half a step
-                 with M (F + u) and then the whole step with M and F at the midpoint. The change of M between, times u,
-                 is on average the drift k_B T ∇·M dt, counted once (Fixman, J. Chem. Phys. 69, 1527, 1978); two
+                 with M (F + u) and then the whole step with M and F at the midpoint. The change of M in between, times
+                 u, is on average the drift k_B T ∇·M dt, counted once (Fixman, J. Chem. Phys. 69, 1527, 1978); two
                  evaluations of the forces. "euler": Euler and Maruyama's, with the drift added; one evaluation
     divergence   of "euler": "autograd" (exact, 3n derivatives: small systems) or "random" (random finite differences
                  over `delta` Å, two products: any size)
     noise        "cholesky" of the matrix (memory n²), or "lanczos": products alone, in chunks, to `tolerance`,
-                 relative (memory n), which checks in the first and every 100th step whether M is positive, except for
-                 a chance of 1e-3 (`lanczos.certain`), and in the others only if the noise is affected
+                 relative (memory n), which checks in the first and every 100th step whether M is positive, missing
+                 it with a probability of 1e-3 (`lanczos.certain`), and in the others only if the noise is affected
     drift        False leaves k_B T ∇·M out. That is wrong if M depends on the position, and right for Oseen,
                  Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" is then faster
 
@@ -154,7 +154,7 @@ class Brownian(Integrator):
             return self.mobility.product(x, f.view_as(x), cell).view_as(f)
 
         powers = (0.5, -0.5) if both else (0.5,)
-        least = torch.where(step % LOOK == 0, certain(w[0].numel()), 0)
+        least = torch.where(step % CHECK_EVERY == 0, certain(w[0].numel()), 0)
         found, _ = lanczos(product, w.flatten(1), x, self.tolerance, powers, least)
         return product, found[0].view_as(w), found[1].view_as(w) if both else none
 

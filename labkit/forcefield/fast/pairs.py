@@ -18,7 +18,7 @@ from labkit.units import COULOMB
 
 #: Å by which the list extends beyond the cutoff: a wider list is built less often, but has more pairs that do not count
 SKIN = 1.0
-LOST = 1e8  # Å
+LOST = 1e8  # Å; a position beyond it makes the energy NaN
 
 
 class CompiledPairs:

@@ -85,7 +85,7 @@ def _nonbonded(
 
 
 def _set_pme(force: openmm.NonbondedForce, term: Pme, box: np.ndarray) -> None:
-    """Set the tolerance, from which OpenMM derives the same α and mesh, or other values of these."""
+    """Set the tolerance, from which OpenMM derives the same α and mesh; if they were chosen, set these, too."""
     force.setEwaldErrorTolerance(term.tolerance)
     usual = Pme([0.0], (), term.reach, term.tolerance)
     if not np.allclose([usual.alpha, usual.mesh_spacing], [term.alpha, term.mesh_spacing], rtol=1e-9):

@@ -73,7 +73,7 @@ def _constrain(system: openmm.System, masses: list[float], atoms: list[list[int]
         held = [atom for atom in (i, j) if masses[atom] == np.inf]
         if len(held) == 1:
             raise LabkitError(
-                f"a constraint binds atoms {i} and {j}, of which {held[0]} is held, which OpenMM does not allow; "
+                f"a constraint binds atoms {i} and {j}, of which {held[0]} is held: OpenMM does not allow this; "
                 "leave it out and make the bond stiff, or hold both"
             )
         if not held:  # otherwise neither moves

@@ -1,6 +1,6 @@
 """torch-pme with B-splines: its Lagrange polynomials jump where an atom passes between two points.
 
-On the same mesh the errors of forces are 30 times smaller (648 atoms of water, order 5, 32 points a direction).
+On the same mesh the errors of forces are 30 times smaller (648 atoms of water, order 5, 32 points per direction).
 """
 
 from __future__ import annotations
