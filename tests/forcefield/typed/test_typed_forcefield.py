@@ -424,7 +424,7 @@ ONE = {("A", "A"): {"k": 1.0, "r0": 1.0}}
         (lambda: TypedTerm(RepulsionCG, {"A": None}), "expected one set of parameters"),
         (lambda: TypedTerm(Cmap, {"A": None}), "'Cmap' is not a kind of term that can be given by types"),
         (lambda: TypedTerm("bonds", ONE), "'bonds' is not a kind of term"),
-        (lambda: TypedTerm(HarmonicBonds, {1: {}}), "no tuple of names"),
+        (lambda: TypedTerm(HarmonicBonds, {1: {}}), "not a tuple of type names"),
         (lambda: TypedForceField({}), "without terms"),
         (lambda: TypedForceField({"b": HarmonicBonds([[0, 1]], 1.0, 1.0)}), "expected a TypedTerm"),
         (
