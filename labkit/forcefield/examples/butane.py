@@ -36,7 +36,7 @@ def chain(copies: int = 1) -> tuple[State, ForceField]:
 
 
 def cis_share(temperature: Any) -> np.ndarray:
-    """Fraction of time at |φ| < 90° at a temperature [K]: ∫ exp(-U/k_B T) dφ over it, divided by that over all φ.
+    """Fraction of time with |φ| < 90° at a temperature [K]: ∫ exp(-U/k_B T) dφ over this range, over that of all φ.
 
     >>> float(cis_share(1e9).round(3))
     0.5

@@ -75,7 +75,7 @@ def _alone(system: openmm.System, force: openmm.Force) -> openmm.System:
 
 
 def _without(force: openmm.NonbondedForce, *, charges: bool) -> openmm.NonbondedForce:
-    """A copy without charges, or without wells."""
+    """A copy without charges, or without Lennard-Jones wells."""
     left = copy.deepcopy(force)
     for i in range(left.getNumParticles()):
         charge, sigma, epsilon = left.getParticleParameters(i)

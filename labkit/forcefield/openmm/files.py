@@ -22,7 +22,7 @@ KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
 
 
 def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
-    """The state, and the force field, masses and constraints, that files describe, read by OpenMM.
+    """The state, and the force field with masses and constraints, from files that OpenMM reads.
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
     load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with your XML files or OpenMM's.

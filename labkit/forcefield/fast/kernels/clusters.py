@@ -121,7 +121,7 @@ def _box(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.n
 
 @njit(cache=True, nogil=True)
 def _sort_atoms(positions, offsets, boxes, origins, inverses, pbc, across, bins, before):
-    """Sort atoms into columns as wide as a cluster and along each column, divide these into clusters; fill the bins."""
+    """Sort atoms into columns as wide as a cluster, and along these; divide them into clusters; fill the bins."""
     n = len(positions)
     part, cells, column, key = np.empty((n, 3)), np.zeros((n, 3), np.int64), np.empty(n, np.int64), np.empty(n)
     order, system, start = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1, np.int64)

@@ -61,7 +61,7 @@ def scatter(begin, m, slot, part, values):
 
 @njit(cache=True, nogil=True)
 def hide(begin, m, low, high, masked, far, b, at, was):
-    """Move the slots masked[low:high] in the buffer to `far`; their number; write their places and values."""
+    """Move the slots masked[low:high] in the buffer to `far`; return how many, and store where and what they were."""
     hidden = 0
     for k in range(low, high):
         p = masked[k] - begin
