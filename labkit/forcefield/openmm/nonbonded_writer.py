@@ -1,4 +1,4 @@
-"""Lennard-Jones, charges and 1-4 pairs as OpenMM forces: one NonbondedForce where they agree, else several."""
+"""Lennard-Jones, charges and 1-4 pairs as OpenMM forces: one NonbondedForce if they agree, otherwise several."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _terms(system: openmm.System) -> tuple[dict[str, Term], list[str]]:
 
 
 def _free(name: str, taken: dict[str, Term]) -> str:
-    """The name, or name_2 and so on where a System has several forces of a kind."""
+    """The name, or name_2 and so on if a System has several forces of a kind."""
     number = 1
     while (free := name if number == 1 else f"{name}_{number}") in taken:
         number += 1

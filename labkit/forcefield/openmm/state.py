@@ -70,7 +70,7 @@ def masses_of(system: openmm.System) -> Tensor:
 
 
 def box_of(system: openmm.System) -> Tensor | None:
-    """The System's box (3, 3) in Å; None where no force is periodic."""
+    """The System's box (3, 3) in Å; None if no force is periodic."""
     if not system.usesPeriodicBoundaryConditions():
         return None
     vectors = _lengths(system.getDefaultPeriodicBoxVectors())

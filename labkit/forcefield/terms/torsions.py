@@ -70,7 +70,7 @@ def _write(mm: Any, term: Torsions, periodic: bool) -> openmm.PeriodicTorsionFor
 
 @bonded_kernel(Torsions)
 def _kernel(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> Callable[..., None]:
-    """Compiled torsions: the rows of the same atoms as one series where n are small whole numbers."""
+    """Compiled torsions: the rows of the same atoms as one series if n are small whole numbers."""
     from labkit.forcefield.fast.kernels import bonded  # late: needs numba
 
     if np.isin(n, np.arange(HIGHEST + 1)).all():

@@ -29,7 +29,7 @@ class TypedTerm(nn.Module):
     kind      the class of a term, such as HarmonicBonds
     entries   {types: {parameter: value}}: one type for what belongs to single atoms (charges, radii), two for bonds and
               for Nbfix, three for angles, four for dihedrals. Types are read in either direction; "*" is any type, and
-              the entry with the fewest counts. A list of several {parameter: value} gives as many rows (the cosines of
+              the entry with fewest "*" counts. A list of several {parameter: value} gives as many rows (the cosines of
               a torsion); None says that there is no such term.
     rows      system -> atoms (m, w); by default all bonds, angles or dihedrals that follow from system.bonds
     exclude   for terms of all pairs: those joined by at most so many bonds are left out (3: up to 1-4)
@@ -77,7 +77,7 @@ class TypedTerm(nn.Module):
 
     @property
     def cutoff(self) -> float:
-        """Å; 0 where no neighbours are needed."""
+        """Å; 0 if no neighbours are needed."""
         if not self.of_pairs:
             return 0.0
         default = signature(self.kind).parameters["cutoff"].default

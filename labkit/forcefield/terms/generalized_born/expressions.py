@@ -23,7 +23,7 @@ NECKS = (
 )
 HCT = "1/(1/or-I)"
 OWN_SHAPE = "1/(1/or-tanh(alpha*psi-beta*psi^2+gamma*psi^3)/radius)"
-#: 1/B as OpenMM writes it: (α, β, γ), None where each atom has its own; HCT has no tanh.
+#: 1/B as OpenMM writes it: (α, β, γ), None if each atom has its own; HCT has no tanh.
 SHAPES: dict[str, tuple[float, ...] | None] = {
     HCT: (1.0, 0.0, 0.0),
     "1/(1/or-tanh(0.8*psi+2.909125*psi^3)/radius)": OBC1,

@@ -23,7 +23,7 @@ ROOT_TABLE = "(a/r6)^2-b/r6;r6=r^6;a=acoef(type1,type2);b=bcoef(type1,type2)"
 
 @reads("CustomNonbondedForce")
 def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
-    """A/r^12 - B/r^6 by pairs of types: LennardJones where all follow Lorentz and Berthelot, else Nbfix."""
+    """A/r^12 - B/r^6 by pairs of types: LennardJones if all follow Lorentz and Berthelot, otherwise Nbfix."""
     if formula(force) not in (LJ_TABLE, ROOT_TABLE):
         raise unknown(force)
     named = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
