@@ -37,7 +37,7 @@ def _take(
     """The first pass over clusters low to high: add to `integral` (n + 1,)."""
     b, (at, was), table = np.empty(10 * ROOM), _buffers(masked_first), np.empty((len(moves), 3))
     for c in range(low, high):
-        width, origin = first[c + 1] - first[c], place[:, start[c]]
+        width, origin = first[c + 1] - first[c], place[start[c]]
         if c == low or system[c] != system[c - 1]:
             shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
@@ -58,7 +58,7 @@ def _take(
                         b[p + 7 * ROOM], b[p + 8 * ROOM] = depth[other, kind], distance[other, kind]
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
                 integral[i] += take_row(
-                    m, place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2], rho[i], scaled[i],
+                    m, place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2], rho[i], scaled[i],
                     reach, cut2, b, kept,
                     row[c] + 3 * width * (i - start[c]) + begin - first[c], width,
                 )  # fmt: skip
@@ -125,10 +125,10 @@ def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _push(low, high, place, cells, start, system, first, slot, moves, move, row, chain, kept, forces, virial):
-    """The third pass: forces (3, n + 1) and Σ f ⊗ r."""
+    """The third pass: forces (n + 1, 3) and Σ f ⊗ r."""
     b, table = np.empty(7 * ROOM), np.empty((len(moves), 3))
     for c in range(low, high):
-        width, origin = first[c + 1] - first[c], place[:, start[c]]
+        width, origin = first[c + 1] - first[c], place[start[c]]
         if c == low or system[c] != system[c - 1]:
             shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
@@ -140,7 +140,7 @@ def _push(low, high, place, cells, start, system, first, slot, moves, move, row,
                     b[p] = 0.0
             for i in range(start[c], start[c + 1]):
                 at = row[c] + 3 * width * (i - start[c]) + begin - first[c]
-                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
+                x, y, z = place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2]
                 force = push_row(m, x, y, z, chain[i], b, kept, at, width)
                 push_own(i, force, place, origin, forces, virial)
             push(begin, m, slot, 4, b, forces, virial)
@@ -180,10 +180,10 @@ def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, f
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
     saturating, solute, solvent, kappa, shifted, surface, probe = water
-    n, threads, s = place.shape[1], len(cuts) - 1, system[cuts[0]]
+    n, threads, s = place.shape[0], len(cuts) - 1, system[cuts[0]]
     one, two = start[cuts[0]], start[cuts[threads]]
     kept, size, grows, pull = np.empty(room), np.ones(n), np.zeros(n), np.zeros(n)
-    parts, pushes = np.zeros((threads, n)), np.zeros((threads, 3, n))
+    parts, pushes = np.zeros((threads, n)), np.zeros((threads, n, 3))
     energies, virials = np.zeros(threads), np.zeros((threads, 3, 3))
     for k in prange(threads):
         _take(
@@ -218,7 +218,7 @@ def _systems(
     low, high, cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
 ):
     """Some systems one after another; cuts[cut[s]:cut[s + 1]] are the first clusters of the parts of s, and the end."""
-    n = place.shape[1]
+    n = place.shape[0]
     work = np.empty(room), np.zeros(n), np.ones(n), np.zeros(n), np.zeros(n)
     for s in range(low, high):
         if cut[s + 1] - cut[s] == 2:
@@ -286,7 +286,7 @@ def divided(threads, system, first):
 def _back(order, found, forces):
     for r in range(len(order)):
         for k in range(3):
-            forces[order[r], k] += found[k, r]
+            forces[order[r], k] += found[r, k]
 
 
 def born(threads, positions, cells, clusters, divisions, rows, atoms, necks, water, cut2, forces, energy, virial):

@@ -121,7 +121,7 @@ def _chunk(
         one, two, s = start[c], start[c + 1], system[c]
         if c == low or s != system[c - 1]:
             shift_vectors(moves, cells[s], table)
-        origin = place[:, one]
+        origin = place[one]
         for begin in range(first[c], first[c + 1], ROOM):
             m = min(ROOM, first[c + 1] - begin)
             fill(begin, m, slot, move, table, place, origin, b)
@@ -135,18 +135,24 @@ def _chunk(
                 if begin == first[c]:
                     b[i - one] = far  # no pair with itself, and none twice
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, far, b, at, was)
-                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
-                e, force = _row(
-                    full, begin, real(x), real(y), real(z), values[0, i], values[1, i], values[2, i], b, slot_values,
-                    cut2, lj, switch, width, k_rf, c_rf, alpha,
-                )  # fmt: skip
+                x, y, z = place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2]
+                if values[1, i] == real(0.0):  # without Lennard-Jones, as hydrogens of most water models
+                    e, force = _row(
+                        full, begin, real(x), real(y), real(z), real(0.0), real(0.0), values[2, i], b, slot_values,
+                        cut2, None, None, None, k_rf, c_rf, alpha,
+                    )  # fmt: skip
+                else:
+                    e, force = _row(
+                        full, begin, real(x), real(y), real(z), values[0, i], values[1, i], values[2, i], b,
+                        slot_values, cut2, lj, switch, width, k_rf, c_rf, alpha,
+                    )  # fmt: skip
                 for k in range(hidden):
                     b[at[k]] = was[k]
                 energy[s] += e
                 push_own(i, force, place, origin, forces, virial[s])
             if begin == first[c]:
                 for i in range(one, two):
-                    b[i - one] = place[0, i] - origin[0]
+                    b[i - one] = place[i, 0] - origin[0]
             push(begin, m, slot, 3, b, forces, virial[s])
 
 
@@ -164,7 +170,7 @@ def _add(order, sums, energies, virials, forces, energy, virial):
     for k in range(len(sums)):
         for r in range(len(order)):
             for x in range(3):
-                forces[order[r], x] += sums[k, x, r]
+                forces[order[r], x] += sums[k, r, x]
         for s in range(len(energy)):
             energy[s] += energies[k, s]
             for x in range(3):
@@ -178,7 +184,7 @@ def _all(work, positions, cells, values, slot_values, lists, far, interactions, 
     place = placed(positions, cells, order, moved, start, system, far)
     shares, tasks, parts = work
     n, systems = len(order), len(cells)
-    sums, energies = np.zeros((parts, 3, n + 1)), np.zeros((parts, systems))
+    sums, energies = np.zeros((parts, n + 1, 3)), np.zeros((parts, systems))
     virials = np.zeros((parts, systems, 3, 3))
     arguments = (
         place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked, far,

@@ -15,15 +15,15 @@ ROOM = 1040  # slots, a multiple of 16; with a power of two the parts would comp
 
 @njit(cache=True, nogil=True)
 def placed(positions, cells, order, moved, start, system, far):
-    """Positions (3, n + 1) by rank, in the box; the last one is that of slots without an atom."""
-    place = np.zeros((3, len(order) + 1))
-    place[0, len(order)] = far
+    """Positions (n + 1, 3) by rank, in the box; the last one is that of slots without an atom."""
+    place = np.zeros((len(order) + 1, 3))
+    place[len(order), 0] = far
     for c in range(len(system)):
         h = cells[system[c]]
         for r in range(start[c], start[c + 1]):
             u, v, w = moved[r, 0], moved[r, 1], moved[r, 2]
             for k in range(3):
-                place[k, r] = positions[order[r], k] - (u * h[0, k] + v * h[1, k] + w * h[2, k])
+                place[r, k] = positions[order[r], k] - (u * h[0, k] + v * h[1, k] + w * h[2, k])
     return place
 
 
@@ -38,11 +38,12 @@ def shift_vectors(moves, cell, table):
 @njit(cache=True, nogil=True)
 def fill(begin, m, slot, move, table, place, origin, b):
     """Positions of m slots from `begin` on, moved by a row of the table, relative to an origin."""
+    x, y, z = origin[0], origin[1], origin[2]
     for p in range(m):
-        r, t = slot[begin + p], move[begin + p]
-        b[p] = place[0, r] + table[t, 0] - origin[0]
-        b[p + ROOM] = place[1, r] + table[t, 1] - origin[1]
-        b[p + 2 * ROOM] = place[2, r] + table[t, 2] - origin[2]
+        r, t = np.uint64(slot[begin + p]), np.uint64(move[begin + p])
+        b[p] = place[r, 0] + table[t, 0] - x
+        b[p + ROOM] = place[r, 1] + table[t, 1] - y
+        b[p + 2 * ROOM] = place[r, 2] + table[t, 2] - z
 
 
 @njit(cache=True, nogil=True)
@@ -76,10 +77,10 @@ def push(begin, m, slot, first, b, forces, virial):
     """Add the forces on m slots from `begin` on, the parts of the buffer from `first` on, and Σ f ⊗ (r - origin)."""
     zero = b.dtype.type(0.0)
     for p in range(m):
-        r, at = slot[begin + p], p + first * ROOM
-        forces[0, r] += b[at]
-        forces[1, r] += b[at + ROOM]
-        forces[2, r] += b[at + 2 * ROOM]
+        r, at = np.uint64(slot[begin + p]), np.uint64(p + first * ROOM)
+        forces[r, 0] += b[at]
+        forces[r, 1] += b[at + np.uint64(ROOM)]
+        forces[r, 2] += b[at + np.uint64(2 * ROOM)]
     for k in range(3):
         at, x, y, z = (first + k) * ROOM, zero, zero, zero
         for p in range(m):
@@ -95,6 +96,6 @@ def push(begin, m, slot, first, b, forces, virial):
 def push_own(i, force, place, origin, forces, virial):
     """Add the force on the atom of rank i, and f ⊗ (r - origin)."""
     for k in range(3):
-        forces[k, i] += force[k]
+        forces[i, k] += force[k]
         for l in range(3):
-            virial[k, l] += force[k] * (place[l, i] - origin[l])
+            virial[k, l] += force[k] * (place[i, l] - origin[l])
