@@ -1,5 +1,6 @@
 """Active learning: the uncertainty of a potential's predictions."""
 
+from labkit.active.calibration import Calibrated, calibrate
 from labkit.active.committee import CommitteeSpread
 from labkit.active.gp_variance import GpVariance
 from labkit.active.uncertainty import Spread, Uncertainty, in_quadrature
@@ -10,4 +11,13 @@ UNCERTAINTIES = {
     "GP variance": GpVariance,
 }
 
-__all__ = ["UNCERTAINTIES", "CommitteeSpread", "GpVariance", "Spread", "Uncertainty", "in_quadrature"]
+__all__ = [
+    "UNCERTAINTIES",
+    "Calibrated",
+    "CommitteeSpread",
+    "GpVariance",
+    "Spread",
+    "Uncertainty",
+    "calibrate",
+    "in_quadrature",
+]

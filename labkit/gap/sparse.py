@@ -75,7 +75,8 @@ def _choose_environments(
         if not parts:
             continue
         every, symbol = torch.cat(parts), ase.data.chemical_symbols[z]
-        features = every[_different(every)]
+        different, occurrences = _different(every)
+        features = every[different]
         if len(features) < len(every):
             notes.append(
                 f"{len(every) - len(features)} of {len(every)} environments of {symbol} are duplicates, left out"
@@ -89,17 +90,21 @@ def _choose_environments(
         if count == len(features):
             chosen = torch.arange(count)
         else:
-            chosen = select(features, count, soap.sparse_method, abs(config.seed))
+            chosen = select(features, count, soap.sparse_method, abs(config.seed), zeta=soap.zeta, weights=occurrences)
         term.set_points(z, features[chosen])
 
 
-def _different(features: Tensor) -> Tensor:
-    """Indices of unique rows: equal rows have equal projections on any direction, so also on a random one."""
+def _different(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of unique rows, and how often each occurs.
+
+    Equal rows have equal projections on any direction, so also on a random one.
+    """
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(features.shape[1], generator=generator, dtype=torch.float64).to(features)
     value, order = torch.sort(features @ direction)
     new = torch.cat([torch.ones(1, dtype=torch.bool, device=value.device), value.diff() > 1e-9])
-    return order[new].sort().values
+    rows, place = order[new].sort()
+    return rows, torch.bincount(new.cumsum(0) - 1)[place]
 
 
 def _unseen_pairs(term: Distance2bTerm) -> list[str]:

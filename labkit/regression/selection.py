@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError, suggest
+from labkit.regression.cur import cur_points
 
 
 def random_points(features: Tensor, count: int, seed: int) -> Tensor:
@@ -32,29 +33,26 @@ def farthest_points(features: Tensor, count: int, seed: int) -> Tensor:
     return chosen
 
 
-def cur_points(features: Tensor, count: int, seed: int) -> Tensor:
-    """CUR: the rows with the largest leverage Σ_k u_ik² on the leading singular vectors.
-
-    As many vectors are used as are needed for all but 1e-6 of the variance, at most `count`.
-    Source: Mahoney and Drineas, PNAS 106, 697 (2009).
-    """
-    values, vectors = torch.linalg.eigh(features.T @ features)
-    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-    lost = 1 - values.cumsum(0) / values.sum()
-    rank = min(count, int((lost > 1e-6).sum()) + 1)
-    left = features @ (vectors[:, :rank] / values[:rank].sqrt())
-    return left.square().sum(1).topk(count).indices.sort().values
-
-
-METHODS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
+METHODS: dict[str, Callable[..., Tensor]] = {
     "random": random_points,
     "fps": farthest_points,
     "cur_points": cur_points,
 }
 
 
-def select(features: Tensor, count: int, method: str = "cur_points", seed: int = 0) -> Tensor:
+def select(
+    features: Tensor,
+    count: int,
+    method: str = "cur_points",
+    seed: int = 0,
+    *,
+    zeta: float = 1.0,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Indices of `count` rows of `features` (n, F) by one of METHODS.
+
+    zeta      exponent of the kernel (p·p')^ζ, for 'cur_points'
+    weights   (n,) how often each row occurs, for 'cur_points'; 1 if not given
 
     >>> select(torch.eye(4, dtype=torch.float64), 2, "random").shape
     torch.Size([2])
@@ -65,4 +63,5 @@ def select(features: Tensor, count: int, method: str = "cur_points", seed: int =
         )
     if count > len(features):
         raise LabkitError(f"{count} points were requested, but there are only {len(features)}; request fewer")
-    return METHODS[method](features, count, seed)
+    kernel = {"zeta": zeta, "weights": weights} if method == "cur_points" else {}
+    return METHODS[method](features, count, seed, **kernel)

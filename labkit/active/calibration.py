@@ -1,0 +1,93 @@
+"""Calibration: an uncertainty brought to the size of the errors of labelled frames."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from labkit.active.uncertainty import Spread, Uncertainty
+from labkit.base import Evaluation, Potential, State
+from labkit.base.frames import batches
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+
+#: width of the prior of the exponent about 1, where few frames or equal ones say nothing about it
+WIDTH = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """An uncertainty of energies, N a (σ/N)^b instead of σ for a system of N atoms; σ in eV, `scale` a in eV^(1-b).
+
+    Values of atoms are multiplied by the factor of their system, so that their order within it remains.
+    """
+
+    uncertainty: Uncertainty
+    scale: float
+    exponent: float
+
+    def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
+        """The calibrated spread at a state."""
+        spread = self.uncertainty(state, evaluation)
+        counts = state.system.counts.to(spread.per_system)
+        factor = self.scale * (spread.per_system / counts).clamp(min=1e-12) ** (self.exponent - 1)
+        atoms = None if spread.per_atom is None else spread.per_atom * factor[state.system.index]
+        return replace(spread, per_system=spread.per_system * factor, per_atom=atoms, calibrated=True)
+
+
+def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -> Calibrated:
+    """Fit a and b to the errors e of the energies of frames that the potential was not trained on.
+
+    The errors are taken as normal: maximum of -Σ (ln s + e²/(2 s²)), with s = N a (σ/N)^b, and a normal prior of b
+    about 1. A sparse Gaussian process with a fixed prior ranks errors better than it sizes them: b > 1 spreads them.
+
+    Raises LabkitError for an uncertainty whose unit is not eV, or fewer than four frames with an energy.
+    Source: Musil, Willatt, Langovoy, Ceriotti, J. Chem. Theory Comput. 15, 906 (2019).
+
+    >>> import labkit
+    >>> from labkit.active import GpVariance, calibrate
+    >>> from labkit.gap import Design, GapConfig, Soap
+    >>> model = Design.build(labkit.datasets.ice("train", n=50)[:6], GapConfig(Soap(n_max=3, l_max=2))).solve()
+    >>> valid = labkit.datasets.ice("valid")
+    >>> spread = calibrate(GpVariance(model), model, valid[:12])(valid.state([12, 13]))
+    >>> spread.calibrated, tuple(spread.per_system.shape)
+    (True, (2,))
+    """
+    known = np.flatnonzero(np.isfinite(frames.energy))
+    if len(known) < 4:
+        raise LabkitError(
+            f"{frames.name or 'frames'}: {len(known)} frames have an energy; calibration needs at least 4, which the "
+            "potential was not trained on"
+        )
+    errors, spreads = [], []
+    for batch in batches([int(frames.counts[k]) for k in known], 480):
+        state = frames.state([int(known[k]) for k in batch])
+        evaluation = potential.evaluate(state)
+        spread = uncertainty(state, evaluation)
+        if spread.unit_per_system != "eV":
+            raise LabkitError(
+                f"calibrate: the uncertainty is in {spread.unit_per_system or 'no unit'}; expected energies in eV"
+            )
+        counts = state.system.counts.cpu().numpy()
+        found = evaluation.energy.detach().cpu().numpy()
+        errors.append((found - frames.energy[known[list(batch)]]) / counts)
+        spreads.append(spread.per_system.detach().cpu().numpy() / counts)
+    return Calibrated(uncertainty, *_power_law(np.concatenate(errors), np.concatenate(spreads)))
+
+
+def _power_law(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
+    """a and b of s = a σ^b that make these errors most likely; for each b the best a is known."""
+    log_spread = np.log(np.maximum(spreads, 1e-12))
+    squares = np.maximum(errors**2, 1e-24)
+
+    def log_scale(b: float) -> float:
+        return 0.5 * math.log(np.mean(squares * np.exp(-2 * b * log_spread)))
+
+    def loss(b: float) -> float:
+        return len(errors) * log_scale(b) + b * log_spread.sum() + 0.5 * ((b - 1) / WIDTH) ** 2
+
+    b = float(minimize_scalar(loss, bounds=(0.0, 3.0), method="bounded").x)
+    return math.exp(log_scale(b)), b
