@@ -9,8 +9,8 @@ from labkit.datasets.audit.energy_alignment import EnergyCheck
 from labkit.datasets.audit.finding import Finding, Severity, listed
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import find_pairs
 from labkit.datasets.audit.survey import Survey
+from labkit.datasets.pairs import find_pairs
 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
 
