@@ -8,9 +8,10 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.datasets.audit.energy_pairing import deviation
-from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.audit.finding import Finding
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
+from labkit.datasets.listed import listed
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
