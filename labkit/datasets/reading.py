@@ -28,6 +28,7 @@ def load(
     polarizability_key: Key = None,
     *,
     keep_whole: bool = False,
+    keep_placeholders: bool = False,
 ) -> Dataset:
     """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
 
@@ -37,6 +38,9 @@ def load(
 
     A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
     forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
+
+    Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
+    in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
 
     With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
 
@@ -58,7 +62,7 @@ def load(
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(_frames(path, keep_whole), asked, str(path))
+    found = collect(_frames(path, keep_whole), asked, str(path), keep_placeholders=keep_placeholders)
     report(found, asked, str(path))
     return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
 
