@@ -16,7 +16,14 @@ from ase.data import atomic_masses
 from labkit.base import ELEMENTS, State, System, Vocabulary
 from labkit.base.bonded import from_column
 from labkit.config import config
-from labkit.datasets.array_checks import check_masses, check_numbers, check_positions, flattened, lattices, rows_of_atoms
+from labkit.datasets.array_checks import (
+    check_masses,
+    check_numbers,
+    check_positions,
+    flattened,
+    lattices,
+    rows_of_atoms,
+)
 from labkit.datasets.structures import atoms_of
 from labkit.errors import LabkitError
 from labkit.units import ASE_TIME

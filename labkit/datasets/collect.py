@@ -34,9 +34,7 @@ class Collected(NamedTuple):
     notes: list[str]
 
 
-def collect(
-    frames: list[Atoms], asked: dict[str, Key], source: str, *, keep_placeholders: bool = False
-) -> Collected:
+def collect(frames: list[Atoms], asked: dict[str, Key], source: str, *, keep_placeholders: bool = False) -> Collected:
     """Split frames into structures, label arrays and info; raise LabkitError for what cannot be right.
 
     Values that are not finite, and placeholders unless they are to be kept, become missing labels.
@@ -82,19 +80,20 @@ def _not_finite(labels: dict[str, np.ndarray], absent: dict[str, list[bool]], of
     """Say which labels were given but are nan or infinite, whole or in part."""
     notes = []
     for label in LABELS:
-        lost = np.isnan(labels[label.name])
-        lost = lost.reshape(len(lost), -1).any(1)
+        lost = np.isnan(labels[label.name]).reshape(len(labels[label.name]), -1).any(1)
+        given = ~np.array(absent[label.name])
         if label.per_atom:
-            lost = np.repeat(~np.array(absent[label.name]), np.diff(offsets)) & lost
+            lost &= np.repeat(given, np.diff(offsets))
             frames = np.unique(np.searchsorted(offsets, np.flatnonzero(lost), side="right") - 1)
-            atoms = np.flatnonzero(lost)[:3] - offsets[frames[0]] if len(frames) == 1 else []
-            who = f"{int(lost.sum())} atoms" + (f" ({', '.join(map(str, atoms))})" if len(atoms) == lost.sum() else "")
-            where = f"{who} in {listed(frames)}" if len(frames) else ""
         else:
-            frames = np.flatnonzero(lost & ~np.array(absent[label.name]))
-            where = listed(frames)
-        if len(frames):
-            notes.append(f"{label.name} of {where}: not finite, taken as missing")
+            frames = np.flatnonzero(lost & given)
+        if not len(frames):
+            continue
+        where = listed(frames)
+        if label.per_atom:
+            first = int(np.flatnonzero(lost)[0] - offsets[frames[0]])
+            where = f"{int(lost.sum())} atoms in {where} (the first is atom {first} of frame {frames[0]})"
+        notes.append(f"{label.name} of {where}: not finite, taken as missing")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Keys that appear twice in the comment line of extended XYZ, of which ASE's parser keeps the last."""
+"""The comment line of extended XYZ: as ASE reads it, with stresses of six numbers, and no key twice."""
 
 from __future__ import annotations
 
@@ -6,10 +6,34 @@ import re
 from typing import Any
 
 import numpy as np
-from ase.io.extxyz import key_val_str_to_dict
+from ase.io.extxyz import SPECIAL_3_3_KEYS, key_val_str_to_dict
 
 CLOSING = {"'": "'", '"': '"', "{": "}", "[": "]"}
 MAYBE = re.compile(r"([^\s=\"'{}\[\]]+)\"?\s*=")
+
+
+def parsed(line: str, unused: bool = False) -> dict[str, Any]:
+    """The values by key. A stress or virial may have six numbers; with `unused` it may be anything.
+
+    Raises ValueError as ASE does, and for other numbers of them.
+
+    >>> parsed("energy=-1 stress='1 2 3 4 5 6'")["stress"].shape
+    (6,)
+    """
+    try:
+        return key_val_str_to_dict(line)
+    except ValueError:
+        found: dict[str, Any] = {}
+        for entry in entries(line):
+            key, _, value = entry.partition("=")
+            numbers = value.strip("\"'{}[] ").replace(",", " ").split()
+            if key not in SPECIAL_3_3_KEYS - {"Lattice"} or len(numbers) != 6 and not unused:
+                found.update(key_val_str_to_dict(entry))
+            elif len(numbers) == 6:
+                found[key] = np.array(numbers, dtype=float)
+            else:
+                found[key] = value
+        return found
 
 
 def repeated_key(line: str) -> tuple[str, Any, Any] | None:
@@ -23,7 +47,7 @@ def repeated_key(line: str) -> tuple[str, Any, Any] | None:
         return None
     seen: dict[str, Any] = {}
     for entry in entries(line):
-        for key, value in key_val_str_to_dict(entry).items():
+        for key, value in parsed(entry, unused=True).items():
             if key in seen and not np.array_equal(np.asarray(seen[key]), np.asarray(value)):
                 return key, seen[key], value
             seen[key] = value

@@ -14,9 +14,8 @@ from typing import Any, TextIO
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
-from ase.io.extxyz import key_val_str_to_dict
 
-from labkit.datasets.comment import repeated_key
+from labkit.datasets.comment import parsed, repeated_key
 from labkit.datasets.labels import DatasetWarning
 from labkit.datasets.streams import open_text
 from labkit.errors import LabkitError, suggest
@@ -98,9 +97,12 @@ def _cut_line(lines: list[str]) -> bool:
     return not lines[-1].endswith("\n") and len(lines) > 3 and len(lines[-1].split()) < len(lines[-2].split())
 
 
-def parse(chunk: Chunk) -> Atoms:
-    """Make Atoms of one frame; all keys stay in `info` and `arrays`, nothing is taken for a label."""
-    info = _comment(chunk)
+def parse(chunk: Chunk, no_stress: bool = False) -> Atoms:
+    """Make Atoms of one frame; all keys stay in `info` and `arrays`, nothing is taken for a label.
+
+    With `no_stress`, stresses and virials are not used and need not be readable.
+    """
+    info = _comment(chunk, no_stress)
     arrays = _columns(chunk, info.pop("Properties", PLAIN), len(chunk.lines) - 2)
     if "positions" not in arrays or not {"symbols", "numbers"} & arrays.keys():
         raise chunk.error("Properties must hold species:S:1 (or Z:I:1) and pos:R:3", -1)
@@ -120,12 +122,12 @@ def parse(chunk: Chunk) -> Atoms:
     return atoms
 
 
-def _comment(chunk: Chunk) -> dict[str, Any]:
+def _comment(chunk: Chunk, no_stress: bool) -> dict[str, Any]:
     line = chunk.lines[1].strip()
     if "=" not in line:  # plain XYZ: any text
         return {"comment": line} if line else {}
     try:
-        found = key_val_str_to_dict(line)
+        found = parsed(line, no_stress)
         twice = repeated_key(line)
     except ValueError as error:  # also json.JSONDecodeError
         raise chunk.error(f"the comment line could not be understood: {error}", -1) from error

@@ -62,12 +62,14 @@ def load(
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(_frames(path, keep_whole), asked, str(path), keep_placeholders=keep_placeholders)
+    found = collect(
+        _frames(path, keep_whole, stress_key is False), asked, str(path), keep_placeholders=keep_placeholders
+    )
     report(found, asked, str(path))
     return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
 
 
-def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
+def _frames(path: Path, keep_whole: bool, no_stress: bool) -> list[Atoms]:
     with open(path, "rb") as file:
         start = file.read(16)
     if start.startswith(b"SQLite format 3\0"):
@@ -81,14 +83,14 @@ def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
         raise LabkitError(f"{path}: not an ASE {kind}, it begins with {start!r}")
     if b"\0" in start and not start.startswith(tuple(MAGIC)):
         raise LabkitError(f"{path}: binary, expected extended XYZ (also compressed), .db, .json or .traj of ASE")
-    return _xyz(path, keep_whole)
+    return _xyz(path, keep_whole, no_stress)
 
 
-def _xyz(path: Path, keep_whole: bool) -> list[Atoms]:
+def _xyz(path: Path, keep_whole: bool, no_stress: bool) -> list[Atoms]:
     frames: list[Atoms] = []
     try:
         for chunk in chunks(path):
-            frames.append(parse(chunk))
+            frames.append(parse(chunk, no_stress))
     except CutFrame as error:
         if not keep_whole or not frames:
             raise
