@@ -217,4 +217,5 @@ def _check_symbols(chunk: Chunk, numbers: np.ndarray, symbols: Iterable[str]) ->
     for i, (number, symbol) in enumerate(zip(numbers, symbols)):
         named = atomic_numbers.get(str(symbol).capitalize(), 0)
         if named not in (0, number):
-            raise chunk.error(f"species is {symbol!r}, but Z is {number}; correct one of them, or remove its column", i)
+            said = f"species is {str(symbol)!r}, but Z is {number}"
+            raise chunk.error(f"{said}; correct one of them, or remove its column", i)

@@ -233,7 +233,7 @@ def _e0(entry: Entry, source: Source) -> dict[str, float] | float:
         return value  # of all species
     if len(words) % 2 or len(words) < 2:
         raise source.error(
-            f"e0 is {entry.value!r}, expected one number, or symbols and eV, for example e0={{H:-13.6:O:-430.0}}",
+            f"e0 is {entry.value!r}, expected symbols and eV, for example e0={{H:-13.6:O:-430.0}}, or one number",
             entry.line,
         )
     e0: dict[str, float] = {}

@@ -42,7 +42,7 @@ def noise_ratios(frames: Dataset, config: GapConfig) -> dict[str, np.ndarray]:
             key = f"{begin}_{name}"
             for k, info in enumerate(frames.info):
                 if info.get(key) is not None:
-                    values[k] = _positive(frames, k, key, info[key]) / sigma
+                    values[k] = _one(frames, k, key, info[key]) / sigma
             _check_used(frames, label, values, kinds)
         ratios[label] = values
     ratios["forces"] = _of_atoms(frames, name, config.sigma_force, ratios["forces"])
@@ -70,6 +70,13 @@ def _of_atoms(frames: Dataset, name: str, sigma: float | None, of_frames: np.nda
                 span = slice(frames.offsets[k], frames.offsets[k + 1])
                 ratios[span] = np.reshape(_positive(frames, k, key, column), (len(column), -1)) / sigma
     return ratios
+
+
+def _one(frames: Dataset, k: int, key: str, value: Any) -> float:
+    found = _positive(frames, k, key, value)
+    if found.size != 1:
+        raise LabkitError(f"{frames.name}, frame {k}: {key} has {found.size} numbers, expected one")
+    return float(found.ravel()[0])
 
 
 def _positive(frames: Dataset, k: int, key: str, value: Any) -> np.ndarray:

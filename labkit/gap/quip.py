@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -100,14 +101,14 @@ def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
     is missing are excluded by the column of force_mask. gap_fit reads the virial -V stress [eV]. What else gap_fit
     acts on is passed on: sigmas of frames, atoms and components, kinds of frames, masks.
     """
-    kind, sigma, mask = (config.parameter(f"{name}_parameter_name") for name in ("config_type", "sigma", "force_mask"))
+    mask = config.parameter("force_mask_parameter_name")
+    passed = _passed_on(config)
     frames = []
     for i, structure in enumerate(train.atoms):
         labels, info = train.labels(i), train.info[i]
         atoms = structure.copy()
-        keys = {kind, *(f"{label}_{sigma}" for label in ("energy", "force", "virial", "hessian"))}
-        atoms.info = {k: v for k, v in info.items() if k in keys}
-        kept = {f"force_atom_{sigma}", f"force_component_{sigma}", mask} & atoms.arrays.keys()
+        atoms.info = {k: v for k, v in info.items() if passed.fullmatch(k)}
+        kept = {name for name in atoms.arrays if passed.fullmatch(name)}
         for name in set(atoms.arrays) - {"numbers", "positions"} - kept:
             del atoms.arrays[name]
         columns = ["symbols", "positions"]
@@ -119,18 +120,27 @@ def write_training_file(path: Path, train: Dataset, config: GapConfig) -> None:
                 atoms.arrays[mask] = missing | np.asarray(atoms.arrays.get(mask, missing)).astype(bool)
                 kept |= {mask}
             atoms.arrays[config.forces_key] = np.nan_to_num(labels["forces"])
-            columns += [config.forces_key, *sorted(kept)]
+            columns.append(config.forces_key)
         key = config.virial_key if config.virial_key.lower() != "none" else config.stress_key
         stress = labels.get("stress", np.full((3, 3), np.nan))
         used = config.sigma_virial is not None and key.lower() != "none"
         if used and np.isfinite(stress).all() and has_stress(atoms):
             atoms.info[key] = stress if key == config.stress_key else -atoms.get_volume() * stress
+        columns += sorted(kept)
         if not np.any(atoms.cell.array):
             atoms.center(vacuum=2 * config.cutoff)  # QUIP needs a cell; this one is too large for images to interact
         frames.append((atoms, columns))
     with open(path, "w") as file:
         for atoms, columns in frames:
             write_extxyz(file, [atoms], columns=columns, write_results=False)
+
+
+def _passed_on(config: GapConfig) -> re.Pattern[str]:
+    """Matches what gap_fit acts on in a training file besides labels."""
+    names = ("config_type", "sigma", "force_mask", "hessian", "local_property", "local_property_mask")
+    kind, sigma, mask, hessian, local, local_mask = (re.escape(config.parameter(f"{n}_parameter_name")) for n in names)
+    of_labels = "energy|force|virial|hessian|local_property|force_atom|force_component|virial_component"
+    return re.compile(rf"{kind}|(?:{of_labels})_{sigma}|{mask}|n_{hessian}|{hessian}\d+|{local}|{local_mask}")
 
 
 def bring_files(config: GapConfig, folder: Path) -> GapConfig:

@@ -93,7 +93,7 @@ class Distance2b:
 
     cutoff                   Å
     cutoff_transition_width  Å
-    delta                    eV, typical size of a pair's energy
+    delta                    eV, typical size of half a pair's energy, of the share of each of its atoms, as in gap_fit
     theta_uniform            Å, length over which the energy of a pair changes; None for their range
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances

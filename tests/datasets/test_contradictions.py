@@ -75,10 +75,11 @@ def test_masses_are_positive(mass, way, tmp_path):
     (tmp_path / "a.xyz").write_text(
         f"2\nProperties=species:S:1:pos:R:3:masses:R:1 energy=-1\nH 0 0 0 1.0\nH 0 0 1 {mass!r}\n"
     )
+    masses = water.arrays["masses"]
     makers = {
         "file": lambda: load(tmp_path / "a.xyz", energy_key="energy", forces_key=False),
         "atoms": lambda: Dataset.from_atoms([water]),
-        "arrays": lambda: Dataset.from_arrays(np.zeros((2, 3, 3)), [8, 1, 1], arrays={"masses": water.arrays["masses"]}),
+        "arrays": lambda: Dataset.from_arrays(np.zeros((2, 3, 3)), [8, 1, 1], arrays={"masses": masses}),
         "state": lambda: State.from_atoms(water),
     }
     with pytest.raises(LabkitError, match=rf"atom {1 if way == 'file' else 2}: mass is .* expected a positive number"):
@@ -132,7 +133,9 @@ def test_missing_components_survive_writing(lost, no_energy):
 
 def test_six_numbers_are_a_stress_and_an_unused_one_may_be_anything(tmp_path):
     path = tmp_path / "a.xyz"
-    path.write_text('1\nLattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 energy=1 stress="1 2 3 4 5 6"\nH 0 0 0\n')
+    path.write_text(
+        '1\nLattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 energy=1 stress="1 2 3 4 5 6"\nH 0 0 0\n'
+    )
     ds = load(path, energy_key="energy", forces_key=False, stress_key="stress")
     assert ds.stress[0].tolist() == [[1, 6, 5], [6, 2, 4], [5, 4, 3]]
     path.write_text(path.read_text().replace("1 2 3 4 5 6", "not computed"))
