@@ -10,6 +10,7 @@ from pathlib import Path
 from ase import Atoms
 
 from labkit.datasets.array_files import read_folder, read_npz
+from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.collect import collect, report
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import CutFrame, chunks, parse
@@ -42,6 +43,9 @@ def load(
     Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
     in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
 
+    The cheap part of the audit looks at the frames; what is surely wrong (units, signs, shifted labels, repeated
+    frames) is said in a DatasetWarning.
+
     With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
 
     Raises LabkitError that names the file, the frame (counted from 0), the line, key or atom, and says what to do.
@@ -54,7 +58,8 @@ def load(
     path = Path(path)
     if path.is_dir() or path.suffix == ".npz":
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
-        return replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
+        found = replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
+        return _looked_at(found, path)
     path = existing(path)
     asked = {
         "energy": energy_key,
@@ -62,11 +67,18 @@ def load(
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(
-        _frames(path, keep_whole, stress_key is False), asked, str(path), keep_placeholders=keep_placeholders
-    )
+    frames = _frames(path, keep_whole, stress_key is False)
+    found = collect(frames, asked, str(path), keep_placeholders=keep_placeholders)
     report(found, asked, str(path))
-    return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    dataset = Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    return _looked_at(dataset, path)
+
+
+def _looked_at(dataset: Dataset, path: Path) -> Dataset:
+    """The dataset, after a warning if something is surely wrong with it."""
+    if line := quick_look(dataset):
+        warnings.warn(f"{path}: {line}", DatasetWarning, stacklevel=3)
+    return dataset
 
 
 def _frames(path: Path, keep_whole: bool, no_stress: bool) -> list[Atoms]:

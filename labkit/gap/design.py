@@ -20,6 +20,7 @@ from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
 from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
 from labkit.datasets import Dataset, DatasetWarning
+from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import configtext
@@ -73,6 +74,8 @@ class Design:
         odd = e0_notes(self.train, self.e0)
         for note in odd:
             warnings.warn(f"{self.train.name}: {note}", DatasetWarning, stacklevel=4)
+        if line := quick_look(self.train):
+            notes.append(f"training: {line}")
         self.notes += [*notes, *odd, *([shared] if shared else [])]
         self._core: BlockLeastSquares | None = None
         self._lock = threading.RLock()  # a growing design may be solved from another thread
