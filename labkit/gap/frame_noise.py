@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,14 @@ def noise_ratios(frames: Dataset, config: GapConfig) -> dict[str, np.ndarray]:
         ratios[label] = values
     ratios["forces"] = _of_atoms(frames, name, config.sigma_force, ratios["forces"])
     return ratios
+
+
+def noise_digest(frames: Dataset, config: GapConfig) -> str:
+    """A hash of what the frames say of their noise, which a Dataset's own hash leaves out."""
+    found = hashlib.sha256()
+    for name, ratios in sorted(noise_ratios(frames, config).items()):
+        found.update(f"{name} {ratios.shape}".encode() + np.ascontiguousarray(ratios, "<f8").tobytes())
+    return found.hexdigest()
 
 
 def config_types(frames: Dataset, config: GapConfig) -> list[str]:

@@ -22,6 +22,7 @@ from labkit.gap.cache import build_cached
 from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
+from labkit.gap.frame_noise import noise_digest
 from labkit.gap.power_law import PowerLaw
 from labkit.parallel import each, one_thread
 
@@ -162,9 +163,9 @@ class _FitStore:
 
 
 def curve_fingerprint(design: Design, seed: int) -> str:
-    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, the order of the frames."""
+    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, also the frames' own, and their order."""
     sigmas = [getattr(design.config, f"sigma_{name}") for name in ("energy", "force", "virial")]
-    text = json.dumps([fingerprint(design), sigmas, seed])
+    text = json.dumps([fingerprint(design), sigmas, seed, noise_digest(design.train, design.config)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from ase.calculators.lj import LennardJones
 from ase.constraints import FixAtoms
 
 from labkit.datasets import Dataset, DatasetWarning, ice, load
+from labkit.datasets.audit import audit
 from labkit.datasets.placeholders import placeholders, without_placeholders
 from labkit.gap import Design, GapConfig, Soap
 
@@ -144,3 +145,15 @@ def test_reading_a_file_says_so_too(tmp_path):
     assert not missing(load(tmp_path / "a.xyz", **keys, keep_placeholders=True), "forces")
     clean, notes = without_placeholders(ds)
     assert clean.hash == again.hash and len(notes) == 1
+
+
+def test_the_audit_names_them():
+    frames = [copper(k) for k in range(12)]
+    ds = Dataset.from_atoms(frames)
+    energy = np.where(np.arange(12) == 4, 0.0, ds.energy)
+    forces = np.where(np.arange(48)[:, None] < 8, -1.0, ds.forces)
+    positions, cell = np.stack([a.positions for a in frames]), frames[0].cell.array
+    filled = Dataset.from_arrays(positions, frames[0].numbers, cell=cell, pbc=True, energy=energy, forces=forces)
+    found = audit(filled).about("placeholders")
+    assert [f.frames for f in found] == [(0, 1), (4,)]
+    assert "all forces of frames 0-1 are -1" in found[0].text and "energy of frame 4 is 0" in found[1].text
