@@ -61,7 +61,8 @@ def without_placeholders(dataset: Dataset) -> tuple[Dataset, list[str]]:
     """
     labels = {name: getattr(dataset, name) for name in ("energy", "forces", "stress", "polarizability")}
     found = placeholders(dataset.atoms, labels, dataset.offsets)
-    return replace(dataset, **blanked(labels, found)), [said(one) for one in found]
+    clean = replace(dataset, **blanked(labels, found)) if found else dataset
+    return clean, [said(one) for one in found]
 
 
 def blanked(labels: Mapping[str, np.ndarray], found: Sequence[Placeholder]) -> dict[str, np.ndarray]:

@@ -43,7 +43,7 @@ def load(
     Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
     in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
 
-    The cheap part of the audit looks at the frames; what is surely wrong (units, signs, shifted labels, repeated
+    The cheap part of the audit looks at the frames, except those of a folder; what is surely wrong (units, signs, shifted labels, repeated
     frames) is said in a DatasetWarning.
 
     With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
@@ -59,7 +59,7 @@ def load(
     if path.is_dir() or path.suffix == ".npz":
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
         found = replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
-        return _looked_at(found, path)
+        return found if path.is_dir() else _looked_at(found, path)  # files that are mapped are not read
     path = existing(path)
     asked = {
         "energy": energy_key,

@@ -24,25 +24,31 @@ def fitted_labels(frames: Dataset, config: GapConfig, what: str) -> tuple[Datase
     """
     _check_supported(frames, config)
     clean, notes = without_placeholders(frames)
-    labels = {name: getattr(clean, name) for name in ("energy", "forces", "stress")}
-    if config.energy_key.lower() == "none":
-        labels["energy"] = np.full(len(frames), np.nan)
-    if config.forces_key.lower() == "none":
-        labels["forces"] = np.full_like(labels["forces"], np.nan, dtype=float)
-    if {config.virial_key.lower(), config.stress_key.lower()} == {"none"}:
-        labels["stress"] = np.full_like(labels["stress"], np.nan, dtype=float)
+    changed: dict[str, np.ndarray] = {}
+    unused = {
+        "energy": config.energy_key.lower() == "none",
+        "forces": config.forces_key.lower() == "none",
+        "stress": {config.virial_key.lower(), config.stress_key.lower()} == {"none"},
+    }
+    for name in (name for name, off in unused.items() if off):
+        changed[name] = np.full(getattr(clean, name).shape, np.nan)
     masked = force_mask(frames, config)
     if masked.any():
-        labels["forces"] = np.where(masked[:, None], np.nan, labels["forces"])
+        changed["forces"] = np.where(masked[:, None], np.nan, changed.get("forces", clean.forces))
         notes.append(f"forces of {int(masked.sum())} of {len(masked)} atoms are masked, and not fitted")
-    given = np.isfinite(labels["stress"]).any((1, 2))
-    if given.any():
+    stress = changed.get("stress", clean.stress)
+    if np.isfinite(stress).any():
+        given = np.isfinite(stress).any((1, 2))
         open_ = np.flatnonzero(given & ~np.array([has_stress(atoms) for atoms in frames.atoms]))
+        stress = np.array(stress, dtype=float)
         if len(open_):
+            stress[open_] = np.nan
             notes.append(f"{listed(open_)}: open, or without three lattice vectors, so their stresses are not fitted")
-        labels["stress"] = np.array(labels["stress"], dtype=float)
-        notes += symmetrised({"stress": labels["stress"], "polarizability": np.zeros((0, 3, 3))})
-    return replace(clean, **labels), [f"{what} {note}" for note in notes]
+        skewed = symmetrised({"stress": stress, "polarizability": np.zeros((0, 3, 3))})
+        notes += skewed
+        if len(open_) or skewed:
+            changed["stress"] = stress
+    return replace(clean, **changed) if changed else clean, [f"{what} {note}" for note in notes]
 
 
 def force_mask(frames: Dataset, config: GapConfig) -> np.ndarray:

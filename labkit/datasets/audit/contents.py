@@ -59,7 +59,7 @@ def filled_in(dataset: Dataset) -> tuple[Dataset, list[Finding]]:
         rows = np.flatnonzero(one.rows)
         frames = np.unique(np.searchsorted(dataset.offsets, rows, side="right") - 1) if one.label == "forces" else rows
         out.append(Finding("warning", "placeholders", one.text, remedy, frames=tuple(frames.tolist())))
-    return replace(dataset, **blanked(labels, found)), out
+    return replace(dataset, **blanked(labels, found)) if found else dataset, out
 
 
 def missing(dataset: Dataset) -> list[Finding]:

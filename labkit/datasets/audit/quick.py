@@ -20,7 +20,7 @@ from labkit.datasets.pairs import pair_count
 
 FRAMES, FEWEST = 120, 20  # looked at, one after another; with fewer nothing is said of units and shifts
 PAIRS = 2.5e5  # of atoms in them: half a second
-COMPARED = 10_000  # frames among which equal ones are searched
+COMPARED = 10_000  # frames among which equal ones are searched; no more are looked at
 PLAIN = 3.0  # factor between energies and forces below which only the whole audit speaks of units
 KEPT = 64  # lines that are remembered: a set is read once and fitted often
 
@@ -34,26 +34,28 @@ def quick_look(dataset: Dataset) -> str:
     >>> quick_look(ice("train", n=50)), quick_look(ice("train", n=50)[[0, 1, 1]])
     ('', '2 frames appear more than once (frames 1-2); audit(ds) says more')
     """
-    if dataset.hash not in _lines:
-        found = [*_repeated(dataset), *_surely_wrong(dataset)]
-        _lines[dataset.hash] = "; ".join([*found, "audit(ds) says more"]) if found else ""
+    some = dataset if len(dataset) <= COMPARED else dataset[:COMPARED]
+    if some.hash not in _lines:
+        found = [*_repeated(some), *_surely_wrong(some)]
+        _lines[some.hash] = "; ".join([*found, "audit(ds) says more"]) if found else ""
         while len(_lines) > KEPT:
             _lines.popitem(last=False)
-    return _lines[dataset.hash]
+    return _lines[some.hash]
 
 
 def _repeated(dataset: Dataset) -> list[str]:
-    some = dataset if len(dataset) <= COMPARED else dataset[:COMPARED]
-    frames = sorted({k for pair in repeated(some) for k in pair})
+    frames = sorted({k for pair in repeated(dataset) for k in pair})
     return [f"{len(frames)} frames appear more than once ({listed(frames)})"] if frames else []
 
 
 def _surely_wrong(dataset: Dataset) -> list[str]:
+    if len(dataset) < FEWEST or dataset[:FRAMES].species.min(initial=1) < 1:  # beads have no bonds to judge by
+        return []
     count, pairs = 0, 0.0
     while count < min(len(dataset), FRAMES) and pairs <= PAIRS:
         pairs += pair_count(dataset.atoms[count])
         count += 1
-    if count < FEWEST or dataset.species.min(initial=1) < 1:  # beads have no bonds to judge by
+    if count < FEWEST:
         return []
     labels = Labels(dataset[:count])
     try:
