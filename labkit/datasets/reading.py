@@ -43,8 +43,8 @@ def load(
     Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
     in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
 
-    The cheap part of the audit looks at the frames, except those of a folder; what is surely wrong (units, signs, shifted labels, repeated
-    frames) is said in a DatasetWarning.
+    The cheap part of the audit looks at the frames, except those of a folder; what is surely wrong (units, signs,
+    shifted labels, repeated frames) is said in a DatasetWarning.
 
     With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
 
