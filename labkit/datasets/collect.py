@@ -26,7 +26,7 @@ class Collected(NamedTuple):
 
 
 def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collected:
-    """Split frames into structures, label arrays and info; raise LabkitError for what cannot be right."""
+    """Split frames into structures, label arrays and info; raise LabkitError for invalid data."""
     if not frames:
         raise LabkitError(f"{source}: no frames, expected at least one")
     carried = [values(atoms) for atoms in frames]
@@ -57,7 +57,7 @@ def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collecte
 
 
 def report(collected: Collected, asked: dict[str, Key], source: str) -> None:
-    """Warn about keys that were guessed, and about labels that were expected and some frames lack."""
+    """Warn about keys that were guessed, and about expected labels that some frames lack."""
     guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if asked.get(name, name) is None]
     messages = []
     if guessed:
@@ -85,7 +85,7 @@ def check_structure(atoms: Atoms, where: str) -> None:
     if np.linalg.matrix_rank(vectors) < len(vectors):
         raise LabkitError(
             f"{where}: periodic (pbc {atoms.pbc.tolist()}) with the cell {atoms.cell.array.tolist()}, which has no "
-            'volume; give its lattice vectors, or say pbc="F F F" for an open system'
+            'volume; give its lattice vectors, or write pbc="F F F" for an open system'
         )
 
 

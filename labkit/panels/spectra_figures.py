@@ -30,7 +30,7 @@ def reach_figure(
     errors: Mapping[str, float],
     unit: str = "Å³",
 ) -> Image:
-    """Components of the labels trained on beside those predicted; spreads of several sets, with errors where known.
+    """Components of the labels trained on beside those predicted; spreads of several sets, with known errors.
 
     known    (F, 3, 3) labels
     found    (..., 3, 3) predicted along trajectories

@@ -19,9 +19,9 @@ from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
 
 AGAINST = {
-    "path": "against the work of the forces along the path",
-    "model": "against the energy that the model of the forces gives",
-    "changes": "against what is new from frame to frame in the energy that the model of the forces gives",
+    "path": "compared with the work of the forces along the path",
+    "model": "compared with the energy from the model of the forces",
+    "changes": "compared with what is new from frame to frame in the energy from the model of the forces",
     "geometry": "linear model of the energies, each frame predicted from others",
 }
 
@@ -30,9 +30,9 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     """Examine labelled frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
 
     Forces and energies are compared with the geometry by a linear model, cross-validated at every shift of frames from
-    -100 to 100. `print(audit(ds))` gives the findings in order of severity; `report.problems` are those to repair.
+    -100 to 100. `print(audit(ds))` lists the findings by severity; `report.problems` are those to repair.
 
-    Raises LabkitError for an empty set, and Stopped when `progress` says so.
+    Raises LabkitError for an empty set, and Stopped when `progress` asks to stop.
 
     >>> from labkit.datasets import ice
     >>> audit(ice("train", n=50)).problems
@@ -69,8 +69,8 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
 def _what_was_seen(dataset: Dataset, seen: Survey) -> list[Finding]:
     if len(seen.frames) == len(dataset):
         return []
-    text = f"distances, duplicates and single frames were looked at in {len(seen.frames)} of {len(dataset)} frames"
-    return [Finding("note", "sample", text, "give parts of the set, audit(ds[:1000]), to see all of it")]
+    text = f"distances, duplicates and single frames were checked in {len(seen.frames)} of {len(dataset)} frames"
+    return [Finding("note", "sample", text, "audit parts of the set, as in audit(ds[:1000]), to check all of it")]
 
 
 def _values(dataset: Dataset, seen: Survey) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The linear model fitted to a dataset's own forces: which shift they fit, and how far they are off."""
+"""A linear model fitted to the forces of a dataset: the shift at which they fit, and how far they are off."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from labkit.errors import Stopped
 
 SAMPLE = 300  # frames that the model is fitted to
 ROWS = 128  # atoms of a frame whose forces are fitted
-VANISHING = 1e-4  # eV/Å, of forces that symmetry makes zero: there is nothing to align
-FIT_PAIRS = 4e6  # pairs to go through for that: some seconds
+VANISHING = 1e-4  # eV/Å, of forces that symmetry makes zero: they have nothing to align
+FIT_PAIRS = 4e6  # pairs to evaluate for the fit: some seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +24,11 @@ class ForceModel:
     """F = X w / scale, fitted to a sample of the frames at the shift of `alignment`.
 
     scale      (p,) root mean square of the columns of X
-    weights    (p,) or None where there are too few forces, or they belong to no shift
+    weights    (p,) or None if there are too few forces, or they fit at no shift
     root       (p, p) of their covariance, up to a factor
-    alignment  None where there are too few frames to tell
+    alignment  None if there are too few frames to decide
     sample     frames that were fitted
-    left_out   (len(sample),) their squared errors, predicted without themselves
+    left_out   (len(sample),) squared errors of each, predicted without it
     """
 
     basis: Basis
@@ -42,7 +42,7 @@ class ForceModel:
     def misfits(self, labels: Labels, frames: np.ndarray, pairs: Pairs, design: np.ndarray) -> tuple[np.ndarray, ...]:
         """Squared errors (F,) of the forces that belong to these frames, about 1 where they do not; NaN without forces.
 
-        Then the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
+        Also the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
         is: the mean variance of its predicted forces, up to a factor.
         """
         predicted = design @ (self.weights / self.scale)
@@ -100,7 +100,7 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
 
 
 def _goes_round(labels: Labels, model: ForceModel) -> bool:
-    """Whether frames that the shift leaves without forces fit those of the other end."""
+    """Whether frames that the shift leaves without forces fit the forces of the other end."""
     n, s = len(labels.dataset), model.alignment.taken
     over = np.arange(n - s, n) if s > 0 else np.arange(-s)
     over = over[:: max(1, len(over) // 10)]

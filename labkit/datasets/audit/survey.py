@@ -1,4 +1,4 @@
-"""One pass over all frames: distances, fingerprints, and what the fitted model says."""
+"""One pass over all frames: distances, fingerprints, and predictions of the fitted model."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SURVEY_PAIRS = 4e7  # pairs to go through: a minute
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over F frames gives.
+    """The results of one pass over F frames.
 
     frames   (F,)   which: all, or as many as the budget allowed
     energy   (F,)   of the fitted model, eV up to a constant for each composition; NaN without a fit
     misfit   (F,)   squared errors of the forces as of ForceModel.misfits; NaN without
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
-    unlike   (F,)   variance of the predicted forces, up to a factor: large where the geometry is like no other
-    prints   (F, p) energies of the basis functions over their scales, by which duplicates are told
+    unlike   (F,)   variance of the predicted forces, up to a factor: large if the geometry is unlike all others
+    prints   (F, p) energies of the basis functions over their scales, by which duplicates are recognized
     closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
     nearest         {pair of elements: relative distances of atoms' nearest neighbours}, all together under ""
     """

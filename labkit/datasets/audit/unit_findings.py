@@ -11,11 +11,11 @@ from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.label_units import FACTOR, name_forces, name_ratio, stiffness
 from labkit.datasets.audit.pairs import find_pairs
 
-NEAR_ONE = (1.2, 1.35)  # factor beyond its bounds within which a ratio counts as one: if it explains all, or less
+NEAR_ONE = (1.2, 1.35)  # a ratio whose bounds are within this factor of 1 counts as 1: if it explains all, or less
 
 
 def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list[Finding]:
-    """Signs and units: how stiff bonds are, and whether energies are what the forces integrate to."""
+    """Signs and units: how stiff bonds are, and whether the energies agree with the integrated forces."""
     if model.weights is None:
         return []
     bonds = bond_stiffness(labels, model)
@@ -26,7 +26,7 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
     sure = f"force constants {shown} eV/Å^2, {stiff:.2g} times what is expected" if bonds else "no bonds to measure"
     if judged:
         what = "the work along the path" if energy.by == "path" else "the model of the forces"
-        sure += f"; labelled energies are {_about(low, high)} times what {what} says"
+        sure += f"; labelled energies are {_about(low, high)} times those from {what}"
     if stiff is not None and stiff < 0:
         both = judged and low > 0
         what = "energies and forces have the sign" if both else "the forces (now +dE/dR) have the sign"
@@ -34,9 +34,9 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
         remedy = "multiply energies and forces by -1" if both else "multiply the forces by -1: dE/dR is not a force"
         return [Finding("problem", "sign", text, remedy, sure)]
     if judged and low < 0:
-        text = "energies fall where the forces say that they rise: the energies have the sign flipped"
+        text = "energies fall where the forces say they should rise: the energies have the wrong sign"
         if stiff is None:
-            text = "energies fall where the forces say that they rise: the sign of one of them is flipped"
+            text = "energies fall where the forces say they should rise: one of the two has the wrong sign"
         return [Finding("problem", "sign", text, "multiply by -1 what is wrong", sure)]
     odd = stiff is not None and not 1 / FACTOR < stiff < FACTOR
     near = NEAR_ONE[0 if judged and energy.explained > 0.98 else 1]
@@ -48,13 +48,13 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
         return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
     if odd:
         unit = name_forces(stiff)
-        text = f"forces are {stiff:.3g} times as large as bonds of these lengths should give"
+        text = f"forces are {stiff:.3g} times as large as expected for bonds of these lengths"
         text += f", as in {unit}" if unit else ""
         text += "; energies agree with them, so both are in that unit" if judged else ""
         return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
     if stiff is None and not judged:
         return [Finding("note", "units", "units of forces and energies could not be checked", sure=sure)]
-    text = "energies, forces and positions go together as eV, eV/Å and Å" if judged else "forces look like eV/Å"
+    text = "energies, forces and positions are consistent with eV, eV/Å and Å" if judged else "forces look like eV/Å"
     return [Finding("note", "units", text, sure=sure)]
 
 
@@ -63,7 +63,7 @@ def _about(low: float, high: float) -> str:
 
 
 def bond_stiffness(labels: Labels, model: ForceModel) -> dict[str, tuple[float, float]]:
-    """As of `stiffness`, from a sample of frames with the forces that belong to them."""
+    """As `stiffness`, from a sample of frames with the forces that belong to them."""
     sample = model.sample[:: max(1, len(model.sample) // 100)]
     source = [labels.source(int(k), np.array([model.alignment.taken]))[0] for k in sample]
     both = [(int(k), j) for k, j in zip(sample, source) if j >= 0]

@@ -14,8 +14,8 @@ from labkit.jobs import Job
 class FollowSlider(Progress):
     """Call `work()` in a job after the last `ask()`, once `delay` seconds have passed without another.
 
-    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Long
-    work can be given this object as its progress: it ends, by Stopped, when there is a newer request.
+    A LabkitError goes to `complain`; any other failure is that of the job, and so raised by `labkit.finish()`. Long
+    work can take this object as its progress: it then ends, by Stopped, when there is a newer request.
 
     >>> seen = []
     >>> follower = FollowSlider(lambda: seen.append(1), "example", print, delay=0.05)

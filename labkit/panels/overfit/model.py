@@ -26,7 +26,7 @@ from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("n_max", "l_max", "cutoff", "atom_sigma", "zeta", "n_sparse")
-REST = 0.6  # s without a move, after which the sweep is made and the fit is written down
+REST = 0.6  # s without a move, after which the sweep is computed and the fit is recorded
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
@@ -35,7 +35,7 @@ class OverfitModel(RestartOnChange):
 
     title = "Overfitting by slider"
     hint = (
-        "A small sigma trusts every label; a large one lets smoothness win. The sigmas answer while they move; "
+        "A small sigma trusts every label; a large one lets smoothness win. The sigmas respond while they move; "
         "the sliders below them compute the descriptors again."
     )
     open_groups = 3
@@ -86,11 +86,11 @@ class OverfitModel(RestartOnChange):
 
     @property
     def swept(self) -> str:
-        """The sigma whose sweep is shown: the one moved last, or that of the forces where they are used."""
+        """The sigma whose sweep is shown: the one moved last, or that of the forces if they are used."""
         return self._last_moved or ("sigma_force" if self.labels == BOTH else "sigma_energy")
 
     def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        """The parameters as GapConfig; raises LabkitError if they are invalid."""
         return with_soap(
             self.base,
             {name: getattr(self, name) for name in SOAP},
@@ -146,7 +146,7 @@ class OverfitModel(RestartOnChange):
         self.restart()
 
     def _show_fit(self) -> None:
-        """Solve and draw, with the present sigmas."""
+        """Solve and draw, with the current sigmas."""
         with self._drawing:
             design, sigmas = self.results, self._sigmas()
             self.point = design.fit(**sigmas)
@@ -171,7 +171,7 @@ class OverfitModel(RestartOnChange):
                 if self._figure is not None and self._figure.design is design:
                     self._figure.set_sweep(table)
             self._show_fit()
-        if self.job is not None and self.job.status != "running" and design is self.job.result:  # not one on the way
+        if self.job is not None and self.job.status != "running" and design is self.job.result:  # not an unfinished one
             self._record(design)
 
     def _record(self, design: ScanDesign) -> None:

@@ -1,4 +1,4 @@
-"""nglview's live view of one structure, its unit cell and arrows, kept in step with a StructureModel."""
+"""nglview's live view of one structure, its unit cell and arrows, synchronized with a StructureModel."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from labkit.panels.structure.figure import cell_edges, rotation
 from labkit.panels.structure.model import StructureModel
 
 nglview_frontend.mend()
-import nglview  # noqa: E402 - after it was mended
+import nglview  # noqa: E402 - after its front end was set
 
 GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
-ASPECT = 1.6  # at least so many times wider than high is the view on a page
+ASPECT = 1.6  # least ratio of width to height of the view on a page
 
 
 class Viewer:
-    """`widget` shows the model's present frame."""
+    """`widget` shows the model's current frame."""
 
     def __init__(self, model: StructureModel, height: str = "380px") -> None:
         self.model = model
@@ -46,7 +46,7 @@ class Viewer:
         self._look()
 
     def _look(self) -> None:
-        """Turn and zoom to what the still picture shows.
+        """Turn and zoom as in the still picture.
 
         NGL's orientation is a 4 × 4 matrix, by columns: the rotation times the distance of the eye, and minus the
         centre; its camera sees an angle of 40 degrees.
@@ -69,7 +69,7 @@ class Viewer:
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
         if np.array_equal(atoms.numbers, self._numbers):
-            # before the browser has loaded it, exchanging components could leave it with none
+            # before the browser has loaded the structure, exchanging components could leave none
             if self.widget.loaded:
                 self.widget.set_coordinates({0: atoms.positions})
             self._decorate()
@@ -80,13 +80,13 @@ class Viewer:
         self._decorate()
 
     def _decorate(self) -> None:
-        """Draw cell and arrows as one component behind the structure; not again while they are the same."""
+        """Draw cell and arrows as one component after the structure; only if they have changed."""
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
         shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
         if arrows is not None:
             tips = atoms.positions + arrows
-            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
+            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be only a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
                 shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
         if shapes == self._shapes:

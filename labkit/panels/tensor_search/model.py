@@ -29,7 +29,7 @@ AXES = {"cutoff": float, "atom_sigma": float, "zeta": int}
 class TensorSearchModel(PanelModel):
     """Values of three settings to be tried in all combinations; the table of `search` as `results`.
 
-    Frames are left out by the trajectory that they come from, where they tell it, or one by one.
+    Frames are left out by trajectory, if their info names it, or one by one.
     """
 
     title = "Search for the best environment"

@@ -11,7 +11,7 @@ from labkit.panels.kit.view import Unfolding
 from labkit.panels.tray.model import TrayModel
 from labkit.runs import FitRecord, Runs
 
-SHOWN = 12  # newest runs in sight; all are in the CSV
+SHOWN = 12  # newest runs shown; all are in the CSV
 
 
 class RunTray(widgets.VBox):

@@ -154,7 +154,7 @@ def test_nonsense_is_told_and_mended(panel, sets):
     panel.model.n_features = 10
     panel.settle()
     assert panel.error.value == "" and panel.model.status == "done"
-    for pair, words in (((sets[0], sets[1][:0]), "0 validation"), ((sets[0], sets[1].atoms), "two kinds")):
+    for pair, words in (((sets[0], sets[1][:0]), "0 validation"), ((sets[0], sets[1].atoms), "different types")):
         with pytest.raises(LabkitError, match=words):
             PolarizabilityPanel(*pair)
     with pytest.raises(LabkitError, match="unknown setting 'nmax'"):
