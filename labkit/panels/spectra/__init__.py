@@ -39,7 +39,7 @@ class SpectraPanel(Panel):
 
     @property
     def spectra(self) -> dict[str, Spectrum]:
-        """The spectra shown: infrared, raman_isotropic, raman_anisotropic, density_of_states, and that of each species."""
+        """Spectra shown: infrared, raman_isotropic, raman_anisotropic, density_of_states, and that of each species."""
         return self.model.spectra
 
     @property
