@@ -115,7 +115,7 @@ def nglview() -> Iterator[Check]:
     if shipped is None:
         yield Check(name, "fail", "JupyterLab has none", "python -m pip install --force-reinstall nglview")
         return
-    nglview_frontend.mend()
+    nglview_frontend.use_installed()
     from nglview import NGLWidget
 
     needed = NGLWidget.class_traits()["_view_module_version"].default_value

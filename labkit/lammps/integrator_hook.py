@@ -49,7 +49,7 @@ class IntegratorHook(Hook):
             self._check_place(now)
             if isinstance(self._request, ForceRequest):
                 self._request, self._evaluated = self._thread.resume(known), self._evaluated + 1
-        if self.host.whole(step):
+        if self.host.ends_step(step):
             self._check_evaluations()
             self.state = self._request.state
             if step == self.host.last:

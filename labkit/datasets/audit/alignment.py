@@ -42,12 +42,12 @@ class Alignment:
     rolled: bool = False
 
     @property
-    def told(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the shift of the labels is known."""
         return self.verdict in ("aligned", "shifted")
 
     @property
-    def taken(self) -> int:
+    def used_shift(self) -> int:
         """The shift used for everything else: the one found, or 0."""
         return self.found or 0
 

@@ -44,7 +44,7 @@ class EnergyCheck:
     @property
     def explained(self) -> float:
         """Share of the energies' variance that is explained at the shift used."""
-        return 1 - self.alignment.at(self.alignment.taken)
+        return 1 - self.alignment.at(self.alignment.used_shift)
 
 
 def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alignment) -> EnergyCheck | None:
@@ -52,7 +52,7 @@ def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alig
 
     None if fewer than FEWEST frames of one composition have an energy.
     """
-    dataset, orders, shift = labels.dataset, labels.orders, forces.taken
+    dataset, orders, shift = labels.dataset, labels.orders, forces.used_shift
     likely = (shift, shift - len(dataset), shift + len(dataset)) if forces.rolled else (shift,)
     model = np.full(len(dataset), np.nan)
     model[frames] = modelled
@@ -75,10 +75,10 @@ def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alig
     alignment, level = found[by][0], pairings["model"]
     if alignment.found:  # only single frames show whether those of the other end belong there
         error = float(np.nanmean(level.residual(alignment.found) ** 2))
-        alignment = replace(alignment, rolled=level.goes_round(alignment.found, error))
-    slope, _ = level.ratio(alignment.taken)
-    low, high = (pairings["path"] if by == "path" else level).ratio(alignment.taken)
-    source = np.arange(len(true)) + alignment.taken
+        alignment = replace(alignment, rolled=level.wraps_around(alignment.found, error))
+    slope, _ = level.ratio(alignment.used_shift)
+    low, high = (pairings["path"] if by == "path" else level).ratio(alignment.used_shift)
+    source = np.arange(len(true)) + alignment.used_shift
     there = (source >= 0) & (source < len(true))
     residual = np.where(there, true[np.where(there, source, 0)], np.nan) - slope * raw
     size = np.abs(np.nan_to_num(slope * raw))

@@ -94,10 +94,10 @@ class Pairing:
             verdict, found = ("shifted", int(shifts[best])) if p < certain else ("unclear", None)
         z = float(np.sqrt(2 * max(odds, 0.0)))
         made = Alignment("energy", shifts, error, counts, found, verdict, int(shifts[best]), int(shifts[rival]), z, p)
-        made = replace(made, rolled=self.goes_round(made.taken, float(error[best]))) if found else made
+        made = replace(made, rolled=self.wraps_around(made.used_shift, float(error[best]))) if found else made
         return made, float(alone)
 
-    def goes_round(self, shift: int, error: float) -> bool:
+    def wraps_around(self, shift: int, error: float) -> bool:
         """Whether energies of the other end fit the frames left over better than they fit any frames."""
         n = len(self.true)
         over = np.arange(n - shift, n) if shift > 0 else np.arange(-shift)

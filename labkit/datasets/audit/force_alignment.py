@@ -49,7 +49,7 @@ class ForceModel:
         errors, peaks, unlike = (np.full(len(frames), np.nan) for _ in range(3))
         worst = np.zeros(len(frames), int)
         for n, (k, start, end) in enumerate(zip(frames.tolist(), pairs.offsets, pairs.offsets[1:])):
-            source = labels.source(k, np.array([self.alignment.taken]), around=self.alignment.rolled)
+            source = labels.source(k, np.array([self.alignment.used_shift]), around=self.alignment.rolled)
             if source[0] >= 0:
                 off = ((labels.forces(source[0]) - predicted[start:end]) ** 2).sum(1)
                 errors[n] = off.sum() * labels.weight(source, 3 * len(off))[0]
@@ -88,20 +88,20 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     alignment = judge("forces", shifts, normal, len(frames)) if labels.typical > VANISHING**2 else None
     if alignment is None:
         return blank
-    if alignment.verdict == "unrelated" or alignment.at(alignment.taken) > 0.5:
+    if alignment.verdict == "unrelated" or alignment.at(alignment.used_shift) > 0.5:
         return replace(blank, alignment=alignment)
-    column = int(np.flatnonzero(shifts == alignment.taken)[0])
+    column = int(np.flatnonzero(shifts == alignment.used_shift)[0])
     left_out = normal.left_out(column)
     solved, root = normal.weights(column)
     model = replace(blank, weights=solved, root=root, alignment=alignment, left_out=left_out)
     if alignment.verdict == "shifted":
-        model = replace(model, alignment=replace(alignment, rolled=_goes_round(labels, model)))
+        model = replace(model, alignment=replace(alignment, rolled=_wraps_around(labels, model)))
     return model
 
 
-def _goes_round(labels: Labels, model: ForceModel) -> bool:
+def _wraps_around(labels: Labels, model: ForceModel) -> bool:
     """Whether frames that the shift leaves without forces fit the forces of the other end."""
-    n, s = len(labels.dataset), model.alignment.taken
+    n, s = len(labels.dataset), model.alignment.used_shift
     over = np.arange(n - s, n) if s > 0 else np.arange(-s)
     over = over[:: max(1, len(over) // 10)]
     pairs = find_pairs([labels.dataset.atoms[k] for k in over])

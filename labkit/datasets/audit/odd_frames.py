@@ -53,7 +53,7 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
             alike = np.bincount(labels.orders)[labels.orders[frames]]  # the model has too little data on rare kinds
             severity: Severity = "problem" if (alike >= ENOUGH).any() or len(labels.dataset) < ENOUGH else "warning"
             out.append(Finding(severity, "forces of single frames", text, remedy, sure, tuple(frames.tolist())))
-    if energy is not None and energy.spread > 0 and energy.alignment.told and energy.by != "geometry":
+    if energy is not None and energy.spread > 0 and energy.alignment.is_known and energy.by != "geometry":
         off = np.nan_to_num(np.abs(energy.residual - np.nanmedian(energy.residual)))
         usual = max(ODD_ENERGY[0] * energy.spread, ODD_ENERGY[2] * np.nanquantile(off[off > 0], 0.95))
         least = np.maximum(usual, ODD_ENERGY[1] * np.maximum(energy.variation, energy.size))

@@ -14,7 +14,7 @@ from labkit.jobs import Job
 class FollowSlider(Progress):
     """Call `work()` in a job after the last `ask()`, once `delay` seconds have passed without another.
 
-    A LabkitError goes to `complain`; any other failure is that of the job, and so raised by `labkit.finish()`. Long
+    A LabkitError goes to `on_error`; any other failure is that of the job, and so raised by `labkit.finish()`. Long
     work can take this object as its progress: it then ends, by Stopped, when there is a newer request.
 
     >>> seen = []
@@ -24,9 +24,9 @@ class FollowSlider(Progress):
     """
 
     def __init__(
-        self, work: Callable[[], None], name: str, complain: Callable[[LabkitError], None], delay: float = 0.0
+        self, work: Callable[[], None], name: str, on_error: Callable[[LabkitError], None], delay: float = 0.0
     ) -> None:
-        self._work, self._name, self._complain, self._delay = work, name, complain, delay
+        self._work, self._name, self._on_error, self._delay = work, name, on_error, delay
         self._asked, self._lock = threading.Event(), threading.Lock()
         self.job: Job | None = None
         self.busy = False
@@ -60,7 +60,7 @@ class FollowSlider(Progress):
                 except Stopped:
                     continue
                 except LabkitError as error:
-                    self._complain(error)
+                    self._on_error(error)
         except BaseException:
             self.busy = False
             raise

@@ -121,10 +121,10 @@ class PanelModel(traitlets.HasTraits):
 
     def follow(self, work: Callable[[], None], name: str, delay: float = 0.0) -> FollowSlider:
         """A FollowSlider that calls `work` and shows its errors here; `settle` waits for it."""
-        self.followers.append(FollowSlider(work, name, self.complain, delay))
+        self.followers.append(FollowSlider(work, name, self.show_error, delay))
         return self.followers[-1]
 
-    def complain(self, error: LabkitError) -> None:
+    def show_error(self, error: LabkitError) -> None:
         self.message = str(error)
 
     def show(self, figure: Figure) -> None:

@@ -79,7 +79,7 @@ class OverfitModel(RestartOnChange):
         self._last_moved, self._figure, self._recorded = "", None, ""
         self._drawing = threading.Lock()
         self._fit = self.follow(self._show_fit, "fit")
-        self._rest = self.follow(self._at_rest, "sweep", delay=REST)
+        self._rest = self.follow(self._sweep_and_record, "sweep", delay=REST)
         self.observe(self._move, ["sigma_energy", "sigma_force"])
         self.observe(lambda _: self._fit.ask() if self.results else None, ["shown"])
         self.observe(self._build, [*parameters(self, "data"), *parameters(self, "descriptor")])
@@ -157,7 +157,7 @@ class OverfitModel(RestartOnChange):
             self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
             self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
 
-    def _at_rest(self) -> None:
+    def _sweep_and_record(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
         design, name, sigmas = self.results, self.swept, self._sigmas()
         others = {other: value for other, value in sigmas.items() if other != name and self.labels == BOTH}

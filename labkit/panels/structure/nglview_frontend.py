@@ -20,7 +20,7 @@ def shipped_version() -> str | None:
     return None
 
 
-def mend() -> None:
+def use_installed() -> None:
     """Make nglview request the installed front end; call before nglview is first imported.
 
     nglview 4.0.1 asks for 4.0 and ships 3.1.5: without this no molecule shows ("version 4.0 is not registered").

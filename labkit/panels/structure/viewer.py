@@ -13,7 +13,7 @@ from labkit.panels.structure import nglview_frontend
 from labkit.panels.structure.figure import cell_edges, rotation
 from labkit.panels.structure.model import StructureModel
 
-nglview_frontend.mend()
+nglview_frontend.use_installed()
 import nglview  # noqa: E402 - after its front end was set
 
 GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
@@ -33,19 +33,19 @@ class Viewer:
         self._overlay: Any = None
         self._shapes: list = []
         self._load()
-        self._decorate()
+        self._draw_overlay()
         model.observe(self._move, "index")
-        self.widget.observe(self._catch_up, "loaded")
-        model.observe(lambda _: self._decorate(), ["arrows", "cell"])
+        self.widget.observe(self._on_loaded, "loaded")
+        model.observe(lambda _: self._draw_overlay(), ["arrows", "cell"])
 
     def _load(self) -> None:
         self._numbers = self.model.atoms[self.model.index].numbers
         structure = nglview.ASEStructure(self.model.atoms[self.model.index])
         self._structure = self.widget.add_component(structure, default_representation=False)
         self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
-        self._look()
+        self._orient()
 
-    def _look(self) -> None:
+    def _orient(self) -> None:
         """Turn and zoom as in the still picture.
 
         NGL's orientation is a 4 × 4 matrix, by columns: the rotation times the distance of the eye, and minus the
@@ -60,7 +60,7 @@ class Viewer:
         matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
 
-    def _catch_up(self, _: Any) -> None:
+    def _on_loaded(self, _: Any) -> None:
         """Show moves made before the browser was ready; it reports ready before it has read the structure."""
         late = threading.Timer(1.5, self._move, (None,))
         late.daemon = True
@@ -72,14 +72,14 @@ class Viewer:
             # before the browser has loaded the structure, exchanging components could leave none
             if self.widget.loaded:
                 self.widget.set_coordinates({0: atoms.positions})
-            self._decorate()
+            self._draw_overlay()
             return
         self._clear_overlay()  # other atoms: the whole structure is exchanged
         self.widget.remove_component(self._structure)
         self._load()
-        self._decorate()
+        self._draw_overlay()
 
-    def _decorate(self) -> None:
+    def _draw_overlay(self) -> None:
         """Draw cell and arrows as one component after the structure; only if they have changed."""
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
