@@ -152,7 +152,7 @@ class Host:
         self._fixes.command(text)
 
     def state(self, group: str = "all") -> State:
-        """The present state of a group, in labkit's units: atoms in the order of their IDs, unwrapped."""
+        """The current state of a group, in labkit's units: atoms in the order of their IDs, unwrapped."""
         found = AtomGroup(self.lmp, group, self.units, self.names)
         return found.state(self.count(self.step), found.rows())
 

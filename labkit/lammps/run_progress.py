@@ -20,9 +20,9 @@ PERIOD = 0.1
 
 
 class RunProgress:
-    """Called in each step of a run by its hooks; reports to `progress` now and then, and asks it whether to stop.
+    """Called in each step of a run by its hooks; reports to `progress` at intervals, and checks whether to stop.
 
-    On a stop the present step becomes the last: LAMMPS, whose time limit is set to zero, finishes it.
+    On a stop the current step becomes the last: LAMMPS, whose time limit is set to zero, finishes it.
     """
 
     def __init__(self, host: Host, steps: int, progress: Progress) -> None:

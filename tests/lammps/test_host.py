@@ -145,7 +145,7 @@ def test_a_step_may_ask_for_forces_twice():
     assert lmp.extract_global("ntimestep") == 20 and seen.steps.tolist() == [0, 2, 4, 6, 8, 10]
     end = simulate(start, lennard_jones(lmp), Heun(), 10, host.dt)
     assert float((ours.positions - end.positions).abs().max()) < 1e-10
-    with pytest.raises(LabkitError, match=r"asks for forces more than 1 times.*evaluations=2"), Host(lmp) as host:
+    with pytest.raises(LabkitError, match=r"evaluates forces more than 1 times.*evaluations=2"), Host(lmp) as host:
         host.integrator(Heun())
         host.run(3)
 

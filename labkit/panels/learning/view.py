@@ -40,7 +40,7 @@ class LearningCurvePanel(Panel):
             traitlets.dlink((self.model, "locked"), (box.children[1], "disabled"))
 
         def say(_: object = None) -> None:
-            words = "Your guess stands until you change sizes or settings." if self.model.locked else "0 is no guess."
+            words = "Your guess is locked until you change sizes or settings." if self.model.locked else "0: no guess."
             head.value = html.hint(f"Your guess, at {self.model.at} frames (validation). {words}")
 
         self.model.observe(say, ["locked", "sizes"])

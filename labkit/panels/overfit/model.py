@@ -35,7 +35,7 @@ class OverfitModel(RestartOnChange):
 
     title = "Overfitting by slider"
     hint = (
-        "A small sigma trusts every label; a large one lets smoothness win. The sigmas respond while they move; "
+        "A small sigma trusts every label; a large one favours a smooth function. The sigmas respond while they move; "
         "the sliders below them compute the descriptors again."
     )
     open_groups = 3

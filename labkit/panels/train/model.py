@@ -79,7 +79,7 @@ class TrainModel(PanelModel):
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
+        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
         self._take(self.base)
         self.frames = len(train)
 
