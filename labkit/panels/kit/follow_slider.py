@@ -27,19 +27,19 @@ class FollowSlider(Progress):
         self, work: Callable[[], None], name: str, on_error: Callable[[LabkitError], None], delay: float = 0.0
     ) -> None:
         self._work, self._name, self._on_error, self._delay = work, name, on_error, delay
-        self._asked, self._lock = threading.Event(), threading.Lock()
+        self._requested, self._lock = threading.Event(), threading.Lock()
         self.job: Job | None = None
         self.busy = False
 
     def ask(self) -> None:
         with self._lock:
-            self._asked.set()
+            self._requested.set()
             if not self.busy:
                 self.busy = True
                 self.job = Job(self._follow, name=self._name).start()
 
     def should_stop(self) -> bool:
-        return self._asked.is_set()
+        return self._requested.is_set()
 
     def settle(self, timeout: float) -> None:
         """Wait until the latest request is done; raises what failed, TimeoutError after `timeout` seconds."""
@@ -53,7 +53,7 @@ class FollowSlider(Progress):
     def _follow(self, progress: object) -> None:
         try:
             while self._next():
-                if self._asked.wait(self._delay):
+                if self._requested.wait(self._delay):
                     continue
                 try:
                     self._work()
@@ -67,6 +67,6 @@ class FollowSlider(Progress):
 
     def _next(self) -> bool:
         with self._lock:
-            self.busy = self._asked.is_set()
-            self._asked.clear()
+            self.busy = self._requested.is_set()
+            self._requested.clear()
             return self.busy
