@@ -77,13 +77,13 @@ class Dataset:
         >>> Dataset.from_atoms([water]).energy.tolist()
         [-14.2]
         """
-        asked = {
+        requested = {
             "energy": energy_key,
             "forces": forces_key,
             "stress": stress_key,
             "polarizability": polarizability_key,
         }
-        found = collect(list(frames), asked, name or "frames")
+        found = collect(list(frames), requested, name or "frames")
         return cls(found.atoms, **found.labels, info=found.info, name=name)
 
     @classmethod

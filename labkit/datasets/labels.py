@@ -90,11 +90,11 @@ def values(atoms: Atoms) -> dict[str, Any]:
     return found
 
 
-def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], source: str) -> dict[str, str]:
+def choose(counts: Counter[str], first: dict[str, Any], requested: dict[str, Key], source: str) -> dict[str, str]:
     """Decide which key holds which label; `counts` is the number of frames in which each key was found."""
     chosen: dict[str, str] = {}
     for label in LABELS:
-        key = asked.get(label.name)
+        key = requested.get(label.name)
         if key is False:
             continue
         if key is not None:

@@ -52,14 +52,14 @@ def load(
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
         return replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
     path = existing(path)
-    asked = {
+    requested = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(_frames(path, keep_whole), asked, str(path))
-    report(found, asked, str(path))
+    found = collect(_frames(path, keep_whole), requested, str(path))
+    report(found, requested, str(path))
     return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
 
 

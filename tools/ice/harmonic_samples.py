@@ -16,7 +16,7 @@ def harmonic_samples(
     """Draw `n` frames of the classical harmonic Boltzmann distribution at `temperature` [K].
 
     Each amplitude Q is normal with variance k_B T/ω². Modes softer than `lowest` [cm^-1], also imaginary ones, are
-    given that frequency: the harmonic approximation fails there, and this need not be a minimum of another method.
+    given that frequency: the harmonic approximation fails there, and the structure need not be a minimum of the method.
 
     >>> harmonic_samples(modes, 300.0, 25)[0].info["sample"]  # doctest: +SKIP
     0

@@ -76,9 +76,9 @@ def _work(
     todo, failed = sorted(set(range(len(frames))) - done), {}
     start, before = time.monotonic(), len(done)
     progress.update(len(done), len(frames), failed=0)
-    wanted = [frames[i] for i in todo]
+    unlabelled = [frames[i] for i in todo]
     try:
-        for outcome in outcomes(oracle, wanted, store, workers=workers, should_stop=progress.should_stop):
+        for outcome in outcomes(oracle, unlabelled, store, workers=workers, should_stop=progress.should_stop):
             i = todo[outcome.index]
             if outcome.label is None:
                 failed[i] = outcome.error

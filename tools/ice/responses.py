@@ -40,7 +40,7 @@ def add_responses(
     sets = {"train": ice("train"), "valid": ice("valid")}
     path = folder / ORDER
     if not path.exists():
-        lines = [f"{name} {k}" for name, k in wanted(sets["train"], sets["valid"], train, valid)]
+        lines = [f"{name} {k}" for name, k in frames_to_label(sets["train"], sets["valid"], train, valid)]
         atomic_write(path, "\n".join(lines) + "\n")
     order = read_order(folder)
     for name, count in (("train", train), ("valid", valid)):
@@ -51,7 +51,7 @@ def add_responses(
     return label_frames(frames, oracle, folder / LABELS, workers, progress, store)
 
 
-def wanted(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[Place]:
+def frames_to_label(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[Place]:
     """The frames to label: the first of the training set, which are nested sets, and evenly spread validation frames.
 
     One validation frame follows four training frames, so that a stopped run has some of both.

@@ -47,7 +47,7 @@ def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Fi
     return [Finding(severity, topic, text, "give more frames, further apart in time", sure)]
 
 
-def together(labels: Labels, forces: Alignment | None, energy: Alignment | None) -> list[Finding]:
+def common_shift(labels: Labels, forces: Alignment | None, energy: Alignment | None) -> list[Finding]:
     """A finding if all labels have the same shift."""
     if forces is None or energy is None or not forces.found or not energy.found:
         return []

@@ -56,17 +56,17 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     curve = None if energy is None else energy.alignment
     against = AGAINST["model" if energy is None else energy.by]
     found += alignment_findings.alignment_findings(curve, "energies", against)
-    found += alignment_findings.together(labels, model.alignment, curve)
+    found += alignment_findings.common_shift(labels, model.alignment, curve)
     found += odd_frames.odd_frames(labels, model, seen, energy)
     found += unit_findings.units(labels, model, energy)
-    found += _what_was_seen(dataset, seen)
+    found += _coverage(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)
     seconds = time.perf_counter() - began
     return Report(dataset.name or "dataset", tuple(found), curves, _values(dataset, seen), seconds, dataset)
 
 
-def _what_was_seen(dataset: Dataset, seen: Survey) -> list[Finding]:
+def _coverage(dataset: Dataset, seen: Survey) -> list[Finding]:
     if len(seen.frames) == len(dataset):
         return []
     text = f"distances, duplicates and single frames were checked in {len(seen.frames)} of {len(dataset)} frames"

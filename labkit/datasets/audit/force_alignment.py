@@ -69,7 +69,7 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     parts: list[tuple[np.ndarray, ...]] = []
     scale, components = np.zeros(basis.size), 0
     for batch in portions(frames, sample):
-        ask(progress, len(parts), len(sample), "fitting forces")
+        report_progress(progress, len(parts), len(sample), "fitting forces")
         pairs = find_pairs([frames[k] for k in batch])
         design, _ = basis.rows(pairs)
         scale += np.einsum("ncp,ncp->p", design, design)
@@ -117,7 +117,7 @@ def _rows(atoms: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(atoms, ROWS, replace=False))
 
 
-def ask(progress: Progress, step: int, total: int, what: str) -> None:
+def report_progress(progress: Progress, step: int, total: int, what: str) -> None:
     if progress.should_stop():
         raise Stopped(f"the audit was stopped while {what}")
     progress.update(step, total, stage=what)

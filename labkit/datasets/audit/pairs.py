@@ -47,8 +47,8 @@ def find_pairs(frames: Sequence[Atoms], cutoff: float = CUTOFF) -> Pairs:
     parts = []
     for start, atoms in zip(offsets, frames):
         cell = atoms.cell.complete().array if atoms.pbc.any() else np.eye(3)
-        asked = (torch.as_tensor(np.ascontiguousarray(x)) for x in (atoms.positions, cell, atoms.pbc))
-        i, j, d, vector = (x.numpy() for x in search.compute(*asked, "ijdD"))
+        inputs = (torch.as_tensor(np.ascontiguousarray(x)) for x in (atoms.positions, cell, atoms.pbc))
+        i, j, d, vector = (x.numpy() for x in search.compute(*inputs, "ijdD"))
         parts.append((i.astype(int) + start, j.astype(int) + start, d, vector / np.maximum(d, 1e-9)[:, None]))
     joined = (np.concatenate(part) for part in zip(*parts))
     return Pairs(*joined, offsets, np.concatenate([a.numbers for a in frames]))

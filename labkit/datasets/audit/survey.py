@@ -8,7 +8,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.base import Progress
-from labkit.datasets.audit.force_alignment import ForceModel, ask
+from labkit.datasets.audit.force_alignment import ForceModel, report_progress
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, relative_distance, spread
 
@@ -47,7 +47,7 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
     frames = spread(atoms, len(atoms), SURVEY_PAIRS)
     parts, nearest, done = [], {}, 0
     for batch in portions(atoms, frames):
-        ask(progress, done, len(frames), "going through the frames")
+        report_progress(progress, done, len(frames), "going through the frames")
         pairs = find_pairs([atoms[k] for k in batch])
         design, energies = model.basis.rows(pairs)
         prints = energies / model.scale

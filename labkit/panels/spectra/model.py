@@ -87,7 +87,7 @@ class SpectraModel(PanelModel):
         self._drawn: SpectraRun | None = None
         self._unsuitable = ""  # why the spectra requested cannot be computed
         self._redraw = self.follow(self._draw, "spectra")
-        self.observe(self._ask, parameters(self, "spectrum"))
+        self.observe(self._request_picture, parameters(self, "spectrum"))
 
     @property
     def spectra(self) -> dict[str, Spectrum]:
@@ -161,7 +161,7 @@ class SpectraModel(PanelModel):
             atoms.set_masses(np.where(atoms.numbers == 1, DEUTERIUM, atoms.get_masses()))
         return atoms
 
-    def _ask(self, _: object) -> None:
+    def _request_picture(self, _: object) -> None:
         if self.results is not None:
             self._redraw.ask()
 
