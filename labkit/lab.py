@@ -73,7 +73,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of notebooks: `notebooks/` here, else the one beside the installed labkit.
+    """Return the folder of notebooks: `notebooks/` here, else the one next to the installed labkit.
 
     Raises LabkitError if there is neither.
     """

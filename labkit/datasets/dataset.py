@@ -167,11 +167,11 @@ class Dataset:
         return Dataset(atoms, **labels, info=info, name=name)
 
     def state(self, which: int | slice | Sequence[int] | np.ndarray = slice(None), **options: Any) -> State:
-        """Some frames as one batch, in their order; `options` are dtype and device, as of State.from_atoms."""
+        """Some frames as one batch, in order; `options` are dtype and device, as in State.from_atoms."""
         return self.atoms.state(selected(which, len(self)), **options)
 
     def label(self, name: str, which: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        """One label of some frames, as rows beside `state(which)`: (S, ...), or of forces (n, 3) of their atoms.
+        """One label of some frames, in the order of `state(which)`: (S, ...), or for forces (n, 3) of their atoms.
 
         >>> from labkit.datasets import ice
         >>> ice("train", n=50).label("forces", [3, 1]).shape

@@ -40,7 +40,7 @@ class Structures(Protocol):
         """Some of the structures, in the order of `rows`, whole numbers from 0."""
 
     def state(self, rows: np.ndarray, **options: Any) -> State:
-        """Some of the structures as one batch; `options` are dtype and device, as of State.from_atoms."""
+        """Some of the structures as one batch; `options` are dtype and device, as in State.from_atoms."""
 
 
 class AtomsList(list[Atoms]):

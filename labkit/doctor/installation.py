@@ -21,7 +21,7 @@ from labkit.errors import LabkitError
 from labkit.lab import environment
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MEMORY = 1.5  # GB that a notebook may use, with the browser beside it
+MEMORY = 1.5  # GB that a notebook and the browser may use together
 
 
 def python() -> Iterator[Check]:
@@ -126,7 +126,7 @@ def nglview() -> Iterator[Check]:
 
 
 def gap_fit() -> Iterator[Check]:
-    """The gap_fit program, needed only for comparisons; found on PATH or beside this Python."""
+    """The gap_fit program, needed only for comparisons; found on PATH or next to this Python."""
     program = shutil.which("gap_fit", path=environment()["PATH"])
     if program is None:
         yield Check("gap_fit", "note", "not found", 'python -m pip install -e ".[gap]" -c constraints.txt')

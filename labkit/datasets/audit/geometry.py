@@ -72,7 +72,7 @@ def duplicates(dataset: Dataset, seen: Survey) -> list[Finding]:
             a, b = wrong[0]
             change = dataset.energy[b] - dataset.energy[a]
             text = f"{len(wrong)} pairs of equal frames have different labels, such as {a} and {b} ({change:+.4g} eV)"
-            remedy = "one of the two labels belongs elsewhere, or comes from other settings: compute it again"
+            remedy = "one of the two labels belongs to another frame, or has other settings: compute it again"
             frames = tuple(sorted({k for pair in wrong for k in pair}))
             sure = "energies differ by more than 2 meV/atom"
             out.append(Finding("problem", "duplicates disagree", text, remedy, sure, frames))

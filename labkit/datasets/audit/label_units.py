@@ -69,7 +69,7 @@ def name_ratio(low: float, high: float, atoms: float, stiff: float | None) -> st
     """What explains energy labels that are `low` to `high` times the integral of the forces, or "".
 
     With E in units u_E and F in u_F the ratio is u_F/u_E; simple explanations first, and those that agree with `stiff`,
-    how stiff bonds are over what is expected.
+    the measured over the expected stiffness of bonds.
     """
     best, least = "", np.inf
     for energy, u_e in ENERGIES.items():

@@ -1,4 +1,4 @@
-"""Shifted labels put back to their frames."""
+"""Shifted labels moved back to their frames."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Report:
         return {a.label: a.found for a in self.alignments if a.found and a.verdict == "shifted"}
 
     def repaired(self) -> Dataset:
-        """The dataset with shifted forces and energies put back to their frames; frames without partners are left out.
+        """The dataset with shifted forces and energies moved back to their frames; frames without labels are left out.
 
         Raises LabkitError if no shift was found.
         """

@@ -12,7 +12,7 @@ from labkit.datasets.audit.force_alignment import ForceModel, report_progress
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, relative_distance, spread
 
-SURVEY_PAIRS = 4e7  # pairs to go through: a minute
+SURVEY_PAIRS = 4e7  # pairs to evaluate: a minute
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Survey:
 
     frames   (F,)   which: all, or as many as the budget allowed
     energy   (F,)   of the fitted model, eV up to a constant for each composition; NaN without a fit
-    misfit   (F,)   squared errors of the forces as of ForceModel.misfits; NaN without
+    misfit   (F,)   squared errors of the forces, as in ForceModel.misfits; NaN without
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
     unlike   (F,)   variance of the predicted forces, up to a factor: large if the geometry is unlike all others
     prints   (F, p) energies of the basis functions over their scales, by which duplicates are recognized

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class LearningCurvePanel(Panel):
     """Fits to more and more frames, drawn as they finish: `LearningCurvePanel(train, valid)` ends a cell.
 
-    First set what you expect at the largest size; the panel draws it beside the result. Stop keeps the finished fits,
+    First set what you expect at the largest size; the panel draws it next to the result. Stop keeps the finished fits,
     Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given.
 
     >>> import labkit

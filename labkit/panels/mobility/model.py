@@ -42,7 +42,7 @@ class MobilityModel(PanelModel):
     force = p(Float(50.0), "basic", "force", "pN", range=(5.0, 200.0, 5.0), help="standard deviation; when pushed")
     releases = p(Int(5000), "basic", "pairs", "let go", range=(PAIRS, 50_000, PAIRS))
     theory = p(Bool(False), "basic", "show the truth", help="the mobility that the simulation uses")
-    learn = p(Bool(True), "basic", "learn a model", help="a PairModel from what was seen, at the end")
+    learn = p(Bool(True), "basic", "learn a model", help="a PairModel from these data, at the end")
     nearest = p(Float(2.3), "advanced", "from", "radii", help="distance at which pairs are let go")
     farthest = p(Float(10.0), "advanced", "to", "radii")
     blur = p(Float(0.3), "advanced", "camera's blur", "Å", help="standard deviation of a coordinate in a picture")

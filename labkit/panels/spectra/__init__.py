@@ -19,7 +19,7 @@ class SpectraPanel(Panel):
     minimum         a structure near the minimum, whose harmonic modes are shown as sticks; or None
     values          of parameters, as in `replicas=4, picoseconds=2.0`
 
-    Resolution, window and quantum correction answer at once, on what is stored. `panel.spectra` holds the spectra.
+    Resolution, window and quantum correction act at once, on the stored data. `panel.spectra` holds the spectra.
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap

@@ -42,7 +42,7 @@ class SpectraModel(PanelModel):
 
     title = "Spectra"
     hint = (
-        "Resolution, window and quantum correction answer at once. Continue follows the same replicas for as long "
+        "Resolution, window and quantum correction act at once. Continue follows the same replicas for as long "
         "again, Run starts new ones."
     )
     continue_hint = "Follow the same replicas further"

@@ -43,7 +43,7 @@ class TensorSearchModel(PanelModel):
         super().__init__()
         Settings.check_names(settings)
         if twice := sorted(set(settings) & set(AXES)):
-            hint = "what is searched is set in the panel, as in panel.model.cutoff = '3, 4'"
+            hint = "set the values to search in the panel, as in panel.model.cutoff = '3, 4'"
             raise LabkitError(f"{', '.join(twice)}: {hint}")
         self.frames, self.client, self.base = frames, client, settings
         infos = frames.info if isinstance(frames, Dataset) else [atoms.info for atoms in frames]
