@@ -205,5 +205,5 @@ def test_picture_of_a_map(sets):
     table = noise_map(TensorDesign.build(sets[0], **SMALL))
     one = noise_figure(table).data
     assert one[:4] == b"\x89PNG" and one != noise_figure(table * [1.0, 2.0]).data
-    with pytest.raises(LabkitError, match="cutoff: what is searched"):
+    with pytest.raises(LabkitError, match="cutoff: set the values to search"):
         TensorSearchPanel(sets[0], cutoff=3.0)
