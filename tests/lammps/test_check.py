@@ -99,7 +99,7 @@ GOOD = """<MLMOD>
         (('"dX_MF"', '"dX_MF" name="x"'), "line 2: <model_data> has the attribute 'name'; expected type"),
         (('<a value="1"/>', '<a value="1" units="x"/>'), "line 4: <a> has the attribute 'units'; expected value"),
         (("<model_data", "<foo/>\n<model_data"), "line 2: <foo> next to <model_data>"),
-        (("</MLMOD>", '<model_data type="dX_MF"/>\n</MLMOD>'), "line 7: a second <model_data> beside"),
+        (("</MLMOD>", '<model_data type="dX_MF"/>\n</MLMOD>'), "line 7: a second <model_data> next to"),
         (('<a value="1"/>', '<a value="1"><b/></a>'), "line 4: <b> within <a>"),
         (('<a value="1"/>\n', '<a value="1"/>\n<!-- all\nis -->\nstray text\n'), "line 7: the text 'stray text'"),
         (('<a value="1"/>', '<a value="1">2</a>'), "line 4: the text '2' belongs to no key"),
