@@ -211,7 +211,7 @@ def test_settings_that_make_no_sense(panel, name, value, sentence):
 
 def test_frames_of_one_system(models):
     springs, frames, *tensors = models
-    with pytest.raises(LabkitError, match="no frame"):
+    with pytest.raises(LabkitError, match="no initial frame"):
         SpectraPanel(springs, [], *tensors)
     with pytest.raises(LabkitError, match="frame 1 has other atoms"):
         SpectraPanel(springs, [frames[0], frames[0][:6]], *tensors)
