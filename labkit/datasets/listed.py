@@ -6,7 +6,7 @@ import numpy as np
 
 
 def listed(frames: np.ndarray | list[int] | tuple[int, ...], most: int = 8) -> str:
-    """Numbers of frames for people, stretches drawn together.
+    """Numbers of frames in words, with ranges.
 
     >>> listed([3]), listed([1, 2, 3, 7])
     ('frame 3', 'frames 1-3, 7')

@@ -17,14 +17,14 @@ COLOURS = {"problem": "#b3261e", "warning": "#a15c00", "note": "#4d5966"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about a dataset.
+    """One finding about a dataset.
 
-    severity  'problem' (mend it), 'warning' (look at it) or 'note'
+    severity  'problem' (repair it), 'warning' (check it) or 'note'
     topic     'forces alignment', 'energy unit', 'duplicates', ...
     text      what was found, with the numbers of frames and atoms
     remedy    what to do, or ""
     sure      how sure that is, and what was tested, or ""
-    frames    numbers of the frames it is about, if it is about some only
+    frames    numbers of the frames concerned, if not all
     """
 
     severity: Severity
