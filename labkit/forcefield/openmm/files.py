@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 from labkit.base import State
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
+from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.openmm.reader import Imported, import_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
+from labkit.forcefield.openmm.xml_files import open_forcefield
 
 TOPOLOGIES = {".prmtop": "AMBER", ".parm7": "AMBER", ".psf": "CHARMM", ".top": "GROMACS"}
 COORDINATES = {
@@ -21,13 +25,18 @@ PARAMETERS = (".prm", ".par", ".rtf", ".str", ".xml")
 KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
 
 
-def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
+def load(
+    *files: str | Path, seed: int = 0, scripts: Collection[str | Path] = (), **options: Any
+) -> tuple[State, Imported]:
     """The state and the force field, masses, constraints that files describe, by way of OpenMM.
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
     load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
     `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
     hydrogenMass=3 * unit.dalton, ...).
+
+    An XML file may hold Python code (<Script>, <InitializationScript>), which OpenMM runs: `scripts` are the files that
+    may; those that come with OpenMM always may.
 
     By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
 
@@ -36,13 +45,14 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
         simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
 
     Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
-    the atoms of the type, where the file has types), and coordinates of another number of atoms.
+    the atoms of the type, where the file has types), coordinates of another number of atoms, and Python code in a
+    file that `scripts` does not name.
     """
     try:
         from openmm import app
     except ImportError as error:
         raise LabkitError('OpenMM is not installed; run: pip install "labkit[forcefield]"') from error
-    found = {str(file): Path(file).suffix.lower() for file in files}
+    found = {str(file): kind(file) for file in files}
     for file, suffix in found.items():
         if suffix not in KNOWN:
             raise LabkitError(
@@ -55,7 +65,7 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
     box = _box(coordinates)
     parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
     if ".xml" in found.values():
-        system, topology = _by_residues(app, where, coordinates.topology, parameters, options)
+        system, topology = _by_residues(where, coordinates.topology, parameters, scripts, options)
     else:
         what = _only(found, TOPOLOGIES, "topology")
         system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
@@ -70,16 +80,18 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
         raise LabkitError(f"{', '.join(found)}: {error}") from error
 
 
-def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+def _by_residues(
+    where: str, topology: Any, parameters: list[str], scripts: Collection[str | Path], options: dict[str, Any]
+) -> Any:
     """The System that XML files make of the residues of a PDB file."""
-    made = naming(", ".join(parameters), lambda: app.ForceField(*parameters))
+    made = naming(", ".join(parameters), lambda: open_forcefield(*parameters, scripts=scripts))
     system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))
     return system, topology
 
 
 def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
     """The System of a file that names the type of each atom."""
-    opened = {"AMBER": app.AmberPrmtopFile, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
+    opened = {"AMBER": open_prmtop, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
     types = partial(top_types, what) if kind == "GROMACS" else list
     made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
     extra = ()
