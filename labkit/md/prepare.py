@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from labkit.base import Integrator, Potential, State, System, TorchmdPotential, Vocabulary, bonds_of
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError, suggest
-from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm
+from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm, torchmd_masses
 from labkit.forcefield.torchmd.file import TorchmdFile
 from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
 from labkit.md.atoms import Topology, read_box, read_coordinates, read_topology
@@ -108,19 +109,24 @@ def _torchmd(
         angles=topology.angles,
         dihedrals=topology.dihedrals,
         impropers=topology.impropers,
-        terms=terms if settings.forceterms else [t for t in terms if t in {*sections, "1-4"}],
-        charges=None if "electrostatics" in sections else topology.charges,
+        terms=terms if settings.forceterms else _terms_of(sections),
+        charges=topology.charges,
         cutoff=settings.cutoff,
         switch=settings.switch_dist,
         reaction_field=settings.rfa,
         exclusions=EXCLUSIONS if settings.exclusions is None else settings.exclusions,
+        only_terms_exclude=True,
         periodic=box is not None,
     )
-    if "masses" in sections:
-        from labkit.forcefield import torchmd_masses
-
-        masses = torchmd_masses(file, topology.types)
+    if "masses" in sections:  # the topology's own win, as in TorchMD
+        own = masses if topology.weighed else torch.zeros_like(masses)
+        masses = torch.where(own > 0, own, torchmd_masses(file, topology.types).to(own))
     return forcefield, masses
+
+
+def _terms_of(sections: Collection[str]) -> list[str]:
+    """All terms of a file without `forceterms`; 1-4 pairs have their factors with the dihedrals."""
+    return [term for term in DEFAULT if term in sections or (term == "1-4" and "dihedrals" in sections)]
 
 
 def _amber(

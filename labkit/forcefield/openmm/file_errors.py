@@ -39,9 +39,11 @@ def top_types(file: str) -> Atoms:
 
 
 def naming(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
-    """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
+    """What `make` gives; what OpenMM says when it fails, with the name of the file and the atoms of types it names."""
     try:
         return make()
+    except LabkitError:
+        raise
     except Exception as error:
         root: BaseException = error
         while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
