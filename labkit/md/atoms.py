@@ -1,8 +1,7 @@
-"""Topologies and coordinates of the files that a run names: psf, prmtop, pdb, xyz; pdb, xyz, coor, inpcrd; xsc."""
+"""Topologies and coordinates of the files that a run names: psf, prmtop, pdb, xyz; pdb, xyz, coor, crd, gro; xsc."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import LabkitError
+from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield.openmm.prmtop import open_prmtop, sections
 from labkit.forcefield.structure.elements import elements_of
 from labkit.forcefield.structure.psf import Psf
 from labkit.forcefield.terms.openmm_values import plain
@@ -48,7 +49,8 @@ def read_topology(path: Path) -> Topology:
 def read_coordinates(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Positions (n, 3) Å and the box (3, 3) Å or None; raises LabkitError for other kinds of files."""
     kinds = {".pdb": _pdb_places, ".cif": _pdb_places, ".xyz": _xyz, ".extxyz": _xyz, ".coor": _coor}
-    kinds |= {".inpcrd": _inpcrd, ".rst7": _inpcrd}
+    kinds |= {".inpcrd": _inpcrd, ".rst7": _inpcrd, ".rst": _inpcrd, ".ncrst": _inpcrd, ".crd": _charmm_crd}
+    kinds |= {".gro": _gro}
     return _read(path, kinds, "coordinates")
 
 
@@ -58,7 +60,7 @@ def read_box(path: Path) -> np.ndarray:
 
 
 def _read(path: Path, kinds: dict[str, Callable[[Path], Any]], key: str) -> Any:
-    reader = kinds.get(path.suffix.lower())
+    reader = kinds.get(kind(path))
     if reader is None:
         raise LabkitError(f"{key}: {path}: unknown kind of file {path.suffix!r}; known: {', '.join(kinds)}")
     if not path.is_file():
@@ -108,39 +110,23 @@ def _psf(path: Path) -> Topology:
 
 
 def _prmtop(path: Path) -> Topology:
-    app = _app()
-    sections = _amber_sections(path)
-    topology = app.AmberPrmtopFile(str(path)).topology
-    found = np.array(sections["DIHEDRALS_INC_HYDROGEN"] + sections["DIHEDRALS_WITHOUT_HYDROGEN"], int).reshape(-1, 5)
+    topology = open_prmtop(path).topology
+    values = {name: section.values for name, section in sections(path).items()}
+    found = np.array(values["DIHEDRALS_INC_HYDROGEN"] + values["DIHEDRALS_WITHOUT_HYDROGEN"], int).reshape(-1, 5)
     rows = np.abs(found[:, :4]) // 3
     improper = found[:, 3] < 0
     once = list(dict.fromkeys(map(tuple, rows[~improper].tolist())))  # a row for each cosine of a sum
     return Topology(
-        sections["AMBER_ATOM_TYPE"],
+        values["AMBER_ATOM_TYPE"],
         _elements(list(topology.atoms()))[0],
-        [float(mass) for mass in sections["MASS"]],
+        [float(mass) for mass in values["MASS"]],
         [(bond.atom1.index, bond.atom2.index) for bond in topology.bonds()],
-        [float(charge) / 18.2223 for charge in sections["CHARGE"]],  # AMBER's unit: kcal/mol = q q / (r/Å)
+        [float(charge) / 18.2223 for charge in values["CHARGE"]],  # AMBER's unit: kcal/mol = q q / (r/Å)
         None,
         once,
         list(dict.fromkeys(map(tuple, rows[improper].tolist()))),
         weighed=True,
     )
-
-
-def _amber_sections(path: Path) -> dict[str, list[str]]:
-    """Fields of each %FLAG, cut at the width that its %FORMAT gives."""
-    found: dict[str, list[str]] = {}
-    width, name = 0, ""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("%FLAG"):
-            name = line.split()[1]
-            found[name] = []
-        elif line.startswith("%FORMAT"):
-            width = int(re.search(r"[aIEF](\d+)", line.split("(")[1], re.IGNORECASE).group(1))
-        elif not line.startswith("%") and name:
-            found[name] += [line[k : k + width].strip() for k in range(0, len(line.rstrip()), width)]
-    return found
 
 
 def _pdb_places(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -151,6 +137,15 @@ def _pdb_places(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 def _inpcrd(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     found = _app().AmberInpcrdFile(str(path))
     return _quantity(found.getPositions()), _box(found.getBoxVectors() if found.boxVectors is not None else None)
+
+
+def _charmm_crd(path: Path) -> tuple[np.ndarray, None]:
+    return _quantity(_app().CharmmCrdFile(str(path)).positions), None
+
+
+def _gro(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    found = _app().GromacsGroFile(str(path))
+    return _quantity(found.getPositions()), _box(found.getPeriodicBoxVectors())
 
 
 def _quantity(positions: Any) -> np.ndarray:

@@ -29,7 +29,7 @@ from labkit.units import KCAL_PER_MOL
 KEYS = ["timestep", "temperature", "langevin_temperature", "langevin_gamma", "device", "topology", "coordinates"]
 KEYS += ["structure", "forcefield", "forceterms", "cutoff", "switch_dist", "rfa", "exclusions", "replicas"]
 KEYS += ["extended_system", "minimize", "external", "precision", "seed", "steps", "output", "output_period"]
-KEYS += ["save_period", "log_dir"]
+KEYS += ["save_period", "log_dir", "npz_file"]
 REPOSITORY = Path(labkit.md.__file__).resolve().parents[2]
 
 
@@ -45,7 +45,7 @@ def test_all_keys_and_no_others(tmp_path):
     values |= dict(
         minimize=100, precision="single", seed=4, output="out", output_period=5, save_period=50, log_dir="log"
     )
-    values |= dict(external={"module": "mine", "embeddings": [1, 2], "file": "model.ckpt"})
+    values |= dict(npz_file="atoms.npz", external={"module": "mine", "embeddings": [1, 2], "file": "model.ckpt"})
     assert set(values) == set(KEYS)
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -164,7 +164,7 @@ def test_external_module_beside_the_file(tmp_path):
     (tmp_path / "wells_of_a_test.py").write_text(MODULE)
     external = {"module": "wells_of_a_test", "embeddings": [1] * 90, "file": "wells.txt"}
     path = files.water_box(tmp_path, external=external, replicas=2)
-    prepared = prepare(RunSettings.read(path), tmp_path)
+    prepared = prepare(RunSettings.read(path), tmp_path, trust=True)
     alone = prepare(RunSettings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
     difference = prepared.potential.evaluate(prepared.state).forces - alone.potential.evaluate(alone.state).forces
     torch.testing.assert_close(difference, -2 * KCAL_PER_MOL * alone.state.positions, atol=1e-8, rtol=1e-8)
