@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop, sections
+from labkit.forcefield.structure.elements import elements_of
+from labkit.forcefield.structure.kinds import kind
+from labkit.forcefield.structure.psf import Psf
 from labkit.forcefield.terms.openmm_values import plain
 
 ANGSTROM = 10.0  # of the nm that OpenMM's readers give
@@ -23,6 +25,7 @@ class Topology:
     """Of n atoms: types (names, if a file has no types), atomic numbers (0: none), masses u, charges e or None.
 
     angles, dihedrals  None: all that the bonds imply
+    weighed            the file has masses; otherwise they are those of the elements
     """
 
     types: list[str]
@@ -33,6 +36,7 @@ class Topology:
     angles: Rows | None = None
     dihedrals: Rows | None = None
     impropers: Rows = ()
+    weighed: bool = False
 
 
 def read_topology(path: Path) -> Topology:
@@ -97,24 +101,12 @@ def _pdb(path: Path) -> Topology:
 
 
 def _psf(path: Path) -> Topology:
-    psf = _app().CharmmPsfFile(str(path))
-    atoms = psf.atom_list
-
-    def rows(found: Any, *ends: str) -> Rows:
-        return [tuple(getattr(row, end).idx for end in ends) for row in found]
-
-    four = ("atom1", "atom2", "atom3", "atom4")
-    centre_third = ("atom2", "atom3", "atom1", "atom4")  # CHARMM lists the centre first
+    """The lists of the file as they are: TorchMD takes no angles and dihedrals but those."""
+    psf = Psf.read(path)
     return Topology(
-        [str(atom.attype) for atom in atoms],
-        _elements(list(psf.topology.atoms()))[0],
-        [float(plain(atom.mass)) for atom in atoms],
-        rows(psf.bond_list, *four[:2]),
-        [float(plain(atom.charge)) for atom in atoms],
-        rows(psf.angle_list, *four[:3]) or None,
-        rows(psf.dihedral_list, *four) or None,
-        rows(psf.improper_list, *centre_third),
-    )
+        psf.types, elements_of(psf.masses, psf.bonds, psf.names), psf.masses, psf.bonds, psf.charges, psf.angles,
+        psf.dihedrals, psf.impropers, weighed=True,
+    )  # fmt: skip
 
 
 def _prmtop(path: Path) -> Topology:
@@ -133,6 +125,7 @@ def _prmtop(path: Path) -> Topology:
         None,
         once,
         list(dict.fromkeys(map(tuple, rows[improper].tolist()))),
+        weighed=True,
     )
 
 

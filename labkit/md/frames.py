@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield.structure.kinds import kind
 from labkit.md.atoms import Topology, read_coordinates
 
 ANGSTROM = 10.0  # of the nm in files of GROMACS

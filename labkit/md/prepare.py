@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from torch import Tensor
 from labkit.base import Integrator, Potential, State, System, Vocabulary, bonds_of
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError, suggest
-from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm
-from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm, torchmd_masses
 from labkit.forcefield.openmm.prmtop import open_prmtop
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.torchmd.file import OTHERS, TorchmdFile
 from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
 from labkit.md.atoms import Topology, read_box, read_topology
@@ -129,7 +130,6 @@ def _torchmd(
 ) -> tuple[ForceField, Tensor]:
     sections = TorchmdFile(file).sections
     terms = settings.forceterms or DEFAULT
-    given = {*sections, "1-4"} | ({"electrostatics"} if any(topology.charges or ()) else set())
     forcefield = from_torchmd_yaml(
         file,
         topology.types,
@@ -137,22 +137,34 @@ def _torchmd(
         angles=topology.angles,
         dihedrals=topology.dihedrals,
         impropers=topology.impropers,
-        terms=terms if settings.forceterms else [t for t in terms if t in given],
-        charges=None if "electrostatics" in sections else topology.charges,
+        terms=terms if settings.forceterms else _terms_of(sections, topology.charges),
+        charges=topology.charges,
         cutoff=settings.cutoff,
         switch=settings.switch_dist,
         reaction_field=settings.rfa,
         exclusions=EXCLUSIONS if settings.exclusions is None else settings.exclusions,
+        only_terms_exclude=True,
         periodic=box is not None,
     )
-    if "masses" in sections and file.suffix.lower() in OTHERS:  # those of the topology, where it has some
-        own = [sections["masses"].get((name,), 0.0) for name in topology.types]
-        masses = torch.where(masses > 0, masses, torch.tensor(own, dtype=masses.dtype))
-    elif "masses" in sections:
-        from labkit.forcefield import torchmd_masses
-
-        masses = torchmd_masses(file, topology.types)
+    if "masses" in sections:  # those of the topology, where it has some, as in TorchMD
+        others = file.suffix.lower() in OTHERS
+        own = masses if topology.weighed or others else torch.zeros_like(masses)
+        if others:
+            given = [sections["masses"].get((name,), 0.0) for name in topology.types]
+            masses = torch.where(own > 0, own, torch.tensor(given, dtype=masses.dtype))
+        elif bool((own <= 0).any()):
+            masses = torch.where(own > 0, own, torchmd_masses(file, topology.types).to(masses))
     return forcefield, masses
+
+
+def _terms_of(sections: Collection[str], charges: Sequence[float] | None) -> list[str]:
+    """All terms without `forceterms`: those of the file and, of a topology with charges, electrostatics."""
+    given = {
+        *sections,
+        *(["1-4"] if "dihedrals" in sections else []),
+        *(["electrostatics"] if any(charges or ()) else []),
+    }
+    return [term for term in DEFAULT if term in given]
 
 
 def _amber(

@@ -39,7 +39,7 @@ def top_types(file: str) -> Atoms:
 
 
 def naming(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
-    """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
+    """What `make` gives; what OpenMM says when it fails, with the name of the file and the atoms of types it names."""
     try:
         return make()
     except LabkitError:

@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labkit.base import State
+from labkit.base.box import box_given
 from labkit.errors import LabkitError, suggest
+from labkit.forcefield.openmm.atoms import has_numbers, numbers_of, weigh
+from labkit.forcefield.openmm.box import reduced
+from labkit.forcefield.openmm.charmm import read_charmm
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.openmm.reader import Imported, import_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
 from labkit.forcefield.openmm.xml_files import open_forcefield
+from labkit.forcefield.structure.coordinates import KINDS, labels_of_topology, read_coordinates
+from labkit.forcefield.structure.kinds import kind
+from labkit.forcefield.structure.labels import check_order
+from labkit.units import NANOMETRE
 
 TOPOLOGIES = {".prmtop": "AMBER", ".parm7": "AMBER", ".psf": "CHARMM", ".top": "GROMACS"}
-COORDINATES = {
-    ".inpcrd": "AmberInpcrdFile", ".rst7": "AmberInpcrdFile", ".gro": "GromacsGroFile", ".pdb": "PDBFile",
-    ".cif": "PDBxFile", ".crd": "CharmmCrdFile",
-}  # fmt: skip
 PARAMETERS = (".prm", ".par", ".rtf", ".str", ".xml")
-KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
+KNOWN = (*TOPOLOGIES, *KINDS, *PARAMETERS)
+PERIODIC = ("CutoffPeriodic", "Ewald", "PME", "LJPME")
 
 
 def load(
-    *files: str | Path, seed: int = 0, scripts: Collection[str | Path] = (), **options: Any
+    *files: str | Path,
+    cell: Any = None,
+    masses: Any = None,
+    seed: int = 0,
+    scripts: Collection[str | Path] = (),
+    **options: Any,
 ) -> tuple[State, Imported]:
     """The state and the force field, masses, constraints that files describe, by way of OpenMM.
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
     load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
-    `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
-    hydrogenMass=3 * unit.dalton, ...).
 
-    An XML file may hold Python code (<Script>, <InitializationScript>), which OpenMM runs: `scripts` are the files that
-    may; those that come with OpenMM always may.
+    cell     the box in Å: vectors (3, 3), or lengths and angles (6,), or lengths (3,). None: the box of the
+             coordinates; where they have none, that of the prmtop (its IFBOX), which `notes` says; else an open
+             system. Zeros, and the cube of 1 Å that PDB files have for structures that are no crystals, are no box
+    masses   (n,) u, in place of those of the files
+    options  those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
+             hydrogenMass=3 * unit.dalton, ...); the box counts with a periodic nonbondedMethod only
+    scripts  XML files whose Python code (<Script>, <InitializationScript>) OpenMM may run; that of the files that come
+             with OpenMM always may
 
     By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
 
@@ -45,10 +59,11 @@ def load(
         simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
 
     Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
-    the atoms of the type, where the file has types), coordinates of another number of atoms, and Python code in a
-    file that `scripts` does not name.
+    the atoms of the type, where the file has types), coordinates of another number of atoms, or of the same atoms in
+    another order, a periodic method without a box, and Python code in an XML file that `scripts` does not name.
     """
     try:
+        import openmm
         from openmm import app
     except ImportError as error:
         raise LabkitError('OpenMM is not installed; run: pip install "labkit[forcefield]"') from error
@@ -60,30 +75,45 @@ def load(
             )
         if suffix != ".xml" and not Path(file).is_file():  # names of XML files may be OpenMM's own
             raise LabkitError(f"{file}: there is no such file; give its path")
-    where = _only(found, COORDINATES, "coordinates")
-    coordinates = naming(where, lambda: getattr(app, COORDINATES[found[where]])(where))
-    box = _box(coordinates)
+    where = _only(found, KINDS, "coordinates")
+    coordinates = naming(where, lambda: read_coordinates(where))
+    rows = coordinates.box if cell is None else box_given(cell)
+    box = None if rows is None else [openmm.Vec3(*row) for row in reduced(rows) / NANOMETRE] * openmm.unit.nanometer
     parameters = [file for file, suffix in found.items() if suffix in PARAMETERS]
     if ".xml" in found.values():
+        if coordinates.topology is None:
+            raise LabkitError(
+                f"{where}: XML files find atoms by residues and bonds; give a .pdb or .cif file with them"
+            )
+        coordinates.topology.setPeriodicBoxVectors(box)
         system, topology = _by_residues(where, coordinates.topology, parameters, scripts, options)
     else:
         what = _only(found, TOPOLOGIES, "topology")
         system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
-    for atom in topology.atoms():
-        if atom.element is None:  # GROMACS and CHARMM files have masses, but no elements
-            atom.element = app.Element.getByMass(system.getParticleMass(atom.index))
+        sure = found[what] in (".prmtop", ".parm7") and has_numbers(what)
+        if coordinates.labels is not None and len(coordinates.labels) == topology.getNumAtoms():
+            check_order(labels_of_topology(topology, what, sure=sure), coordinates.labels)
     if box is not None:
         system.setDefaultPeriodicBoxVectors(*box)
     try:
-        return state_from_openmm(topology, coordinates.positions, system, seed), import_openmm(system)
+        if masses is not None:
+            weigh(system, masses)
+        numbers = numbers_of(topology, system)
+        state = state_from_openmm(topology, coordinates.positions / NANOMETRE, system, seed, numbers=numbers)
+        imported = import_openmm(system)
     except LabkitError as error:
         raise LabkitError(f"{', '.join(found)}: {error}") from error
+    if box is None and imported.box is not None:
+        note = f"{where} has no box: that of {what} counts, {', '.join(f'{x:g}' for x in imported.box.diagonal())} Å"
+        imported = replace(imported, notes=(*imported.notes, note))
+    return state, imported
 
 
 def _by_residues(
     where: str, topology: Any, parameters: list[str], scripts: Collection[str | Path], options: dict[str, Any]
 ) -> Any:
     """The System that XML files make of the residues of a PDB file."""
+    _check_box(topology, where, options)
     made = naming(", ".join(parameters), lambda: open_forcefield(*parameters, scripts=scripts))
     system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))
     return system, topology
@@ -91,9 +121,10 @@ def _by_residues(
 
 def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
     """The System of a file that names the type of each atom."""
-    opened = {"AMBER": open_prmtop, "CHARMM": app.CharmmPsfFile, "GROMACS": app.GromacsTopFile}[kind]
+    opened = {"AMBER": open_prmtop, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[kind]
     types = partial(top_types, what) if kind == "GROMACS" else list
     made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
+    _check_box(made.topology, what, options)
     extra = ()
     if kind == "CHARMM":
         types = partial(psf_types, made)
@@ -101,17 +132,17 @@ def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str]
     return naming(what, lambda: made.createSystem(*extra, **options), types), made.topology
 
 
-def _only(found: dict[str, str], kinds: dict[str, str], what: str) -> str:
+def _check_box(topology: Any, what: str, options: dict[str, Any]) -> None:
+    method = str(options.get("nonbondedMethod", ""))
+    if method in PERIODIC and topology.getPeriodicBoxVectors() is None:
+        raise LabkitError(
+            f"{what}: nonbondedMethod is {method}, but no file has a box; give cell=, as in cell=[30, 30, 30] (Å)"
+        )
+
+
+def _only(found: dict[str, str], kinds: Any, what: str) -> str:
     mine = [file for file, suffix in found.items() if suffix in kinds]
     if len(mine) != 1:
         options = ", ".join(kinds) + (", or XML files of a force field beside a .pdb" if kinds is TOPOLOGIES else "")
         raise LabkitError(f"{len(mine)} files of {what} among {', '.join(found) or 'no files'}; give one of {options}")
     return mine[0]
-
-
-def _box(coordinates: Any) -> Any:
-    if hasattr(coordinates, "topology"):
-        return coordinates.topology.getPeriodicBoxVectors()
-    if hasattr(coordinates, "getPeriodicBoxVectors"):
-        return coordinates.getPeriodicBoxVectors()
-    return getattr(coordinates, "boxVectors", None)

@@ -48,8 +48,8 @@ def _check(path: Path, own: list[Path], trusted: set[Path], seen: set[Path]) -> 
     if path not in trusted:
         for what, code in _code(root):
             raise LabkitError(
-                f"{path}: {what} holds Python code, {code!r:.60}, which OpenMM would run and which may do anything that "
-                f"you may do; read it, and if you trust it name the file: scripts=[{str(path)!r}]"
+                f"{path}: {what} holds Python code, {code!r:.60}, which OpenMM would run and which may do anything "
+                f"that you may do; read it, and if you trust it name the file: scripts=[{str(path)!r}]"
             )
     for include in root.findall("Include"):
         name = include.attrib.get("file", "")

@@ -14,10 +14,10 @@ from labkit.errors import LabkitError
 
 pytest.importorskip("openmm")
 
-from labkit.forcefield import load  # noqa: E402
-from labkit.forcefield.openmm.fortran_format import FortranFormat, written  # noqa: E402
-from labkit.forcefield.openmm.kinds import kind  # noqa: E402
-from labkit.forcefield.openmm.prmtop import open_prmtop, sections  # noqa: E402
+from labkit.forcefield import load
+from labkit.forcefield.openmm.fortran_format import FortranFormat, written
+from labkit.forcefield.openmm.prmtop import open_prmtop, sections
+from labkit.forcefield.structure.kinds import kind
 
 
 @st.composite

@@ -13,8 +13,8 @@ from labkit.errors import LabkitError
 
 pytest.importorskip("openmm")
 
-from labkit.forcefield import load  # noqa: E402
-from labkit.forcefield.openmm.xml_files import open_forcefield  # noqa: E402
+from labkit.forcefield import load
+from labkit.forcefield.openmm.xml_files import open_forcefield
 
 PDB = "HETATM    1 CL    CL A   1       0.000   0.000   0.000  1.00  0.00          CL\n"
 INITIAL = "<InitializationScript>{}</InitializationScript>"

@@ -1,4 +1,4 @@
-"""Parameters of CHARMM (.prm) and AMBER (.frcmod): TorchMD 1.1.2's own energies of the same files, and what is odd in a file."""
+"""Parameters of CHARMM (.prm) and AMBER (.frcmod): TorchMD 1.1.2's energies of the same files, and odd files."""
 
 from __future__ import annotations
 
