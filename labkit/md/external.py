@@ -17,6 +17,7 @@ from labkit.base import Potential, TorchmdPotential
 from labkit.errors import LabkitError, suggest
 
 KEYS = ("module", "embeddings", "file")
+_BESIDE: set[str] = set()  # outermost packages that were loaded here, for a run file
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,15 @@ def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:
         )
     loaded = sys.modules.get(top)
     if loaded is not None and spec.origin and getattr(loaded, "__file__", None) not in (None, spec.origin):
-        raise LabkitError(
-            f"external: module {name!r} is to come from {origin}, but {loaded.__file__} is already loaded under this "
-            "name; rename it, or start Python again"
-        )
+        if top not in _BESIDE:
+            raise LabkitError(
+                f"external: module {name!r} is to come from {origin}, but {loaded.__file__} is already loaded under "
+                "this name; rename it, or start Python again"
+            )
+        for other in [m for m in sys.modules if m.split(".")[0] == top]:  # of another run file, in another folder
+            del sys.modules[other]
+    if top not in sys.modules:
+        _BESIDE.add(top)
     sys.path.insert(0, beside)
     try:
         return importlib.import_module(name)
