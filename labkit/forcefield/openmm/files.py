@@ -14,6 +14,8 @@ from labkit.forcefield.openmm.atoms import has_numbers, numbers_of, weigh
 from labkit.forcefield.openmm.box import reduced
 from labkit.forcefield.openmm.charmm import read_charmm
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
+from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.openmm.reader import Imported, import_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
 from labkit.forcefield.structure.coordinates import KINDS, labels_of_topology, read_coordinates
@@ -56,7 +58,7 @@ def load(
         from openmm import app
     except ImportError as error:
         raise LabkitError('OpenMM is not installed; run: pip install "labkit[forcefield]"') from error
-    found = {str(file): Path(file).suffix.lower() for file in files}
+    found = {str(file): kind(file) for file in files}
     for file, suffix in found.items():
         if suffix not in KNOWN:
             raise LabkitError(
@@ -106,14 +108,14 @@ def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], opt
     return system, topology
 
 
-def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+def _by_topology(app: Any, program: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
     """The System of a file that names the type of each atom."""
-    opened = {"AMBER": app.AmberPrmtopFile, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[kind]
-    types = partial(top_types, what) if kind == "GROMACS" else list
+    opened = {"AMBER": open_prmtop, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[program]
+    types = partial(top_types, what) if program == "GROMACS" else list
     made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
     _check_box(made.topology, what, options)
     extra = ()
-    if kind == "CHARMM":
+    if program == "CHARMM":
         types = partial(psf_types, made)
         extra = (naming(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
     return naming(what, lambda: made.createSystem(*extra, **options), types), made.topology

@@ -13,11 +13,13 @@ import numpy as np
 
 from labkit.base.box import box_of_lengths, box_or_none
 from labkit.errors import LabkitError
+from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.structure.inpcrd import read_inpcrd
 from labkit.forcefield.structure.labels import AtomLabels
 from labkit.units import NANOMETRE
 
-KINDS = (".inpcrd", ".rst7", ".gro", ".pdb", ".cif", ".crd")
+AMBER = (".inpcrd", ".rst7", ".rst", ".ncrst")
+KINDS = (*AMBER, ".gro", ".pdb", ".cif", ".crd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +38,10 @@ def read_coordinates(path: str | Path) -> Coordinates:
     Raises LabkitError for a box without volume; other errors of bad files are those of OpenMM's readers.
     """
     path = Path(path)
-    kind = path.suffix.lower()
-    if kind in (".inpcrd", ".rst7"):
+    suffix = kind(path)
+    if suffix in AMBER:
         return Coordinates(*read_inpcrd(path))
-    return {".gro": _gro, ".pdb": _pdb, ".cif": _cif, ".crd": _crd}[kind](path)
+    return {".gro": _gro, ".pdb": _pdb, ".cif": _cif, ".crd": _crd}[suffix](path)
 
 
 def labels_of_topology(topology: Any, source: str, *, sure: bool = True) -> AtomLabels:
