@@ -1,4 +1,4 @@
-"""A box that is none is none in all files; the box, the masses and the order of the atoms of files that belong together."""
+"""A box that is none is none in all files; boxes, masses and the order of atoms of files that belong together."""
 
 from __future__ import annotations
 
@@ -48,10 +48,8 @@ def pdb(path, lengths, angles, order=range(6)):
     for n, k in enumerate(order, 1):
         x, y, z = POSITIONS[k] * 10
         number = 1 + max(0, k - 3)
-        lines.append(
-            f"HETATM{n:5d} {NAMES[k]:<4s} {RESIDUES[k]:<3s} A{number:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00          "
-            f"{ELEMENTS[k]:>2s}"
-        )
+        start = f"HETATM{n:5d} {NAMES[k]:<4s} {RESIDUES[k]:<3s} A{number:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00"
+        lines.append(f"{start:76s}{ELEMENTS[k]:>2s}")
     path.write_text("\n".join([*lines, "END"]) + "\n")
 
 
