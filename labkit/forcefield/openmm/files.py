@@ -12,7 +12,7 @@ from labkit.base.box import box_given
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield.openmm.atoms import has_numbers, numbers_of, weigh
 from labkit.forcefield.openmm.box import reduced
-from labkit.forcefield.openmm.charmm import read_charmm
+from labkit.forcefield.openmm.charmm import read_charmm, read_parameters
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
 from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop
@@ -117,7 +117,8 @@ def _by_topology(app: Any, program: str, what: str, box: Any, parameters: list[s
     extra = ()
     if program == "CHARMM":
         types = partial(psf_types, made)
-        extra = (naming(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
+        used = [kind for _, kind in psf_types(made)]
+        extra = (naming(", ".join(parameters) or what, lambda: read_parameters(parameters, used), types),)
     return naming(what, lambda: made.createSystem(*extra, **options), types), made.topology
 
 

@@ -61,7 +61,8 @@ def select(
     kept = {name: term for name, term in parts.items() if _name(name, term) in {*in_use, None}}
     kept = {name: _scaled_parts(term, in_use) if type(term) is Pairs14 else term for name, term in kept.items()}
     if exclusions is not None or not {"bonds", "angles", "dihedrals"} <= in_use:
-        left_out = near_by_terms(_rows(parts), in_use).excluded(exclusions or ("bonds", "angles", "1-4"))
+        kinds = ("bonds", "angles", "1-4") if exclusions is None else exclusions
+        left_out = near_by_terms(_rows(parts), in_use).excluded(kinds)
         kept = {name: _excluding(term, left_out) if isinstance(term, PairTerm) else term for name, term in kept.items()}
     if not kept:
         raise LabkitError(f"forceterms: there is no term {', '.join(sorted(in_use))}; there are {', '.join(parts)}")

@@ -10,11 +10,21 @@ from labkit.errors import LabkitError
 openmm = pytest.importorskip("openmm")
 
 from forcefield.compare import energies_and_forces  # noqa: E402
-from forcefield.files import MASSES, NAMES, POSITIONS, write_amber, write_charmm, write_gromacs  # noqa: E402
+from forcefield.files import (  # noqa: E402
+    CHARGES,
+    MASSES,
+    NAMES,
+    POSITIONS,
+    RMIN,
+    TYPES,
+    write_amber,
+    write_charmm,
+    write_gromacs,
+)
 from openmm import app, unit  # noqa: E402
 
 from labkit.forcefield import load  # noqa: E402
-from labkit.units import NANOMETRE  # noqa: E402
+from labkit.units import COULOMB, KCAL_PER_MOL, NANOMETRE  # noqa: E402
 
 PERIODIC = dict(nonbondedMethod=app.CutoffPeriodic, nonbondedCutoff=0.9 * unit.nanometer)
 RESIDUES = ["MOL"] * 4 + ["NA", "CL"]
@@ -221,6 +231,35 @@ def test_types_that_differ_by_case_alone(tmp_path):
     psf.write_text(psf.read_text().replace(" OX ", " ct "))
     with pytest.raises(LabkitError, match="chain.psf: types CT and ct differ by case alone"):
         load(psf, crd, prm)
+
+
+def lennard_jones(mean, pairs, sizes):
+    """kcal/mol of pairs (R/2, ε) with a mean of R/2."""
+    total = 0.0
+    for i, j in pairs:
+        (r1, e1), (r2, e2) = sizes[i], sizes[j]
+        x = (2 * mean(r1, r2) / np.linalg.norm(10 * (POSITIONS[i] - POSITIONS[j]))) ** 6
+        total += np.sqrt(e1 * e2) * (x * x - 2 * x)
+    return total
+
+
+@pytest.mark.parametrize("header", ["vswitch", "vatom geom vdistance", "vatom GEOM -\n vdistance", "! geom"])
+def test_geometric_mixing_of_charmm(tmp_path, header):
+    """GEOM in the line NONBONDED, as parameters of OPLS have it: σ is the geometric mean, of 1-4 pairs too."""
+    psf, crd, prm = write_charmm(tmp_path)
+    prm.write_text(prm.read_text().replace("NONBONDED nbxmod 5 atom", f"NONBONDED nbxmod 5 atom {header} -\n"))
+    state, taken = load(psf, crd, prm)
+    geometric = "GEOM" in header.upper().split("!")[0]
+    sizes = [RMIN[kind] for kind in TYPES]
+    mean = (lambda a, b: np.sqrt(a * b)) if geometric else (lambda a, b: 0.5 * (a + b))
+    near = {(0, 1), (1, 2), (2, 3), (0, 2), (1, 3), (0, 3)}
+    far = [(i, j) for i in range(6) for j in range(i + 1, 6) if (i, j) not in near]
+    found = {name: float(term.evaluate(state).energy) / KCAL_PER_MOL for name, term in taken.forcefield.terms.items()}
+    pairs = found["nbfix" if geometric else "lennard_jones"]
+    assert pairs == pytest.approx(lennard_jones(mean, far, sizes), rel=1e-6)
+    own = [(1.9, 0.01) if kind == "CT" else RMIN[kind] for kind in TYPES]  # of 1-4 pairs
+    charges = COULOMB / KCAL_PER_MOL * CHARGES[0] * CHARGES[3] / np.linalg.norm(10 * (POSITIONS[0] - POSITIONS[3]))
+    assert found["pairs14"] - charges == pytest.approx(lennard_jones(mean, [(0, 3)], own), rel=1e-5)
 
 
 @pytest.mark.parametrize("factor", [1.5, 2.0, 3.0])
