@@ -11,11 +11,11 @@ import numpy as np
 
 from labkit.base.box import box_or_none
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop, sections
 from labkit.forcefield.structure.coordinates import KINDS, Coordinates, labels_of_topology
 from labkit.forcefield.structure.coordinates import read_coordinates as read_structure
 from labkit.forcefield.structure.elements import elements_of
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import AtomLabels
 from labkit.forcefield.structure.psf import Psf
 from labkit.forcefield.terms.openmm_values import plain

@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.base.box import box_or_none
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.kinds import kind
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import AtomLabels
 from labkit.md.atoms import Topology, read_coordinates
 

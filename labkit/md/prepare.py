@@ -15,8 +15,8 @@ from labkit.base import Integrator, Potential, State, System, Vocabulary, bonds_
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm, torchmd_masses
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import check_order
 from labkit.forcefield.torchmd.file import OTHERS, TorchmdFile
 from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,12 @@ from labkit.forcefield.openmm.atoms import has_numbers, numbers_of, weigh
 from labkit.forcefield.openmm.box import reduced
 from labkit.forcefield.openmm.charmm import read_charmm, read_parameters
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.openmm.reader import Imported, import_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
+from labkit.forcefield.openmm.xml_files import open_forcefield
 from labkit.forcefield.structure.coordinates import KINDS, labels_of_topology, read_coordinates
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import check_order
 from labkit.units import NANOMETRE
 
@@ -29,7 +31,12 @@ PERIODIC = ("CutoffPeriodic", "Ewald", "PME", "LJPME")
 
 
 def load(
-    *files: str | Path, cell: Any = None, masses: Any = None, seed: int = 0, **options: Any
+    *files: str | Path,
+    cell: Any = None,
+    masses: Any = None,
+    seed: int = 0,
+    scripts: Collection[str | Path] = (),
+    **options: Any,
 ) -> tuple[State, Imported]:
     """The state and the force field, masses, constraints that files describe, by way of OpenMM.
 
@@ -42,6 +49,8 @@ def load(
     masses   (n,) u, in place of those of the files
     options  those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
              hydrogenMass=3 * unit.dalton, ...); the box counts with a periodic nonbondedMethod only
+    scripts  XML files whose Python code (<Script>, <InitializationScript>) OpenMM may run; that of the files that come
+             with OpenMM always may
 
     By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
 
@@ -51,7 +60,7 @@ def load(
 
     Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
     the atoms of the type, where the file has types), coordinates of another number of atoms, or of the same atoms in
-    another order, and a periodic method without a box.
+    another order, a periodic method without a box, and Python code in an XML file that `scripts` does not name.
     """
     try:
         import openmm
@@ -76,11 +85,13 @@ def load(
             raise LabkitError(
                 f"{where}: XML files find atoms by residues and bonds; give a .pdb or .cif file with them"
             )
+        what = where
         coordinates.topology.setPeriodicBoxVectors(box)
-        system, topology = _by_residues(app, where, coordinates.topology, parameters, options)
+        system, topology = _by_residues(where, coordinates.topology, parameters, scripts, options)
     else:
         what = _only(found, TOPOLOGIES, "topology")
-        system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
+        program, ask = TOPOLOGIES[found[what]], cell is None  # else the box is given, or given as none
+        system, topology = _by_topology(app, program, what, box, parameters, options, own_box=ask)
         sure = found[what] in (".prmtop", ".parm7") and has_numbers(what)
         if coordinates.labels is not None and len(coordinates.labels) == topology.getNumAtoms():
             check_order(labels_of_topology(topology, what, sure=sure), coordinates.labels)
@@ -100,19 +111,25 @@ def load(
     return state, imported
 
 
-def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
+def _by_residues(
+    where: str, topology: Any, parameters: list[str], scripts: Collection[str | Path], options: dict[str, Any]
+) -> Any:
     """The System that XML files make of the residues of a PDB file."""
     _check_box(topology, where, options)
-    made = naming(", ".join(parameters), lambda: app.ForceField(*parameters))
+    made = naming(", ".join(parameters), lambda: open_forcefield(*parameters, scripts=scripts))
     system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))
     return system, topology
 
 
-def _by_topology(app: Any, program: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
-    """The System of a file that names the type of each atom."""
+def _by_topology(
+    app: Any, program: str, what: str, box: Any, parameters: list[str], options: dict[str, Any], *, own_box: bool
+) -> Any:
+    """The System of a file that names the type of each atom; without a box in its own box, where it has one."""
     opened = {"AMBER": open_prmtop, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[program]
     types = partial(top_types, what) if program == "GROMACS" else list
     made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
+    if box is None and not own_box:
+        made.topology.setPeriodicBoxVectors(None)
     _check_box(made.topology, what, options)
     extra = ()
     if program == "CHARMM":

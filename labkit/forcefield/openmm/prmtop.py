@@ -48,7 +48,7 @@ def sections(path: str | Path) -> dict[str, Section]:
             found[name].values.extend(form.split(line))
     if "POINTERS" not in found:
         raise LabkitError(
-            f"{path}: has no %FLAG POINTERS, so it is not an AMBER 7 prmtop; write older files anew with tleap or ParmEd"
+            f"{path}: has no %FLAG POINTERS, so it is no prmtop of AMBER 7 or later; convert older files with ParmEd"
         )
     return found
 
@@ -59,7 +59,8 @@ def open_prmtop(path: str | Path, **options: Any) -> Any:
 
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     forms = re.findall(r"^%FORMAT(\(.*\))\s*$", text, re.MULTILINE)
-    if all(_OPENMM.fullmatch(form.strip()) for form in forms):
+    title = re.search(r"^%FLAG TITLE[^\n]*\n%FORMAT[^\n]*\n[^%\n]*\n[^%]", text, re.MULTILINE)
+    if title is None and all(_OPENMM.fullmatch(form.strip()) for form in forms):
         return _boxed(app.AmberPrmtopFile, str(path), **options)
     with tempfile.TemporaryDirectory(prefix="labkit-prmtop-") as folder:
         plain = Path(folder) / "plain.prmtop"
@@ -85,7 +86,8 @@ def _boxed(opened: Any, path: str, **options: Any) -> Any:
 def _plain(found: dict[str, Section]) -> list[str]:
     lines = ["%VERSION  VERSION_STAMP = V0001.000\n"]
     for name, section in found.items():
-        form, records = written(section.values, section.form.letters)
+        values = [" ".join(section.values)] if name == "TITLE" else section.values  # OpenMM expects one line
+        form, records = written(values, section.form.letters)
         lines += [f"%FLAG {name:<74}\n%FORMAT{form:<73}\n", *(f"{record}\n" for record in records)]
-        lines += [] if section.values else ["\n"]  # OpenMM expects a record
+        lines += [] if values else ["\n"]  # OpenMM expects a record
     return lines

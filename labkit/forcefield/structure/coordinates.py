@@ -13,8 +13,8 @@ import numpy as np
 
 from labkit.base.box import box_of_lengths, box_or_none
 from labkit.errors import LabkitError
-from labkit.forcefield.openmm.kinds import kind
 from labkit.forcefield.structure.inpcrd import read_inpcrd
+from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import AtomLabels
 from labkit.units import NANOMETRE
 

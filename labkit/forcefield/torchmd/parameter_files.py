@@ -31,13 +31,13 @@ class Parameters:
     """Sections as in TorchMD's YAML: k0 kcal/mol, Å, degrees; and what TorchMD does not read of such a file.
 
     left_out   rows of (what, atom types)
-    continues  whether the last row of a dihedral announced another cosine (AMBER)
+    continues  types of the dihedral whose last row announced another cosine (AMBER), or None
     """
 
     path: Path
     sections: dict[str, dict[Key, Any]] = field(default_factory=dict)
     left_out: list[tuple[str, Key]] = field(default_factory=list)
-    continues: bool = False
+    continues: Key | None = None
 
     def put(self, section: str, key: Key, entry: Any) -> None:
         """Store an entry in place of an earlier one of the same types, in either direction: the later one counts."""
@@ -148,9 +148,10 @@ def _amber_row(found: Parameters, section: str, text: str) -> None:
     width = _WIDTH.get(section, 0)
     if width:
         match = re.match("-".join(["(..?)"] * width) + r"(?=\s)", text)
-        if match is None:
+        if match is None and (section != "dihedrals" or found.continues is None):
             raise ValueError
-        key, rest = tuple(name.strip() for name in match.groups()), text[match.end() :].split()
+        key = found.continues if match is None else tuple(name.strip() for name in match.groups())
+        rest = text[0 if match is None else match.end() :].split()
     else:
         key, rest = (text.split()[0],), text.split()[1:]
     if section == "masses":
@@ -161,8 +162,8 @@ def _amber_row(found: Parameters, section: str, text: str) -> None:
         period = float(rest[3])
         term = {"phi_k": float(rest[1]) / float(rest[0]), "per": abs(period), "phase": float(rest[2])}
         scales = {"scnb": _tagged("SCNB", text, 2.0), "scee": _tagged("SCEE", text, 1.2)}
-        found.add_cosine(key, term, scales, begins=not found.continues)
-        found.continues = period < 0
+        found.add_cosine(key, term, scales, begins=found.continues is None)
+        found.continues = key if period < 0 else None
     elif section == "impropers":
         found.put(section, key, {"phi_k": float(rest[0]), "per": float(rest[2]), "phase": float(rest[1])})
     elif section == "lj":

@@ -163,6 +163,8 @@ def test_the_box_of_a_prmtop_counts_where_coordinates_have_none(tmp_path):
     state, _ = load(prmtop, tmp_path / "own.inpcrd", cell=[40, 41, 42], **PERIODIC)
     assert state.cell[0].diagonal().tolist() == pytest.approx([40, 41, 42])
     assert load(prmtop, coordinates)[1].box is None  # without a cutoff nothing is periodic
+    with pytest.raises(LabkitError, match="no file has a box"):
+        load(prmtop, coordinates, cell=[0, 0, 0], **PERIODIC)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0), (1, 1, 1)])
