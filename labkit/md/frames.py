@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from labkit.base.box import box_or_none
 from labkit.errors import LabkitError
 from labkit.forcefield.structure.kinds import kind
+from labkit.forcefield.structure.labels import AtomLabels
 from labkit.md.atoms import Topology, read_coordinates
 
 ANGSTROM = 10.0  # of the nm in files of GROMACS
@@ -19,10 +21,11 @@ TRAJECTORIES = (".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".netcdf", ".mdcrd")
 
 @dataclass(frozen=True)
 class Frames:
-    """Positions (f, n, 3) Å of f frames and their boxes (f, 3, 3) Å, or None."""
+    """Positions (f, n, 3) Å of f frames and their boxes (f, 3, 3) Å, or None; what the files call the atoms."""
 
     positions: np.ndarray
     boxes: np.ndarray | None = None
+    labels: tuple[AtomLabels, ...] = ()
 
     def for_replicas(self, replicas: int) -> tuple[Frames, str]:
         """A frame for each replica, as in TorchMD: its own where their numbers agree, else the first for all.
@@ -58,22 +61,24 @@ def read_frames(paths: Sequence[Path], n_atoms: int, most: int) -> Frames:
             raise LabkitError(f"coordinates: {path}: frame {wrong[0, 0]}: atom {wrong[0, 1]} has no finite position")
     positions = np.concatenate([frames.positions for frames in found])
     boxes = [frames.boxes for frames in found if frames.boxes is not None]
+    labels = tuple(label for frames in found for label in frames.labels)
     if not boxes:
-        return Frames(positions)
+        return Frames(positions, labels=labels)
     if len(boxes) < len(found):
         raise LabkitError("coordinates: some of the files have a box, others none; give each a box, or extended_system")
-    return Frames(positions, np.concatenate(boxes))
+    return Frames(positions, np.concatenate(boxes), labels)
 
 
 def _one(path: Path, n_atoms: int, most: int) -> Frames:
     suffix = kind(path)
     if suffix in TRAJECTORIES:
         return _trajectory(path, suffix, n_atoms, most)
-    positions, box = read_coordinates(path)
-    boxes = None if box is None else box[None]
+    found = read_coordinates(path)
+    boxes = None if found.box is None else found.box[None]
+    labels = () if found.labels is None else (found.labels,)
     if suffix == ".pdb" and most > 1:
-        return _models(path, positions, boxes, most)
-    return Frames(positions[None], boxes)
+        return replace(_models(path, found.positions, boxes, most), labels=labels)
+    return Frames(found.positions[None], boxes, labels)
 
 
 def _models(path: Path, first: np.ndarray, boxes: np.ndarray | None, most: int) -> Frames:
@@ -102,12 +107,15 @@ def _trajectory(path: Path, suffix: str, n_atoms: int, most: int) -> Frames:
         raise LabkitError(f"coordinates: {path}: cannot be read as {suffix} ({error})") from error
     if not len(positions):
         raise LabkitError(f"coordinates: {path}: holds no frame")
-    volumes = None if boxes is None else np.abs(np.linalg.det(boxes))
-    if volumes is None or not (volumes > 1e-6).any():  # what has no box is written with one of zeros
+    if boxes is None:
         return Frames(positions)
-    if not (volumes > 1e-6).all():
-        raise LabkitError(f"coordinates: {path}: frame {int(np.argmin(volumes))} has no box, others have one")
-    return Frames(positions, boxes)
+    kept = [box_or_none(box, f"coordinates: {path}: frame {k}") for k, box in enumerate(boxes)]
+    lacking = [k for k, box in enumerate(kept) if box is None]
+    if len(lacking) == len(kept):  # what has no box is written with one of zeros
+        return Frames(positions)
+    if lacking:
+        raise LabkitError(f"coordinates: {path}: frame {lacking[0]} has no box, others have one")
+    return Frames(positions, np.stack(kept))
 
 
 def _read(formats: Any, path: Path, suffix: str, n_atoms: int, most: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -162,4 +170,5 @@ def read_npz(path: Path) -> tuple[Topology, Frames, tuple[int, ...]]:
     topology = Topology(
         [chemical_symbols[number] for number in numbers], numbers, atomic_masses[numbers].tolist(), bonds, charges
     )
-    return topology, Frames(where[None], box[None] if abs(np.linalg.det(box)) > 1e-6 else None), tuple(numbers)
+    box = box_or_none(box, f"npz_file: {path}: box")
+    return topology, Frames(where[None], None if box is None else box[None]), tuple(numbers)

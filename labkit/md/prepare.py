@@ -13,28 +13,18 @@ from torch import Tensor
 
 from labkit.base import Integrator, Potential, State, System, Vocabulary, bonds_of
 from labkit.engine import Langevin, VelocityVerlet
-from labkit.errors import LabkitError, suggest
+from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm, torchmd_masses
 from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.structure.kinds import kind
+from labkit.forcefield.structure.labels import check_order
 from labkit.forcefield.torchmd.file import OTHERS, TorchmdFile
 from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
+from labkit.forcefield.torchmd.selection import ALL, select
 from labkit.md.atoms import Topology, read_box, read_topology
 from labkit.md.external import External, found_file
 from labkit.md.frames import Frames, read_frames, read_npz
 from labkit.md.settings import RunSettings
-
-#: TorchMD's names of the terms that an AMBER file may have, and labkit's.
-AMBER = {
-    "bonds": "bonds",
-    "angles": "angles",
-    "dihedrals": "torsions",
-    "impropers": "torsions",
-    "1-4": "pairs14",
-    "lj": "lennard_jones",
-    "electrostatics": "coulomb",
-}
-
 
 #: Kinds of files that have a topology and no positions.
 TOPOLOGIES = (".psf", ".prmtop", ".parm7")
@@ -61,9 +51,9 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
     Raises LabkitError, naming key and file, for files that cannot be read or do not fit together, and for a module
     that is not trusted.
     """
-    topology, frames, external = _structure(settings, folder)
+    topology, frames, external, notes = _structure(settings, folder)
     start, note = frames.for_replicas(settings.replicas)
-    notes = [note] if note else []
+    notes = [*notes, note] if note else notes
     box = None if start.boxes is None else start.boxes[0]
     device, dtype = _device(settings.device), torch.float64 if settings.precision == "double" else torch.float32
     parts: list[Potential] = []
@@ -74,6 +64,7 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
         forcefield, masses = (_amber if amber else _torchmd)(settings, file, topology, box, masses)
         omitted = "" if amber else TorchmdFile(file).omitted(topology.types)
         notes += [f"{file}: left out, as in TorchMD: {omitted}"] if omitted else []
+        notes += [] if amber else _of_the_topology(settings, topology, TorchmdFile(file))
         parts.append(forcefield.repeat(settings.replicas) if settings.replicas > 1 else forcefield)
     if external is not None:
         parts.append(external.load(folder, len(topology.types), settings.replicas, device, trust=trust))
@@ -87,9 +78,9 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
     return Prepared(state, potential.to(device, dtype), _integrator(settings), tuple(notes))
 
 
-def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, Frames, External | None]:
+def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, Frames, External | None, list[str]]:
     """Topology and frames of the files, and the external potential with the embeddings that an npz file gives it."""
-    external, frames = settings.external, None
+    external, frames, notes = settings.external, None, []
     files = settings.topology or settings.structure
     if files is None:
         topology, frames, numbers = read_npz(found_file(settings.npz_file, folder))
@@ -106,7 +97,13 @@ def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, Frames, E
     if settings.extended_system is not None:
         box = read_box(found_file(settings.extended_system, folder))
         frames = replace(frames, boxes=None if box is None else box[None].repeat(len(frames.positions), 0))
-    return topology, frames, external
+    elif frames.boxes is None and topology.box is not None:
+        frames = replace(frames, boxes=topology.box[None].repeat(len(frames.positions), 0))
+        lengths = ", ".join(f"{length:g}" for length in np.linalg.norm(topology.box, axis=1))
+        notes.append(f"the box is that of the topology, of {lengths} Å: the coordinates have none")
+    for labels in frames.labels if topology.labels else ():
+        check_order(topology.labels, labels)
+    return topology, frames, external, notes
 
 
 def _device(name: str) -> torch.device:
@@ -157,6 +154,20 @@ def _torchmd(
     return forcefield, masses
 
 
+def _of_the_topology(settings: RunSettings, topology: Topology, file: TorchmdFile) -> list[str]:
+    """What of the topology counts instead of the force field, and what of it does not count."""
+    notes = []
+    own = [file.sections.get("electrostatics", {}).get((name,), {}).get("charge") for name in topology.types]
+    if topology.charges is not None and any(q not in (None, p) for p, q in zip(topology.charges, own, strict=True)):
+        notes.append(f"charges are those of the topology, as in TorchMD; those of {file.path} differ")
+    if settings.forceterms is None:
+        rows = {"bonds": topology.bonds, "angles": topology.angles, "dihedrals": topology.dihedrals}
+        rows["impropers"] = topology.impropers
+        lost = [f"{len(some)} {name}" for name, some in rows.items() if some and name not in file.sections]
+        notes += [f"{', '.join(lost)} of the topology are left out: {file.path} has no such sections"] if lost else []
+    return notes
+
+
 def _terms_of(sections: Collection[str], charges: Sequence[float] | None) -> list[str]:
     """All terms without `forceterms`: those of the file and, of a topology with charges, electrostatics."""
     given = {
@@ -173,8 +184,9 @@ def _amber(
     import openmm
     from openmm import app, unit
 
-    if settings.exclusions is not None:
-        raise LabkitError(f"exclusions: {file} already defines which pairs are excluded; leave this key out")
+    for name in settings.forceterms or ():
+        if name in TERMS and name not in ALL:
+            raise LabkitError(f"forceterms: unknown term {name!r}; an AMBER prmtop has no such term")
     nm = unit.nanometer
     how: dict[str, Any] = {"nonbondedMethod": app.NoCutoff}
     if settings.cutoff is not None:
@@ -197,24 +209,10 @@ def _amber(
     imported = import_openmm(system)
     if len(imported.masses) != len(topology.types):
         raise LabkitError(f"forcefield: {file} has {len(imported.masses)} atoms, topology {len(topology.types)}")
-    return _chosen(imported.forcefield, settings.forceterms), imported.masses
-
-
-def _chosen(forcefield: ForceField, terms: tuple[str, ...] | None) -> ForceField:
-    """The requested terms among those of an AMBER file."""
-    if terms is None:
-        return forcefield
-    for name in terms:
-        if name not in AMBER:
-            known = f"; known: {', '.join(AMBER)}"
-            extra = "; an AMBER prmtop has no such term" if name in TERMS else suggest(name, AMBER) or known
-            raise LabkitError(f"forceterms: unknown term {name!r}{extra}")
-    if ("dihedrals" in terms) != ("impropers" in terms):
-        raise LabkitError(
-            "forceterms: an AMBER prmtop has dihedrals and impropers in one list; ask for both or neither"
-        )
-    wanted = {AMBER[name] for name in terms}
-    return ForceField({n: t for n, t in forcefield.terms.items() if n in wanted}, forcefield.n_atoms)
+    own = read_topology(file)
+    if topology.labels is not None and own.labels is not None:
+        check_order(own.labels, topology.labels)
+    return select(imported.forcefield, settings.forceterms, settings.exclusions, own.impropers), imported.masses
 
 
 def _state(

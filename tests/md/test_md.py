@@ -9,6 +9,7 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import ase
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,9 +140,13 @@ def test_amber_against_openmm(tmp_path):
     assert topology.dihedrals == [(0, 1, 2, 3)] and topology.bonds == [(0, 1), (2, 3), (1, 2)]
     some = prepare(RunSettings.from_dict({**values, "forceterms": ["bonds", "angles"]}, "run"), tmp_path)
     assert list(some.potential.terms) == ["bonds", "angles"]
-    for terms, message in (["repulsion"], "has no such term"), (["dihedrals"], "both or neither"):
-        with pytest.raises(LabkitError, match=message):
-            prepare(RunSettings.from_dict({**values, "forceterms": terms}, "run"), tmp_path)
+    with pytest.raises(LabkitError, match="has no such term"):
+        prepare(RunSettings.from_dict({**values, "forceterms": ["repulsion"]}, "run"), tmp_path)
+    phi = ase.Atoms("HOOH", where).get_dihedral(0, 1, 2, 3) / 57.29577951308232
+    for term, k, n, phase in (("dihedrals", 1.4, 2, np.pi), ("impropers", 0.7, 1, 0.0)):  # of tests/md/files.py
+        part = prepare(RunSettings.from_dict({**values, "forceterms": [term]}, "run"), tmp_path)
+        energy = float(part.potential.evaluate(part.state).energy) / KCAL_PER_MOL
+        assert energy == pytest.approx(k * (1 + np.cos(n * phi - phase)), rel=1e-5), term
     assert len(import_openmm(system).masses) == 4
 
 
@@ -257,13 +262,14 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path, capsys):
 def test_reading_coordinates_and_boxes(tmp_path):
     where = np.random.default_rng(0).normal(size=(5, 3))
     files.coor(tmp_path / "a.coor", where)
-    np.testing.assert_array_equal(read_coordinates(tmp_path / "a.coor")[0], where)
+    np.testing.assert_array_equal(read_coordinates(tmp_path / "a.coor").positions, where)
     (tmp_path / "b.coor").write_bytes(b"12345678")
     with pytest.raises(LabkitError, match="8 bytes are not binary coordinates"):
         read_coordinates(tmp_path / "b.coor")
     lines = ["title", "    2", "".join(f"{x:12.7f}" for x in (1, 2, 3, 4, 5, 6)), f"{20:12.7f}" * 3 + f"{90:12.7f}" * 3]
     (tmp_path / "a.inpcrd").write_text("\n".join(lines) + "\n")
-    positions, box = read_coordinates(tmp_path / "a.inpcrd")
+    found = read_coordinates(tmp_path / "a.inpcrd")
+    positions, box = found.positions, found.box
     np.testing.assert_allclose(positions, [[1, 2, 3], [4, 5, 6]])
     np.testing.assert_allclose(box, 20 * np.eye(3), atol=1e-9)
     files.xsc(tmp_path / "open.xsc", np.zeros((3, 3)))

@@ -1,8 +1,12 @@
-"""PSF files for OpenMM, whose reader takes the names of atoms for signs of what they are."""
+"""Files of CHARMM for OpenMM, with what its readers take names for, and what they leave out."""
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Iterable
+from itertools import combinations
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,34 @@ def read_charmm(path: str, periodicBoxVectors: Any = None) -> Any:
     for atom, name in zip(made.atom_list, psf.names, strict=True):
         atom.name = name
     return made
+
+
+def read_parameters(paths: list[str], types: Iterable[str]) -> Any:
+    """A CharmmParameterSet for atoms of these types, in which geometric mixing is written as parameters of pairs.
+
+    OpenMM leaves out the word GEOM of the line NONBONDED, by which CHARMM mixes σ as the geometric mean (OPLS).
+    """
+    from openmm import app
+
+    made = app.CharmmParameterSet(*paths)
+    if any(_mixes_geometrically(path) for path in paths):
+        known = [made.atom_types_str[kind] for kind in sorted(set(types)) if kind in made.atom_types_str]
+        for one, other in combinations(known, 2):
+            if other.name in one.nbfix:
+                continue
+            means = [2 * sqrt(a * b) for a, b in ((one.rmin, other.rmin), (one.rmin_14, other.rmin_14))]
+            wells = [sqrt(abs(a * b)) for a, b in ((one.epsilon, other.epsilon), (one.epsilon_14, other.epsilon_14))]
+            one.add_nbfix(other.name, means[0], wells[0], means[1], wells[1])
+            other.add_nbfix(one.name, means[0], wells[0], means[1], wells[1])
+    return made
+
+
+def _mixes_geometrically(path: str) -> bool:
+    """Whether a line NONBONDED, with the lines that continue it, has the word GEOM."""
+    text = re.sub(r"!.*", "", Path(path).read_text(encoding="utf-8", errors="replace"))
+    text = re.sub(r"-[ \t]*\n", " ", text)
+    headers = re.findall(r"^[ \t]*(?:NONB|NBON).*$", text, re.MULTILINE | re.IGNORECASE)
+    return any(re.search(r"\bGEOM", header, re.IGNORECASE) for header in headers)
 
 
 def _text(psf: Psf) -> str:

@@ -13,7 +13,7 @@ from labkit.base.box import box_given
 from labkit.errors import LabkitError, suggest
 from labkit.forcefield.openmm.atoms import has_numbers, numbers_of, weigh
 from labkit.forcefield.openmm.box import reduced
-from labkit.forcefield.openmm.charmm import read_charmm
+from labkit.forcefield.openmm.charmm import read_charmm, read_parameters
 from labkit.forcefield.openmm.file_errors import naming, psf_types, top_types, xml_types
 from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.openmm.reader import Imported, import_openmm
@@ -85,11 +85,13 @@ def load(
             raise LabkitError(
                 f"{where}: XML files find atoms by residues and bonds; give a .pdb or .cif file with them"
             )
+        what = where
         coordinates.topology.setPeriodicBoxVectors(box)
         system, topology = _by_residues(where, coordinates.topology, parameters, scripts, options)
     else:
         what = _only(found, TOPOLOGIES, "topology")
-        system, topology = _by_topology(app, TOPOLOGIES[found[what]], what, box, parameters, options)
+        program, ask = TOPOLOGIES[found[what]], cell is None  # else the box is given, or given as none
+        system, topology = _by_topology(app, program, what, box, parameters, options, own_box=ask)
         sure = found[what] in (".prmtop", ".parm7") and has_numbers(what)
         if coordinates.labels is not None and len(coordinates.labels) == topology.getNumAtoms():
             check_order(labels_of_topology(topology, what, sure=sure), coordinates.labels)
@@ -119,16 +121,21 @@ def _by_residues(
     return system, topology
 
 
-def _by_topology(app: Any, kind: str, what: str, box: Any, parameters: list[str], options: dict[str, Any]) -> Any:
-    """The System of a file that names the type of each atom."""
-    opened = {"AMBER": open_prmtop, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[kind]
-    types = partial(top_types, what) if kind == "GROMACS" else list
+def _by_topology(
+    app: Any, program: str, what: str, box: Any, parameters: list[str], options: dict[str, Any], *, own_box: bool
+) -> Any:
+    """The System of a file that names the type of each atom; without a box in its own box, where it has one."""
+    opened = {"AMBER": open_prmtop, "CHARMM": read_charmm, "GROMACS": app.GromacsTopFile}[program]
+    types = partial(top_types, what) if program == "GROMACS" else list
     made = naming(what, lambda: opened(what, periodicBoxVectors=box), types)
+    if box is None and not own_box:
+        made.topology.setPeriodicBoxVectors(None)
     _check_box(made.topology, what, options)
     extra = ()
-    if kind == "CHARMM":
+    if program == "CHARMM":
         types = partial(psf_types, made)
-        extra = (naming(", ".join(parameters) or what, lambda: app.CharmmParameterSet(*parameters), types),)
+        used = [kind for _, kind in psf_types(made)]
+        extra = (naming(", ".join(parameters) or what, lambda: read_parameters(parameters, used), types),)
     return naming(what, lambda: made.createSystem(*extra, **options), types), made.topology
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from labkit.base.box import box_or_none
 from labkit.errors import LabkitError
 from labkit.forcefield.openmm.fortran_format import FortranFormat, written
 
@@ -58,11 +61,26 @@ def open_prmtop(path: str | Path, **options: Any) -> Any:
     forms = re.findall(r"^%FORMAT(\(.*\))\s*$", text, re.MULTILINE)
     title = re.search(r"^%FLAG TITLE[^\n]*\n%FORMAT[^\n]*\n[^%\n]*\n[^%]", text, re.MULTILINE)
     if title is None and all(_OPENMM.fullmatch(form.strip()) for form in forms):
-        return app.AmberPrmtopFile(str(path), **options)
+        return _boxed(app.AmberPrmtopFile, str(path), **options)
     with tempfile.TemporaryDirectory(prefix="labkit-prmtop-") as folder:
         plain = Path(folder) / "plain.prmtop"
         plain.write_text("".join(_plain(sections(path))), encoding="utf-8")
-        return app.AmberPrmtopFile(str(plain), **options)
+        return _boxed(app.AmberPrmtopFile, str(plain), **options)
+
+
+def _boxed(opened: Any, path: str, **options: Any) -> Any:
+    """The file; with a box that is none (zeros, which OpenMM divides by, or the cube of 1 Å) it is an open system."""
+    import openmm
+
+    try:
+        made = opened(path, **options)
+    except ZeroDivisionError:
+        cube = [openmm.Vec3(*row) for row in 0.1 * np.eye(3)] * openmm.unit.nanometer
+        made = opened(path, **{**options, "periodicBoxVectors": cube})
+    vectors = made.topology.getPeriodicBoxVectors()
+    if vectors is not None and box_or_none(10.0 * np.array(vectors.value_in_unit(openmm.unit.nanometer)), path) is None:
+        made.topology.setPeriodicBoxVectors(None)
+    return made
 
 
 def _plain(found: dict[str, Section]) -> list[str]:

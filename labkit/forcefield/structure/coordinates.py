@@ -18,7 +18,8 @@ from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import AtomLabels
 from labkit.units import NANOMETRE
 
-KINDS = (".inpcrd", ".rst7", ".rst", ".ncrst", ".gro", ".pdb", ".cif", ".crd")
+AMBER = (".inpcrd", ".rst7", ".rst", ".ncrst")
+KINDS = (*AMBER, ".gro", ".pdb", ".cif", ".crd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,10 @@ def read_coordinates(path: str | Path) -> Coordinates:
     Raises LabkitError for a box without volume; other errors of bad files are those of OpenMM's readers.
     """
     path = Path(path)
-    if kind(path) in (".inpcrd", ".rst7", ".rst", ".ncrst"):
+    suffix = kind(path)
+    if suffix in AMBER:
         return Coordinates(*read_inpcrd(path))
-    return {".gro": _gro, ".pdb": _pdb, ".cif": _cif, ".crd": _crd}[kind(path)](path)
+    return {".gro": _gro, ".pdb": _pdb, ".cif": _cif, ".crd": _crd}[suffix](path)
 
 
 def labels_of_topology(topology: Any, source: str, *, sure: bool = True) -> AtomLabels:

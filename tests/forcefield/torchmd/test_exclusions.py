@@ -28,7 +28,9 @@ FILE = {
     "bonds": {"(X, X)": dict(k0=10.0, req=3.8)},
     "angles": {"(X, X, X)": dict(k0=5.0, theta0=100.0)},
     "dihedrals": {
-        "(A, X, X, X)": dict(terms=[dict(phi_k=k, phase=20.0, per=n) for k, n in ((0.3, 2), (0.1, 1))], scnb=2.0, scee=1.2),
+        "(A, X, X, X)": dict(
+            terms=[dict(phi_k=k, phase=20.0, per=n) for k, n in ((0.3, 2), (0.1, 1))], scnb=2.0, scee=1.2
+        ),
         "(B, X, X, B)": dict(terms=[dict(phi_k=0.7, phase=0.0, per=3)], scnb=1.5, scee=1.1),
     },
     "impropers": {f"(X, X, {t}, X)": dict(phi_k=k, phase=30.0, per=0) for t, k in (("A", 1.1), ("B", 0.8))},
