@@ -118,13 +118,16 @@ def _own(file: str | None) -> Potential:
 
 
 def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:
-    """Import a module, also one beside the run file. Nothing of it runs before `trust` is checked."""
-    top, beside = name.split(".")[0], str(folder.resolve())
+    """Import a trusted module, also one beside the run file or in the working folder; of others nothing runs."""
+    top, beside = name.split(".")[0], [str(folder.resolve()), str(Path.cwd())]
     importlib.invalidate_caches()  # the file may be newer than Python's list of its folder
     # finding the outermost package runs nothing of it; what it holds cannot be looked up without running it
-    spec = PathFinder.find_spec(top, [beside]) or _installed(top)
+    spec = PathFinder.find_spec(top, beside) or _installed(top)
     if spec is None or not all(part.isidentifier() for part in name.split(".")):
-        raise LabkitError(f"external: module {name!r} cannot be imported: there is no {top!r} in {beside} or installed")
+        raise LabkitError(
+            f"external: module {name!r} cannot be imported: there is no {top!r} in {beside[0]}, in the working folder "
+            "or installed"
+        )
     origin = spec.origin or next(iter(spec.submodule_search_locations or ()), "?")
     if not trust:
         raise LabkitError(
@@ -143,13 +146,14 @@ def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:
             del sys.modules[other]
     if top not in sys.modules:
         _BESIDE.add(top)
-    sys.path.insert(0, beside)
+    sys.path[:0] = beside
     try:
         return importlib.import_module(name)
     except Exception as error:  # the module's own code
         raise LabkitError(f"external: module {name!r} cannot be imported: {error}") from error
     finally:
-        sys.path.remove(beside)
+        for place in beside:
+            sys.path.remove(place)
 
 
 def _installed(top: str) -> ModuleSpec | None:
