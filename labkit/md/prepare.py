@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from labkit.md.atoms import Topology, read_box, read_topology
 from labkit.md.external import External, found_file
 from labkit.md.frames import Frames, read_frames, read_npz
 from labkit.md.settings import RunSettings
+from labkit.md.terms import terms_of, topology_notes
 
 #: Kinds of files that have a topology and no positions.
 TOPOLOGIES = (".psf", ".prmtop", ".parm7")
@@ -65,7 +65,7 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
         forcefield, masses = (_amber if amber else _torchmd)(settings, file, topology, box, masses)
         omitted = "" if amber else TorchmdFile(file).omitted(topology.types)
         notes += [f"{file}: left out, as in TorchMD: {omitted}"] if omitted else []
-        notes += [] if amber else _of_the_topology(settings, topology, TorchmdFile(file))
+        notes += [] if amber else topology_notes(topology, TorchmdFile(file), settings.forceterms)
         parts.append(forcefield.repeat(settings.replicas) if settings.replicas > 1 else forcefield)
     if external is not None:
         parts.append(external.load(folder, len(topology.types), settings.replicas, device, trust=trust))
@@ -136,7 +136,7 @@ def _torchmd(
         angles=topology.angles,
         dihedrals=topology.dihedrals,
         impropers=topology.impropers,
-        terms=terms if settings.forceterms else _terms_of(sections, topology.charges),
+        terms=terms if settings.forceterms else terms_of(sections, topology.charges),
         charges=topology.charges,
         cutoff=settings.cutoff,
         switch=settings.switch_dist,
@@ -154,30 +154,6 @@ def _torchmd(
         elif bool((own <= 0).any()):
             masses = torch.where(own > 0, own, torchmd_masses(file, topology.types).to(masses))
     return forcefield, masses
-
-
-def _of_the_topology(settings: RunSettings, topology: Topology, file: TorchmdFile) -> list[str]:
-    """What of the topology counts instead of the force field, and what of it does not count."""
-    notes = []
-    own = [file.sections.get("electrostatics", {}).get((name,), {}).get("charge") for name in topology.types]
-    if topology.charges is not None and any(q not in (None, p) for p, q in zip(topology.charges, own, strict=True)):
-        notes.append(f"charges are those of the topology, as in TorchMD; those of {file.path} differ")
-    if settings.forceterms is None:
-        rows = {"bonds": topology.bonds, "angles": topology.angles, "dihedrals": topology.dihedrals}
-        rows["impropers"] = topology.impropers
-        lost = [f"{len(some)} {name}" for name, some in rows.items() if some and name not in file.sections]
-        notes += [f"{', '.join(lost)} of the topology are left out: {file.path} has no such sections"] if lost else []
-    return notes
-
-
-def _terms_of(sections: Collection[str], charges: Sequence[float] | None) -> list[str]:
-    """All terms without `forceterms`: those of the file and, of a topology with charges, electrostatics."""
-    given = {
-        *sections,
-        *(["1-4"] if "dihedrals" in sections else []),
-        *(["electrostatics"] if any(charges or ()) else []),
-    }
-    return [term for term in DEFAULT if term in given]
 
 
 def _amber(

@@ -87,6 +87,9 @@ def test_what_of_the_topology_is_left_out_is_named(tmp_path):
     found = run(tmp_path, lists=lists)
     assert list(found.potential.terms) == ["bonds", "angles", "lj", "electrostatics"]
     assert any("1 dihedrals of the topology are left out: " in note for note in found.notes)
+    found = run(tmp_path, forceterms=["bonds", "angles", "lj"])  # TorchMD makes no angles from bonds
+    assert list(found.potential.terms) == ["bonds", "lj"]
+    assert any("no angles: the topology lists none, though its bonds imply 2" in note for note in found.notes)
 
 
 def hooh(folder, where="x y z"):
