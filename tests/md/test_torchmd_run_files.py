@@ -300,8 +300,8 @@ def test_runs_unchanged_but_for_the_device(name, tmp_path, monkeypatch):
     assert np.isfinite(table["total_eV"]).all()
 
 
-#: Changes to a run file, and kcal/mol of each replica at its start by TorchMD 1.1.2 in double precision. (Its RepulsionCG
-#: fails to start, its cutoff of charges without a reaction field jumps, and it takes nearest images only.)
+#: Changes to a run file, and kcal/mol of each replica at its start by TorchMD 1.1.2 in double precision. (Its
+#: RepulsionCG fails to start, its charges jump at a cutoff without reaction field, and it takes nearest images only.)
 START = {
     "tests/cg/conf.yaml": (dict(forceterms=["Bonds", "Angles", "LJ"]), [29.304712065838977, 70.50219001695976]),
     "simulate.yaml": (
