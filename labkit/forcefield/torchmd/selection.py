@@ -59,7 +59,7 @@ def select(
             raise LabkitError(f"forceterms: unknown term {name!r}{suggest(name, ALL) or known}")
     parts = dict(_divided(forcefield, {tuple(row) for row in impropers}))
     kept = {name: term for name, term in parts.items() if _name(name, term) in {*in_use, None}}
-    kept = {name: _scaled_parts(term, in_use) if type(term) is Pairs14 else term for name, term in kept.items()}
+    kept = {name: _scaled_parts(term, in_use) if term.kind is Pairs14 else term for name, term in kept.items()}
     if exclusions is not None or not {"bonds", "angles", "dihedrals"} <= in_use:
         kinds = ("bonds", "angles", "1-4") if exclusions is None else exclusions
         left_out = near_by_terms(_rows(parts), in_use).excluded(kinds)

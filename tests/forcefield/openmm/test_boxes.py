@@ -84,7 +84,7 @@ def gro(path, lengths, angles):
     rows = [row + "".join(f"{x:8.3f}" for x in POSITIONS[k]) for k, row in enumerate(rows)]
     box = np.zeros((3, 3))
     if lengths is not None and any(lengths):
-        box = 0.1 * box_of_lengths([1.0001 * x for x in lengths], angles) / 1.0001  # the cube of 1 Å, too
+        box = 0.1 * (np.diag(lengths) if set(angles) == {90} else box_of_lengths(lengths, angles))
     cells = box[[0, 1, 2, 0, 0, 1, 1, 2, 2], [0, 1, 2, 1, 2, 0, 2, 0, 1]]
     cells = cells[:3] if not cells[3:].any() and path.stem != "nine" else cells
     path.write_text("\n".join(["chain", "    6", *rows, "".join(f"{x:10.5f}" for x in cells)]) + "\n")
