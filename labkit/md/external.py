@@ -17,6 +17,7 @@ from labkit.base import Potential, TorchmdPotential
 from labkit.errors import LabkitError, suggest
 
 KEYS = ("module", "embeddings", "file")
+_BESIDE: set[str] = set()  # outermost packages that were loaded here, for a run file
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,16 @@ def _own(file: str | None) -> Potential:
 
 
 def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:
-    """Import a module, also one beside the run file. Nothing of it runs before `trust` is checked."""
-    top, beside = name.split(".")[0], str(folder.resolve())
+    """Import a trusted module, also one beside the run file or in the working folder; of others nothing runs."""
+    top, beside = name.split(".")[0], [str(folder.resolve()), str(Path.cwd())]
     importlib.invalidate_caches()  # the file may be newer than Python's list of its folder
     # finding the outermost package runs nothing of it; what it holds cannot be looked up without running it
-    spec = PathFinder.find_spec(top, [beside]) or _installed(top)
+    spec = PathFinder.find_spec(top, beside) or _installed(top)
     if spec is None or not all(part.isidentifier() for part in name.split(".")):
-        raise LabkitError(f"external: module {name!r} cannot be imported: there is no {top!r} in {beside} or installed")
+        raise LabkitError(
+            f"external: module {name!r} cannot be imported: there is no {top!r} in {beside[0]}, in the working folder "
+            "or installed"
+        )
     origin = spec.origin or next(iter(spec.submodule_search_locations or ()), "?")
     if not trust:
         raise LabkitError(
@@ -133,17 +137,23 @@ def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:
         )
     loaded = sys.modules.get(top)
     if loaded is not None and spec.origin and getattr(loaded, "__file__", None) not in (None, spec.origin):
-        raise LabkitError(
-            f"external: module {name!r} is to come from {origin}, but {loaded.__file__} is already loaded under this "
-            "name; rename it, or start Python again"
-        )
-    sys.path.insert(0, beside)
+        if top not in _BESIDE:
+            raise LabkitError(
+                f"external: module {name!r} is to come from {origin}, but {loaded.__file__} is already loaded under "
+                "this name; rename it, or start Python again"
+            )
+        for other in [m for m in sys.modules if m.split(".")[0] == top]:  # of another run file, in another folder
+            del sys.modules[other]
+    if top not in sys.modules:
+        _BESIDE.add(top)
+    sys.path[:0] = beside
     try:
         return importlib.import_module(name)
     except Exception as error:  # the module's own code
         raise LabkitError(f"external: module {name!r} cannot be imported: {error}") from error
     finally:
-        sys.path.remove(beside)
+        for place in beside:
+            sys.path.remove(place)
 
 
 def _installed(top: str) -> ModuleSpec | None:

@@ -44,8 +44,8 @@ class Frames:
         return Frames(self.positions[:1].repeat(replicas, 0), boxes), note
 
 
-def read_frames(paths: Sequence[Path], n_atoms: int, most: int) -> Frames:
-    """The frames of all files in their order, at most `most` of each trajectory.
+def read_frames(paths: Sequence[Path], n_atoms: int, most: int, *, boxes: bool = True) -> Frames:
+    """The frames of all files in their order, at most `most` of each trajectory; with their boxes, or without.
 
     Raises LabkitError, naming file and frame, for another number of atoms, and for frames with and without a box.
     """
@@ -60,13 +60,13 @@ def read_frames(paths: Sequence[Path], n_atoms: int, most: int) -> Frames:
         if len(wrong):
             raise LabkitError(f"coordinates: {path}: frame {wrong[0, 0]}: atom {wrong[0, 1]} has no finite position")
     positions = np.concatenate([frames.positions for frames in found])
-    boxes = [frames.boxes for frames in found if frames.boxes is not None]
+    known = [frames.boxes for frames in found if boxes and frames.boxes is not None]
     labels = tuple(label for frames in found for label in frames.labels)
-    if not boxes:
+    if not known:
         return Frames(positions, labels=labels)
-    if len(boxes) < len(found):
+    if len(known) < len(found):
         raise LabkitError("coordinates: some of the files have a box, others none; give each a box, or extended_system")
-    return Frames(positions, np.concatenate(boxes), labels)
+    return Frames(positions, np.concatenate(known), labels)
 
 
 def _one(path: Path, n_atoms: int, most: int) -> Frames:
@@ -124,7 +124,7 @@ def _read(formats: Any, path: Path, suffix: str, n_atoms: int, most: int) -> tup
         reader = formats.XTCTrajectoryFile if suffix == ".xtc" else formats.TRRTrajectoryFile
         with reader(str(path)) as file:
             xyz, _, _, boxes = file.read(n_frames=most)[:4]
-        return ANGSTROM * np.asarray(xyz, float), ANGSTROM * np.asarray(boxes, float)
+        return ANGSTROM * np.asarray(xyz, float), None if boxes is None else ANGSTROM * np.asarray(boxes, float)
     if suffix == ".mdcrd":
         with formats.MDCRDTrajectoryFile(str(path), n_atoms) as file:
             xyz, lengths = file.read(n_frames=most)

@@ -14,6 +14,7 @@ from labkit.base import Integrator, Potential, State, System, Vocabulary, bonds_
 from labkit.engine import Langevin, VelocityVerlet
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, from_torchmd_yaml, import_openmm, torchmd_masses
+from labkit.forcefield.openmm.box import reduced
 from labkit.forcefield.openmm.prmtop import open_prmtop
 from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import check_order
@@ -93,7 +94,8 @@ def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, Frames, E
     if files is not None:
         paths = [found_file(name, folder) for name in files]
         paths = [path for path in paths if kind(path) not in TOPOLOGIES] or paths
-        frames = read_frames(paths, len(topology.types), settings.replicas + 1)  # one more tells that there are more
+        most = settings.replicas + 1  # one more tells that there are more
+        frames = read_frames(paths, len(topology.types), most, boxes=settings.extended_system is None)
     if settings.extended_system is not None:
         box = read_box(found_file(settings.extended_system, folder))
         frames = replace(frames, boxes=None if box is None else box[None].repeat(len(frames.positions), 0))
@@ -168,7 +170,7 @@ def _amber(
     if settings.cutoff is not None:
         method = app.CutoffNonPeriodic if box is None else app.CutoffPeriodic
         how = {"nonbondedMethod": method, "nonbondedCutoff": 0.1 * settings.cutoff * nm}
-    vectors = None if box is None else [openmm.Vec3(*row) * nm for row in 0.1 * box]
+    vectors = None if box is None else [openmm.Vec3(*row) for row in 0.1 * reduced(box)] * nm
     try:
         system = open_prmtop(file, periodicBoxVectors=vectors).createSystem(
             constraints=None, rigidWater=False, removeCMMotion=False, **how
