@@ -83,7 +83,8 @@ def load(
     if ".xml" in found.values():
         if coordinates.topology is None:
             raise LabkitError(
-                f"{where}: XML files find atoms by residues and bonds; give a .pdb or .cif file with them"
+                f"{where}: XML files find atoms by their names, residues and bonds; give a .pdb or .cif file in which "
+                "no two atoms of a residue have the same name"
             )
         what = where
         coordinates.topology.setPeriodicBoxVectors(box)

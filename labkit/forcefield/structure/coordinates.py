@@ -89,9 +89,20 @@ def _pdb(path: Path) -> Coordinates:
     box = None if cell is None else box_of_lengths(numbers, angles, str(path))
     if box is not None and file.topology.getPeriodicBoxVectors() is not None:
         box = _box(file.topology.getPeriodicBoxVectors(), path)  # reduced
-    rows = [line for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]
+    rows = [line for line in text.split("\nENDMDL")[0].splitlines() if line.startswith(("ATOM  ", "HETATM"))]
     sure = all(line[76:78].strip() for line in rows)
+    if len(rows) > len(file.positions) and not any(line[16:17].strip() for line in rows):
+        return _same_names(rows, box, str(path))
     return _with_topology(file, box, str(path), sure)
+
+
+def _same_names(rows: list[str], box: np.ndarray | None, source: str) -> Coordinates:
+    """Atoms that share their names within a residue, of which OpenMM takes the first; so there is no topology."""
+    positions = [[float(row[k : k + 8]) for k in (30, 38, 46)] for row in rows]
+    residues = [(row[21].strip(), row[22:27].strip(), row[17:21].strip()) for row in rows]
+    return Coordinates(
+        np.array(positions), box, AtomLabels(source, None, False, [r[12:16].strip() for r in rows], residues)
+    )
 
 
 def _cif(path: Path) -> Coordinates:
