@@ -102,7 +102,7 @@ def _pdb(path: Path) -> Topology:
         )
     atoms = list(found.topology.atoms())
     bonds = [(bond.atom1.index, bond.atom2.index) for bond in found.topology.bonds()]
-    return Topology([atom.name for atom in atoms], *_elements(atoms), bonds, labels=found.labels)
+    return Topology(list(found.labels.names), *_elements(atoms), bonds, labels=found.labels)
 
 
 def _psf(path: Path) -> Topology:
