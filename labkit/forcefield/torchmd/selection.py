@@ -80,7 +80,7 @@ def _divided(forcefield: ForceField, impropers: set[Row]) -> Iterator[tuple[str,
             yield name, term
             continue
         improper = torch.tensor([tuple(row) in impropers for row in term.atoms.tolist()], dtype=torch.bool)
-        for some, mark in ((name, ~improper), (name.replace("torsions", "impropers"), improper)):
+        for some, mark in ((name, ~improper), (f"improper_{name}", improper)):
             if bool(mark.any()):
                 yield some, Torsions(term.atoms[mark], term.n[mark], term.phase[mark], term.k[mark], term.periodic)
 
