@@ -96,9 +96,13 @@ def _elements(atoms: list[Any]) -> tuple[list[int], list[float]]:
 
 def _pdb(path: Path) -> Topology:
     found = read_structure(path)
+    if found.topology is None:
+        raise LabkitError(
+            f"topology: {path}: two atoms of a residue have the same name; give each its own, or use a psf"
+        )
     atoms = list(found.topology.atoms())
     bonds = [(bond.atom1.index, bond.atom2.index) for bond in found.topology.bonds()]
-    return Topology([atom.name for atom in atoms], *_elements(atoms), bonds, labels=found.labels)
+    return Topology(list(found.labels.names), *_elements(atoms), bonds, labels=found.labels)
 
 
 def _psf(path: Path) -> Topology:

@@ -143,10 +143,11 @@ def test_amber_against_openmm(tmp_path):
     with pytest.raises(LabkitError, match="has no such term"):
         prepare(RunSettings.from_dict({**values, "forceterms": ["repulsion"]}, "run"), tmp_path)
     phi = ase.Atoms("HOOH", where).get_dihedral(0, 1, 2, 3) / 57.29577951308232
-    for term, k, n, phase in (("dihedrals", 1.4, 2, np.pi), ("impropers", 0.7, 1, 0.0)):  # of tests/md/files.py
-        part = prepare(RunSettings.from_dict({**values, "forceterms": [term]}, "run"), tmp_path)
-        energy = float(part.potential.evaluate(part.state).energy) / KCAL_PER_MOL
-        assert energy == pytest.approx(k * (1 + np.cos(n * phi - phase)), rel=1e-5), term
+    part = prepare(RunSettings.from_dict({**values, "forceterms": ["dihedrals"]}, "run"), tmp_path)
+    expected = 1.4 * (1 + np.cos(2 * phi - np.pi)) + 0.7 * (1 + np.cos(phi))  # of tests/md/files.py
+    assert float(part.potential.evaluate(part.state).energy) / KCAL_PER_MOL == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(LabkitError, match="forceterms: there is no term impropers; there are bonds, angles, torsions"):
+        prepare(RunSettings.from_dict({**values, "forceterms": ["impropers"]}, "run"), tmp_path)
     assert len(import_openmm(system).masses) == 4
 
 

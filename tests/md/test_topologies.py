@@ -51,6 +51,21 @@ def test_any_names_and_types(tmp_path, names, types):
     assert len(found.state.system.bonds) == 3
 
 
+def test_types_of_a_pdb_file_are_its_names(tmp_path):
+    """OpenMM calls them O, H1 and H2."""
+    places = "".join(
+        f"HETATM{k:5d} {name:<4s} WAT A   1    {x:8.3f}{y:8.3f}{0:8.3f}  1.00  0.00\n"
+        for k, (name, x, y) in enumerate((("OW", 0, 0), ("HW1", 0.96, 0), ("HW2", -0.24, 0.93)), 1)
+    )
+    (tmp_path / "w.pdb").write_text("CRYST1   20.000   21.000   22.000  90.00  90.00  90.00\n" + places)
+    types = "{OW: {sigma: 3.15, epsilon: 0.15}, HW1: {sigma: 0.4, epsilon: 0.046}, HW2: {sigma: 0.4, epsilon: 0.046}}"
+    (tmp_path / "w.yaml").write_text(f"atomtypes: [OW, HW1, HW2]\nlj: {types}\n")
+    found = prepare(RunSettings.from_dict({"structure": "w.pdb", "forcefield": "w.yaml"}, "run"), tmp_path)
+    assert found.state.system.vocabulary.names == ("OW", "HW1", "HW2")
+    assert found.state.system.numbers.tolist() == [8, 1, 1] and len(found.state.system.bonds) == 2
+    assert found.state.cell[0].diagonal().tolist() == [20.0, 21.0, 22.0]
+
+
 def lj(r):
     return 2.0 * ((5.0 / r) ** 12 - (5.0 / r) ** 6)
 

@@ -1,4 +1,4 @@
-"""A system from files of AMBER, CHARMM, GROMACS, or a PDB file with OpenMM's XML, in one call."""
+"""A system from AMBER, CHARMM or GROMACS files, or a PDB file with OpenMM's XML, in one call."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def load(
     scripts: Collection[str | Path] = (),
     **options: Any,
 ) -> tuple[State, Imported]:
-    """The state and the force field, masses, constraints that files describe, by way of OpenMM.
+    """The state, and the force field with masses and constraints, from files that OpenMM reads.
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
-    load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
+    load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with your XML files or OpenMM's.
 
     cell     the box in Å: vectors (3, 3), or lengths and angles (6,), or lengths (3,). None: the box of the
              coordinates; where they have none, that of the prmtop (its IFBOX), which `notes` says; else an open
@@ -52,14 +52,14 @@ def load(
     scripts  XML files whose Python code (<Script>, <InitializationScript>) OpenMM may run; that of the files that come
              with OpenMM always may
 
-    By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
+    By default OpenMM's water is rigid, without bonds: give the integrator the `imported.constraints`.
 
         state, imported = load("water.pdb", "amber14/tip3p.xml", nonbondedMethod=app.PME)
         rigid = Constraints(*imported.constraints)
         simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
 
-    Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
-    the atoms of the type, where the file has types), coordinates of another number of atoms, or of the same atoms in
+    Raises LabkitError, naming the file, for an unknown type of file, a missing one, missing parameters (with the
+    atoms of the type, if the file has types), coordinates of a different number of atoms, or of the same atoms in
     another order, a periodic method without a box, and Python code in an XML file that `scripts` does not name.
     """
     try:
@@ -83,7 +83,8 @@ def load(
     if ".xml" in found.values():
         if coordinates.topology is None:
             raise LabkitError(
-                f"{where}: XML files find atoms by residues and bonds; give a .pdb or .cif file with them"
+                f"{where}: XML files find atoms by their names, residues and bonds; give a .pdb or .cif file in which "
+                "no two atoms of a residue have the same name"
             )
         what = where
         coordinates.topology.setPeriodicBoxVectors(box)
@@ -114,7 +115,7 @@ def load(
 def _by_residues(
     where: str, topology: Any, parameters: list[str], scripts: Collection[str | Path], options: dict[str, Any]
 ) -> Any:
-    """The System that XML files make of the residues of a PDB file."""
+    """The System from XML files for the residues of a PDB file."""
     _check_box(topology, where, options)
     made = naming(", ".join(parameters), lambda: open_forcefield(*parameters, scripts=scripts))
     system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))

@@ -79,14 +79,14 @@ def _fit(energies: np.ndarray, powers: tuple[str, ...]) -> np.ndarray | None:
     if not np.isfinite(energies).all():
         return None
     columns = np.stack([POWERS[power] for power in powers], 1)
-    # each distance counts by its own energy's size: errors are relative
-    scale = np.abs(columns).max(1)
-    left = columns / scale[:, None]
-    weight = np.abs(left).max(0)
-    factors = np.linalg.lstsq(left / weight, energies / scale, rcond=None)[0] / weight
-    parts = np.abs(columns * factors)
-    size = parts.max(1)
-    factors = np.where((parts / np.where(size > 0, size, 1.0)[:, None]).max(0) > 1e-7, factors, 0.0)
+    size = np.abs(columns).max(1)
+    for _ in range(3):  # the error of each energy is relative to its largest part, which is known after a first fit
+        scaled = columns / size[:, None]
+        weight = np.abs(scaled).max(0)
+        factors = np.linalg.lstsq(scaled / weight, energies / size, rcond=None)[0] / weight
+        parts = np.abs(columns * factors)
+        size = np.maximum(parts.max(1), 1e-30 * np.abs(columns).max(1))
+    factors = np.where((parts / size[:, None]).max(0) > 1e-7, factors, 0.0)
     return factors if (np.abs(columns @ factors - energies) <= 1e-6 * size + 1e-12).all() else None
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from labkit.base.box import box_or_none
+from labkit.base.box import box_of_lengths
 from labkit.errors import LabkitError
 from labkit.forcefield.openmm.fortran_format import FortranFormat, written
 
 #: What OpenMM reads: one kind of field, repeated a given number of times. It reads anything else as one long word.
 _OPENMM = re.compile(r"\(\d+\(?[aIEF]\d+(\.\d+)?\)?\)", re.IGNORECASE)
+
+IFBOX = 27  # its place among the POINTERS
 
 
 @dataclass(frozen=True)
@@ -60,27 +60,26 @@ def open_prmtop(path: str | Path, **options: Any) -> Any:
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     forms = re.findall(r"^%FORMAT(\(.*\))\s*$", text, re.MULTILINE)
     title = re.search(r"^%FLAG TITLE[^\n]*\n%FORMAT[^\n]*\n[^%\n]*\n[^%]", text, re.MULTILINE)
-    if title is None and all(_OPENMM.fullmatch(form.strip()) for form in forms):
-        return _boxed(app.AmberPrmtopFile, str(path), **options)
+    boxed = _has_box(text, path)
+    if title is None and boxed and all(_OPENMM.fullmatch(form.strip()) for form in forms):
+        return app.AmberPrmtopFile(str(path), **options)
+    found = sections(path)
+    if not boxed and len(found["POINTERS"].values) > IFBOX:
+        found["POINTERS"].values[IFBOX] = "0"
     with tempfile.TemporaryDirectory(prefix="labkit-prmtop-") as folder:
         plain = Path(folder) / "plain.prmtop"
-        plain.write_text("".join(_plain(sections(path))), encoding="utf-8")
-        return _boxed(app.AmberPrmtopFile, str(plain), **options)
+        plain.write_text("".join(_plain(found)), encoding="utf-8")
+        return app.AmberPrmtopFile(str(plain), **options)
 
 
-def _boxed(opened: Any, path: str, **options: Any) -> Any:
-    """The file; with a box that is none (zeros, which OpenMM divides by, or the cube of 1 Å) it is an open system."""
-    import openmm
-
+def _has_box(text: str, path: str | Path) -> bool:
+    """False for a section BOX_DIMENSIONS (an angle, three lengths) that is no box: zeros, or the cube of 1 Å."""
+    section = re.search(r"^%FLAG BOX_DIMENSIONS[^\n]*\n(?:%[^\n]*\n)*([^%]*)", text, re.MULTILINE)
     try:
-        made = opened(path, **options)
-    except ZeroDivisionError:
-        cube = [openmm.Vec3(*row) for row in 0.1 * np.eye(3)] * openmm.unit.nanometer
-        made = opened(path, **{**options, "periodicBoxVectors": cube})
-    vectors = made.topology.getPeriodicBoxVectors()
-    if vectors is not None and box_or_none(10.0 * np.array(vectors.value_in_unit(openmm.unit.nanometer)), path) is None:
-        made.topology.setPeriodicBoxVectors(None)
-    return made
+        angle, *lengths = [float(word) for word in section[1].split()] if section else []
+    except ValueError:
+        return True  # none, or numbers that OpenMM reads by their FORMAT
+    return len(lengths) != 3 or box_of_lengths(lengths, [angle] * 3, str(path)) is not None
 
 
 def _plain(found: dict[str, Section]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +82,32 @@ def _gro(path: Path) -> Coordinates:
 
 def _pdb(path: Path) -> Coordinates:
     text = path.read_text(errors="replace")
-    cell = re.search(r"^CRYST1(.{27})(.{21})", text, re.MULTILINE)
-    numbers = [] if cell is None else [_number(cell[1][k : k + 9]) for k in (0, 9, 18)]
-    angles = [] if cell is None else [_number(cell[2][k : k + 7]) for k in (0, 7, 14)]
+    lines = text.split("\nENDMDL")[0].splitlines()
     file = _app().PDBFile(io.StringIO(text))
-    box = None if cell is None else box_of_lengths(numbers, angles, str(path))
+    box = next((_crystal(line, str(path)) for line in lines if line.startswith("CRYST1")), None)
     if box is not None and file.topology.getPeriodicBoxVectors() is not None:
         box = _box(file.topology.getPeriodicBoxVectors(), path)  # reduced
-    rows = [line for line in text.splitlines() if line.startswith(("ATOM", "HETATM"))]
-    sure = all(line[76:78].strip() for line in rows)
-    return _with_topology(file, box, str(path), sure)
+    rows = [line for line in lines if line.startswith(("ATOM  ", "HETATM"))]
+    names = [row[12:16].strip() for row in rows]
+    if len(rows) > len(file.positions) and not any(row[16:17].strip() for row in rows):
+        # of atoms with the same name in a residue OpenMM takes the first; so there is no topology
+        residues = [(row[21].strip(), row[22:27].strip(), row[17:21].strip()) for row in rows]
+        return Coordinates(_places(rows), box, AtomLabels(str(path), None, False, names, residues))
+    found = _with_topology(file, box, str(path), all(row[76:78].strip() for row in rows))
+    if len(rows) == len(found.positions) and np.allclose(_places(rows), found.positions, atol=1e-6):
+        return replace(found, labels=replace(found.labels, names=names))  # as they are in the file, not OpenMM's
+    return found
+
+
+def _places(rows: list[str]) -> np.ndarray:
+    return np.array([[float(row[k : k + 8]) for k in (30, 38, 46)] for row in rows])
+
+
+def _crystal(line: str, source: str) -> np.ndarray | None:
+    """The box of a line CRYST1."""
+    line = line.ljust(54)
+    lengths, angles = [_number(line[k : k + 9]) for k in (6, 15, 24)], [_number(line[k : k + 7]) for k in (33, 40, 47)]
+    return box_of_lengths(lengths, angles, source)
 
 
 def _cif(path: Path) -> Coordinates:

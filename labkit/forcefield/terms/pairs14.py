@@ -1,4 +1,4 @@
-"""Pairs of atoms with parameters of their own, computed at any distance: scaled 1-4 interactions."""
+"""Pairs of atoms with their own parameters, computed at any distance: scaled 1-4 interactions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import openmm
 
 LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
-#: With OpenMM's factor for 1-4 pairs, 4 where they are not scaled, and with or without charges.
+#: With OpenMM's factor for 1-4 pairs, 4 if they are not scaled, and with or without charges.
 LJ_PAIR = re.compile(
     r"([0-9.e+-]+)\*epsilon\*\(\(sigma/r\)\^12-\(sigma/r\)\^6\)(" + re.escape("+138.93545764438198*q/r") + ")?"
 )

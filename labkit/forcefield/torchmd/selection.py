@@ -59,7 +59,7 @@ def select(
             raise LabkitError(f"forceterms: unknown term {name!r}{suggest(name, ALL) or known}")
     parts = dict(_divided(forcefield, {tuple(row) for row in impropers}))
     kept = {name: term for name, term in parts.items() if _name(name, term) in {*in_use, None}}
-    kept = {name: _scaled_parts(term, in_use) if type(term) is Pairs14 else term for name, term in kept.items()}
+    kept = {name: _scaled_parts(term, in_use) if term.kind is Pairs14 else term for name, term in kept.items()}
     if exclusions is not None or not {"bonds", "angles", "dihedrals"} <= in_use:
         kinds = ("bonds", "angles", "1-4") if exclusions is None else exclusions
         left_out = near_by_terms(_rows(parts), in_use).excluded(kinds)
@@ -80,7 +80,7 @@ def _divided(forcefield: ForceField, impropers: set[Row]) -> Iterator[tuple[str,
             yield name, term
             continue
         improper = torch.tensor([tuple(row) in impropers for row in term.atoms.tolist()], dtype=torch.bool)
-        for some, mark in ((name, ~improper), (name.replace("torsions", "impropers"), improper)):
+        for some, mark in ((name, ~improper), (f"improper_{name}", improper)):
             if bool(mark.any()):
                 yield some, Torsions(term.atoms[mark], term.n[mark], term.phase[mark], term.k[mark], term.periodic)
 

@@ -84,7 +84,7 @@ def gro(path, lengths, angles):
     rows = [row + "".join(f"{x:8.3f}" for x in POSITIONS[k]) for k, row in enumerate(rows)]
     box = np.zeros((3, 3))
     if lengths is not None and any(lengths):
-        box = 0.1 * box_of_lengths([1.0001 * x for x in lengths], angles) / 1.0001  # the cube of 1 Å, too
+        box = 0.1 * (np.diag(lengths) if set(angles) == {90} else box_of_lengths(lengths, angles))
     cells = box[[0, 1, 2, 0, 0, 1, 1, 2, 2], [0, 1, 2, 1, 2, 0, 2, 0, 1]]
     cells = cells[:3] if not cells[3:].any() and path.stem != "nine" else cells
     path.write_text("\n".join(["chain", "    6", *rows, "".join(f"{x:10.5f}" for x in cells)]) + "\n")
@@ -226,6 +226,24 @@ def test_names_of_atoms_in_a_psf_mean_nothing(tmp_path, name):
         float(taken.forcefield.evaluate(expected).energy), rel=1e-9
     )
     assert found.forcefield.terms["bonds"].atoms.tolist() == [[0, 1], [1, 2], [2, 3]]
+
+
+def test_atoms_that_share_their_names(tmp_path):
+    """OpenMM's reader of PDB files takes the first of them."""
+    psf, crd, prm = write_charmm(tmp_path)
+    expected, taken = load(psf, crd, prm)
+    pdb(tmp_path / "x.pdb", (30, 31, 32), (90, 90, 90))
+    for path in (psf, tmp_path / "x.pdb"):
+        text = path.read_text()
+        for name in ("C1", "C2", "C3"):
+            text = text.replace(f" {name} ", " C  ")
+        path.write_text(text)
+    state, found = load(psf, tmp_path / "x.pdb", prm, **PERIODIC)
+    np.testing.assert_allclose(state.positions.numpy(), expected.positions.numpy(), atol=1e-3)
+    assert state.cell[0].diagonal().tolist() == pytest.approx([30, 31, 32])
+    assert found.forcefield.terms["bonds"].atoms.tolist() == taken.forcefield.terms["bonds"].atoms.tolist()
+    with pytest.raises(LabkitError, match="x.pdb: XML files find atoms by their names"):
+        load(tmp_path / "x.pdb", "amber14-all.xml")
 
 
 def test_types_that_differ_by_case_alone(tmp_path):

@@ -133,6 +133,7 @@ REFUSED = {
     "bond": ["01"],
     "angle": ["01", "12"],
     "linear": ["01", "12"],
+    "contact": ["03"],
     "pair": ["03"],
     "charges": ["03"],
     **dict.fromkeys(("series", "cosine", "rb", "improper"), ["straight", "folded", "nitrile", "01", "12", "02", "13"]),

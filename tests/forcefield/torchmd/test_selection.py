@@ -136,6 +136,8 @@ def test_what_belongs_to_a_name():
         (["impropers"], ["impropers"]), (["lj", "electrostatics"], ["lennard_jones", "coulomb"]),
     ):  # fmt: skip
         assert list(select(forcefield, names).terms) == [*expected, "implicit_solvent"]
+    both = select(forcefield, ["impropers"], impropers=[(0, 1, 2, 3)])  # harmonic ones, and a torsion that is one
+    assert [type(term) for term in both.terms.values()] == [Torsions, HarmonicImpropers, GeneralizedBorn]
     with pytest.raises(LabkitError, match="forceterms: unknown term 'bond'; did you mean 'bonds'"):
         select(forcefield, ["bond"])
     with pytest.raises(LabkitError, match="there is no term 1-4; there are bonds"):
