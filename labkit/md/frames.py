@@ -20,14 +20,14 @@ TRAJECTORIES = (".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".netcdf", ".mdcrd")
 
 
 @dataclass(frozen=True)
-class Frames:
+class StartFrames:
     """Positions (f, n, 3) Å of f frames and their boxes (f, 3, 3) Å, or None; what the files call the atoms."""
 
     positions: np.ndarray
     boxes: np.ndarray | None = None
     labels: tuple[AtomLabels, ...] = ()
 
-    def for_replicas(self, replicas: int) -> tuple[Frames, str]:
+    def for_replicas(self, replicas: int) -> tuple[StartFrames, str]:
         """A frame for each replica, as in TorchMD: its own where their numbers agree, else the first for all.
 
         With it a sentence for the user where frames are left out.
@@ -41,10 +41,10 @@ class Frames:
         if count > 1 and replicas > 1:
             note = f"coordinates hold another number of frames than the {replicas} replicas: all start from the first"
         boxes = None if self.boxes is None else self.boxes[:1].repeat(replicas, 0)
-        return Frames(self.positions[:1].repeat(replicas, 0), boxes), note
+        return StartFrames(self.positions[:1].repeat(replicas, 0), boxes), note
 
 
-def read_frames(paths: Sequence[Path], n_atoms: int, most: int, *, boxes: bool = True) -> Frames:
+def read_frames(paths: Sequence[Path], n_atoms: int, most: int, *, boxes: bool = True) -> StartFrames:
     """The frames of all files in their order, at most `most` of each trajectory; with their boxes, or without.
 
     Raises LabkitError, naming file and frame, for another number of atoms, and for frames with and without a box.
@@ -63,13 +63,13 @@ def read_frames(paths: Sequence[Path], n_atoms: int, most: int, *, boxes: bool =
     known = [frames.boxes for frames in found if boxes and frames.boxes is not None]
     labels = tuple(label for frames in found for label in frames.labels)
     if not known:
-        return Frames(positions, labels=labels)
+        return StartFrames(positions, labels=labels)
     if len(known) < len(found):
         raise LabkitError("coordinates: some of the files have a box, others none; give each a box, or extended_system")
-    return Frames(positions, np.concatenate(known), labels)
+    return StartFrames(positions, np.concatenate(known), labels)
 
 
-def _one(path: Path, n_atoms: int, most: int) -> Frames:
+def _one(path: Path, n_atoms: int, most: int) -> StartFrames:
     suffix = kind(path)
     if suffix in TRAJECTORIES:
         return _trajectory(path, suffix, n_atoms, most)
@@ -78,10 +78,10 @@ def _one(path: Path, n_atoms: int, most: int) -> Frames:
     labels = () if found.labels is None else (found.labels,)
     if suffix == ".pdb" and most > 1:
         return replace(_models(path, found.positions, boxes, most), labels=labels)
-    return Frames(found.positions[None], boxes, labels)
+    return StartFrames(found.positions[None], boxes, labels)
 
 
-def _models(path: Path, first: np.ndarray, boxes: np.ndarray | None, most: int) -> Frames:
+def _models(path: Path, first: np.ndarray, boxes: np.ndarray | None, most: int) -> StartFrames:
     from openmm import app
 
     pdb = app.PDBFile(str(path))
@@ -89,10 +89,10 @@ def _models(path: Path, first: np.ndarray, boxes: np.ndarray | None, most: int) 
     rest = [np.array(pdb.getPositions(asNumpy=True, frame=k)._value) * ANGSTROM for k in range(1, count)]
     if any(frame.shape != first.shape for frame in rest):
         raise LabkitError(f"coordinates: {path}: its models have different numbers of atoms; keep one")
-    return Frames(np.stack([first, *rest]), None if boxes is None else boxes.repeat(count, 0))
+    return StartFrames(np.stack([first, *rest]), None if boxes is None else boxes.repeat(count, 0))
 
 
-def _trajectory(path: Path, suffix: str, n_atoms: int, most: int) -> Frames:
+def _trajectory(path: Path, suffix: str, n_atoms: int, most: int) -> StartFrames:
     if not path.is_file():
         raise LabkitError(f"coordinates: {path}: there is no such file")
     try:
@@ -108,14 +108,14 @@ def _trajectory(path: Path, suffix: str, n_atoms: int, most: int) -> Frames:
     if not len(positions):
         raise LabkitError(f"coordinates: {path}: holds no frame")
     if boxes is None:
-        return Frames(positions)
+        return StartFrames(positions)
     kept = [box_or_none(box, f"coordinates: {path}: frame {k}") for k, box in enumerate(boxes)]
     lacking = [k for k, box in enumerate(kept) if box is None]
     if len(lacking) == len(kept):  # what has no box is written with one of zeros
-        return Frames(positions)
+        return StartFrames(positions)
     if lacking:
         raise LabkitError(f"coordinates: {path}: frame {lacking[0]} has no box, others have one")
-    return Frames(positions, np.stack(kept))
+    return StartFrames(positions, np.stack(kept))
 
 
 def _read(formats: Any, path: Path, suffix: str, n_atoms: int, most: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -147,7 +147,7 @@ def _boxes(lengths: Any, angles: Any) -> np.ndarray | None:
     return np.stack([Cell.fromcellpar(row).array if row[:3].all() else np.zeros((3, 3)) for row in rows])
 
 
-def read_npz(path: Path) -> tuple[Topology, Frames, tuple[int, ...]]:
+def read_npz(path: Path) -> tuple[Topology, StartFrames, tuple[int, ...]]:
     """Atoms, positions and embeddings of TorchMD's npz: coord (n, 3) Å and z (n,), perhaps charges, bonds and box."""
     from ase.data import atomic_masses, chemical_symbols
 
@@ -171,4 +171,4 @@ def read_npz(path: Path) -> tuple[Topology, Frames, tuple[int, ...]]:
         [chemical_symbols[number] for number in numbers], numbers, atomic_masses[numbers].tolist(), bonds, charges
     )
     box = box_or_none(box, f"npz_file: {path}: box")
-    return topology, Frames(where[None], None if box is None else box[None]), tuple(numbers)
+    return topology, StartFrames(where[None], None if box is None else box[None]), tuple(numbers)

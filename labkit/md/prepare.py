@@ -23,7 +23,7 @@ from labkit.forcefield.torchmd.reader import DEFAULT, EXCLUSIONS, TERMS
 from labkit.forcefield.torchmd.selection import ALL, select
 from labkit.md.atoms import Topology, read_box, read_topology
 from labkit.md.external import External, found_file
-from labkit.md.frames import Frames, read_frames, read_npz
+from labkit.md.frames import StartFrames, read_frames, read_npz
 from labkit.md.settings import RunSettings
 from labkit.md.terms import terms_of, topology_notes
 
@@ -79,7 +79,7 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
     return Prepared(state, potential.to(device, dtype), _integrator(settings), tuple(notes))
 
 
-def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, Frames, External | None, list[str]]:
+def _structure(settings: RunSettings, folder: Path) -> tuple[Topology, StartFrames, External | None, list[str]]:
     """Topology and frames of the files, and the external potential with the embeddings that an npz file gives it."""
     external, frames, notes = settings.external, None, []
     files = settings.topology or settings.structure
@@ -194,7 +194,8 @@ def _amber(
 
 
 def _state(
-    settings: RunSettings, topology: Topology, masses: Tensor, start: Frames, dtype: torch.dtype, device: torch.device
+    settings: RunSettings, topology: Topology, masses: Tensor, start: StartFrames, dtype: torch.dtype,
+    device: torch.device,
 ) -> State:  # fmt: skip
     r, n = settings.replicas, len(topology.types)
     vocabulary = Vocabulary(tuple(dict.fromkeys(topology.types)))

@@ -16,6 +16,7 @@ from md import files as water
 
 from labkit.cli import main
 from labkit.md import RunSettings, prepare
+from labkit.units import KCAL_PER_MOL
 
 pytest.importorskip("mdtraj")
 
@@ -299,6 +300,29 @@ def test_runs_unchanged_but_for_the_device(name, tmp_path, monkeypatch):
     assert np.isfinite(table["total_eV"]).all()
 
 
+#: Changes to a run file, and kcal/mol of each replica at its start by TorchMD 1.1.2 in double precision. (Its
+#: RepulsionCG fails to start, its charges jump at a cutoff without reaction field, and it takes nearest images only.)
+START = {
+    "tests/cg/conf.yaml": (dict(forceterms=["Bonds", "Angles", "LJ"]), [29.304712065838977, 70.50219001695976]),
+    "simulate.yaml": (
+        dict(forceterms=["Bonds", "LJ", "Dihedrals"]), [18.02742278902505, 35.15422098179678, 59.25479019578937],
+    ),
+    "tests/water/water_conf.yaml": (dict(cutoff=4.5, switch_dist=4.0, rfa=True), [-41.682454766332455] * 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", START)
+def test_energies_at_the_start_are_those_of_torchmd(name, tmp_path, monkeypatch):
+    text, write, _ = RUNS[name]
+    changes, exact = START[name]
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path)
+    content = {**yaml.safe_load(text), "device": "cpu", "external": None, **changes}
+    prepared = prepare(RunSettings.from_dict(content, "run"))
+    found = prepared.potential.evaluate(prepared.state).energy / KCAL_PER_MOL
+    assert found.tolist() == pytest.approx(exact, rel=1e-5)  # its constants have six digits
+
+
 def test_what_their_quirks_mean(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     protein(tmp_path)
@@ -331,3 +355,19 @@ def test_charmm_and_amber_parameters_with_a_psf(tmp_path):
     assert prepared.state.system.masses.tolist() == pytest.approx(chain.MASSES)
     (note,) = [note for note in prepared.notes if "left out" in note]
     assert note.endswith("par_chain.prm: left out, as in TorchMD: 1 of the Urey-Bradley terms, 1 of the NBFIX pairs")
+
+
+@pytest.mark.parametrize("ending", [".top", ".prm", ".prmtop"])
+def test_amber_under_other_names(ending, tmp_path):
+    """AMBER's topology as .top and .prm, its coordinates as .crd."""
+    prmtop, inpcrd = chain.write_amber(tmp_path)
+    plain = {"topology": prmtop.name, "coordinates": inpcrd.name, "forcefield": prmtop.name}
+    exact = prepare(RunSettings.from_dict(plain, "run"), tmp_path)
+    (tmp_path / f"amber{ending}").write_bytes(prmtop.read_bytes())
+    inpcrd.rename(tmp_path / "amber.crd")
+    named = {"topology": f"amber{ending}", "coordinates": "amber.crd", "forcefield": f"amber{ending}"}
+    prepared = prepare(RunSettings.from_dict(named, "run"), tmp_path)
+    assert float(prepared.potential.evaluate(prepared.state).energy) == float(
+        exact.potential.evaluate(exact.state).energy
+    )
+    assert prepared.state.system.types.tolist() == exact.state.system.types.tolist()

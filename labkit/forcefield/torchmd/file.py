@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabkitError, suggest
-from labkit.forcefield.torchmd.parameter_files import Parameters, read_parameters
+from labkit.forcefield.torchmd.parameter_files import ParameterFile, read_parameters
 from labkit.forcefield.torchmd.yaml_file import read_yaml
 
 # section: (atoms in a key, required parameters, optional parameters)
@@ -37,7 +37,7 @@ class TorchmdFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.parameters: Parameters | None = None
+        self.parameters: ParameterFile | None = None
         if self.path.suffix.lower() in OTHERS:
             self.parameters = read_parameters(self.path)
             self.types, self.sections = set(), self.parameters.sections

@@ -27,7 +27,7 @@ _WIDTH = {"bonds": 2, "angles": 3, "dihedrals": 4, "impropers": 4}
 
 
 @dataclass
-class Parameters:
+class ParameterFile:
     """Sections as in TorchMD's YAML: k0 kcal/mol, Å, degrees; and what TorchMD does not read of such a file.
 
     left_out   rows of (what, atom types)
@@ -60,14 +60,14 @@ class Parameters:
         return ", ".join(counts)
 
 
-def read_parameters(path: Path) -> Parameters:
+def read_parameters(path: Path) -> ParameterFile:
     """The parameters of a .prm or .frcmod file; raises LabkitError, naming file and line, for what is none."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise LabkitError(f"{path}: cannot be read: {error.strerror}") from error
     charmm = path.suffix.lower() != ".frcmod"
-    found = Parameters(path)
+    found = ParameterFile(path)
     for number, section, text in (_charmm_lines if charmm else _amber_lines)(lines, found):
         try:
             (_charmm_row if charmm else _amber_row)(found, section, text)
@@ -81,7 +81,7 @@ def read_parameters(path: Path) -> Parameters:
     return found
 
 
-def _charmm_lines(lines: list[str], found: Parameters) -> Iterator[tuple[int, str, str]]:
+def _charmm_lines(lines: list[str], found: ParameterFile) -> Iterator[tuple[int, str, str]]:
     section, number, scale = None, 0, 1.0
     while number < len(lines):
         number += 1
@@ -103,7 +103,7 @@ def _charmm_lines(lines: list[str], found: Parameters) -> Iterator[tuple[int, st
         entry["scee"] = 1 / scale if scale else float("inf")
 
 
-def _charmm_row(found: Parameters, section: str, text: str) -> None:
+def _charmm_row(found: ParameterFile, section: str, text: str) -> None:
     words = text.split()
     width = _WIDTH.get(section, 0)
     key, rest = tuple(words[:width]), words[width:]
@@ -134,7 +134,7 @@ def _charmm_row(found: Parameters, section: str, text: str) -> None:
         found.left_out.append(("CMAP", tuple(words[:8])))
 
 
-def _amber_lines(lines: list[str], found: Parameters) -> Iterator[tuple[int, str, str]]:
+def _amber_lines(lines: list[str], found: ParameterFile) -> Iterator[tuple[int, str, str]]:
     section = None
     for number, line in enumerate(lines, 1):
         head = line[:4].upper()
@@ -144,7 +144,7 @@ def _amber_lines(lines: list[str], found: Parameters) -> Iterator[tuple[int, str
             yield number, section, line
 
 
-def _amber_row(found: Parameters, section: str, text: str) -> None:
+def _amber_row(found: ParameterFile, section: str, text: str) -> None:
     width = _WIDTH.get(section, 0)
     if width:
         match = re.match("-".join(["(..?)"] * width) + r"(?=\s)", text)
