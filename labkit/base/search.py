@@ -7,13 +7,12 @@ import math
 import ase
 import torch
 from torch import Tensor
-from vesin_torch import NeighborList
 
+from labkit.base.cell_search import pairs_of
 from labkit.base.neighbours import Neighbours
 from labkit.base.system import System
 from labkit.errors import LabkitError
 
-FAR = 1e4  # Å from the centre of a system; atoms beyond are moved closer for the search
 #: n² times the images of a system up to which brute force, on all such systems at once, is faster
 DENSE = {"cpu": 8192, "cuda": 2**20}
 AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # pairs that brute force examines at once
@@ -63,7 +62,7 @@ def _groups(system: System, cell: Tensor, cutoff: float, fixed: bool) -> tuple[l
         complete, _ = _complete(cells, pbc)
         heights = 1 / torch.linalg.inv(complete).norm(dim=1)
         images = torch.where(pbc, (cutoff / heights).clamp(max=1e6).floor().long() + 1, 0)
-    work = counts**2 * (2 * images + 1).prod(1)
+    work = counts.double() ** 2 * (2 * images + 1).double().prod(1)  # too many for whole numbers, if the cutoff is odd
     found: dict[tuple, list[int]] = {}
     others = []
     most = DENSE.get(cell.device.type, 0)
@@ -104,7 +103,7 @@ def _brute_force(
             away = other[:, None, :, None, x] - r[:, :, None, None, x]
             square = square + (away + image[:, None, None] if len(shifts) > 1 else away).square()
         same = by_species[:, None, :] == torch.arange(n, device=device)[:, None]
-        near = (square < cutoff**2) & ~(same[..., None] & home)
+        near = (square < cutoff * cutoff) & ~(same[..., None] & home)
         g, a, b, k = torch.nonzero(near, as_tuple=True)
         apart = square[near]
         b = by_species[g, b]
@@ -117,22 +116,17 @@ def _brute_force(
 def _by_cells(
     system: System, positions: Tensor, cell: Tensor, cutoff: float, systems: list[int]
 ) -> list[tuple[Tensor, ...]]:
-    """The same with vesin, which computes in float64 on the CPU, one system per call."""
+    """The same with cells, in float64 on the CPU, one system per call."""
     if not systems:
         return []
-    device, search = positions.device, NeighborList(cutoff=cutoff, full_list=True, sorted=True)
-    where = positions.cpu()
+    device, where = positions.device, positions.cpu()
     cells, periodic = _complete(cell.cpu(), system.pbc.cpu())
     parts = []
     for s in systems:
         start, end = system.offsets[s], system.offsets[s + 1]
-        here, moved = _gathered(where[start:end], cells[s], periodic[s], cutoff)
-        i, j, shift, d = search.compute(here.contiguous(), cells[s], periodic[s], "ijSd")
+        i, j, shift, d = pairs_of(where[start:end], cells[s], periodic[s], cutoff)
         which = torch.full_like(i, s)
         _check_apart(d.square(), which, i, j)
-        shift = shift.to(torch.int64)
-        if moved is not None:
-            shift = shift + moved[i] - moved[j]
         parts.append(tuple(part.to(device) for part in (i + start, j + start, shift, which)))
     return parts
 
@@ -154,26 +148,6 @@ def _check_finite(system: System, positions: Tensor) -> None:
             f"frame {frame}, atom {atom - system.offsets[frame]}: position {positions[atom].tolist()} is not finite; "
             "in dynamics the timestep is too large or the potential has a hole"
         )
-
-
-def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
-    """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
-
-    vesin ends the process, by a division of integers, if an atom has flown away in an open direction. Atoms are moved
-    into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
-    """
-    if float((positions - positions.mean(0)).abs().max()) < FAR:
-        return positions, None
-    inverse = torch.linalg.inv(cell)
-    fractions = positions @ inverse
-    moved = torch.where(pbc, torch.floor(fractions), 0.0)
-    fractions = fractions - moved
-    for axis in torch.nonzero(~pbc).flatten().tolist():
-        widest = 2 * cutoff * float(inverse[:, axis].norm())  # two cutoffs from plane to plane
-        order = fractions[:, axis].argsort()
-        gaps = fractions[order, axis].diff(prepend=fractions[order[:1], axis]).clamp(max=widest)
-        fractions[order, axis] = gaps.cumsum(0)
-    return fractions @ cell, moved.to(torch.int64)
 
 
 def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:

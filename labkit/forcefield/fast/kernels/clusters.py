@@ -13,12 +13,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numba import njit
 
 from labkit.base import System
+from labkit.base.cell_search import check_pair_count
 
 SIZE, LANES = 12, 8  # measured with lists of near pairs; where all pairs are wanted, ROWS are faster
 ROWS = 8
+BYTES = 2  # of memory that a pair takes
 BIN = 4.0  # Å, of the bins in which neighbours are looked for
 MOST = 4096  # columns in a direction, so that those of all systems can be numbered whatever their size
 
@@ -68,6 +71,8 @@ def find_clusters(
     if reach is None:
         index = system.index.cpu().numpy()
         order = np.arange(len(index)) if kinds is None else np.lexsort((kinds, index))
+        open_ = np.zeros((len(cells), 3), bool)
+        _check_size(offsets, np.ones((len(cells), 3)), open_, np.broadcast_to(np.eye(3), (len(cells), 3, 3)), np.inf)
         return Clusters(order, *_everything(offsets, order, *excluded))
     pbc, boxes, origins = system.pbc.cpu().numpy(), cells, np.zeros((len(cells), 3))
     if not pbc.all():
@@ -76,6 +81,7 @@ def find_clusters(
             boxes[s], origins[s] = _box(positions[a:b], cells[s], pbc[s])
     inverses = np.linalg.inv(boxes)
     heights = 1 / np.sqrt((inverses**2).sum(1))
+    _check_size(offsets, heights, pbc, boxes, reach)
     bins = np.clip(heights / BIN, 1, 100).astype(np.int64)
     before = np.concatenate([[0], np.cumsum(bins.prod(1))])
     side = (SIZE * np.abs(np.linalg.det(boxes)) / np.maximum(np.diff(offsets), 1e-30)) ** (1 / 3)
@@ -88,6 +94,11 @@ def find_clusters(
         bins, before, bin_first, members, *excluded,
     )  # fmt: skip
     return Clusters(order, moved, start, cluster_system, *found)
+
+
+def _check_size(offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float) -> None:
+    arrays = (np.diff(offsets), heights, pbc, boxes)
+    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, BYTES)
 
 
 def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
