@@ -76,25 +76,56 @@ def write_model(path: str | os.PathLike[str], form: str, units: str, tensors: di
     atomic_tensors(path, tensors, plain)
 
 
+#: What code raises that is given a setting, a shape or a type which nothing that labkit writes has.
+ODD_CONTENT = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, RuntimeError, TypeError, ValueError)
+
+
 @contextmanager
-def whole_header(path: Path) -> Iterator[None]:
-    """Report a missing or damaged entry in a model's header as a LabkitError that names the file."""
+def whole_content(path: Path) -> Iterator[None]:
+    """Report content of a file that cannot be used, by any error within the block, as a LabkitError naming the file."""
     try:
         yield
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except LabkitError as error:
+        if str(path) in str(error):
+            raise
+        raise LabkitError(f"{path}: {error}") from error
+    except ODD_CONTENT as error:
+        what = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise LabkitError(
-            f"{path}: a setting in the header is missing or damaged ({error}); save the model again"
+            f"{path}: its content is missing in part, damaged, or not what labkit writes ({type(error).__name__}: "
+            f"{what:.200}); save the model again"
         ) from error
+
+
+def expect_tensor(name: str, tensor: Any, *shape: int | None, whole: bool = False) -> Any:
+    """The tensor, if it has this shape (None: any length) and holds finite numbers, or whole ones from 0; else
+    LabkitError."""
+    import torch
+
+    if tensor is None:
+        raise LabkitError(f"{name} is missing")
+    sizes = tuple(tensor.shape)
+    if len(sizes) != len(shape) or any(n not in (None, m) for n, m in zip(shape, sizes, strict=True)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise LabkitError(f"{name} has the shape {sizes}, expected ({wanted})")
+    kinds = (torch.int64,) if whole else (torch.float64, torch.float32)
+    if tensor.dtype not in kinds:
+        raise LabkitError(f"{name} is of {tensor.dtype}, expected {' or '.join(map(str, kinds))}")
+    if not bool((tensor >= 0).all() if whole else torch.isfinite(tensor).all()):
+        raise LabkitError(f"{name} holds {'negative numbers' if whole else 'numbers that are not finite'}")
+    return tensor
 
 
 def tensors_digest(header: dict[str, str], tensors: dict[str, Any]) -> str:
     """sha256 of a header and its tensors: if the header was changed, the file is not the fitted model."""
+    import torch
+
     found = hashlib.sha256()
     for key in sorted(set(header) - {"digest"}):
         found.update(f"{key}={header[key]}\n".encode())
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].detach().cpu().contiguous().numpy())
+        found.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return found.hexdigest()
 
 
@@ -109,6 +140,8 @@ def read_tensors(path: Path, form: str, what: str, device: Any) -> tuple[dict[st
             header = file.metadata() or {}
             # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except OSError as error:
+        raise LabkitError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise LabkitError(
             f"{path}: not a complete safetensors file ({error}); it may be truncated: save the model again"
