@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from labkit.base import Observer, State
 from labkit.engine.run import Run
@@ -27,6 +29,17 @@ class Growing:
         """Write `data` at the end and then overwrite in place with the `patches`, (offset, bytes)."""
         self._write("r+b", [(self.length, data), *patches])
         self.length += len(data)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file for reading."""
+        try:
+            with open(self.path, "rb") as file:
+                yield file
+        except OSError as error:  # of HDF5, too, for a file that is damaged
+            raise LabkitError(
+                f"{self.path}: cannot be read ({error.strerror or error}); restore it, or start again with resume=False"
+            ) from error
 
     def safe(self) -> int:
         """Wait until all is on the disk, and return the length."""
@@ -60,6 +73,9 @@ class Growing:
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
+            if pieces:
+                with suppress(OSError):  # without what was written of the last frame
+                    os.truncate(self.path, self.length)
             raise LabkitError(
                 f"{self.path}: cannot be written ({error.strerror or error}); choose a folder that exists, is "
                 "writable and has free space"
