@@ -77,7 +77,16 @@ def write_model(path: str | os.PathLike[str], form: str, units: str, tensors: di
 
 
 #: What code raises that is given a setting, a shape or a type which nothing that labkit writes has.
-ODD_CONTENT = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, RuntimeError, TypeError, ValueError)
+ODD_CONTENT = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @contextmanager

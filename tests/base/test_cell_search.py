@@ -108,5 +108,3 @@ def test_a_flat_cell_is_named() -> None:
     cell = torch.tensor([[1.0, 0, 0], [2, 0, 0], [0, 0, 1]], dtype=torch.float64)
     with pytest.raises(LabkitError, match="has no volume"):
         pairs_of(torch.zeros(1, 3, dtype=torch.float64), cell, torch.ones(3, dtype=torch.bool), 1.0)
-
-
