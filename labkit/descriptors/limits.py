@@ -34,9 +34,9 @@ def check_expansion(
     ):
         if not is_number(value) or not low <= value <= high:
             raise LabkitError(f"{name} is {_shown(value)}, expected a number of Å from {low:g} to {high:g}")
-    if (species * n_max) ** 2 * (l_max + 1) > FEATURES:
+    if (features := (species * n_max) ** 2 * (l_max + 1)) > FEATURES:
         raise LabkitError(
-            f"n_max = {n_max} and l_max = {l_max} with {species} species are {(species * n_max) ** 2 * (l_max + 1):.0e} "
+            f"n_max = {n_max} and l_max = {l_max} with {species} species are {features:.0e} "
             f"features for each atom; at most {FEATURES:.0e} fit in memory: use smaller ones"
         )
 

@@ -24,7 +24,7 @@ _MACHINES = {
 
 
 def confine(readable: Iterable[Path]) -> list[str]:
-    """Give up all that this platform lets a process give up; returns what is refused from now on, as parts of a sentence.
+    """Give up all that this platform lets a process give up; returns what that is, as parts of a sentence.
 
     Afterwards only the files `readable` and those of Python and of the system can be read. On Linux only; elsewhere
     the list is empty.

@@ -1,6 +1,6 @@
-"""`python -m labkit.lammps.trial FILE.xml [ATOMS]`: run the models of a parameter file, confined; see `labkit hooks check`.
+"""`python -m labkit.lammps.trial FILE.xml ATOMS confined|trusted`: run the models that a parameter file names.
 
-Prints what they take and return, one line for each, and then "confined: ..." with what this process could not do.
+For `labkit hooks check`. Prints what they take and return, one line for each, and then "confined: ..." with what this process could not do.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def main(path: Path, atoms: int | None, trusted: bool) -> None:
     refused = [] if trusted else confine([path, *(parameters.file(key) for key in kind.models)])
     models = {key: ExportedModel(parameters, key, trusted=trusted) for key in kind.models}
     for key, shape in kind.models.items():
-        print(f"  {key}, {models[key].path}: {tried(models[key], shape, made, atoms)}")
+        sys.stdout.write(f"  {key}, {models[key].path}: {tried(models[key], shape, made, atoms)}\n")
     kind.make(parameters, made, models, None)  # errors that only show when the parts are put together
-    print(f"confined: {' or '.join(refused)}")
+    sys.stdout.write(f"confined: {' or '.join(refused)}\n")
 
 
 def tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) -> str:

@@ -9,7 +9,6 @@ from labkit.errors import LabkitError
 from labkit.mobility.mobility import Mobility
 from labkit.mobility.pair import PairMobility, positive
 
-
 WIDEST = 4096  # of a hidden layer
 
 

@@ -13,31 +13,36 @@ import torch
 
 from labkit.errors import LabkitError
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 LARGEST = 4_000_000  # characters of code
 #: operators that take text, none of them the name of a file
-TEXT = frozenset(
-    "Float Int add any bin capitalize center chr conv1d conv2d conv3d count device div div_ divide divide_ einsum "
-    "endswith eq expandtabs fft_fft fft_fft2 fft_fftn fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn "
-    "fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn find format ge gelu "
-    "gelu_ get gt hex index index_reduce index_reduce_ join keys le len linalg_cond linalg_eigh linalg_eigvalsh "
-    "linalg_lstsq linalg_matrix_norm linalg_norm linalg_qr linalg_svd linalg_svdvals list lower lt meshgrid "
-    "nanquantile ne oct ord pad pad_sequence pop quantile remove replace scatter scatter_ scatter_reduce "
-    "scatter_reduce_ searchsorted segment_reduce setdefault slice sort sorted split startswith stft str strip upper "
-    "warn".split()
-)
+TEXT = _words("""
+    Float Int add any bin capitalize center chr conv1d conv2d conv3d count device div div_ divide divide_ einsum
+    endswith eq expandtabs fft_fft fft_fft2 fft_fftn fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn
+    fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn find format ge
+    gelu gelu_ get gt hex index index_reduce index_reduce_ join keys le len linalg_cond linalg_eigh
+    linalg_eigvalsh linalg_lstsq linalg_matrix_norm linalg_norm linalg_qr linalg_svd linalg_svdvals list lower
+    lt meshgrid nanquantile ne oct ord pad pad_sequence pop quantile remove replace scatter scatter_
+    scatter_reduce scatter_reduce_ searchsorted segment_reduce setdefault slice sort sorted split startswith
+    stft str strip upper warn
+""")
 #: operators whose names begin with an underscore and that compute, as other operators do
-OWN = frozenset(
-    "__and__ __contains__ __derive_index __getitem__ __iand__ __ilshift__ __ior__ __irshift__ __is__ __isnot__ "
-    "__ixor__ __lshift__ __not__ __or__ __range_length __rshift__ __xor__ _convolution _convolution_mode _log_softmax "
-    "_native_multi_head_attention _nested_tensor_from_mask _nested_tensor_from_mask_left_aligned "
-    "_pack_padded_sequence _pad_packed_sequence _set_item _shape_as_tensor _softmax _unwrap_optional _weight_norm "
-    "_weight_norm_interface".split()
-)
-PRIM = frozenset(
-    "NumToTensor RaiseException TupleIndex TupleUnpack Uninitialized abs data device dtype index is_cpu is_cuda "
-    "is_mps is_nested is_quantized is_sparse is_xla itemsize layout max min rangelist requires_grad tolist type "
-    "unchecked_cast unchecked_unwrap_optional".split()
-)
+OWN = _words("""
+    __and__ __contains__ __derive_index __getitem__ __iand__ __ilshift__ __ior__ __irshift__ __is__ __isnot__
+    __ixor__ __lshift__ __not__ __or__ __range_length __rshift__ __xor__ _convolution _convolution_mode
+    _log_softmax _native_multi_head_attention _nested_tensor_from_mask _nested_tensor_from_mask_left_aligned
+    _pack_padded_sequence _pad_packed_sequence _set_item _shape_as_tensor _softmax _unwrap_optional _weight_norm
+    _weight_norm_interface
+""")
+PRIM = _words("""
+    NumToTensor RaiseException TupleIndex TupleUnpack Uninitialized abs data device dtype index is_cpu is_cuda
+    is_mps is_nested is_quantized is_sparse is_xla itemsize layout max min rangelist requires_grad tolist type
+    unchecked_cast unchecked_unwrap_optional
+""")
 #: of values that can reach beyond the arithmetic of tensors
 STRANGE = ("StorageType", "RRefType", "FutureType", "StreamObjType", "PyObjectType", "CapsuleType")
 ROOTS = ("torch", "ops", "__torch__", "CONSTANTS")
