@@ -16,6 +16,8 @@ from typing import IO, Any, TextIO
 from labkit.errors import LabkitError, suggest
 from labkit.files import atomic_path
 
+PIECE = 1 << 12  # bytes that zstandard decompresses at once: it has no limit of its own
+TIMES, ALWAYS = 100, 100_000_000  # a compressed file may hold 100 times its size, and 100 MB in any case
 MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 
 
@@ -45,7 +47,10 @@ def open_text(path: Path) -> Iterator[TextIO]:
         file.seek(0)
         kind = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
         try:
-            with io.TextIOWrapper(_decompressed(file, kind, path), encoding="utf-8") as text:
+            source = _decompressed(file, kind, path)
+            if kind:
+                source = io.BufferedReader(_Bounded(source, path))
+            with io.TextIOWrapper(source, encoding="utf-8") as text:
                 yield text
         except UnicodeDecodeError as error:
             raise LabkitError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from error
@@ -68,22 +73,57 @@ def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
         except ImportError as error:
             raise LabkitError(f"{path}: reading .zst needs zstandard: python -m pip install zstandard") from error
         try:
-            return io.BytesIO(_all_of(zstandard.ZstdDecompressor(), file.read()))
+            return io.BytesIO(_all_of(zstandard.ZstdDecompressor(), file.read(), path))
         except zstandard.ZstdError as error:
             raise EOFError(str(error)) from error
     return file
 
 
-def _all_of(decompressor: Any, data: bytes) -> bytes:
+def _all_of(decompressor: Any, data: bytes, path: Path) -> bytes:
     """Decompress whole: zstandard's own streams end silently where a file was cut."""
-    parts = []
-    while data:
+    parts, size, left = [], 0, memoryview(data)
+    while left:
         part = decompressor.decompressobj()
-        parts.append(part.decompress(data))
+        while left and not part.eof:
+            parts.append(part.decompress(left[:PIECE]))
+            size += len(parts[-1])
+            check_expansion(size, len(data), path)
+            left = left[PIECE:]
         if not part.eof:
             raise EOFError("no end of stream")
-        data = part.unused_data
+        left = memoryview(bytes(part.unused_data) + bytes(left)) if part.unused_data else left
     return b"".join(parts)
+
+
+def check_expansion(size: int, compressed: int, path: Path) -> None:
+    """Raise LabkitError for a file that holds so much more than its own size that it is no data."""
+    if size > max(ALWAYS, TIMES * compressed):
+        raise LabkitError(
+            f"{path}: holds more than {TIMES} times its size of {compressed / 1e6:.1f} MB, as no set of frames does; it "
+            "was not read. If it is in order, decompress it and read the plain file"
+        )
+
+
+class _Bounded(io.RawIOBase):
+    """What a compressed file holds, until it is too much."""
+
+    def __init__(self, source: Any, path: Path) -> None:
+        super().__init__()
+        self._source, self._path, self._read, self._size = source, path, 0, path.stat().st_size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._source.read(len(buffer))
+        buffer[: len(data)] = data
+        self._read += len(data)
+        check_expansion(self._read, self._size, self._path)
+        return len(data)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 @contextmanager
