@@ -19,10 +19,8 @@ def test_a_frame_of_many_atoms(kind, tmp_path, monkeypatch) -> None:
     """One that goes on and on as a frame would: only its size tells."""
     from labkit.datasets import streams
 
-    monkeypatch.setattr(streams, "ALWAYS", 5_000_000)
-    text = f"{10**8}\nProperties=species:S:1:pos:R:3\n".encode()
-    line = b"H 0.0 0.0 0.0\n" * 20_000
-    content = text + line * 40
+    monkeypatch.setattr(streams, "ALWAYS", 1_000_000)
+    content = f"{10**8}\nProperties=species:S:1:pos:R:3\n".encode() + b"H 0.0 0.0 0.0\n" * 200_000
     path = tmp_path / "a.xyz"
     if kind == "zst":
         path.write_bytes(pytest.importorskip("zstandard").compress(content))
@@ -34,7 +32,7 @@ def test_a_frame_of_many_atoms(kind, tmp_path, monkeypatch) -> None:
         labkit.load(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - began < 5 and peak < 300_000_000
+    assert time.perf_counter() - began < 10 and peak < 50_000_000
 
 
 def test_arrays(tmp_path, monkeypatch) -> None:
