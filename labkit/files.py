@@ -102,7 +102,7 @@ def whole_content(path: Path) -> Iterator[None]:
         what = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise LabkitError(
             f"{path}: its content is missing in part, damaged, or not what labkit writes ({type(error).__name__}: "
-            f"{what:.200}); save the model again"
+            f"{what:.200}); write it again"
         ) from error
 
 
@@ -162,7 +162,7 @@ def read_tensors(path: Path, form: str, what: str, device: Any) -> tuple[dict[st
     if header.get("digest") != tensors_digest(header, tensors):
         raise LabkitError(
             f"{path}: settings and tensors do not match (the hyperparameters were changed after the fit, or the file "
-            "is damaged); save the model again"
+            "is damaged); write it again"
         )
     return header, tensors
 

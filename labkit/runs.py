@@ -19,7 +19,7 @@ import pandas as pd
 from labkit.base.settings import ModelSettings
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.files import atomic_write
+from labkit.files import atomic_write, whole_content
 
 #: Settings that are restored to their class: kind -> module:class.
 KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
@@ -58,10 +58,17 @@ class FitRecord:
 
     @classmethod
     def from_json(cls, text: str, key: str) -> FitRecord:
-        plain = json.loads(text)
-        plain["errors"] = pd.DataFrame(plain["errors"]).set_index(["set", "quantity"])
-        plain["settings"] = _settings(plain["settings"], key)
-        return cls(**plain, key=key)
+        """Read what `to_json` wrote; raises LabkitError for anything else."""
+        with whole_content(Path(f"run {key}")):
+            plain = json.loads(text)
+            if not isinstance(plain["name"], str) or type(plain["frames"]) is not int:
+                raise LabkitError("name or number of frames are not what they should be")
+            plain["seconds"] = float(plain["seconds"])
+            plain["evidence"] = None if plain["evidence"] is None else float(plain["evidence"])
+            plain["errors"] = _errors(plain["errors"])
+            plain["curves"] = {name: _curve(*rows) for name, rows in plain["curves"].items()}
+            plain["settings"] = _settings(plain["settings"], key)
+            return cls(**plain, key=key)
 
     @property
     def quantities(self) -> list[tuple[str, str]]:
@@ -166,8 +173,8 @@ class Runs:
     def _read(self, key: str) -> FitRecord | str:
         try:
             return FitRecord.from_json((self.folder / f"{key}.json").read_text(), key)
-        except (ValueError, KeyError, TypeError, OSError) as error:  # LabkitError is a ValueError
-            return str(error) if isinstance(error, (LabkitError, OSError)) else f"damaged ({error!r})"
+        except (LabkitError, OSError, UnicodeDecodeError) as error:
+            return str(error)
 
 
 def differences(compared: Mapping[str, FitRecord]) -> pd.DataFrame:
@@ -184,11 +191,30 @@ def _row(run: FitRecord) -> dict[str, Any]:
     return {**row, "log evidence": run.evidence, "seconds": run.seconds, "key": run.key}
 
 
+def _errors(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    found = pd.DataFrame(rows, columns=list(dict.fromkeys(["set", "quantity", "rmse", "unit", *rows[0]])))
+    if not all(isinstance(x, str) for name in ("set", "quantity", "unit") for x in found[name]):
+        raise LabkitError("its errors lack set, quantity or unit")
+    found["rmse"] = found["rmse"].astype(float)
+    found = found.set_index(["set", "quantity"])
+    if found.index.has_duplicates:
+        raise LabkitError("its errors name a quantity twice")
+    return found
+
+
+def _curve(x: list[float], y: list[float]) -> list[list[float]]:
+    if len(x) != len(y):
+        raise LabkitError("one of its curves has x and y of different lengths")
+    return [[float(value) for value in values] for values in (x, y)]
+
+
 def _settings(stored: Any, where: str) -> ModelSettings:
     """Settings from the content of a file: those of known models are checked again, others are kept as they are."""
     if isinstance(stored, str):  # written by version 0.1: the text of gap_fit
         return _known_kind("gap").parse(stored, where)
     kind, values = stored["kind"], stored["values"]
+    if not isinstance(kind, str) or not isinstance(values, dict):
+        raise LabkitError("its settings have no kind or values")
     return _known_kind(kind).from_dict(values) if kind in KINDS else OtherSettings(kind, values)
 
 
