@@ -37,17 +37,22 @@ def read_gap(path: str | os.PathLike[str]) -> tuple[nn.ModuleList, dict[str, Ten
         e0, metadata = json.loads(header["e0"]), json.loads(header["metadata"])
         weights = tensors.pop("weights")
     prior, factor = tensors.pop("prior", None), tensors.pop("factor", None)
-    _fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
+    fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
     columns = sum(term.columns for term in terms)
     if len(weights) != columns:
         raise LabkitError(
             f"{path}: {len(weights)} weights for {columns} sparse points; the file contradicts its settings"
         )
     found = {"weights": weights, "prior": prior, "factor": factor}
+    for name, expected in {"weights": (columns,), "prior": (columns, columns), "factor": (columns, columns)}.items():
+        there = expected if found[name] is None else tuple(found[name].shape)
+        if there != expected:
+            raise LabkitError(f"{path}: {name} has shape {there}, expected {expected}; save the model again")
     return terms.to(weights.device), found, {"config": config, "e0": e0, "metadata": metadata}
 
 
-def _fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
+def fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
+    """Give terms their tensors, whose names and shapes must be those of the settings."""
     buffers = dict(terms.named_buffers())
     for name, tensor in tensors.items():
         if name not in buffers:
