@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -138,7 +138,9 @@ def _attributes(value: Any, above: tuple[int, ...]) -> dict[str, Any]:
         given = inspect.signature(kind).parameters if _is_labkit(kind) else ()
         found = {n: x for n, x in found.items() if n in given}
         found |= {"settings": value.settings} if _is_labkit(kind) and hasattr(kind, "settings") else {}
-    hidden = _OF_TORCH if isinstance(value, nn.Module) else ()
+    if isinstance(value, nn.Module) and isinstance(getattr(kind, "weights", None), property):
+        found = {**found, "weights": value.weights}  # of tensor models, which torch does not know
+    hidden = {*(_OF_TORCH if isinstance(value, nn.Module) else ()), *_cached(kind)}
     return {
         name: describe(x, above)
         for name, x in sorted(found.items())
@@ -147,6 +149,10 @@ def _attributes(value: Any, above: tuple[int, ...]) -> dict[str, Any]:
         and (not name.startswith("_") or (own and _is_plain(x)))
         and not (isinstance(value, nn.Module) and isinstance(x, nn.Module))
     }
+
+
+def _cached(kind: type) -> set[str]:
+    return {n for c in kind.__mro__ for n, x in vars(c).items() if isinstance(x, cached_property)}
 
 
 def _computes(value: Any) -> bool:

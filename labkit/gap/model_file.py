@@ -44,10 +44,6 @@ def read_gap(path: str | os.PathLike[str]) -> tuple[nn.ModuleList, dict[str, Ten
             f"{path}: {len(weights)} weights for {columns} sparse points; the file contradicts its settings"
         )
     found = {"weights": weights, "prior": prior, "factor": factor}
-    for name, expected in {"weights": (columns,), "prior": (columns, columns), "factor": (columns, columns)}.items():
-        there = expected if found[name] is None else tuple(found[name].shape)
-        if there != expected:
-            raise LabkitError(f"{path}: {name} has shape {there}, expected {expected}; save the model again")
     return terms.to(weights.device), found, {"config": config, "e0": e0, "metadata": metadata}
 
 

@@ -216,9 +216,6 @@ def test_flipped_bits_in_a_model_are_found(saved, tmp_path):
     [
         (lambda t: {**t, "weights": t["weights"] * torch.nan}, "numbers of weights are not finite"),
         (lambda t: {**t, "factor": t["factor"] / 0}, "numbers of factor are not finite"),
-        (lambda t: {**t, "weights": t["weights"][:, None]}, r"weights has shape \(\d+, 1\), expected"),
-        (lambda t: {**t, "prior": t["prior"][:1]}, "prior has shape"),
-        (lambda t: {**t, "factor": t["factor"][:, :1]}, "factor has shape"),
     ],
 )
 def test_a_model_of_other_numbers_is_refused(change, match, saved, tmp_path):
