@@ -7,7 +7,7 @@ import sys
 if not sys.flags.safe_path and os.path.realpath(sys.path[0]) == os.path.realpath(os.getcwd()):
     del sys.path[0]
 
-from labkit.cli import main  # noqa: E402
+from labkit.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

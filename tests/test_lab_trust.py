@@ -1,4 +1,4 @@
-"""`labkit lab` on somebody else's folder: nothing in it runs before a cell does, and others cannot reach its kernels."""
+"""`labkit lab` on somebody else's folder: nothing in it runs before a cell does, and kernels are private."""
 
 import json
 import os
@@ -19,10 +19,11 @@ pytest.importorskip("ipykernel")
 TRAP = "from pathlib import Path\nPath(__file__).with_suffix('.sprung').write_text('')\n"
 #: modules of the server, of the kernel, and of what they import as they start or later
 MODULES = (
-    "jupyterlab jupyter_server ipykernel ipykernel_launcher IPython traitlets tornado zmq jupyter_client jupyter_core "
-    "psutil debugpy comm matplotlib_inline jedi parso nest_asyncio2 packaging platformdirs typing_extensions runpy site "
-    "sitecustomize usercustomize json asyncio logging"
-).split()  # fmt: skip
+    "jupyterlab", "jupyter_server", "ipykernel", "ipykernel_launcher", "IPython", "traitlets", "tornado", "zmq",
+    "jupyter_client", "jupyter_core", "psutil", "debugpy", "comm", "matplotlib_inline", "jedi", "parso",
+    "nest_asyncio2", "packaging", "platformdirs", "typing_extensions", "runpy", "site", "sitecustomize",
+    "usercustomize", "json", "asyncio", "logging",
+)  # fmt: skip
 
 
 def answer(address: str, path: str, data: dict | None = None):
@@ -117,5 +118,7 @@ def test_a_script_of_a_students_folder_finds_its_modules(tmp_path) -> None:
 
     (tmp_path / "own_module.py").write_text("value = 42\n")
     (tmp_path / "script.py").write_text("import own_module\nprint(own_module.value)\n")
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
     assert done.stdout == "42\n"

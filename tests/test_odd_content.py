@@ -18,6 +18,7 @@ import torch
 from ase.build import molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_content import DEEP, changed, rewritten
 
 from labkit.base import State
 from labkit.errors import LabkitError
@@ -28,7 +29,6 @@ from labkit.mobility.model_file import load_mobility, save_mobility
 from labkit.polarizability import Target, TensorDesign
 from labkit.polarizability.committee import TensorCommittee
 from labkit.polarizability.model import TensorModel
-from odd_content import DEEP, changed, rewritten
 
 LIMIT = 5.0  # s for one file, on a busy machine; what is bounded takes a tenth of that
 MANY = settings(max_examples=60, deadline=None, derandomize=True)
@@ -164,7 +164,7 @@ def test_runs(seed, tmp_path_factory) -> None:
         assert found and len(found) + len(store.refused()) == 2
         for run in found:
             assert all(isinstance(name, str) for name in run.curves)
-            run.quantities, run.rmse("train", "energy"), run.settings.summary()  # noqa: B018
+            run.quantities, run.rmse("train", "energy"), run.settings.summary()
         differences({str(k): run for k, run in enumerate(found)})
 
 

@@ -13,7 +13,7 @@ from labkit.base.selection import OF_ATOMS, OF_SYSTEMS
 from labkit.base.system import System
 from labkit.base.vocabulary import ELEMENTS, Vocabulary
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, read_tensors, tensors_digest, whole_content
+from labkit.files import atomic_tensors, read_tensors, sealed, whole_content
 
 if TYPE_CHECKING:
     from labkit.base.state import State
@@ -35,12 +35,12 @@ def write_state(state: State, path: str | os.PathLike[str]) -> None:
     tensors |= {f"system.{name}": value for name, value in system.items() if value is not None}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     header = {"format": _FORMAT, "units": _UNITS, "vocabulary": json.dumps(state.system.vocabulary.names)}
-    atomic_tensors(path, tensors, {**header, "digest": tensors_digest(header, tensors)})
+    atomic_tensors(path, tensors, sealed(header, tensors))
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str) -> dict[str, Any]:
     """Fields of the State stored in a file; see `State.load`."""
-    header, tensors = read_tensors(Path(path), _FORMAT, "state", device)
+    header, tensors = read_tensors(Path(path), _FORMAT, "state", device, finite=False)
     with whole_content(Path(path)):
         names = json.loads(header["vocabulary"])
         if not isinstance(names, list):

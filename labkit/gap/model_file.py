@@ -41,7 +41,7 @@ def read_gap(path: str | os.PathLike[str]) -> tuple[nn.ModuleList, dict[str, Ten
             raise LabkitError(f"its species {header['species']:.80} are not those of its e0 {e0}")
         terms = make_terms(config, species)
         found = {name: tensors.pop(name, None) for name in ("weights", "prior", "factor")}
-        _fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
+        fill(path, terms, {name.removeprefix("terms."): tensor for name, tensor in tensors.items()})
         columns, device = sum(term.columns for term in terms), found["weights"].device
         expect_tensor("weights", found["weights"], columns)
         if (found["prior"] is None) != (found["factor"] is None):
@@ -60,15 +60,15 @@ def _energies(e0: Any) -> dict[str, float]:
     return dict(found)
 
 
-def _fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
+def fill(path: Path, terms: nn.ModuleList, tensors: dict[str, Tensor]) -> None:
+    """Give terms their tensors, whose names and shapes must be those of the settings."""
     buffers = dict(terms.named_buffers())
     for name, tensor in tensors.items():
         if name not in buffers:
             raise LabkitError(f"{path}: holds {name!r}, which its settings have no place for; they were changed")
         expected, found = tuple(buffers[name].shape), tuple(tensor.shape)
-        theta = name.endswith(".theta")  # NaN for a pair of species without points
-        expect_tensor(name, tensor.nan_to_num(1.0) if theta else tensor, *[None] * len(found))
-        if theta and bool((tensor < SHORTEST).any()):
+        expect_tensor(name, tensor, *[None] * len(found))
+        if name.endswith(".theta") and bool((tensor < SHORTEST).any()):
             raise LabkitError(f"{path}: {name} holds lengths below {SHORTEST} Å")
         grows = ".points_" in name  # the number of sparse points is known only from the file
         if (expected[1:] != found[1:]) if grows else (expected != found):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from labkit.datasets import Dataset
     from labkit.gap.model import GapModel
 
+#: entries of a frame's info by which its labels have noises of their own
+SIGMAS_OF_FRAMES = ("energy_sigma", "force_sigma", "virial_sigma")
+
 
 class RowStore:
     """Rows of energies (S, M), forces (3n, M) and virials (6S, M) of a set of frames, filled batch by batch."""
@@ -52,9 +55,9 @@ class RowStore:
         atoms = counts.to(torch.int64)
         root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma refers to its sum
         self.scales = {
-            "energy": self._ratios("energy_sigma", config.sigma_energy, root),
-            "forces": self._ratios("force_sigma", config.sigma_force, root / root).repeat_interleave(3 * atoms),
-            "stress": self._ratios("virial_sigma", config.sigma_virial, root).repeat_interleave(6),
+            "energy": self._ratios(SIGMAS_OF_FRAMES[0], config.sigma_energy, root),
+            "forces": self._ratios(SIGMAS_OF_FRAMES[1], config.sigma_force, root / root).repeat_interleave(3 * atoms),
+            "stress": self._ratios(SIGMAS_OF_FRAMES[2], config.sigma_virial, root).repeat_interleave(6),
         }
         device = run_config().device
         self.targets = {name: value.to(device, torch.float64) for name, value in self.targets.items()}
@@ -68,6 +71,11 @@ class RowStore:
     def put(self, batch: list[int], rows: Rows) -> None:
         """Store the rows of consecutive frames and pass those with labels to the least-squares blocks."""
         first, last = batch[0], batch[-1] + 1
+        for name, shape in self.shapes(batch).items():  # rows of another shape would be broadcast
+            there = getattr(rows, name)
+            if there is None or tuple(there.shape) != shape:
+                found = None if there is None else tuple(there.shape)
+                raise LabkitError(f"{self.frames.name}: rows {name} of frame {first} on are {found}, expected {shape}")
         spans = self._spans(first, last)
         found = {"energy": rows.energy, "forces": rows.force.flatten(0, 1)}
         if rows.virial is not None:
@@ -78,6 +86,12 @@ class RowStore:
                 self._add(name, spans[name])
         self._finished[first:last] = True
         self.done += last - first
+
+    def shapes(self, batch: list[int]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the Rows of consecutive frames."""
+        atoms = int(self.offsets[batch[-1] + 1] - self.offsets[batch[0]])
+        found = {"energy": (len(batch), self.columns), "force": (atoms, 3, self.columns)}
+        return found | ({"virial": (len(batch), 6, self.columns)} if "stress" in self.rows else {})
 
     def subset(self, which: list[int], frames: Dataset, e0: Mapping[str, float], config: GapConfig) -> RowStore:
         """The rows of some frames, as if only these had been computed."""

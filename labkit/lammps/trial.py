@@ -1,6 +1,7 @@
 """`python -m labkit.lammps.trial FILE.xml ATOMS confined|trusted`: run the models that a parameter file names.
 
-For `labkit hooks check`. Prints what they take and return, one line for each, and then "confined: ..." with what this process could not do.
+For `labkit hooks check`. Prints what they take and return, one line for each, and then "confined: ..." with what this
+process could not do.
 """
 
 from __future__ import annotations

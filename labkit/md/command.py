@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
             simulate(
                 state, prepared.potential, prepared.integrator, settings.steps, settings.timestep, observers=observers,
                 progress=bar, checkpoint=checkpoint, checkpoint_every=settings.checkpoint_period, resume=options.resume,
+                start=prepared.state,  # a run that resumes is not minimised again
             )  # fmt: skip
     except Stopped as stopped:
         print(f"\n{_stopped(options.file, stopped, checkpoint)}")

@@ -14,6 +14,7 @@ import labkit
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
+
 @pytest.mark.parametrize("kind", ["gz", "xz", "bz2", "zst"])
 def test_a_frame_of_many_atoms(kind, tmp_path, monkeypatch) -> None:
     """One that goes on and on as a frame would: only its size tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,13 +13,19 @@ from labkit.base import Observer, State
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
+TAIL = 1 << 16  # bytes by which a file is known again
+
 
 class Growing:
-    """A file that is only appended to (apart from its header); opened for each write, so that none is lost."""
+    """A file that is only appended to; opened for each write, so that none is lost.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    mutable  bytes at its beginning that later frames change
+    """
+
+    def __init__(self, path: str | os.PathLike[str], mutable: int = 0) -> None:
         self.path = Path(path)
         self.length = 0
+        self.mutable = mutable
 
     def begin(self) -> None:
         """Replace any old file by an empty one."""
@@ -46,8 +53,18 @@ class Growing:
         self._write("r+b", [], sync=True)
         return self.length
 
-    def cut(self, length: int) -> None:
-        """Go back to `length` bytes."""
+    def tail(self, length: int) -> str:
+        """sha256 of the last bytes before `length`, which later frames leave as they are."""
+        begin = max(self.mutable, length - TAIL)
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(begin)
+                return hashlib.sha256(file.read(max(0, length - begin))).hexdigest()
+        except OSError:
+            return ""  # what is wrong, `cut` says
+
+    def check(self, length: int, tail: str | None) -> None:
+        """Raise LabkitError unless the file still has `length` bytes that end as they did: others are not cut."""
         try:
             found = self.path.stat().st_size
         except OSError:
@@ -58,6 +75,18 @@ class Growing:
                 f"{self.path}: {state}, the checkpoint was made with {length} bytes of it; restore the file, or "
                 "start again with resume=False"
             )
+        if tail not in (None, self.tail(length)):
+            raise self.foreign()
+
+    def foreign(self) -> LabkitError:
+        """The error for a file that another run has written, or another program has changed."""
+        return LabkitError(
+            f"{self.path}: is not the file of this run: it holds something else than when the checkpoint was made; "
+            "restore the file, move it away, or start again with resume=False"
+        )
+
+    def cut(self, length: int) -> None:
+        """Go back to `length` bytes."""
         self._write("r+b", [], cut=length)
         self.length = length
 
@@ -126,7 +155,9 @@ class FileObserver(Observer):
         self._step = state.loop_step
 
     def position(self) -> dict[str, Any]:
-        return {"bytes": [file.safe() for file in self.files], "step": self._step}
+        lengths = [file.safe() for file in self.files]
+        tails = [file.tail(length) for file, length in zip(self.files, lengths, strict=True)]
+        return {"bytes": lengths, "tails": tails, "step": self._step}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
         self.run, self.files, self._step = run, self.prepare(run), position["step"]
@@ -135,6 +166,9 @@ class FileObserver(Observer):
                 f"{type(self).__name__}: has {len(self.files)} files, the checkpoint was made with "
                 f"{len(position['bytes'])}; give it the same path, or start again with resume=False"
             )
+        tails = position.get("tails", [None] * len(self.files))
+        for file, length, tail in zip(self.files, position["bytes"], tails, strict=True):
+            file.check(length, tail)
         for file, length in zip(self.files, position["bytes"], strict=True):
             file.cut(length)
         self.update_header()

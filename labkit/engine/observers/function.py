@@ -39,6 +39,10 @@ class Record(FileObserver):
         self._steps: list[int] = []
 
     @property
+    def settings(self) -> dict[str, Any]:
+        return {"function": self.function, "names": self.names, "in memory": self.path is None}
+
+    @property
     def steps(self) -> Tensor:
         """Steps (T,) of the collected values."""
         return torch.tensor(self._steps, dtype=torch.int64)

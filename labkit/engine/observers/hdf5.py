@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.base import Evaluation, State
-from labkit.engine.observers.files import Growing
+from labkit.engine.observers.files import TAIL, Growing
 from labkit.engine.observers.pending_writes import PendingWrites
 from labkit.engine.observers.trajectory import Trajectory, lengths_and_angles, oriented
 from labkit.engine.run import Run
@@ -103,18 +104,28 @@ class Hdf5(Trajectory):
 
     def position(self) -> dict[str, Any]:
         found = super().position()
-        images = [base64.b64encode(zlib.compress(self._image(file))).decode() for file in self.files]
-        return found | {"images": images}
+        images = [self._image(file) for file in self.files]
+        chunks = [_chunks(file, image) for file, image in zip(self.files, images, strict=True)]
+        packed = [base64.b64encode(zlib.compress(image)).decode() for image in images]
+        return found | {"images": packed, "tails": [None] * len(images), "chunks": chunks}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
+        # parts of the file, and a table that is never longer than they are
+        images = [
+            zlib.decompressobj().decompress(base64.b64decode(image), 2 * length + 1024)
+            for image, length in zip(position["images"], position["bytes"], strict=True)
+        ]
+        chunks = position.get("chunks", [None] * len(images))
+        for file, length, image, known in zip(self.prepare(run), position["bytes"], images, chunks, strict=False):
+            file.check(length, None)
+            if known not in (None, _chunks(file, image)):
+                raise file.foreign()
         super().rewind(position, run)
-        for file, image in zip(self.files, position["images"], strict=True):
-            # parts of the file, and a table that is never longer than they are
-            plain = zlib.decompressobj().decompress(base64.b64decode(image), 2 * file.length + 1024)
-            gaps = np.frombuffer(plain, "<i8", 2 * int(np.frombuffer(plain, "<i8", 1)[0]), 8).reshape(-1, 2)
-            at, pieces = 8 + gaps.nbytes, []
-            for start, size in gaps.tolist():
-                pieces.append((start, plain[at : at + size]))
+        for file, image in zip(self.files, images, strict=True):
+            gaps, at = _gaps(image)
+            pieces = []
+            for start, size in gaps:
+                pieces.append((start, image[at : at + size]))
                 at += size
             file.append(b"", patches=tuple(pieces))
 
@@ -144,6 +155,24 @@ class Hdf5(Trajectory):
                 pieces.append(source.read(size))
         table = np.array([(len(gaps), 0)] + gaps, "<i8").ravel()
         return b"".join([np.delete(table, 1).tobytes(), *pieces])
+
+
+def _gaps(image: bytes) -> tuple[list[list[int]], int]:
+    """(start, size) of each stretch of an image, and where the stretches begin in it."""
+    gaps = np.frombuffer(image, "<i8", 2 * int(np.frombuffer(image, "<i8", 1)[0]), 8).reshape(-1, 2)
+    return gaps.tolist(), 8 + gaps.nbytes
+
+
+def _chunks(file: Growing, image: bytes) -> str:
+    """sha256 of the complete chunks of frames before the end of an image, which later frames leave as they are."""
+    found = hashlib.sha256()
+    gaps = _gaps(image)[0]
+    with open(file.path, "rb") as source:
+        for (start, size), (after, _) in zip(gaps, gaps[1:], strict=False):
+            begin = max(start + size, after - TAIL)
+            source.seek(begin)
+            found.update(source.read(after - begin))
+    return found.hexdigest()
 
 
 def _topology(numbers: list[int], names: list[str]) -> dict[str, Any]:

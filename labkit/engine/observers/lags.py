@@ -34,6 +34,10 @@ class Lagged(Observer):
         self._block, self._filled, self._length, self._seen = 0, 0, 0, 0
         self._step: int | None = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"window": self.window}
+
     def quantity(self, state: State) -> Tensor:
         """The observed quantity, (n, 3)."""
         raise NotImplementedError

@@ -31,6 +31,10 @@ class RadialDistribution(Observer):
         self._sum: Tensor | None = None
         self._step: int | None = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"r_max": self.r_max, "bins": self.bins}
+
     def start(self, run: Run) -> None:
         """Start again, unless the run continues where the last one ended."""
         continues = self._step is not None and run.state.loop_step == self._step

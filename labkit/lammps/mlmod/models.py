@@ -61,6 +61,11 @@ class ExportedModel:
         self._calls = 0
 
     @property
+    def settings(self) -> Path:
+        """What a run that resumes must share: the file of the model, by its content."""
+        return self.path
+
+    @property
     def batched(self) -> bool:
         """Whether it was found to take all rows in one call."""
         return self._way is not None
