@@ -107,7 +107,7 @@ def check_expansion(size: int, compressed: int, path: Path) -> None:
     """Raise LabkitError for a file that holds so much more than its own size that it is no data."""
     if size > max(ALWAYS, TIMES * compressed):
         raise LabkitError(
-            f"{path}: holds more than {TIMES} times its size of {compressed / 1e6:.1f} MB, as no set of frames does, and "
+            f"{path}: holds more than {TIMES} times its size of {compressed / 1e6:.1f} MB, as no frames do, and "
             "was not read; if it is in order, decompress it and read the plain file"
         )
 
