@@ -91,7 +91,7 @@ ODD_CONTENT = (
 
 
 @contextmanager
-def whole_content(path: Path) -> Iterator[None]:
+def whole_content(path: Path, advice: str = "write it again") -> Iterator[None]:
     """Report content of a file that cannot be used, by any error within the block, as a LabkitError naming the file."""
     try:
         yield
@@ -103,7 +103,7 @@ def whole_content(path: Path) -> Iterator[None]:
         what = str(error).strip().splitlines()[0] if str(error).strip() else ""
         raise LabkitError(
             f"{path}: its content is missing in part, damaged, or not what labkit writes ({type(error).__name__}: "
-            f"{what:.200}); write it again"
+            f"{what:.200}); {advice}"
         ) from error
 
 

@@ -18,11 +18,12 @@ from labkit.base.state import COUNTERS
 from labkit.engine.fingerprint import OF_POTENTIAL, differences, shared
 from labkit.engine.start import Start, packed, unpacked
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, shapes, tensors_digest
+from labkit.files import atomic_tensors, shapes, tensors_digest, whole_content
 from labkit.leftovers import remove_leftovers
 
 _FORMAT, _EARLIER = "labkit run 3", "labkit run 2"
 _UNITS = "eV, Å, fs, u, K, e"
+ADVICE = "give another file, or start again with resume=False"
 _STATE = ("positions", "velocities", "forces", "cell", "energy", "step", "seed")
 
 
@@ -63,8 +64,9 @@ class Checkpoint:
 
         Raises LabkitError for a file that is damaged or no checkpoint, and for another number of atoms.
         """
-        _, tensors = _opened(Path(path), like.positions.device)
-        return _state(tensors, like, Path(path))
+        with whole_content(Path(path), ADVICE):
+            _, tensors = _opened(Path(path), like.positions.device)
+            return _state(tensors, like, Path(path))
 
     def write(self, state: State, positions: list[Any]) -> None:
         """Store a state and the observers' positions: plain values, or dicts of these and of tensors."""
@@ -97,6 +99,10 @@ class Checkpoint:
         """The stored state on the device of `like`, or None if there is no checkpoint."""
         if not self.path.exists():
             return None
+        with whole_content(self.path, ADVICE):
+            return self._read(like)
+
+    def _read(self, like: State) -> Stored:
         header, tensors = _opened(self.path, like.positions.device)
         earlier = header["format"] == _EARLIER
         expected = shared(header["run"], self.mark) if earlier else self.mark
@@ -119,7 +125,9 @@ class Checkpoint:
         for name in [n for n in tensors if n.startswith("observer.")]:
             _, number, key = name.split(".", 2)
             positions[int(number)][key] = tensors.pop(name)
-        self.last = header["step"]
+        if stored.forces is None or stored.energy is None:
+            raise LabkitError(f"{self.path}: forces or energies of its last step are missing; {ADVICE}")
+        self.last = stored.loop_step
         return Stored(stored, positions, theirs == ours, self._note(header) if earlier else "")
 
     def knows(self, like: State, potential: Potential) -> bool:
@@ -153,13 +161,13 @@ def _opened(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str,
             header = json.loads((file.metadata() or {}).get("labkit", "{}"))
             # cloned into aligned memory: products of tensors at odd addresses differ in the last bit
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise LabkitError(
             f"{path}: is not a readable checkpoint ({error}); give another file, or start again with resume=False"
         ) from error
-    if header.get("format") not in (_FORMAT, _EARLIER):
+    if not isinstance(header, dict) or header.get("format") not in (_FORMAT, _EARLIER):
         raise LabkitError(
-            f"{path}: format is {header.get('format')!r}, expected {_FORMAT!r}; it is not a checkpoint of a "
+            f"{path}: format is {dict(header).get('format')!r:.60}, expected {_FORMAT!r}; it is not a checkpoint of a "
             "run, or from another version of labkit: start again with resume=False or another file"
         )
     digest = header.pop("digest", None)
@@ -182,4 +190,12 @@ def _state(tensors: dict[str, Tensor], like: State, path: Path) -> State:
         if parts[name] is None or parts[name].shape != getattr(like, name).shape:
             there = None if parts[name] is None else tuple(parts[name].shape)
             raise LabkitError(f"{path}: {name} are {there}, this run's system has {tuple(getattr(like, name).shape)}")
+    counts = {"forces": like.positions, "energy": like.cell[:, 0, 0], "step": like.step, "seed": like.seed}
+    for name, model in counts.items():
+        value = parts[name]
+        if value is not None and (value.shape != model.shape or value.is_floating_point() != model.is_floating_point()):
+            raise LabkitError(f"{path}: {name} has the shape {tuple(value.shape)} and {value.dtype}")
+    for name in ("positions", "velocities", "cell"):
+        if parts[name].dtype not in (torch.float32, torch.float64):
+            raise LabkitError(f"{path}: {name} are of {parts[name].dtype}, expected numbers with a fraction")
     return like.replace(**parts)

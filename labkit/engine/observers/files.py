@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from labkit.base import Observer, State
+from labkit.engine.observers import stored
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
@@ -160,7 +161,7 @@ class FileObserver(Observer):
         return {"bytes": lengths, "tails": tails, "step": self._step}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
-        self.run, self.files, self._step = run, self.prepare(run), position["step"]
+        self.run, self.files, self._step = run, self.prepare(run), stored.step_of(position)
         if len(self.files) != len(position["bytes"]):
             raise LabkitError(
                 f"{type(self).__name__}: has {len(self.files)} files, the checkpoint was made with "

@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from labkit.base import Observer, State, find_neighbours
+from labkit.engine.observers import stored
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
@@ -89,7 +90,10 @@ class RadialDistribution(Observer):
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
         self._prepare(run)
-        self.frames, self._step, self._sum = position["frames"], position["step"], position.get("sum")
+        self.frames, self._step, self._sum = stored.whole(position, "frames"), stored.step_of(position), None
+        if self.frames:
+            kinds = len(self.species)
+            self._sum = stored.tensor(position, "sum", run.state.system.n_systems, kinds, kinds, self.bins)
 
     def numbers(self) -> dict[str, Tensor]:
         """Numbers that a test compares to the bit."""
