@@ -88,7 +88,7 @@ def import_openmm(system: openmm.System) -> Imported:
         raise LabkitError(f"the System of {len(masses)} particles has no interactions; add forces with parameters")
     pairs = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())]
     return Imported(
-        ForceField(terms, len(masses)),
+        ForceField(terms, len(masses), constrained=[pair[:2] for pair in pairs]),
         masses,
         torch.tensor([pair[:2] for pair in pairs], dtype=torch.int64).reshape(-1, 2),
         torch.tensor([plain(pair[2]) * NANOMETRE for pair in pairs], dtype=config().dtype),
