@@ -1,4 +1,4 @@
-"""The nearest image in any cell, beside a search through all images; cells that are none are refused with a sentence."""
+"""The nearest image in any cell, beside a search through all images; cells that are none are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = np.ones((1, 3), dtype=bool)
 
 
 def any_cell(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(cell, pbc): of any shape and handedness, often another description of its lattice, periodic along some vectors."""
+    """(cell, pbc) of any shape and handedness, often another description of its lattice, periodic along some."""
     while True:
         cell = np.diag(random.uniform(1, 8, 3)) + random.choice([0, 1, 3]) * random.normal(size=(3, 3))
         if abs(np.linalg.det(cell)) > 4:
@@ -127,8 +127,16 @@ class Pairs(Potential):
 @pytest.mark.parametrize(
     ("cell", "pbc", "said"),
     [
-        (np.zeros((3, 3)), [True] * 3, "frame 1: periodic along lattice vector a, but that vector is zero; set the cell"),
-        (np.diag([3.0, 0, 4]), [False, True, True], "frame 1: periodic along lattice vector b, but that vector is zero"),
+        (
+            np.zeros((3, 3)),
+            [True] * 3,
+            "frame 1: periodic along lattice vector a, but that vector is zero; set the cell",
+        ),
+        (
+            np.diag([3.0, 0, 4]),
+            [False, True, True],
+            "frame 1: periodic along lattice vector b, but that vector is zero",
+        ),
         ([[3, 0, 0], [6, 0, 0], [0, 0, 4]], [True] * 3, "frame 1: the cell is periodic but has no volume: .*; set the"),
         ([[3, 0, 0], [0, 3, 0], [3, 3, 0]], [True] * 3, "frame 1: the cell is periodic but has no volume"),
         (np.full((3, 3), np.nan), [True] * 3, "frame 1: the cell .* is not finite; set it"),
@@ -154,7 +162,9 @@ def test_cells_that_are_none(cell, pbc, said) -> None:
 def test_open_directions_may_have_any_vector() -> None:
     """Zero, or in the plane of the others: it means nothing."""
     x = torch.tensor(np.random.default_rng(0).uniform(0, 4, (12, 3)))
-    system = System(torch.full((12,), 18), torch.full((12,), 40.0), torch.zeros(12).long(), torch.tensor([[True, True, False]]))
+    system = System(
+        torch.full((12,), 18), torch.full((12,), 40.0), torch.zeros(12).long(), torch.tensor([[True, True, False]])
+    )
     counts = []
     for third in ([0, 0, 9.0], [0, 0, 0], [4.0, 0, 0], [1, 1, 1e-9]):
         cell = torch.tensor([[[4.0, 0, 0], [1.0, 4.0, 0], third]], dtype=torch.float64)
@@ -167,5 +177,7 @@ def test_open_directions_may_have_any_vector() -> None:
 @pytest.mark.parametrize("cell", [torch.eye(3), torch.eye(3)[None, :2], torch.eye(3).expand(2, 3, 3)])
 def test_a_cell_of_another_shape(cell) -> None:
     system = System(torch.tensor([18]), torch.ones(1), torch.zeros(1).long(), torch.ones(1, 3, dtype=torch.bool))
-    with pytest.raises(LabkitError, match=r"the state's cell are \(.*\); expected \(1, 3, 3\), as its system has 1 atoms"):
+    with pytest.raises(
+        LabkitError, match=r"the state's cell are \(.*\); expected \(1, 3, 3\), as its system has 1 atoms"
+    ):
         State(system, torch.zeros(1, 3), cell, torch.zeros(1, 3))

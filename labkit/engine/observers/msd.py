@@ -25,8 +25,8 @@ class Diffusion:
 class MeanSquareDisplacement(Lagged):
     """⟨|r(t0 + t) - r(t0)|²⟩ [Å^2] for t up to `window` [fs], per system and species; over all t0 and atoms.
 
-    labkit's positions are not wrapped into the cell. With `wrapped=True`, for an integrator that wraps them, an atom
-    is taken to move to its nearest image between two samples (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
+    labkit's positions are not wrapped into the cell. With `wrapped=True`, for an integrator that wraps them, an atom is
+    taken to move to its nearest image between two samples (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
     In a run with a changing cell the displacements include the scaling of the positions.
 
     Raises LabkitError for a window that holds no two samples.

@@ -74,7 +74,9 @@ class Compiled:
             self._begin(state)
         return Started(self, state)
 
-    def add(self, state: State, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray) -> None:
+    def add(
+        self, state: State, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray
+    ) -> None:
         """Add energies (S,) eV and forces (n, 3) eV/Å of what kernels know, for positions of the state's system."""
         virial = np.zeros(cells.shape)
         with self._lock:

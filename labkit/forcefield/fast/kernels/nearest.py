@@ -10,7 +10,7 @@ MOST = 1000  # steps, of which a few are needed
 
 @njit(cache=True, nogil=True)
 def shorten(v, s, lattices, images):
-    """Move v (3,) to its nearest image in the cell of system s, and write by how many cells (3,); lattices: arrays()."""
+    """Move v (3,) to its nearest image in the cell of system s and write by how many cells (3,); `Lattices.arrays`."""
     rows, numbers, inverse, faces, face_numbers, inside = lattices
     images[0] = images[1] = images[2] = 0.0
     if not v[0] * v[0] + v[1] * v[1] + v[2] * v[2] > inside[s] * inside[s]:
