@@ -67,14 +67,15 @@ def check_pair_count(
     box = torch.where(pbc.all(1), torch.full_like(volume, 2 * cutoff) ** 3 / volume, box)  # cells of any shape
     pairs = counts.double() ** 2 * box * (torch.pi / 6)
     most = int(pairs.argmax())
-    if float(pairs[most]) * size > _memory():
+    if float(pairs[most]) * size > memory():
         raise LabkitError(
             f"frame {most}: its {int(counts[most])} atoms have some {float(pairs[most]):.0e} pairs within "
             f"{cutoff:g} Å, more than this computer's memory holds; use a smaller cutoff"
         )
 
 
-def _memory() -> float:
+def memory() -> float:
+    """Bytes of this computer."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):  # Windows

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labkit.base.cell_search import pairs_of
+from labkit.base.lattice import lattices_of
 from labkit.base.neighbours import Neighbours
 from labkit.base.system import System
 from labkit.errors import LabkitError
@@ -35,11 +36,28 @@ def find_neighbours(
     """
     positions, cell = positions.detach().double(), cell.detach().double()
     _check_finite(system, positions)
+    cell, numbers = _reduced(cell, system.pbc)
     groups, others = _groups(system, cell, float(cutoff), fixed)
     parts = [_brute_force(system, positions, cell, *group) for group in groups]
     parts += _by_cells(system, positions, cell, float(cutoff), others)
-    found = Neighbours(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    i, j, shift, index = (torch.cat(part) for part in zip(*parts, strict=True))
+    found = Neighbours(i, j, shift if numbers is None else (shift[:, :, None] * numbers[index]).sum(1), index)
     return found if len(groups) == 1 and not others else ordered(found, system.numbers)
+
+
+def _reduced(cell: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Short cells (S, 3, 3) of the same lattices, of which few images count, and their vectors in the given ones.
+
+    Raises LabkitError, naming the frame, for a periodic cell without a volume.
+    """
+    if not bool(pbc.any()):
+        return cell, None
+    found = lattices_of(cell.cpu().numpy(), pbc.cpu().numpy())
+    numbers = torch.from_numpy(found.numbers).to(cell)
+    if bool((numbers == torch.diag_embed(pbc.to(cell.dtype))).all()):
+        return cell, None
+    rows = torch.where(pbc[:, :, None], torch.from_numpy(found.rows).to(cell), cell)
+    return rows, numbers.long()
 
 
 def ordered(pairs: Neighbours, numbers: Tensor) -> Neighbours:
@@ -154,5 +172,6 @@ def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:
     """Give non-periodic systems and directions some lattice vector: vesin needs a cell with a volume."""
     if bool((torch.linalg.det(cells).abs() > 1e-6).all()):
         return cells, pbc
-    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in cells]
+    periodic = torch.where(pbc[:, :, None], cells, 0.0)  # a vector of an open direction may lie in a plane of others
+    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in periodic]
     return torch.stack(full), pbc

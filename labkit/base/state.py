@@ -58,7 +58,13 @@ class State:
     seed: Tensor | int = 0
 
     def __post_init__(self) -> None:
-        systems = self.system.n_systems
+        systems, n = self.system.n_systems, self.system.n_atoms
+        for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):
+            if (found := tuple(getattr(self, name).shape)) != expected:
+                hint = "; give one for each system, as with cell[None]" if name == "cell" and found == (3, 3) else ""
+                raise LabkitError(
+                    f"the state's {name} are {found}; expected {expected}, as its system has {n} atoms{hint}"
+                )
         if not isinstance(self.step, Tensor):
             object.__setattr__(self, "step", torch.full((systems,), int(self.step), dtype=torch.int64))
         if not isinstance(self.seed, Tensor):

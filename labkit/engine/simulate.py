@@ -18,6 +18,7 @@ from labkit.engine.fingerprint import fingerprint
 from labkit.engine.frozen_potential import FrozenPotential
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
+from labkit.engine.left_out import left_out
 from labkit.engine.run import Run
 from labkit.engine.start import Probe, Start
 from labkit.errors import LabkitError, Stopped
@@ -228,10 +229,11 @@ class _Loop:
             text = _at(f"step {state.loop_step + 1}", error)
         store = self.store
         kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
-        return LabkitError(
-            f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), otherwise atoms "
-            f"overlap at the start or the potential has a hole; {kept}all results until then are kept"
+        why = left_out(self.potential, self.integrator.constraints) or (
+            f"Most often the timestep is too large (it is {self.dt:g} fs: try half of it), otherwise atoms "
+            "overlap at the start or the potential has a hole"
         )
+        return LabkitError(f"{text}. {why[0].upper()}{why[1:]}; {kept}all results until then are kept")
 
     def _observe(self) -> list[Stop]:
         """Call all observers that are due at this step; return the requests to end the run."""

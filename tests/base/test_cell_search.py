@@ -108,3 +108,29 @@ def test_a_flat_cell_is_named() -> None:
     cell = torch.tensor([[1.0, 0, 0], [2, 0, 0], [0, 0, 1]], dtype=torch.float64)
     with pytest.raises(LabkitError, match="has no volume"):
         pairs_of(torch.zeros(1, 3, dtype=torch.float64), cell, torch.ones(3, dtype=torch.bool), 1.0)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_absurd_cutoffs_and_cells_of_force_fields(compiled) -> None:
+    """As with `cutoff: 1000` in a run file of a few molecules."""
+    pytest.importorskip("numba")
+    from labkit.forcefield import ForceField, LennardJones, Pme
+    from labkit.forcefield.fast.uncompiled import Uncompiled
+
+    made = ForceField if compiled else lambda *parts: Uncompiled(ForceField(*parts))
+    n = 1500
+    positions = np.random.default_rng(0).uniform(0, 25, (n, 3))
+    atoms = Atoms(numbers=np.full(n, 18), positions=positions, cell=[25.0] * 3, pbc=True)
+    ones, none = torch.ones(n, dtype=torch.float64), torch.zeros(0, 2, dtype=torch.int64)
+    for cutoff in (1e3, 1e5):
+        field = made({"lj": LennardJones(ones, ones, none, cutoff)}, n)
+        with pytest.raises(LabkitError, match="use a smaller cutoff"):
+            field.evaluate(State.from_atoms(atoms))
+    for cutoff in (1e308, float("inf"), float("nan"), 0.0, -1.0):
+        with pytest.raises(LabkitError, match="LennardJones: cutoff is .* Å, expected a positive number or None"):
+            LennardJones(ones, ones, none, cutoff)
+    wide = Atoms(numbers=[11, 17], positions=[[0, 0, 0], [3, 0, 0]], cell=[1e6] * 3, pbc=True)
+    charges = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    field = made({"pme": Pme(charges, none, 9.0)}, 2)
+    with pytest.raises(LabkitError, match="PME needs .* points for a cell of .*more than this computer's memory"):
+        field.evaluate(State.from_atoms(wide))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labkit.errors import LabkitError
+from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.term import Term
 
 
@@ -22,7 +23,12 @@ def reduced(rows: np.ndarray) -> np.ndarray:
 
 
 def check_cutoff(name: str, term: Term, rows: np.ndarray) -> None:
-    """OpenMM sees the nearest image of a pair only."""
+    """OpenMM sees the nearest image of a pair only, and none where there is no cutoff."""
+    if isinstance(term, PairTerm) and term.reach is None:
+        raise LabkitError(
+            f"term {name}: it has no cutoff, and OpenMM has images of pairs with one only; give it a cutoff, or leave "
+            "out the box"
+        )
     if term.cutoff > 0.5 * rows.diagonal().min():
         lengths = ", ".join(f"{length:g}" for length in rows.diagonal())
         raise LabkitError(

@@ -15,6 +15,7 @@ from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.openmm.nonbonded_reader import nonbonded
 from labkit.forcefield.openmm.state import box_of, masses_of
 from labkit.forcefield.terms.openmm_values import plain
+from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import read, reads
 from labkit.forcefield.terms.term import Term
 from labkit.units import NANOMETRE
@@ -44,7 +45,7 @@ class Imported:
     constraint_atoms      (m, 2) pairs of atoms of a fixed distance
     constraint_distances  (m,)   Å
     box                   (3, 3) Å, rows are lattice vectors; None for an open system
-    notes                 what was left out, because it is no energy
+    notes                 what was left out, because it is no energy, and what is computed in another way
     """
 
     forcefield: ForceField
@@ -86,13 +87,18 @@ def import_openmm(system: openmm.System) -> Imported:
     terms, notes = _terms(system)
     if not terms:
         raise LabkitError(f"the System of {len(masses)} particles has no interactions; add forces with parameters")
-    pairs = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())]
+    pairs, box = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())], box_of(system)
+    notes += [
+        f"term {name} has no cutoff: in the box of the System each pair is at its nearest image, in OpenMM at none"
+        for name, term in terms.items()
+        if box is not None and isinstance(term, PairTerm) and term.reach is None
+    ]
     return Imported(
-        ForceField(terms, len(masses)),
+        ForceField(terms, len(masses), constrained=[pair[:2] for pair in pairs]),
         masses,
         torch.tensor([pair[:2] for pair in pairs], dtype=torch.int64).reshape(-1, 2),
         torch.tensor([plain(pair[2]) * NANOMETRE for pair in pairs], dtype=config().dtype),
-        box_of(system),
+        box,
         tuple(notes),
     )
 
