@@ -39,7 +39,7 @@ class PairTerm(Term):
     def _pairs_within(self, cutoff: float | None) -> None:
         if cutoff is not None and not 0 < cutoff <= FURTHEST:
             raise LabkitError(
-                f"{type(self).__name__}: cutoff is {cutoff} Å, expected a positive number or None, at most {FURTHEST:g} Å"
+                f"{type(self).__name__}: cutoff is {cutoff} Å, expected a positive number or None, at most {FURTHEST:g}"
             )
         self.reach = cutoff
 

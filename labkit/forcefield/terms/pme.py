@@ -73,14 +73,10 @@ class Pme(PairTerm):
         i, j = self.exclusions.unbind(1)
         r = torch.linalg.vector_norm(separation(system, positions, cell, i, j, periodic=True), dim=1)
         total = -self._sum(system, i, self._products(i, j) * torch.erf(self.alpha * r) / r)
-        from labkit.forcefield.terms.torch_mesh import mesh_shape  # late: only PME needs torch-pme
-
         mesh = self._calculator(positions)
         none = torch.empty(0, 2, dtype=torch.int64, device=positions.device)
         numbers = torch.from_numpy(lattices_of(cell.detach().cpu().numpy(), system.pbc.cpu().numpy()).numbers)
         boxes, parts = numbers.to(cell) @ cell, []  # reduced: a skewed cell would need a finer mesh
-        for box in boxes.detach().cpu().numpy():
-            mesh_shape(box, self.mesh_spacing)  # which says where it does not fit in memory
         for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
             q = self.charges[start:end, None]
             potential = mesh(q, boxes[s], positions[start:end], none, positions.new_empty(0))

@@ -12,11 +12,7 @@ from torchpme import CoulombPotential, PMECalculator
 from torchpme.lib.kvectors import get_ns_mesh
 from torchpme.lib.mesh_interpolator import MeshInterpolator
 
-from labkit.base.cell_search import memory
-from labkit.errors import LabkitError
 from labkit.forcefield.terms.splines import factors, pieces
-
-POINT = 32  # bytes of a point of a mesh: values, waves, and what they are multiplied by
 
 
 class SplineMesh(MeshInterpolator):
@@ -59,9 +55,4 @@ def calculator(alpha: float, spacing: float, order: int, like: Tensor) -> PMECal
 def mesh_shape(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
     """Points of the mesh in each direction of a cell (3, 3) Å, as torch-pme chooses them: powers of two."""
     nx, ny, nz = get_ns_mesh(torch.from_numpy(cell), spacing).tolist()
-    if not 0 < nx * ny * nz * POINT < memory():
-        raise LabkitError(
-            f"PME needs {nx} x {ny} x {nz} points for a cell of {np.linalg.norm(cell, axis=1).round(1).tolist()} Å, "
-            "more than this computer's memory holds; use a smaller cell, or a reaction field"
-        )
     return nx, ny, nz
