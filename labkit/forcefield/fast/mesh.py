@@ -69,6 +69,7 @@ class CompiledMesh:
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
         from labkit.forcefield.fast.kernels.mesh import excluded
+        from labkit.forcefield.terms.pme import check_mesh
 
         if not np.isfinite(cells).all():
             energy += np.nan
@@ -78,6 +79,7 @@ class CompiledMesh:
         for s in range(len(cells)):
             mesh = self._meshes[s]
             if mesh is None or mesh.settings != settings or not np.array_equal(mesh.cell, boxes[s]):
+                check_mesh(boxes, self.term.mesh_spacing)
                 mesh = self._meshes[s] = Mesh.of(boxes[s], *settings)
             part = slice(self._offsets[s], self._offsets[s + 1])
             energy[s] += self._system(mesh, positions[part], part, forces[part], virial[s])

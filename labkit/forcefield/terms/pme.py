@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,8 @@ from labkit.units import COULOMB
 
 if TYPE_CHECKING:
     from labkit.forcefield.fast.mesh import CompiledMesh
+
+MOST_POINTS = 2**27  # of a mesh, 1 GB
 
 
 class Pme(PairTerm):
@@ -75,8 +78,9 @@ class Pme(PairTerm):
         total = -self._sum(system, i, self._products(i, j) * torch.erf(self.alpha * r) / r)
         mesh = self._calculator(positions)
         none = torch.empty(0, 2, dtype=torch.int64, device=positions.device)
-        numbers = torch.from_numpy(lattices_of(cell.detach().cpu().numpy(), system.pbc.cpu().numpy()).numbers)
-        boxes, parts = numbers.to(cell) @ cell, []  # reduced: a skewed cell would need a finer mesh
+        reduced = lattices_of(cell.detach().cpu().numpy(), system.pbc.cpu().numpy())
+        check_mesh(reduced.rows, self.mesh_spacing)
+        boxes, parts = torch.from_numpy(reduced.numbers).to(cell) @ cell, []  # a skewed cell would need a finer mesh
         for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
             q = self.charges[start:end, None]
             potential = mesh(q, boxes[s], positions[start:end], none, positions.new_empty(0))
@@ -99,6 +103,19 @@ class Pme(PairTerm):
         if kept is None or kept[0] != key:
             kept = self.__dict__["_mesh"] = (key, calculator(*key[2:], like))
         return kept[1]
+
+
+def check_mesh(boxes: np.ndarray, spacing: float) -> None:
+    """Raise LabkitError, naming the frame, for a cell (S, 3, 3) Å that needs more points than there is memory for."""
+    lengths = np.linalg.norm(boxes, axis=2)
+    points = (lengths / spacing).prod(1)
+    s = int(points.argmax())
+    if points[s] > MOST_POINTS:
+        sides = ", ".join(f"{length:.3g}" for length in lengths[s])
+        raise LabkitError(
+            f"frame {s}: Pme: a cell of {sides} Å needs a mesh of {points[s]:.2g} points, {spacing:.3g} Å apart; "
+            f"expected at most {MOST_POINTS:.2g}: check the cell, or give a larger mesh_spacing or tolerance"
+        )
 
 
 @kernel_of(Pme)
