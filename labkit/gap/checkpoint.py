@@ -15,7 +15,7 @@ import torch
 import labkit
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.files import atomic_tensors, atomic_write, read_tensors, sealed
+from labkit.files import atomic_tensors, atomic_write, read_tensors, sealed, whole_content
 from labkit.gap.model_file import fill
 from labkit.gap.rows import Rows
 from labkit.leftovers import remove_leftovers
@@ -75,8 +75,12 @@ class RowCheckpoint:
             header, points = read_tensors(path, _POINTS, "set of sparse points", config().device)
             if header.get("batch") != self._batch(path):
                 return None
-            fill(path, terms, points)
-            return json.loads(header["notes"])
+            with whole_content(path):
+                notes = json.loads(header["notes"])
+                if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+                    return None
+                fill(path, terms, points)
+                return notes
         except (LabkitError, OSError):
             return None  # chosen again
 
