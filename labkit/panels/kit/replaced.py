@@ -7,6 +7,8 @@ from typing import Any
 from weakref import WeakSet
 
 import ipywidgets as widgets
+from ipywidgets.widgets.widget import _instances
+from ipywidgets.widgets.widget_link import Link
 
 #: the panels that each cell shows, and the execution that showed them
 _shown: dict[str, tuple[str, WeakSet[Replaced]]] = {}
@@ -52,16 +54,19 @@ class Replaced(widgets.VBox):
 
 
 def close(*parts: widgets.Widget) -> None:
-    """Close widgets and all that belong to them, as children, layouts, styles and attributes."""
-    waiting, seen = list(parts), set()
+    """Close widgets and all that belong to them: children, layouts, styles, attributes, and links between them."""
+    waiting, found = list(parts), []
     while waiting:
         widget = waiting.pop()
-        if id(widget) in seen:
+        if widget in found:
             continue
-        seen.add(id(widget))
+        found.append(widget)
         values = [getattr(widget, name) for name in widget.keys] + list(vars(widget).values())
         several = [x for value in values for x in (value if isinstance(value, list | tuple) else [value])]
         waiting += [x for x in several if isinstance(x, widgets.Widget)]
+    links = [x for x in list(_instances.values()) if isinstance(x, Link)]
+    found += [x for x in links if x.source[0] in found or x.target[0] in found]
+    for widget in found:
         widget.close()
 
 
