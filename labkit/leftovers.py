@@ -62,7 +62,7 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
 
     Only the first entries of a folder are looked at: it may hold a file for each step of a run.
     """
-    known = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[a-z0-9_]{{8}}\.tmp")
+    known = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[a-z0-9_]{{4,}}\.tmp")
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in islice(entries, _MOST):
             if known.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):

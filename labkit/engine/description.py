@@ -69,7 +69,7 @@ def settings(module: Any, above: tuple[int, ...] = ()) -> dict[str, Any]:
     if not isinstance(module, nn.Module):
         return {}
     found = {
-        path or "itself": {"class": type(part).__qualname__ + class_code(type(part))} | _attributes(part, above)
+        path or "itself": {"class": type(part).__qualname__} | _code(type(part)) | _attributes(part, above)
         for path, part in module.named_modules()
     }
     if isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward"):
@@ -119,8 +119,12 @@ def _object(value: Any, above: tuple[int, ...]) -> Any:
     kind = type(value)
     if is_dataclass(value):
         found = {f.name: getattr(value, f.name) for f in fields(value)}
-        return {"class": name_of(value) + class_code(kind)} | {k: describe(x, above) for k, x in found.items()}
-    return {"class": name_of(value) + class_code(kind)} | _attributes(value, above)
+        return {"class": name_of(value)} | _code(kind) | {k: describe(x, above) for k, x in found.items()}
+    return {"class": name_of(value)} | _code(kind) | _attributes(value, above)
+
+
+def _code(kind: type) -> dict[str, str]:
+    return {"code": code} if (code := class_code(kind).strip()) else {}
 
 
 def _attributes(value: Any, above: tuple[int, ...]) -> dict[str, Any]:
