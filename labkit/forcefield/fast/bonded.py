@@ -1,4 +1,4 @@
-"""Bonded terms by compiled functions of rows of atoms."""
+"""Bonded terms, compiled."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Compute = Callable[..., None]
 
 
 class CompiledBonded:
-    """A bonded term; a periodic one of rows in which each atom is at the image nearest to the one before it.
+    """A bonded term; if it is periodic, each atom of a row is at the image nearest to the one before it.
 
-    `make` gives the compiled function of the rows of atoms (m, w) and of the term's VALUES.
+    `make` returns the compiled function for the rows of atoms (m, w) and the term's VALUES.
     """
 
     def __init__(self, term: Term, make: Callable[..., Compute]) -> None:
