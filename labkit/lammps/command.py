@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
     if kind.models:
         _try(options)
     else:
-        kind.make(parameters, made, {}, None)  # errors that only show when the parts are put together
-    print("  It has no units: it takes those of LAMMPS's units style. It is valid.")
+        kind.make(parameters, made, {}, None)  # errors that only appear when the parts are combined
+    print("  It has no units: those of LAMMPS's units style are used. It is valid.")
     return 0
 
 

@@ -32,7 +32,7 @@ def main(path: Path, atoms: int | None, trusted: bool) -> None:
     models = {key: ExportedModel(parameters, key, trusted=trusted) for key in kind.models}
     for key, shape in kind.models.items():
         sys.stdout.write(f"  {key}, {models[key].path}: {tried(models[key], shape, made, atoms)}\n")
-    kind.make(parameters, made, models, None)  # errors that only show when the parts are put together
+    kind.make(parameters, made, models, None)  # errors that only appear when the parts are combined
     sys.stdout.write(f"confined: {' or '.join(refused)}\n")
 
 

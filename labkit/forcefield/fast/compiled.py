@@ -1,4 +1,4 @@
-"""The fast path of a force field on the CPU: compiled kernels (numba) for what they know, autograd for the rest."""
+"""The fast path of a force field on the CPU: compiled kernels (numba) where there are any, autograd for the rest."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from labkit.forcefield.terms.term import Term
 
 
 class Kernel(Protocol):
-    """Some terms of a force field by a compiled kernel."""
+    """A compiled kernel for some terms of a force field."""
 
     terms: tuple[Term, ...]
 
     def begin(self, state: State) -> None:
-        """Read the parameters as they are now."""
+        """Read the current parameters."""
 
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
@@ -37,10 +37,10 @@ kernel_of(LennardJones, Coulomb, Pme, together=True)(CompiledPairs.groups)
 
 
 class Compiled:
-    """Energies and forces of one batch for many steps, on arrays and without what a step of torch costs.
+    """Energies and forces of one batch for many steps, on arrays and without torch's overhead per step.
 
-    What kernels know is computed by them; `rest` is evaluated by autograd, once where it depends on the cell alone.
-    Several threads may ask, one after another: kernels keep lists of the batch that was asked for last.
+    Kernels compute their terms; `rest` is evaluated with autograd, only once if it depends on the cell alone.
+    Several threads may use it in turn: kernels keep the lists of the batch that was evaluated last.
     """
 
     def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
@@ -49,7 +49,7 @@ class Compiled:
 
     @classmethod
     def of(cls, terms: Sequence[Term], real: type, cutoff: float) -> Compiled:
-        """Kernels for what they know of the terms of a force field; `real` is the precision of pairs."""
+        """Kernels for the terms that have one, autograd for the rest; `real` is the precision of pairs."""
         kernels = kernels_of(terms, real)
         return cls(kernels, Rest(terms, {id(term) for kernel in kernels for term in kernel.terms}, cutoff))
 
@@ -68,7 +68,7 @@ class Compiled:
         )
 
     def start(self, state: State) -> Started:
-        """Ready for positions of this system, in this cell, with the parameters as they are now."""
+        """Prepare for positions of this system, in this cell, with the current parameters."""
         state = _double(state)
         with self._lock:
             self._begin(state)
@@ -118,14 +118,14 @@ class Started:
 
 
 def _double(state: State) -> State:
-    """The state in double precision: kernels compute in it whatever the state's."""
+    """The state in double precision, in which kernels compute whatever the dtype of the state."""
     if state.positions.dtype == torch.float64:
         return state
     return state.replace(positions=state.positions.double(), cell=state.cell.double())
 
 
 class Rest(Potential):
-    """What compiled kernels leave to autograd: terms that they do not know, and the rest of those that they do."""
+    """What compiled kernels leave to autograd: terms without a kernel, and parts of terms that kernels leave out."""
 
     def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
         super().__init__()
@@ -133,10 +133,10 @@ class Rest(Potential):
         self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not t.rest_compiled]
         self.others = [term for term in terms if id(term) not in done]
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
-        self.still = not self.others  # whether nothing of it depends on the positions
+        self.still = not self.others  # whether it is independent of the positions
 
     def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: Any) -> Evaluation:
-        """Without autograd where nothing depends on the positions."""
+        """Without autograd if nothing depends on the positions."""
         if stress or not self.still:
             return super().evaluate(state, stress=stress, forces=forces, **wanted)
         with torch.no_grad():

@@ -18,7 +18,7 @@ FURTHEST = 1e6  # Å; the powers of a cutoff are finite
 
 
 class PairTerm(Term):
-    """E = Σ u(r_ij) over pairs nearer than the cutoff (images included), but for the excluded ones.
+    """E = Σ u(r_ij) over pairs within the cutoff (images included), except the excluded ones.
 
     exclusions (e, 2)  pairs without this interaction, at their nearest image; bonded neighbours
     cutoff             Å; None for all pairs of a system, each once: at its nearest image where the system is periodic
@@ -28,7 +28,7 @@ class PairTerm(Term):
     INDICES = ("exclusions",)
     SETTINGS = ("reach",)
     BY_TYPES = (1,)
-    rest_compiled: ClassVar[bool] = False  # its kernels add `rest` too; else that may depend on the cell alone
+    rest_compiled: ClassVar[bool] = False  # its kernels add `rest`, too; otherwise it may depend on the cell alone
     exclusions: Tensor
     reach: float | None  # the cutoff, or None
 
@@ -72,7 +72,7 @@ class PairTerm(Term):
         return tuple(part.index_select(0, near) for part in (i, j, shift)), vectors.index_select(0, near)
 
     def check(self, system: System) -> None:
-        """Raise LabkitError where the system does not have as many atoms as there are parameters."""
+        """Raise LabkitError unless the system has as many atoms as there are parameters."""
         if system.n_atoms != self.n_atoms:
             raise LabkitError(
                 f"{type(self).__name__}: parameters of {self.n_atoms} atoms, but the state has {system.n_atoms}; "
@@ -80,7 +80,7 @@ class PairTerm(Term):
             )
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
-        """What the sum over pairs leaves out, (S,) eV, or None: here nothing."""
+        """The energy outside the sum over pairs, (S,) eV; by default None."""
         return None
 
     def _split(self, system: System, pairs: Pairs) -> tuple[Pairs, Pairs]:

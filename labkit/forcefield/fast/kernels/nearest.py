@@ -48,3 +48,29 @@ def pair_images(pairs, r, index, lattices):
         shorten(v, index[i], lattices, images[m])
         apart[m] = np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
     return images, apart
+
+
+@njit(cache=True, nogil=True)
+def unfold(atoms, r, index, lattices, placed):
+    """Positions (m w, 3) of the atoms of rows (m, w), each at the image nearest to the one before it."""
+    m, w = atoms.shape
+    v, images = np.empty(3), np.empty(3)
+    for row in range(m):
+        for k in range(w):
+            i, at = atoms[row, k], row * w + k
+            for x in range(3):
+                v[x] = r[i, x] if k == 0 else r[i, x] - r[atoms[row, k - 1], x]
+            if k > 0:
+                shorten(v, index[i], lattices, images)
+            for x in range(3):
+                placed[at, x] = v[x] if k == 0 else placed[at - 1, x] + v[x]
+
+
+@njit(cache=True, nogil=True)
+def fold(atoms, of_rows, forces):
+    """Add forces (m w, 3) on the atoms of rows (m, w) to those on atoms (n, 3)."""
+    m, w = atoms.shape
+    for row in range(m):
+        for k in range(w):
+            for x in range(3):
+                forces[atoms[row, k], x] += of_rows[row * w + k, x]
