@@ -61,7 +61,7 @@ def _root(notebook: Path) -> Path:
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment for kernels: this Python's programs (gap_fit) on PATH, few threads, passive waiting.
 
-    Fast mode computes on one thread unless LABKIT_THREADS is set: at its sizes a second one costs more than it gains.
+    Fast mode computes on one thread unless LABKIT_THREADS is set: for small data a second one costs more than it gains.
     OpenMP's threads spin by default while they wait; with a browser or another notebook on the same two cores, that
     made notebooks two to three times slower.
     """
@@ -73,7 +73,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of notebooks: `notebooks/` here, else the one beside the installed labkit.
+    """Return the folder of notebooks: `notebooks/` here, else the one next to the installed labkit.
 
     Raises LabkitError if there is neither.
     """

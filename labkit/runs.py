@@ -149,11 +149,11 @@ class Runs:
 
     def all(self) -> list[FitRecord]:
         """All runs that can be read; a damaged file is skipped and not touched."""
-        return [run for run in self._look().values() if isinstance(run, FitRecord)]
+        return [run for run in self._read_all().values() if isinstance(run, FitRecord)]
 
     def refused(self) -> dict[str, str]:
         """Files that cannot be read, and why."""
-        return {f"{key}.json": run for key, run in self._look().items() if isinstance(run, str)}
+        return {f"{key}.json": run for key, run in self._read_all().items() if isinstance(run, str)}
 
     def remove(self, key: str) -> None:
         for path in (self.folder / f"{key}.json", self.model_file(key)):
@@ -186,7 +186,7 @@ class Runs:
         latest = max((int(number) for number in numbers if re.fullmatch(r"[0-9]{17}", number)), default=0)
         return max(time.time_ns() // 1000, latest + 1)
 
-    def _look(self) -> dict[str, FitRecord | str]:
+    def _read_all(self) -> dict[str, FitRecord | str]:
         """The contents of the folder, oldest first; each file is read once."""
         keys = sorted(path.stem for path in self.folder.glob("*.json"))
         with self._lock:

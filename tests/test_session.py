@@ -311,7 +311,7 @@ def test_the_link_carries_the_session(session, packed, tmp_path, monkeypatch):
     assert len(import_session(tmp_path / "link.zip").added) == 3
     monkeypatch.setattr(link, "LARGEST", 10)
     monkeypatch.chdir(tmp_path)
-    assert "is beside this notebook" in export_link()._repr_html_()
+    assert "is next to this notebook" in export_link()._repr_html_()
     session("third")
     assert len(import_session("labkit-session.zip").added) == 3
 

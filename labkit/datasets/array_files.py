@@ -1,4 +1,4 @@
-"""A dataset as arrays in files: a folder of .npy, which are mapped into memory and not read, or one .npz."""
+"""A dataset as arrays in files: a folder of .npy, which are memory-mapped and not read, or one .npz."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labkit.datasets.structures import Structures
 from labkit.errors import LabkitError, suggest
 
 NAMES = ("positions", "numbers", "offsets", "cell", "pbc", *(label.name for label in LABELS))
-GROUPS = {"atoms_": "arrays", "info_": "info"}  # what names begin with, and where such arrays go
+GROUPS = {"atoms_": "arrays", "info_": "info"}  # prefix of a name, and the argument that such arrays belong to
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def read_npz(path: Path) -> dict[str, Any]:
 def write_folder(
     folder: str | os.PathLike[str], atoms: Structures, labels: Mapping[str, np.ndarray], info: Sequence[dict[str, Any]]
 ) -> None:
-    """Write frames as a new folder, all of it or nothing; labels that no frame has are left out."""
+    """Write frames as a new folder, all of it or nothing; labels that no frame has are omitted."""
     folder = Path(folder)
     if folder.exists():
         raise LabkitError(f"{folder}: exists; give the name of a new folder")
@@ -53,7 +53,7 @@ def write_folder(
         known = next(sorted(x) for x in info if x)
         raise LabkitError(
             f"{folder}: nothing was written, because info is a list of dicts ({', '.join(known)}), which arrays "
-            "cannot hold; use write('x.xyz'), or make the set by Dataset.from_arrays(..., info=...)"
+            "cannot hold; use write('x.xyz'), or make the set with Dataset.from_arrays(..., info=...)"
         )
     try:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent or ".", prefix=f".{folder.name}."))
@@ -76,7 +76,7 @@ def _arrays(atoms: Structures) -> dict[str, np.ndarray]:
         extra = sorted({name for a in atoms for name in a.arrays} - {"numbers", "positions"})
         alone = [name for name in extra if not all(name in a.arrays for a in atoms)]
         if alone:
-            raise LabkitError(f"some frames have no array {alone[0]!r}; give it to all of them, or to none")
+            raise LabkitError(f"some frames have no array {alone[0]!r}; set it for all frames or for none")
         atoms = ArrayStructures.build(
             np.concatenate([a.positions for a in atoms]), np.concatenate([a.numbers for a in atoms]), offsets=offsets,
             cell=np.stack([a.cell.array for a in atoms]), pbc=np.stack([a.pbc for a in atoms]),
@@ -95,7 +95,7 @@ def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="c", allow_pickle=False)  # changes stay in memory
     except (ValueError, OSError, EOFError) as error:
-        raise LabkitError(f"{path}: could not be read as an array ({error}); write it again by numpy.save") from error
+        raise LabkitError(f"{path}: could not be read as an array ({error}); write it again with numpy.save") from error
 
 
 def _sorted(found: Mapping[str, np.ndarray], path: Path, ending: str) -> dict[str, Any]:

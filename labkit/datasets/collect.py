@@ -25,13 +25,13 @@ class Collected(NamedTuple):
     missing: Counter[str]
 
 
-def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collected:
-    """Split frames into structures, label arrays and info; raise LabkitError for what cannot be right."""
+def collect(frames: list[Atoms], requested: dict[str, Key], source: str) -> Collected:
+    """Split frames into structures, label arrays and info; raise LabkitError for invalid data."""
     if not frames:
         raise LabkitError(f"{source}: no frames, expected at least one")
     carried = [values(atoms) for atoms in frames]
     counts = Counter(key for found in carried for key in found)
-    chosen = choose(counts, carried[0], asked, source)
+    chosen = choose(counts, carried[0], requested, source)
     if not chosen:
         raise LabkitError(
             f"{source}: none of the {len(frames)} frames has an energy, forces or another label; their keys are "
@@ -56,18 +56,18 @@ def collect(frames: list[Atoms], asked: dict[str, Key], source: str) -> Collecte
     return Collected(structures, joined, info, chosen, missing)
 
 
-def report(collected: Collected, asked: dict[str, Key], source: str) -> None:
-    """Warn about keys that were guessed, and about labels that were expected and some frames lack."""
-    guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if asked.get(name, name) is None]
+def report(collected: Collected, requested: dict[str, Key], source: str) -> None:
+    """Warn about keys that were guessed, and about expected labels that some frames lack."""
+    guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if requested.get(name, name) is None]
     messages = []
     if guessed:
-        example = next((name for name in collected.chosen if name in asked), "energy")
+        example = next((name for name in collected.chosen if name in requested), "energy")
         messages.append(f"{', '.join(guessed)} (guessed; give {example}_key=... to choose)")
     total = len(collected.atoms)
     for name in ("energy", "forces", *collected.chosen):
         count = collected.missing.pop(name, 0)
         rare = name in ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
-        if count and not rare and asked.get(name) is not False:
+        if count and not rare and requested.get(name) is not False:
             messages.append(f"{count} of {total} frames have no {name} (NaN in the dataset)")
     for message in messages:
         warnings.warn(f"{source}: {message}", DatasetWarning, stacklevel=3)
@@ -85,7 +85,7 @@ def check_structure(atoms: Atoms, where: str) -> None:
     if np.linalg.matrix_rank(vectors) < len(vectors):
         raise LabkitError(
             f"{where}: periodic (pbc {atoms.pbc.tolist()}) with the cell {atoms.cell.array.tolist()}, which has no "
-            'volume; give its lattice vectors, or say pbc="F F F" for an open system'
+            'volume; give its lattice vectors, or write pbc="F F F" for an open system'
         )
 
 

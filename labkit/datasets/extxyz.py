@@ -1,6 +1,6 @@
-"""Extended XYZ, read frame by frame so that a mistake is named by its frame and line.
+"""Extended XYZ, read frame by frame, so that an error can name its frame and line.
 
-The format: https://github.com/libAtoms/extxyz. The comment line is understood as ASE does.
+The format: https://github.com/libAtoms/extxyz. The comment line is interpreted as by ASE.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class CutFrame(LabkitError):
 
 
 def chunks(path: Path) -> Iterator[Chunk]:
-    """Yield the frames of a file as text; raise CutFrame where the last one is not whole."""
+    """Yield the frames of a file as text; raise CutFrame if the last one is incomplete."""
     with open_text(path) as file:
         yield from _chunks(file, str(path))
 
@@ -78,7 +78,7 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
         if len(lines) < expected + 2 or _cut_line(lines):
             raise CutFrame(
                 f"{source}: the file ends inside frame {number} (begun on line {line}), on line "
-                f"{line + len(lines) - 1}; the {number} frames before it are whole: copy the file again, "
+                f"{line + len(lines) - 1}; the {number} frames before it are complete: copy the file again, "
                 "or read these with load(..., keep_whole=True)"
             )
         if not lines[-1].endswith("\n"):
@@ -93,12 +93,12 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
 
 
 def _cut_line(lines: list[str]) -> bool:
-    """True where the file's last line has no end and fewer columns than the one before."""
+    """True if the file's last line has no end and fewer columns than the one before."""
     return not lines[-1].endswith("\n") and len(lines) > 3 and len(lines[-1].split()) < len(lines[-2].split())
 
 
 def parse(chunk: Chunk) -> Atoms:
-    """Make Atoms of one frame; all keys stay in `info` and `arrays`, nothing is taken for a label."""
+    """Make Atoms of one frame; all keys stay in `info` and `arrays`, none is treated as a label."""
     info = _comment(chunk)
     arrays = _columns(chunk, info.pop("Properties", PLAIN), len(chunk.lines) - 2)
     if "positions" not in arrays or not {"symbols", "numbers"} & arrays.keys():

@@ -1,4 +1,4 @@
-"""Find the labels of frames among their keys, whatever these are called, and check them."""
+"""Find the labels of frames among their keys, which have many names, and check them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Key = str | Literal[False] | None
 
 
 class DatasetWarning(UserWarning):
-    """Says what was assumed while reading frames."""
+    """A warning about what was assumed while reading frames."""
 
 
 @dataclass(frozen=True)
 class LabelKind:
-    """What a label is called in the wild, and its shape for one frame of n atoms."""
+    """The names of a label in common use, and its shape for one frame of n atoms."""
 
     name: str
     stems: tuple[str, ...]
@@ -56,7 +56,7 @@ def candidates(label: LabelKind, keys: Sequence[str]) -> list[str]:
 
 
 def label_arrays(given: Mapping[str, Any], frames: int, atoms: int, where: str) -> dict[str, np.ndarray]:
-    """All labels of many frames: those given, in their shapes, and NaN for the others; nothing is copied.
+    """All labels of many frames: those given, checked for shape, and NaN for the others; nothing is copied.
 
     Raises LabkitError for an unknown name and for a shape that does not fit.
     """
@@ -90,11 +90,11 @@ def values(atoms: Atoms) -> dict[str, Any]:
     return found
 
 
-def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], source: str) -> dict[str, str]:
-    """Decide which key holds which label; `counts` says in how many frames a key was found."""
+def choose(counts: Counter[str], first: dict[str, Any], requested: dict[str, Key], source: str) -> dict[str, str]:
+    """Decide which key holds which label; `counts` is the number of frames in which each key was found."""
     chosen: dict[str, str] = {}
     for label in LABELS:
-        key = asked.get(label.name)
+        key = requested.get(label.name)
         if key is False:
             continue
         if key is not None:

@@ -1,4 +1,4 @@
-"""Frames that two sets share: a validation set that was learned from validates nothing."""
+"""Frames that two sets share: a validation set that was trained on validates nothing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def overlap_note(train: Dataset, valid: Dataset) -> str:
         return ""
     first = f"the first is validation frame {pairs[0][0]}, training frame {pairs[0][1]}"
     return (
-        f"{len(pairs)} of {len(valid)} validation frames are training frames, too ({first}): the validation error "
-        "comes out too small; take frames of other trajectories"
+        f"{len(pairs)} of {len(valid)} validation frames are also training frames ({first}): the validation error "
+        "is then too small; take frames of other trajectories"
     )
 
 

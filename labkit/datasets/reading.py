@@ -1,4 +1,4 @@
-"""`load`: frames of any extended XYZ file or ASE database, with their labels found and checked."""
+"""`load`: frames from extended XYZ files or ASE databases, with their labels found and checked."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def load(
     """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
 
     Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3. A key that is not given
-    is guessed and named in a DatasetWarning; False leaves a label out. A key with "virial" in its name becomes a
+    is guessed, with a DatasetWarning; False omits a label. A key with "virial" in its name becomes a
     stress, -virial / volume. Labels that a frame lacks are NaN.
 
     A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
     forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
 
-    With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
+    With `keep_whole=True` the complete frames of a file that ends inside a frame are read.
 
     Raises LabkitError that names the file, the frame (counted from 0), the line, key or atom, and says what to do.
 
@@ -52,14 +52,14 @@ def load(
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
         return replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
     path = existing(path)
-    asked = {
+    requested = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(_frames(path, keep_whole), asked, str(path))
-    report(found, asked, str(path))
+    found = collect(_frames(path, keep_whole), requested, str(path))
+    report(found, requested, str(path))
     return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
 
 

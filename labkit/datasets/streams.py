@@ -1,4 +1,4 @@
-"""Text files that may be compressed: the first bytes tell, not the name."""
+"""Text files that may be compressed, recognized by their first bytes, not by their name."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2", b"\x28\xb5\x2f
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """Return `path` if it is a file with content; say what is there instead if not."""
+    """Return `path` if it is a file with content; raise LabkitError otherwise."""
     path = Path(path)
     if path.is_dir():
-        raise LabkitError(f"{path}: is a folder, expected a file with frames")
+        raise LabkitError(f"{path}: is a folder; expected a file with frames")
     if not path.exists():
         folder = path.parent
         if not folder.is_dir():
@@ -31,7 +31,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
         hint = suggest(path.name, [p.name for p in folder.iterdir() if p.is_file()])
         raise LabkitError(f"{path}: no such file in {folder.resolve()}{hint}")
     if not os.access(path, os.R_OK):
-        raise LabkitError(f"{path}: may not be read by you; change its permissions")
+        raise LabkitError(f"{path}: you have no permission to read it; change its permissions")
     if path.stat().st_size == 0:
         raise LabkitError(f"{path}: the file is empty (0 bytes), expected at least one frame")
     return path
@@ -75,7 +75,7 @@ def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
 
 
 def _all_of(decompressor: Any, data: bytes) -> bytes:
-    """Decompress whole: zstandard's own streams end silently where a file was cut."""
+    """Decompress everything at once: zstandard's own streams end silently where a file was cut."""
     parts = []
     while data:
         part = decompressor.decompressobj()
@@ -88,7 +88,7 @@ def _all_of(decompressor: Any, data: bytes) -> bytes:
 
 @contextmanager
 def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears whole or not at all."""
+    """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears complete or not at all."""
     path = Path(path)
     with (
         atomic_path(path) as temporary,
@@ -100,7 +100,7 @@ def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
 
 def _compressed(file: IO[bytes], suffix: str) -> Any:
-    if suffix == ".gz":  # without name and time, equal frames make equal files
+    if suffix == ".gz":  # without name and time, so that equal frames make equal files
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
     if suffix == ".xz":
         return lzma.LZMAFile(file, "wb", preset=9)

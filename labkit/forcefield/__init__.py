@@ -1,4 +1,4 @@
-"""Force fields: analytic terms, each of which may run alone, in a batch, and be differentiated."""
+"""Force fields: analytic terms that can be used alone or in a batch and are differentiable."""
 
 from labkit.forcefield import terms
 from labkit.forcefield.forcefield import ForceField

@@ -21,7 +21,7 @@ class ForceField(Potential):
     """E = Σ E_term, for the `n_atoms` atoms of a system, or of all systems of a batch.
 
     pair_dtype   torch.float32: on the CPU Lennard-Jones and electrostatics of near pairs are computed in single
-                 precision and summed in double; forces then have a relative error of some 1e-6, see `pairs_in`
+                 precision and summed in double; forces then have a relative error of about 1e-6, see `pairs_in`
 
     >>> from ase.build import molecule
     >>> from labkit.base import State
@@ -42,7 +42,9 @@ class ForceField(Potential):
             raise LabkitError("a force field without terms; give some by name, as in {'bonds': HarmonicBonds(...)}")
         for name, term in terms.items():
             if not isinstance(term, Term):
-                raise LabkitError(f"term {name}: {type(term).__name__} is no term; add it instead: forcefield + {name}")
+                raise LabkitError(
+                    f"term {name}: {type(term).__name__} is not a term; add it instead: forcefield + {name}"
+                )
         self.terms = nn.ModuleDict(terms)
         self.n_atoms = n_atoms
         self.cutoff = max(term.cutoff for term in terms.values())
@@ -61,7 +63,7 @@ class ForceField(Potential):
         return {name: term.energy(system, positions, cell, neighbours) for name, term in self.terms.items()}
 
     def check(self, system: System) -> None:
-        """Raise LabkitError where the system does not have the atoms that this force field is for."""
+        """Raise LabkitError if the system does not have the atoms that this force field is for."""
         if system.n_atoms != self.n_atoms:
             raise LabkitError(
                 f"this force field is for {self.n_atoms} atoms, but the state has {system.n_atoms}; for replicas use "
@@ -79,21 +81,21 @@ class ForceField(Potential):
     def evaluate(
         self, state: State, *, create_graph: bool = False, per_atom: bool = False, **wanted: Any
     ) -> Evaluation:
-        """As any potential; on the CPU terms go by compiled kernels, in double precision, unless a graph is wanted."""
+        """As any potential; on the CPU with compiled kernels, in double precision, unless a graph is requested."""
         fast = None if create_graph or per_atom else self._fast(state)
         if fast is None:
             return super().evaluate(state, create_graph=create_graph, per_atom=per_atom, **wanted)
-        wanted.pop("neighbours", None)  # kernels have lists of their own
+        wanted.pop("neighbours", None)  # kernels have their own lists
         found = fast.evaluate(state, **wanted)
         if not bool(torch.isfinite(found.energy.sum() + (0.0 if found.forces is None else found.forces.sum()))):
             self._explain(state)
         return found
 
     def _explain(self, state: State) -> None:
-        """Raise LabkitError, naming atoms, for what has no energy: two at one place, or a row of a term."""
+        """Raise LabkitError, naming atoms, if two are at the same place or a row of a term has no energy."""
         system, positions, cell = state.system, state.positions, state.cell
         if not bool(torch.isfinite(positions).all()):
-            return  # a run says in which step
+            return  # a run reports the step
         check_apart(system, positions, cell)
         with torch.no_grad():
             for term in self.terms.values():
@@ -120,7 +122,7 @@ class ForceField(Potential):
 
     @classmethod
     def batch(cls, forcefields: Sequence[ForceField]) -> ForceField:
-        """One for a batch of different systems, in their order; a term that a system lacks is empty for it."""
+        """One force field for a batch of different systems, in order; a term that a system lacks is empty for it."""
         counts = [f.n_atoms for f in forcefields]
         starts = [sum(counts[:k]) for k in range(len(counts))]
         terms: dict[str, Term] = {}

@@ -1,6 +1,6 @@
 """python -m labkit.forcefield.precompile: compile the kernels that notebooks need, once for this computer.
 
-What numba compiles stays beside the sources; else the first notebook with a force field waits for it.
+numba stores compiled code beside the sources; otherwise the first notebook with a force field has to wait.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from labkit.forcefield.examples import peptide, water
 
 def main() -> None:
     if not compiler():
-        print("labkit: numba is not installed, force fields go by torch alone (slower)")
+        print("labkit: numba is not installed, force fields use torch alone (slower)")
         return
     began = time.perf_counter()
     for example in (water(), peptide()):
         example.forcefield.evaluate(example.state)
-    print(f"labkit: kernels of force fields compiled in {time.perf_counter() - began:.0f} s")
+    print(f"labkit: force-field kernels compiled in {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

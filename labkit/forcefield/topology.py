@@ -53,7 +53,7 @@ def dihedrals_of(bonds: Any) -> np.ndarray:
 
 
 def pairs14_of(bonds: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int, int, int]]:
-    """Pairs three bonds apart and no fewer, each with the first dihedral between them.
+    """Pairs three bonds apart and not fewer, each with the first dihedral between them.
 
     >>> pairs14_of([(0, 1), (1, 2), (2, 3)])
     {(0, 3): (0, 1, 2, 3)}
@@ -69,7 +69,7 @@ def pairs14_of(bonds: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[
 
 
 def near_pairs_of(bonds: Any, n_atoms: int, most: int) -> np.ndarray:
-    """All pairs i < j that at most so many bonds join, ascending; (m, 2).
+    """All pairs i < j joined by at most `most` bonds, ascending; (m, 2).
 
     >>> near_pairs_of([(0, 1), (1, 2), (2, 3)], n_atoms=4, most=2).tolist()
     [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
@@ -85,15 +85,15 @@ def near_pairs_of(bonds: Any, n_atoms: int, most: int) -> np.ndarray:
 
 
 def _directed(bonds: Any) -> tuple[np.ndarray, np.ndarray]:
-    """From and to of each bond in both directions, each once, ascending."""
+    """Each bond in both directions, (from, to), once, ascending."""
     rows = np.asarray(list(bonds) if not isinstance(bonds, np.ndarray) else bonds, dtype=np.int64).reshape(-1, 2)
     size = int(rows.max(initial=0)) + 1
     return np.divmod(
         np.unique(np.concatenate([rows @ [size, 1], rows @ [1, size]])), size
-    )  # as unique rows, but faster
+    )  # like unique rows, but faster
 
 
 def _each(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For counts (k,) of things: to which of the k each belongs, and its number there."""
+    """For k groups of these sizes: the group of each member, and its number within the group."""
     which = np.repeat(np.arange(len(counts)), counts)
     return which, np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""A bond of one structure, stretched: the frames, and reference energies where there are any."""
+"""A bond of one structure, stretched: the frames, and reference energies if there are any."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ POINTS = 61  # of the curve of a scan
 
 @dataclass(frozen=True, eq=False)
 class BondScan:
-    """A bond of one structure, stretched: curve `lengths` (POINTS,) Å of `frames`, and labels where there are any.
+    """A bond of one structure, stretched: curve `lengths` (POINTS,) Å of `frames`, and labels if there are any.
 
     label            such as "O-H"
-    known, energies  lengths [Å] and energies [eV] from the reference method, both empty where it was not asked
+    known, energies  lengths [Å] and energies [eV] from the reference method; both empty without it
     """
 
     label: str

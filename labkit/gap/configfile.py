@@ -55,7 +55,9 @@ def parse(kind: type[GapConfig], text: str, name: str) -> GapConfig:
     if "e0" in entries:
         if "e0_method" in entries and entries["e0_method"].value.lower() != "isolated":
             other = entries["e0_method"]
-            raise source.error(f"e0 is given, so e0_method={other.value} has nothing to find; remove one", other.line)
+            raise source.error(
+                f"e0 is given, so e0_method={other.value} has nothing to determine; remove one", other.line
+            )
         values["e0"] = _e0(entries["e0"], source)
     elif "e0_method" in entries:
         values["e0_method"] = entries["e0_method"].value.lower()
@@ -159,13 +161,13 @@ def _species(entries: Mapping[str, Entry], kind: Entry, source: Source) -> dict[
         if key not in entries:
             raise source.error(f"{kind.value}: add_species=F needs {' and '.join(needed)}", entries["add_species"].line)
     if kind.value == Distance2b.name:
-        return {"pair": tuple(_whole(entries[key].value, entries[key], source) for key in needed)}
+        return {"pair": tuple(_integer(entries[key].value, entries[key], source) for key in needed)}
     listed = entries["species_Z"]
-    species = tuple(_whole(z, listed, source) for z in listed.value.split())
+    species = tuple(_integer(z, listed, source) for z in listed.value.split())
     if "n_species" in entries and _real(entries["n_species"], source) != len(species):
         entry = entries["n_species"]
         raise source.error(f"soap: n_species is {entry.value}, but species_Z lists {len(species)}", entry.line)
-    return {"centre": _whole(entries["Z"].value, entries["Z"], source), "species": species}
+    return {"centre": _integer(entries["Z"].value, entries["Z"], source), "species": species}
 
 
 def _build(kind: type, values: Mapping[str, object], entries: Mapping[str, Entry], line: int, source: Source):
@@ -226,7 +228,7 @@ def _real(entry: Entry, source: Source) -> float:
         raise source.error(f"{entry.key} is {entry.value!r}, expected a number", entry.line) from None
 
 
-def _whole(text: str, entry: Entry, source: Source) -> int:
+def _integer(text: str, entry: Entry, source: Source) -> int:
     number = _real(Entry(entry.key, text, entry.line), source)
     if number != int(number):
         raise source.error(f"{entry.key} is {text!r}, expected an atomic number", entry.line)

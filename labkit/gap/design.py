@@ -77,7 +77,7 @@ class Design:
         """Compute all rows; with a `checkpoint` folder, rows that a killed run had finished are not computed again.
 
         Raises LabkitError for frames that cannot be trained on, and Stopped, whose `partial` is a Design of the frames
-        done so far, when `progress` asks to stop.
+        done so far, on request.
         """
         *_, design = cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint)
         return design

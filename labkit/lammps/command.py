@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
     models = {key: ExportedModel(parameters, key) for key in kind.models}
     for key, shape in kind.models.items():
         print(f"  {key}, {models[key].path}: {_tried(models[key], shape, made, options.atoms)}")
-    kind.make(parameters, made, models, None)  # errors that only show when the parts are put together
-    print("  It has no units: it takes those of LAMMPS's units style. It is valid.")
+    kind.make(parameters, made, models, None)  # errors that only appear when the parts are combined
+    print("  It has no units: those of LAMMPS's units style are used. It is valid.")
     return 0
 
 

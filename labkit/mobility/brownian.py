@@ -26,8 +26,8 @@ _CHOICES = {
     "noise": ("cholesky", "lanczos"),
 }
 
-#: steps between two in which Lanczos' method continues until it would have found that M is not positive
-LOOK = 100
+#: steps between those in which Lanczos' method continues until it would have found that M is not positive
+CHECK_EVERY = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class Brownian(Integrator):
     mobility     M(X) [Å²/(eV fs)]
     temperature  K, a number or (S,)
     scheme       "midpoint": a random force u of covariance 2 k_B T M⁻¹/dt is kept while the particles move half a step
-                 with M (F + u) and then the whole step with M and F at the midpoint. The change of M between, times u,
-                 is on average the drift k_B T ∇·M dt, counted once (Fixman, J. Chem. Phys. 69, 1527, 1978); two
+                 with M (F + u) and then the whole step with M and F at the midpoint. The change of M in between, times
+                 u, is on average the drift k_B T ∇·M dt, counted once (Fixman, J. Chem. Phys. 69, 1527, 1978); two
                  evaluations of the forces. "euler": Euler and Maruyama's, with the drift added; one evaluation
     divergence   of "euler": "autograd" (exact, 3n derivatives: small systems) or "random" (random finite differences
                  over `delta` Å, two products: any size)
     noise        "cholesky" of the matrix (memory n²), or "lanczos": products alone, in chunks, to `tolerance`,
-                 relative (memory n), which checks in the first and every 100th step whether M is positive, except for
-                 a chance of 1e-3 (`lanczos.certain`), and in the others only if the noise is affected
+                 relative (memory n), which checks in the first and every 100th step whether M is positive, missing
+                 it with a probability of 1e-3 (`lanczos.certain`), and in the others only if the noise is affected
     drift        False leaves k_B T ∇·M out. That is wrong if M depends on the position, and right for Oseen,
                  Rotne-Prager-Yamakawa and its periodic sum, whose divergence is zero: "euler" is then faster
 
@@ -75,7 +75,7 @@ class Brownian(Integrator):
         if not isinstance(self.drift, bool):
             raise LabkitError(f"Brownian: drift is {self.drift!r}; expected True or False")
         if not _numbers(self.temperature, lambda t: t >= 0):
-            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected no negative value, K")
+            raise LabkitError(f"Brownian: temperature is {self.temperature!r}; expected 0 K or more")
         if not _numbers(self.delta, lambda d: d > 0):
             raise LabkitError(f"Brownian: delta is {self.delta!r}; expected a small positive number of Å, such as 1e-3")
         if not _numbers(self.tolerance, lambda e: (e > 0) & (e < 1)):
@@ -104,15 +104,15 @@ class Brownian(Integrator):
         return evaluated(state.replace(positions=moved, step=state.step + 1), potential)
 
     def _euler(self, state: State, potential: Potential, dt: float, thermal: Tensor, random: Tensor) -> Tensor:
-        turns = normal(state, DRIFT) if self.drift and self.divergence == "random" else random
+        directions = normal(state, DRIFT) if self.drift and self.divergence == "random" else random
         moved = state.positions
         for group in groups(state.system):
-            x, f, w, turn = (group.dense(t) for t in (state.positions, state.forces, random, turns))
+            x, f, w, e = (group.dense(t) for t in (state.positions, state.forces, random, directions))
             cell, kt = state.cell[group.systems], thermal[group.systems]
             product, noise, _ = self._roots(x, w, cell, state.step[group.systems.cpu()], both=False)
             velocity = product(f)
             if self.drift and self.divergence == "random":
-                velocity = velocity + kt * random_divergence(self.mobility, x, turn, self.delta, cell)
+                velocity = velocity + kt * random_divergence(self.mobility, x, e, self.delta, cell)
             elif self.drift:
                 velocity = velocity + kt * divergence(self.mobility, x, cell)
             moved = group.put(moved, x + dt * velocity + (2 * kt * dt).sqrt() * noise)
@@ -154,7 +154,7 @@ class Brownian(Integrator):
             return self.mobility.product(x, f.view_as(x), cell).view_as(f)
 
         powers = (0.5, -0.5) if both else (0.5,)
-        least = torch.where(step % LOOK == 0, certain(w[0].numel()), 0)
+        least = torch.where(step % CHECK_EVERY == 0, certain(w[0].numel()), 0)
         found, _ = lanczos(product, w.flatten(1), x, self.tolerance, powers, least)
         return product, found[0].view_as(w), found[1].view_as(w) if both else none
 

@@ -1,4 +1,4 @@
-"""Data from which mobilities are estimated and learned: particles that are pushed, or only observed."""
+"""Data for estimating and learning mobilities: particles that are pushed, or only observed."""
 
 from __future__ import annotations
 

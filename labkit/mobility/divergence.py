@@ -26,7 +26,7 @@ def divergence(mobility: Mobility, positions: Tensor, cell: Tensor | None = None
 def _along(mobility: Mobility, positions: Tensor, cell: Tensor | None, unit: Tensor) -> Tensor:
     """Σ_j ∂M/∂x_j e_j over some unit vectors e_j (m, 1, n, 3), each with its copy of the systems.
 
-    A derivative forwards as two backwards: g = (∂(M e)/∂x)ᵀ v is linear in v, and ∂(g e)/∂v = (∂(M e)/∂x) e.
+    A forward derivative from two backward ones: g = (∂(M e)/∂x)ᵀ v is linear in v, and ∂(g e)/∂v = (∂(M e)/∂x) e.
     """
     followed = positions.requires_grad or any(p.requires_grad for p in mobility.parameters())
     keep = followed and torch.is_grad_enabled()

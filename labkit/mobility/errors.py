@@ -1,4 +1,4 @@
-"""Error bars of learned pair mobilities: how much they would scatter if they were learned again from other data."""
+"""Error bars of learned pair mobilities: their scatter if they were learned again from other data."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from labkit.units import KB
 #: Samples whose derivatives are held at once.
 _SAMPLES = 250
 
-#: Draws of parameters, which give the scatter of M to 2 %.
+#: Draws of parameters, enough for the scatter of M to 2 %.
 _DRAWS = 2000
 
 
 def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *, by: str = "") -> Estimate:
     """For a model trained on `data`: M_ii, and M_ij along r̂ and across it, at distances (R,) Å; (R, 3) Å²/(eV fs).
 
-    To first order in its p parameters θ each way of training is a regression, with residuals e of a sample and their
-    derivatives J by θ. The covariance is a sandwich (White, Econometrica 50, 1, 1982): samples have to be independent,
-    but their noise need not be the one that the loss expects,
+    To first order in its p parameters θ each way of training is a regression, with residuals e of a sample, J = de/dθ.
+    The covariance is a sandwich (White, Econometrica 50, 1, 1982): samples have to be independent, but their noise need
+    not be the one that the loss assumes,
 
         cov θ = (H + P)⁻¹ (G + P) (H + P)⁻¹,  H = c Σ Jᵀ J,  G = c² Σ Jᵀ e eᵀ J,  c = tr Σ Jᵀ J / tr Σ Jᵀ e eᵀ J.
 
@@ -65,14 +65,14 @@ def pair_learned(model: PairModel, data: Active | Passive, distances: Tensor, *,
     prior = (spreads**-2).diag()
     solved = torch.linalg.inv(c * curvature + prior)
     covariance = solved @ (c**2 * scatter + prior) @ solved
-    return Estimate(*_carried(model, covariance, distances), samples)
+    return Estimate(*_propagated(model, covariance, distances), samples)
 
 
-def _carried(model: PairModel, covariance: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (R, 3), and how much they scatter with parameters of this covariance.
+def _propagated(model: PairModel, covariance: Tensor, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (R, 3), and their scatter for parameters with this covariance.
 
-    ln μ and the g's are taken as linear in the parameters, and tanh exactly: it is flat near a bound, where a slope
-    alone would suggest that nothing else is possible.
+    ln μ and the g's are taken as linear in the parameters, and tanh exactly: it is flat near a bound, where the
+    slope alone would suggest no scatter.
     """
     x = torch.zeros(len(distances), 2, 3, dtype=torch.float64)
     x[:, 1, 0] = distances
@@ -124,7 +124,7 @@ def _entries(matrix: Tensor) -> Tensor:
 
 
 def _derivatives(model: PairModel, function: Callable[..., Tensor], x: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
-    """function(M, ...) of each configuration x (S, n, 3), as (S, e), and its derivatives by parameters, (S, e, p)."""
+    """function(M, ...) of each configuration x (S, n, 3), as (S, e), and its derivatives d/dθ, (S, e, p)."""
     matrix = _Matrix(model)
     theta = {name: p.detach() for name, p in matrix.named_parameters()}
 

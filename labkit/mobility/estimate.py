@@ -117,7 +117,7 @@ def scan_lags(
 ) -> LagScan:
     """An estimate at each lag of `every` frames (ascending), of a trajectory (frames, [S,] n, 3) `dt` fs apart.
 
-    With too short a lag one sees momenta or caging, with too long a one a changed mobility; in between lies a plateau.
+    Too short a lag shows momenta or caging, too long a lag a mobility that has changed; between them is a plateau.
     Its beginning is chosen: the shortest lag whose estimate differs from the next one's by no more than their errors
     (in the mean square over all entries). If there is none, it is the longest lag, and `settled` is False.
     """

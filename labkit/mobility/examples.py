@@ -90,7 +90,7 @@ class AboveWall(Alone):
 
 
 def cloud(count: int, radius: float, least: float, seed: int = 0) -> Tensor:
-    """(count, 3) Å: random places in a ball of this radius, no two nearer than `least`.
+    """(count, 3) Å: random places in a ball of this radius, no two closer than `least`.
 
     Raises LabkitError if there is no room.
 

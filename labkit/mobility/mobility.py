@@ -17,7 +17,7 @@ _AT_ONCE = 2**18
 class Mobility(nn.Module):
     """V = M F: base class of everything that turns forces [eV/Å] into velocities [Å/fs]; M in Å²/(eV fs).
 
-    A subclass writes `rows`, the blocks of some particles with all others; `matrix` and `product` follow from it; a
+    A subclass defines `rows`, the blocks of some particles with all others; `matrix` and `product` follow from it; a
     subclass with a faster way overrides these. Dense functions take S systems of n particles each: positions
     (S, n, 3) Å and cells (S, 3, 3) Å; `of` and `velocities` take a State. All are differentiable by autograd.
     """

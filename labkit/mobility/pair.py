@@ -13,7 +13,7 @@ class PairMobility(Mobility):
     """M_ii = μ_i I and M_ij = α(r) I + β(r) r̂ r̂ᵀ, with scalar functions of the distance: symmetric and
     covariant under rotations for any such functions.
 
-    A subclass writes `own`, the mobility of an isolated particle, and `functions`.
+    A subclass defines `own`, the mobility of an isolated particle, and `functions`.
     """
 
     def own(self, n: int, like: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class PeriodicRotnePragerYamakawa(Mobility):
         return k, 2 * own * 6 * math.pi / k2 * shape / volume[:, None]
 
     def _near(self, positions: Tensor, cell: Tensor, xi: Tensor, rows: slice) -> Tensor:
-        """The near sum, (S, m, n, 3, 3), with a particle's own term."""
+        """The near sum, (S, m, n, 3, 3), with the self term."""
         n = positions.shape[1]
         apart = positions[:, rows, None] - positions[:, None]
         apart = apart - torch.round(apart @ torch.linalg.inv(cell)[:, None]) @ cell[:, None]

@@ -56,7 +56,7 @@ def check_positive(matrix: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     labkit.errors.LabkitError: the mobility of system 0 is not positive semi-definite: its lowest eigenvalue is -0.1 ...
     """
     lost = torch.nonzero(~torch.isfinite(matrix).flatten(1).all(1)).flatten().tolist()
-    if lost:  # eigh would not end
+    if lost:  # eigh would not terminate
         raise LabkitError(not_finite(lost[0], positions[lost[0]]))
     values, vectors = torch.linalg.eigh(matrix.detach())
     bad = torch.nonzero(values[:, 0] < -ROUNDING[values.dtype] * values[:, -1].abs()).flatten().tolist()

@@ -60,11 +60,11 @@ def train(
     """Fit the parameters of `model` in place by L-BFGS; returns the losses, one for each step of ten iterations.
 
     by  "force matching" (Active), "displacements" or "likelihood" (Passive; the likelihood is the sharper one, since it
-        knows how much each entry fluctuates). Without it: by forces, or by likelihood
+        accounts for how much each entry fluctuates). By default force matching, or likelihood
     drift  whether the likelihood includes k_B T ∇·M, which is most of its cost; leave it out if the lag is short
 
-    Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) when progress
-    asks for it: the model is then that of the last complete step.
+    Raises LabkitError for data that do not fit, or a loss that is not finite; Stopped(partial=losses) on
+    request: the model is then that of the last complete step.
     """
     by = way_of(by, data)
     parameters = [p for p in model.parameters() if p.requires_grad]

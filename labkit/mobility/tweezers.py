@@ -81,7 +81,7 @@ class Tweezers:
             )
         for name, unit in (("force", "eV/Å"), ("blur", "Å")):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise LabkitError(f"{name} is {getattr(self, name):g} {unit}; expected no negative value")
+                raise LabkitError(f"{name} is {getattr(self, name):g} {unit}; expected 0 or more")
 
     def flash(self, seed: int) -> Sightings:
         """Release all pairs once, for the longest lag."""

@@ -67,7 +67,7 @@ def read_structure(structure: str, data: bytes) -> Atoms | None:
         return None
 
 
-def book(
+def write_calculation(
     connection: sqlite3.Connection,
     structure: str,
     oracle: str,

@@ -119,8 +119,8 @@ class TensorDesign:
     ) -> TensorCommittee:
         """The fit of `solve` with `members` around it, from random halves of its frames: see TensorCommittee.
 
-        `groups` has a name for each frame of the design: frames with one name, as those of one trajectory, are put in a
-        half, and left out, together. Raises LabkitError for fewer than 4 members or frames (names).
+        `groups` has a name for each frame of the design: frames with one name, such as those of one trajectory, stay
+        together in the halves and when left out. Raises LabkitError for fewer than 4 members or frames (names).
         """
         noise = self._noises(regularization)
         return fit_committee(self.solve(noise, train), self.rows, noise, members, seed, self._owners(groups))
@@ -146,8 +146,8 @@ class TensorDesign:
     ) -> dict[int, tuple[Tensor, Tensor]]:
         """{λ: labels and predictions (rows, 2λ+1)} of each training frame by the model fitted without it; no refit.
 
-        `groups` has a name for each frame of the design; frames with one name are left out together, as those of one
-        trajectory should be. λ whose regularization is not given are omitted. Only the composition's mean, and
+        `groups` has a name for each frame of the design; frames with one name are left out together, as those
+        of one trajectory should be. λ whose regularization is not given are omitted. Only the composition's mean, and
         with n_sparse the choice of points, still depend on the frame.
         """
         noise = regularization if isinstance(regularization, Mapping) else self._noises(regularization)

@@ -52,7 +52,7 @@ def write_module(
 
 @contextmanager
 def read_module(path: str | os.PathLike[str], form: str, what: str, device: torch.device) -> Iterator[ModuleFile]:
-    """Read what `write_module` wrote; what is missing, here or in the block, is a LabkitError that names the file."""
+    """Read what `write_module` wrote; LabkitError, naming the file, for what is missing, here or in the block."""
     path = Path(path)
     header, tensors = read_tensors(path, form, what, device)
     with whole_header(path):

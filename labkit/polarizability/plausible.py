@@ -15,7 +15,7 @@ ASYMMETRY = 0.01
 PLAUSIBLE = (0.3, 20.0)
 #: electronic dielectric constant below which a cell is mostly vacuum (liquid water 1.8, methane 1.6)
 THIN = 1.3
-#: e per atom by which Born charges may miss their sum rule (one k-point: 0.03) before they look like something else
+#: e per atom by which Born charges may miss their sum rule (one k-point: 0.03) before they are taken for other charges
 SUM_RULE = 0.2
 
 

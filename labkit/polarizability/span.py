@@ -54,7 +54,7 @@ class Span:
         made = Spectral.exact(block[:, :, rows].flatten(2).flatten(0, 1), scale)
         if self.settings.target.of != "neutral":
             return made
-        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: project the latter out
+        # rounding mixes eigenvectors of small eigenvalues with those that centring makes zero: project these out
         _, frame, counts = torch.unique_consecutive(frame, return_inverse=True, return_counts=True)
         basis = pooled(made.basis.unflatten(0, (-1, size)), frame, counts, "neutral")
         return replace(made, basis=basis.flatten(0, 1))

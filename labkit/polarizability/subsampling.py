@@ -53,7 +53,7 @@ def _halves(frames: Tensor, owners: Tensor, members: int, seed: int) -> list[Ten
 
 
 def _embedded(part: FrameSubset, whole: FrameSubset, degree: int, noise: float) -> Tensor:
-    """The weights of a fit to `part` as weights of the points of `whole`: zero for points that `part` lacks."""
+    """The weights of a fit to `part` as weights of the points of `whole`: zero for points that are not in `part`."""
     weights = part.spectral[degree].solve(part.labels[degree], noise).weights
     if part.points is whole.points:
         return weights

@@ -15,9 +15,9 @@ from labkit.errors import LabkitError
 class Block:
     """Rows that share one noise σ: X (rows, M), y (rows,), kept as the triangle R and z of their QR factorisation.
 
-    |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so R (at most M × M) holds all that the rows tell about c; S are
-    fixed ratios of the rows' noises to σ. Rows come in portions, which are folded in when enough have come or when the
-    triangle is needed; until then only views of them are kept.
+    |S⁻¹(X c - y)|² = |R c - z|² + rss for every c, so R (at most M × M) holds all information of the rows on c; S are
+    fixed ratios of the rows' noises to σ. Rows are added in portions, which are reduced when there are enough or when
+    the triangle is needed; until then only views of them are kept.
     """
 
     def __init__(self, columns: int) -> None:

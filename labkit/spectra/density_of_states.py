@@ -85,7 +85,7 @@ def density_of_states(
     if resting is None and held[0]:
         resting = 0  # momentum is not conserved
     if resting is None:
-        resting = 3 if _rests(values, masses, index) else 0
+        resting = 3 if _at_rest(values, masses, index) else 0
     weighted = values * np.sqrt(KINETIC * masses)[:, None]
     found = density(weighted.reshape(len(values), -1), np.repeat(group, 3), spacing, centred=False, **options)
     parts = found.values.reshape(-1, len(numbers), len(found.frequency))  # (R, species, K)
@@ -93,7 +93,7 @@ def density_of_states(
         area = np.trapezoid(parts.sum(1), found.frequency, axis=1)
         if not (area > 0).all():
             raise LabkitError(
-                "no atom moves: all velocities are zero; begin with maxwell_boltzmann(state, temperature)"
+                "no atom moves: all velocities are zero; start from maxwell_boltzmann(state, temperature)"
             )
         width = (area / (3 * (made_of[0].sum() - held[0]) - resting))[:, None, None]
     elif temperature > 0:
@@ -110,7 +110,7 @@ def density_of_states(
     return DensityOfStates(made("density of states", parts.sum(1)), species)
 
 
-def _rests(velocities: np.ndarray, masses: np.ndarray, index: np.ndarray) -> bool:
+def _at_rest(velocities: np.ndarray, masses: np.ndarray, index: np.ndarray) -> bool:
     """Whether all centres of mass are at rest, in the first and the last sample."""
     shares = []
     for sample in (0, -1):

@@ -39,7 +39,7 @@ def infrared(
     spacing      fs between samples
     temperature  K
     volume       Å^3 of the cell: the result is n α in cm⁻¹. None: the cross section n σ of the cell or molecule in
-                 km/mol cm, of which the integral is an absorption in km/mol
+                 km/mol cm, whose integral is an absorption in km/mol
     options      resolution, window, padding, highest, blocks of `labkit.spectra.density`
 
     Raises LabkitError for series that are too short, too sparse or not finite, and without a temperature.

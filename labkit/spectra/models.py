@@ -16,7 +16,7 @@ Tensors = Callable[[System, Tensor, Tensor, Neighbours], Tensor]
 
 
 class Members:
-    """M models as one function that returns (M, S, 3, 3) or (M, n, 3, 3).
+    """M models as one function, which returns (M, S, 3, 3) or (M, n, 3, 3).
 
     models  a TensorModel; several of them, where a shared descriptor is computed once; or anything that is
             called like one and has a `cutoff` [Å], such as a committee, whose result has a leading axis of M members

@@ -74,19 +74,19 @@ def normal_modes(
     step  Å, displacement to either side; the error is of its second order
     fmax  eV/Å, largest force at which the state counts as a minimum
 
-    Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces; Stopped when
-    `progress` says so.
+    Raises LabkitError for a batch of several systems, for held atoms, and for a state with larger forces; Stopped on
+    request.
 
     >>> relaxed = lbfgs(state, potential, fmax=1e-4)  # doctest: +SKIP
     >>> normal_modes(relaxed, potential).frequency  # doctest: +SKIP
     """
     if state.system.n_systems != 1:
         raise LabkitError(
-            f"the batch holds {state.system.n_systems} systems; give normal_modes a state of one, as State.from_atoms("
+            f"the batch holds {state.system.n_systems} systems; give normal_modes a single one, as State.from_atoms("
             "state.to_atoms()[0])"
         )
     refuse_held(
-        state.system, "normal_modes", "modes are those of all atoms: give all of them masses, as State.from_atoms does"
+        state.system, "normal_modes", "modes involve all atoms: give each of them a mass, as State.from_atoms does"
     )
     rest = state.replace(forces=potential.evaluate(state).forces)
     if (largest := float(largest_force(rest))) > fmax:
@@ -105,7 +105,7 @@ def normal_modes(
 
 
 def under_verlet(frequency: np.ndarray, dt: float) -> np.ndarray:
-    """Where velocity Verlet with steps of dt [fs] puts harmonic frequencies [cm⁻¹]: (2/dt) arcsin(ω dt/2) for ω.
+    """The frequencies that velocity Verlet with steps of dt [fs] shows for harmonic ones [cm⁻¹]: (2/dt) arcsin(ω dt/2).
 
     >>> under_verlet(np.array([500.0, 3500.0]), 0.5).round(1).tolist()
     [500.0, 3516.0]

@@ -24,7 +24,7 @@ class Response(Observer):
     """An observer for `simulate` that records the series that spectra are computed from, for every system of a batch.
 
     Spectra can be computed as soon as there are some samples, and again when the trajectory has grown. The samples
-    are stored in checkpoints; a run that continues where the last one ended adds to them, any other starts afresh.
+    are stored in checkpoints; a run that continues where the last one ended adds to them, any other replaces them.
 
     polarizability  a TensorModel, several (a shared descriptor is computed once) or a committee; or None
     born_charges    the same for Born charges, which with the velocities give the current; or None
@@ -63,19 +63,19 @@ class Response(Observer):
 
     def start(self, run: Run) -> None:
         """Drop the samples, unless the run continues where the last one ended."""
-        goes_on = (
+        continues = (
             self._steps
             and 0 <= run.state.loop_step - self._steps[-1] < self.every
             and run.dt == self._dt
             and torch.equal(run.state.system.numbers, self.run.state.system.numbers)
         )
-        if not goes_on:
+        if not continues:
             self._kept, self._steps = {}, []
         self.run, self._dt = run, run.dt
 
     def __call__(self, state: State, evaluation: Any) -> None:
         if self.run is None:
-            raise LabkitError("Response: was called outside a run; give it to simulate(observers=...)")
+            raise LabkitError("Response was called outside a run; give it to simulate(observers=...)")
         check_cell(state, self.run.state, f"step {state.loop_step}")
         near = None if self._neighbours is None else self._neighbours(state)
         found = predicted(state, self._models, near)
@@ -102,7 +102,7 @@ class Response(Observer):
         """All samples so far."""
         count = len(self._steps)  # read once: a run may continue in another thread
         if not count:
-            raise LabkitError("Response: nothing was collected; run simulate with it")
+            raise LabkitError("Response: there are no samples yet; run simulate with it")
         series = {
             name: torch.stack(values[:count], 0 if name == "velocities" else 1)
             for name, values in self._kept.items()

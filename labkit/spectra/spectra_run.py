@@ -33,7 +33,7 @@ FRAMES = 500  # kept of a run, about
 
 @dataclass(frozen=True, eq=False)
 class SpectraPlan:
-    """What a run of replicas is made of.
+    """The settings of a run of replicas.
 
     starts         a structure for each replica
     every          steps of `dt` fs between samples
@@ -75,9 +75,9 @@ class Snapshots(Observer):
 
 @dataclass(frozen=True, eq=False)
 class SpectraRun:
-    """How far the replicas are: `response` and `frames` grow with them.
+    """The state of a run: `response` and `frames` grow with it.
 
-    modes   harmonic intensities of the minimum, and its energy [eV] as `lowest`, where there is one
+    modes   harmonic intensities of the minimum, and its energy [eV] as `lowest`, if there is one
     """
 
     plan: SpectraPlan
@@ -117,12 +117,12 @@ class SpectraRun:
 def extend_run(start: SpectraRun | SpectraPlan, steps: int, *, progress: Progress) -> SpectraRun:
     """Start a run from its plan, or extend one, by `steps` steps; partial SpectraRuns are reported on the way.
 
-    Raises LabkitError when a replica explodes; the SpectraRun reported last has what was valid until then.
+    Raises LabkitError when a replica explodes; the last SpectraRun reported holds what was valid until then.
     """
     before = start.equilibration if isinstance(start, SpectraPlan) else 0
     total = before + steps
     run = _prepare(start, progress.part(0, total, before)) if isinstance(start, SpectraPlan) else start
-    part = progress.part(before, total, steps, result=lambda: replace(run))  # a new one, so that it is shown
+    part = progress.part(before, total, steps, result=lambda: replace(run))  # a new object, so that it is displayed
     try:
         state = simulate(
             run.state, run.plan.potential, VelocityVerlet(), steps, run.plan.dt,

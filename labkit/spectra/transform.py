@@ -54,7 +54,7 @@ def plan(
     if int(blocks) != blocks or blocks < 1:
         raise LabkitError(f"blocks is {blocks!r}; expected a whole number from 1")
     length = samples // int(blocks)
-    width = WINDOWS[window][1] / (WAVENUMBER * spacing)  # lags that one cm⁻¹ of resolution takes
+    width = WINDOWS[window][1] / (WAVENUMBER * spacing)  # lags for a resolution of 1 cm⁻¹
     if resolution is not None and not resolution > 0:
         raise LabkitError(f"resolution is {resolution!r} cm⁻¹; expected a positive number such as 20")
     if resolution is None:

@@ -55,7 +55,7 @@ def test_empty_file(written):
 @pytest.mark.parametrize("kept", [5, 6, 7])
 def test_cut_in_the_middle(written, kept):
     path = written("".join((FRAME + FRAME).splitlines(keepends=True)[:kept]))
-    refused(path, "ends inside frame 1", "begun on line 5", "the 1 frames before it are whole", "keep_whole=True")
+    refused(path, "ends inside frame 1", "begun on line 5", "the 1 frames before it are complete", "keep_whole=True")
     with pytest.warns(DatasetWarning, match="kept 1 frames"):
         ds = load(path, energy_key="energy", forces_key="forces", keep_whole=True)
     assert ds.energy.tolist() == [-3.5]
@@ -193,7 +193,7 @@ def test_read_only_folder_and_unwritable_info(tmp_path):
         ds.write(tmp_path / "nowhere" / "a.xyz")
     bad = Dataset.from_atoms([Atoms("He", info={"energy": 1.0, "thing": object()})])
     (tmp_path / "a.xyz").write_text("old")
-    with pytest.raises(LabkitError, match=r"a\.xyz: frame 0 was not written.*info\['thing'\]"):
+    with pytest.raises(LabkitError, match=r"a\.xyz: frame 0 cannot be written.*info\['thing'\]"):
         bad.write(tmp_path / "a.xyz")
     assert (tmp_path / "a.xyz").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 

@@ -103,7 +103,7 @@ BAD = {
     "0.01 0.5 0": ("0.01 0 0", r"the sigma of force is 0, .* without a model .* force_parameter_name=none"),
     "O:-4.3d2": ("Q:-4.3d2", r"line 8: e0 names 'Q', expected a chemical symbol"),
     ":O:-4.3d2": (":O", r"line 8: e0 is 'H:-13.6:O', expected symbols and eV"),
-    "e0=": ("e0_method=average e0=", r"line 8: e0 is given, so e0_method=average has nothing to find; remove one"),
+    "e0=": ("e0_method=average e0=", r"line 8: e0 is given, so e0_method=average has nothing to determine; remove one"),
     "gp_file": ("gap_file=a.xml gp_file", r"line 3: gp_file is given again \(first on line 3 as gap_file\); keep one"),
     "config_type_sigma=": ("n_max=", r"line 10: unknown key 'n_max'; it belongs inside gap=\{...\}"),
     "sparse_method=uniform}": ("sparse_method=uniform", r"line 4: the brace opened after gap= is never closed"),

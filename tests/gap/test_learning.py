@@ -173,7 +173,7 @@ def test_nonsense_is_told(sets, changes: dict, sentence: str) -> None:
 
 def test_overlapping_sets_are_told(sets) -> None:
     curve = LearningCurve.build(sets[0], CONFIG, sets[1] + sets[0][7:9], sizes=[10])
-    assert "2 of 10 validation frames are training frames" in "\n".join(curve.notes)
+    assert "2 of 10 validation frames are also training frames" in "\n".join(curve.notes)
     assert "validation frame 8, training frame 7" in "\n".join(curve.notes)
 
 

@@ -231,8 +231,8 @@ def test_particles_at_one_place_are_named(noise: str) -> None:
         ({"tolerance": float("nan")}, "tolerance is nan; expected"),
         ({"drift": "no"}, "drift is 'no'; expected True or False"),
         ({"noise": 3}, "noise is 3; expected one of"),
-        ({"temperature": -1.0}, "temperature is -1.0; expected no negative value, K"),
-        ({"temperature": torch.tensor([300.0, float("inf")])}, "expected no negative value, K"),
+        ({"temperature": -1.0}, "temperature is -1.0; expected 0 K or more"),
+        ({"temperature": torch.tensor([300.0, float("inf")])}, "expected 0 K or more"),
         ({"mobility": 0.1}, "mobility is 0.1; expected a Mobility"),
     ],
 )

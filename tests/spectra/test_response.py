@@ -89,7 +89,7 @@ def test_another_model_is_another_run(tmp_path) -> None:
         assert go(used, 16).steps.tolist() == [0, 4, 8, 12, 16]
 
 
-def test_a_run_that_goes_on_adds_and_another_begins_anew() -> None:
+def test_a_continued_run_adds_samples_and_another_replaces_them() -> None:
     response = watch()
     half = run(response, 80)
     coarse = len(response.track.velocities)
@@ -103,7 +103,7 @@ def test_a_run_that_goes_on_adds_and_another_begins_anew() -> None:
 
 
 def test_resumed_from_a_checkpoint_to_the_bit(tmp_path) -> None:
-    """With a real model, whose neighbour list is built anew where the checkpoint is."""
+    """With a real model, whose neighbour list is built again at the checkpoint."""
     frames, _ = ice()
     state = State.from_atoms([frames.atoms[k] for k in (40, 41)])
     state = state.replace(velocities=0.002 * torch.sin(torch.arange(72.0).double()).reshape(24, 3))
@@ -177,7 +177,7 @@ def test_errors_are_sentences() -> None:
         Response(born_charges=fitted())
     with pytest.raises(LabkitError, match="int is not a model"):
         Response(polarizability=3)
-    with pytest.raises(LabkitError, match="nothing was collected"):
+    with pytest.raises(LabkitError, match="no samples yet"):
         watch().infrared()
     with pytest.raises(LabkitError, match=r"returned the shape \(5, 3\) for 2 systems"):
         run(watch(polarizability=Bad(torch.zeros(5, 3))), 0)

@@ -1,4 +1,4 @@
-"""Findings that need labels only: what there is, what is missing, what stands out."""
+"""Findings that need only the labels: what there is, what is missing, what stands out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def missing(dataset: Dataset) -> list[Finding]:
                 Finding(
                     "warning", "missing labels",
                     f"{len(frames)} of {len(dataset)} frames have no {label.name}: {listed(frames)}",
-                    "a fit leaves these labels out; look whether they failed or have another key",
+                    "a fit leaves these labels out; check whether their calculations failed or they have another key",
                     frames=tuple(frames.tolist()),
                 )
             )  # fmt: skip
@@ -93,7 +93,7 @@ def wild_forces(dataset: Dataset) -> list[Finding]:
 
 
 def energies(dataset: Dataset) -> list[Finding]:
-    """Energy offsets of compositions: a sum over elements, and those that do not obey it."""
+    """Energy offsets of compositions: a sum over elements, and the compositions that deviate from it."""
     known = np.flatnonzero(np.isfinite(dataset.energy))
     groups: dict[str, list[int]] = {}
     for k in known:
@@ -118,8 +118,8 @@ def energies(dataset: Dataset) -> list[Finding]:
     for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
         frames = groups[names[k]]
         text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from where the other compositions put it by "
-            f"energies of their elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
+            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from the prediction of the other compositions, "
+            f"a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
         )
         remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
         sure = f"z = {z[k]:.0f}, each of {len(names)} compositions left out in turn"
@@ -128,7 +128,7 @@ def energies(dataset: Dataset) -> list[Finding]:
 
 
 def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
-    """The value of one composition less what the others say; NaN where they do not hold all that it is made of."""
+    """The value of one composition minus the prediction of the others; NaN if they lack one of its elements."""
     rest = np.arange(len(values)) != k
     solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
     return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan

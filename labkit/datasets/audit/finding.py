@@ -19,14 +19,14 @@ COLOURS = {"problem": "#b3261e", "warning": "#a15c00", "note": "#4d5966"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about a dataset.
+    """One finding about a dataset.
 
-    severity  'problem' (mend it), 'warning' (look at it) or 'note'
+    severity  'problem' (repair it), 'warning' (check it) or 'note'
     topic     'forces alignment', 'energy unit', 'duplicates', ...
     text      what was found, with the numbers of frames and atoms
     remedy    what to do, or ""
     sure      how sure that is, and what was tested, or ""
-    frames    numbers of the frames it is about, if it is about some only
+    frames    numbers of the frames concerned, if not all
     """
 
     severity: Severity
@@ -52,7 +52,7 @@ def row(f: Finding) -> str:
 
 
 def listed(frames: np.ndarray | list[int] | tuple[int, ...], most: int = 8) -> str:
-    """Numbers of frames for people, stretches drawn together.
+    """Numbers of frames in words, with ranges.
 
     >>> listed([3]), listed([1, 2, 3, 7])
     ('frame 3', 'frames 1-3, 7')

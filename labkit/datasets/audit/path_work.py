@@ -8,9 +8,9 @@ from labkit.datasets.audit.frame_labels import Labels
 
 
 def path_work(labels: Labels, shift: int = 0) -> np.ndarray:
-    """(S,) eV, -(F_k + F_k+1)/2 · (R_k+1 - R_k): how the energy changes to the next frame, if steps are small.
+    """(S,) eV, -(F_k + F_k+1)/2 · (R_k+1 - R_k): the change of the energy to the next frame, if steps are small.
 
-    The forces of frame k stand in frame k + shift. NaN where the next frame has other atoms or another cell, or is far
+    The forces of frame k are in frame k + shift. NaN where the next frame has other atoms or another cell, or is far
     away: at the end of a trajectory.
     """
     atoms, n = labels.dataset.atoms, len(labels.dataset)

@@ -1,4 +1,4 @@
-"""Small systems without files: water, a peptide, and a chain whose populations are known; salt water in `brine`."""
+"""Small systems that need no files: water, a peptide, a chain with known populations; salt water in `brine`."""
 
 from labkit.forcefield.examples.butane import BARRIER, TILT, chain, cis_share, is_cis
 from labkit.forcefield.examples.molecules import Example, peptide, water

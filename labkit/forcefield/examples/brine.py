@@ -1,4 +1,4 @@
-"""Salt water from nothing: a box, positions and a force field, for examples and tests."""
+"""Salt water without input files: box, positions and force field, for examples and tests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CHARGES = {"O": -0.834, "H": 0.417, "Na": 1.0, "Cl": -1.0}
 #: σ [Å] and ε [kcal/mol]; ions of Joung and Cheatham (J. Phys. Chem. B 112, 9020, 2008), H as in CHARMM's TIP3P.
 SIZES = {"O": (3.15061, 0.1521), "H": (0.4, 0.046), "Na": (2.43928, 0.0874393), "Cl": (4.47766, 0.0355910)}
 OH, HOH = 0.9572, math.radians(104.52)
-VOLUME = 29.9  # Å^3 of a molecule of water at 300 K
+VOLUME = 29.9  # Å^3 per water molecule at 300 K
 
 
 def brine(waters: int = 97, *, seed: int = 0) -> tuple[State, ForceField]:
     """`waters` molecules of flexible TIP3P, Na+ and Cl-, on a lattice in a periodic cube; minimise before running.
 
-    The force field has the terms bonds, angles, lj and electrostatics (with a reaction field), the last two within half
-    the cell, at most 9 Å. Raises LabkitError for fewer than 8 waters, in whose cell no pair term has room.
+    The force field has the terms bonds, angles, lj and electrostatics (with a reaction field), the last two cut off at
+    half the cell, at most 9 Å. Raises LabkitError for fewer than 8 waters, whose cell is too small for pair terms.
 
     >>> state, forcefield = brine(20)
     >>> state.system.n_atoms, list(forcefield.terms)
@@ -60,6 +60,6 @@ def brine(waters: int = 97, *, seed: int = 0) -> tuple[State, ForceField]:
 
 
 def kinds(state: State) -> torch.Tensor:
-    """For each atom of brine (n,) its place among `CHARGES`."""
+    """The index of each atom of brine in `CHARGES`, (n,)."""
     order = torch.tensor([8, 1, 11, 17], device=state.system.numbers.device)
     return (state.system.numbers[:, None] == order).int().argmax(1)

@@ -1,4 +1,4 @@
-"""A chain of four balls, as butane, whose populations are known."""
+"""A chain of four beads, like butane, with known populations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from labkit.forcefield.terms.bonds import HarmonicBonds
 from labkit.forcefield.terms.torsions import Torsions
 from labkit.units import KB
 
-BARRIER, TILT = 0.24, 0.012  # eV: height of the chain's barrier, half of what cis costs more than trans
+BARRIER, TILT = 0.24, 0.012  # eV: height of the barrier; half the energy of cis above trans
 
 
 def chain(copies: int = 1) -> tuple[State, ForceField]:
-    """Butane's carbons as four balls, `copies` of them in one batch, all trans, with a high barrier to cis:
+    """Butane's carbons as four beads, `copies` chains in one batch, all trans, with a high barrier to cis:
 
     U(φ) = ½ B (1 - cos 2φ) + t (1 + cos φ), besides bonds and angles, on which the distribution of φ does not depend.
     """
@@ -36,7 +36,7 @@ def chain(copies: int = 1) -> tuple[State, ForceField]:
 
 
 def cis_share(temperature: Any) -> np.ndarray:
-    """How much of a chain's time is spent at |φ| < 90° at a temperature [K]: ∫ exp(-U/k_B T) dφ there over all.
+    """Fraction of time with |φ| < 90° at a temperature [K]: ∫ exp(-U/k_B T) dφ over this range, over that of all φ.
 
     >>> float(cis_share(1e9).round(3))
     0.5

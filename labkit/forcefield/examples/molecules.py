@@ -1,4 +1,4 @@
-"""Systems of OpenMM without files: a box of water, and a peptide."""
+"""OpenMM systems without files: a box of water, and a peptide."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def water(molecules: int = 100, cutoff: float = 9.0) -> Example:
 
 
 def peptide() -> Example:
-    """Alanine dipeptide, ACE-ALA-NME, in vacuum by AMBER's ff14SB; no cutoff, no constraints."""
+    """Alanine dipeptide, ACE-ALA-NME, in vacuum with AMBER's ff14SB; no cutoff, no constraints."""
     from openmm import app
 
     topology, places = app.Topology(), []

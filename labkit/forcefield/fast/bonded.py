@@ -1,4 +1,4 @@
-"""Bonded terms by compiled functions of rows of atoms."""
+"""Bonded terms, compiled."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Compute = Callable[..., None]
 
 
 class CompiledBonded:
-    """A bonded term that does not look for nearest images.
+    """A bonded term without nearest images.
 
-    `make` gives the compiled function of the rows of atoms (m, w) and of the term's VALUES.
+    `make` returns the compiled function for the rows of atoms (m, w) and the term's VALUES.
     """
 
     def __init__(self, term: Term, make: Callable[..., Compute]) -> None:

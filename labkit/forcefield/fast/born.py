@@ -1,4 +1,4 @@
-"""Implicit solvent by a compiled kernel."""
+"""Implicit solvent with a compiled kernel."""
 
 from __future__ import annotations
 

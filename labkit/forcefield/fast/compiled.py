@@ -1,4 +1,4 @@
-"""The fast path of a force field on the CPU: compiled kernels (numba) for what they know, autograd for the rest."""
+"""The fast path of a force field on the CPU: compiled kernels (numba) where there are any, autograd for the rest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from labkit.forcefield.terms.term import Term
 
 
 class Kernel(Protocol):
-    """Some terms of a force field by a compiled kernel."""
+    """A compiled kernel for some terms of a force field."""
 
     terms: tuple[Term, ...]
 
     def begin(self, state: State) -> None:
-        """Read the parameters as they are now."""
+        """Read the current parameters."""
 
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
@@ -36,9 +36,9 @@ kernel_of(LennardJones, Coulomb, Pme, together=True)(CompiledPairs.groups)
 
 
 class Compiled:
-    """Energies and forces of one batch for many steps, on arrays and without what a step of torch costs.
+    """Energies and forces of one batch for many steps, on arrays and without torch's overhead per step.
 
-    What kernels know is computed by them; `rest` is evaluated by autograd, once where it depends on the cell alone.
+    Kernels compute their terms; `rest` is evaluated with autograd, only once if it depends on the cell alone.
     """
 
     def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
@@ -46,7 +46,7 @@ class Compiled:
 
     @classmethod
     def of(cls, terms: Sequence[Term], real: type, cutoff: float) -> Compiled:
-        """Kernels for what they know of the terms of a force field; `real` is the precision of pairs."""
+        """Kernels for the terms that have one, autograd for the rest; `real` is the precision of pairs."""
         kernels = kernels_of(terms, real)
         return cls(kernels, Rest(terms, {id(term) for kernel in kernels for term in kernel.terms}, cutoff))
 
@@ -64,7 +64,7 @@ class Compiled:
         )
 
     def start(self, state: State) -> Compiled:
-        """Ready for positions of this system, in this cell, with the parameters as they are now."""
+        """Prepare for positions of this system, in this cell, with the current parameters."""
         state = _double(state)
         self._begin(state)
         self._state, self._cells = state, state.cell.detach().numpy()
@@ -73,7 +73,7 @@ class Compiled:
 
     def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
         """Write forces (n, 3) eV/Å and return energies (S,) eV."""
-        if self._prepared_for is not self._state.system:  # the potential was asked about other systems meanwhile
+        if self._prepared_for is not self._state.system:  # evaluated for other systems in between
             self._begin(self._state)
         if self._constant is None:
             found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
@@ -98,14 +98,14 @@ class Compiled:
 
 
 def _double(state: State) -> State:
-    """The state in double precision: kernels compute in it whatever the state's."""
+    """The state in double precision, in which kernels compute whatever the dtype of the state."""
     if state.positions.dtype == torch.float64:
         return state
     return state.replace(positions=state.positions.double(), cell=state.cell.double())
 
 
 class Rest(Potential):
-    """What compiled kernels leave to autograd: terms that they do not know, and the rest of those that they do."""
+    """What compiled kernels leave to autograd: terms without a kernel, and parts of terms that kernels leave out."""
 
     def __init__(self, terms: Iterable[Term], done: set[int], cutoff: float) -> None:
         super().__init__()
@@ -113,10 +113,10 @@ class Rest(Potential):
         self.pairs = [t for t in terms if id(t) in done and isinstance(t, PairTerm) and not t.rest_compiled]
         self.others = [term for term in terms if id(term) not in done]
         self.cutoff = cutoff if any(term.cutoff > 0 for term in self.others) else 0.0
-        self.still = not self.others  # whether nothing of it depends on the positions
+        self.still = not self.others  # whether it is independent of the positions
 
     def evaluate(self, state: State, *, stress: bool = False, forces: bool = True, **wanted: Any) -> Evaluation:
-        """Without autograd where nothing depends on the positions."""
+        """Without autograd if nothing depends on the positions."""
         if stress or not self.still:
             return super().evaluate(state, stress=stress, forces=forces, **wanted)
         with torch.no_grad():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """What does not depend on positions: volume Å³, waves 2π cell⁻¹ transposed, kernel (nx, ny, nz//2 + 1)."""
+    """All that does not depend on positions: volume Å³, waves 2π cell⁻¹ transposed, kernel (nx, ny, nz//2 + 1)."""
 
     cell: np.ndarray
     settings: tuple[float, float, int]  # alpha, mesh_spacing, nodes
@@ -40,9 +40,9 @@ class Mesh:
 
 
 class CompiledMesh:
-    """All of a Pme term but its near pairs, one system of a batch after another, on one thread.
+    """All of a Pme term except its near pairs, one system of a batch after another, on one thread.
 
-    A system's mesh is kept until its cell, or what the term sets, is another.
+    A system's mesh is kept until its cell or the settings of the term change.
     """
 
     def __init__(self, term: Pme) -> None:
@@ -86,7 +86,7 @@ class CompiledMesh:
 
     def _system(self, mesh: Mesh, positions: np.ndarray, part: slice, forces: np.ndarray, virial: np.ndarray) -> float:
         """Energy in eV of one system, in its cell."""
-        from scipy.fft import irfftn, rfftn  # whose bits do not depend on where an array is in memory
+        from scipy.fft import irfftn, rfftn  # its results do not depend on memory alignment
 
         from labkit.forcefield.fast.kernels.mesh import convolve, gather, place, spread
 

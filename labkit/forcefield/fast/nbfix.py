@@ -1,4 +1,4 @@
-"""Lennard-Jones by pairs of kinds by a compiled kernel."""
+"""Lennard-Jones with parameters for pairs of kinds, with a compiled kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CompiledNbfix(CompiledPairs):
-    """Lennard-Jones by pairs of kinds, without its long-range correction."""
+    """Lennard-Jones with parameters for pairs of kinds, without its long-range correction."""
 
     def _read(self) -> None:
         term: Nbfix | GeometricLennardJones = self.terms[0]

@@ -1,4 +1,4 @@
-"""Lennard-Jones and electrostatics by the compiled kernel of pairs, with a list that is kept."""
+"""Lennard-Jones and electrostatics with the compiled pair kernel and a pair list that is reused."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from labkit.forcefield.terms.pme import Pme
 from labkit.forcefield.terms.term import Term
 from labkit.units import COULOMB
 
-#: Å that the list reaches beyond the cutoff: a wider one is made less often, and lets the kernel do more in vain
+#: Å by which the list extends beyond the cutoff: a wider list is built less often, but has more pairs that do not count
 SKIN = 1.0
-LOST = 1e8  # Å
+LOST = 1e8  # Å; a position beyond it makes the energy NaN
 
 
 class CompiledPairs:
     """One Lennard-Jones term, one electrostatic term, or both in one pass.
 
-    The list of pairs reaches SKIN beyond the cutoff, and that of a system is found again when its atoms, or its cell,
-    may have moved a pair from outside to within it. `real`: the precision of a pair; sums are of float64.
+    The pair list extends SKIN beyond the cutoff; that of a system is built again when its atoms, or its cell, may have
+    moved a missing pair to within the cutoff. `real`: the precision of a pair; sums are in float64.
     """
 
-    _kinds: np.ndarray | None = None  # (n,), of atoms that are better neighbours in a list of all pairs
+    _kinds: np.ndarray | None = None  # (n,); a list of all pairs places atoms of one kind together
 
     def __init__(self, terms: Sequence[PairTerm], real: type = np.float64) -> None:
         self.real = real
@@ -71,7 +71,7 @@ class CompiledPairs:
     ) -> None:
         outdated = None if self._kept is None else self._outdated(self._kept, positions, cells)
         if self._kept is None or (outdated is not None and outdated.any()):
-            if not bool(np.abs(positions).max(initial=0.0) < LOST):  # NaN too: the run is over, its loop says where
+            if not bool(np.abs(positions).max(initial=0.0) < LOST):  # or NaN: the loop of the run reports where
                 energy += np.nan
                 return
             self._find(positions, cells, outdated)
@@ -92,7 +92,7 @@ class CompiledPairs:
         nonbonded(self._work[1], positions, cells, clusters, *self._sorted, forces, energy, virial)
 
     def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
-        """Find the lists of those systems (S,), or of all."""
+        """Build the lists of these systems (S,), or of all."""
         from labkit.forcefield.fast.kernels.clusters import exclusion_table, find_clusters, table_of
         from labkit.forcefield.fast.kernels.merging import exchanged
 
@@ -117,7 +117,7 @@ class CompiledPairs:
         self.builds += 1
 
     def _outdated(self, kept: tuple, positions: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
-        """Whether the list of each system (S,) may lack a pair; None where none does."""
+        """Whether the list of each system (S,) may lack a pair; None if none does."""
         system, _, then, box = kept
         if self.cutoff is None or not self._may_lack_pairs(positions, then, cells, box, self._offsets, SKIN):
             return None
@@ -125,7 +125,7 @@ class CompiledPairs:
 
         least, found = 1.0, np.empty(len(cells))
         if not (cells == box).all():
-            # with the strain M = box⁻¹ cells any image of a pair is r M, and what its atoms have moved beside that
+            # with the strain M = box⁻¹ cells any image of a pair is r M, plus what its atoms have moved besides
             usable = np.isfinite(cells).all((1, 2)) & (np.abs(np.linalg.det(box)) > 0) | (cells == box).all((1, 2))
             strain = np.broadcast_to(np.eye(3), cells.shape).copy()
             other = usable & (cells != box).any((1, 2))
@@ -133,11 +133,11 @@ class CompiledPairs:
             least = np.where(usable, np.linalg.svd(strain, compute_uv=False).min(1), 0.0)
             then = np.einsum("na,nab->nb", then, strain[system.index.numpy()])
         two_largest_moves(positions, then, self._offsets, found)
-        return ~(found <= least * (self.cutoff + SKIN) - self.cutoff)  # so that NaN is outdated
+        return ~(found <= least * (self.cutoff + SKIN) - self.cutoff)  # NaN counts as outdated
 
 
 def by_rank(values: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Values (n, ...) of the atoms in the order of ranks, and zero for slots without an atom, (n + 1, ...)."""
+    """Values (n, ...) of the atoms in the order of ranks, then zero for slots without an atom, (n + 1, ...)."""
     return np.concatenate([values[order], np.zeros((1, *values.shape[1:]), values.dtype)])
 
 
@@ -146,7 +146,7 @@ def _share(one: PairTerm, other: PairTerm) -> bool:
 
 
 def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
-    """σ, sqrt(ε) and charge (3, n) of each atom, zeros for what there is not."""
+    """σ, sqrt(ε) and charge (3, n) of each atom; zeros for a missing term."""
     values = np.zeros((3, n))
     for term in terms:
         if isinstance(term, LennardJones):
@@ -157,7 +157,7 @@ def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
 
 
 def _interactions(terms: Sequence[PairTerm]) -> tuple:
-    """Cutoff², lj, switch, 1/width, k_rf, c_rf, alpha; None for what there is not."""
+    """Cutoff², lj, switch, 1/width, k_rf, c_rf, alpha; None if missing."""
     cutoff = terms[0].reach
     found: list = [np.inf if cutoff is None else cutoff**2, *[None] * 6]
     for term in terms:

@@ -1,4 +1,4 @@
-"""Without compiled kernels: what differs is the speed."""
+"""Without compiled kernels: only the speed differs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from labkit.base import Neighbours, Potential, System
 
 
 class Uncompiled(Potential):
-    """A potential by torch and autograd alone, as one of your own would be."""
+    """A potential evaluated with torch and autograd alone, like one that you write."""
 
     def __init__(self, potential: Potential) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Force fields and states from OpenMM and to it."""
+"""Force fields and states from and to OpenMM."""

@@ -1,4 +1,4 @@
-"""The box of an OpenMM System: its form, and the cutoffs that it has room for."""
+"""OpenMM's requirements on a box: its form, and its size for a cutoff."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from labkit.forcefield.terms.term import Term
 
 
 def reduced(rows: np.ndarray) -> np.ndarray:
-    """OpenMM takes boxes with a along x, b in the xy plane and c off them by at most half of each."""
+    """The box in OpenMM's reduced form. Raises LabkitError unless a is along x and b in the xy plane."""
     if np.abs(np.triu(rows, 1)).max() > 1e-9 * np.abs(rows).max() or (rows.diagonal() <= 0).any():
         raise LabkitError(
-            f"box {rows.tolist()} Å: OpenMM needs a along x and b in the xy plane; turn the system, "
+            f"box {rows.tolist()} Å: OpenMM needs a along x and b in the xy plane; rotate the system, "
             "as with ase.Atoms.standard_form or cell.standard_form()"
         )
     a, b, c = rows
@@ -22,10 +22,10 @@ def reduced(rows: np.ndarray) -> np.ndarray:
 
 
 def check_cutoff(name: str, term: Term, rows: np.ndarray) -> None:
-    """OpenMM sees the nearest image of a pair only."""
+    """Raise LabkitError for a cutoff beyond half the box: OpenMM considers only the nearest image of a pair."""
     if term.cutoff > 0.5 * rows.diagonal().min():
         lengths = ", ".join(f"{length:g}" for length in rows.diagonal())
         raise LabkitError(
-            f"term {name}: a cutoff of {term.cutoff:g} Å, but the box is {lengths} Å across, and OpenMM takes the "
+            f"term {name}: a cutoff of {term.cutoff:g} Å, but the box is {lengths} Å across, and OpenMM uses the "
             f"nearest image only; it needs {2 * term.cutoff:g} Å each way: repeat the cell, or choose a smaller cutoff"
         )

@@ -1,4 +1,4 @@
-"""A System of OpenMM, part by part: its Reference platform and labkit, side by side."""
+"""OpenMM's Reference platform and labkit compared, part by part of a System."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAMES = {"HarmonicBondForce": "bonds", "HarmonicAngleForce": "angles", "Periodic
 
 
 def beside_openmm(system: openmm.System, state: State) -> pd.DataFrame:
-    """Energies [eV] of each part and of all in both codes, and how far they are apart.
+    """Energies [eV] of each part and of the total in both codes, and their differences.
 
-    Parts go by torch and autograd, all together by compiled kernels where there are any: so both ways are tested.
-    Columns: labkit, OpenMM [eV]; energy error, |E - E₀|/|E₀|; force error, sqrt(Σ|F - F₀|²/Σ|F₀|²). Both codes are
-    given the same System of one part; OpenMM computes in float64. Raises LabkitError for forces without a term.
+    Parts are evaluated with torch and autograd, the total with compiled kernels if available: both are tested.
+    Columns: labkit, OpenMM [eV]; energy error, |E - E₀|/|E₀|; force error, sqrt(Σ|F - F₀|²/Σ|F₀|²). For each
+    part both codes get the same System; OpenMM computes in float64. Raises LabkitError for forces without a term.
     """
     rows = {}
     for name, part in {**parts(system), "all": system}.items():
@@ -75,7 +75,7 @@ def _alone(system: openmm.System, force: openmm.Force) -> openmm.System:
 
 
 def _without(force: openmm.NonbondedForce, *, charges: bool) -> openmm.NonbondedForce:
-    """A copy without charges, or without wells."""
+    """A copy without charges, or without Lennard-Jones wells."""
     left = copy.deepcopy(force)
     for i in range(left.getNumParticles()):
         charge, sigma, epsilon = left.getParticleParameters(i)

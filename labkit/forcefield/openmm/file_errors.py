@@ -1,4 +1,4 @@
-"""What OpenMM says of a file that it cannot use, with the file and the atoms whose types it names."""
+"""OpenMM's errors for files that it cannot use, with the file and the atoms of the types that they mention."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def xml_types(forcefield: Any, topology: Any) -> Atoms:
 
 
 def top_types(file: str) -> Atoms:
-    """Rows of [ atoms ] of a GROMACS topology, with its own numbers."""
+    """Rows of [ atoms ] of a GROMACS topology, numbered as there."""
     found, section = [], ""
     for line in Path(file).read_text().splitlines():
         fields = line.split(";")[0].split()
@@ -39,24 +39,24 @@ def top_types(file: str) -> Atoms:
 
 
 def naming(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
-    """What `make` gives; what it says when it fails, with the name of the file and the atoms of types it names."""
+    """The result of `make`; its errors name the file and the atoms of the types that they mention."""
     try:
         return make()
     except Exception as error:
         root: BaseException = error
-        while root.__context__ is not None:  # OpenMM wraps some errors in less telling ones
+        while root.__context__ is not None:  # OpenMM wraps some errors in less informative ones
             root = root.__context__
-        said = "; ".join(
+        message = "; ".join(
             dict.fromkeys(f"there is no entry for {e}" if isinstance(e, KeyError) else str(e) for e in (error, root))
         )
-        raise LabkitError(f"{file}: OpenMM cannot use it: {said}{_named(said, types)}") from error
+        raise LabkitError(f"{file}: OpenMM cannot use it: {message}{_named(message, types)}") from error
 
 
-def _named(said: str, types: Callable[[], Atoms]) -> str:
-    """The atoms of the types that are named in `said`."""
-    if "type" not in said and "entry" not in said:
+def _named(message: str, types: Callable[[], Atoms]) -> str:
+    """The atoms of the types that are named in a message."""
+    if "type" not in message and "entry" not in message:
         return ""
-    words, atoms = set(re.findall(r"[\w*+-]+", said)), types()
+    words, atoms = set(re.findall(r"[\w*+-]+", message)), types()
     return "".join(
         f"; atoms of type {name}: {', '.join(atom for atom, kind in atoms if kind == name)}"
         for name in dict.fromkeys(kind for _, kind in atoms)

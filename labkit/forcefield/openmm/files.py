@@ -1,4 +1,4 @@
-"""A system from files of AMBER, CHARMM, GROMACS, or a PDB file with OpenMM's XML, in one call."""
+"""A system from AMBER, CHARMM or GROMACS files, or a PDB file with OpenMM's XML, in one call."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ KNOWN = (*TOPOLOGIES, *COORDINATES, *PARAMETERS)
 
 
 def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Imported]:
-    """The state and the force field, masses, constraints that files describe, by way of OpenMM.
+    """The state, and the force field with masses and constraints, from files that OpenMM reads.
 
     load("ala.prmtop", "ala.inpcrd"); load("ala.psf", "ala.pdb", "par.prm", "top.rtf"); load("mol.top", "mol.gro");
-    load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with own XML files or those that come with OpenMM.
+    load("protein.pdb", "amber14-all.xml", "implicit/gbn2.xml") with your XML files or OpenMM's.
     `options` are those of OpenMM's createSystem (nonbondedMethod=app.PME, constraints=app.HBonds, rigidWater=False,
     hydrogenMass=3 * unit.dalton, ...).
 
-    By OpenMM's default water is rigid, and has no bonds: give the integrator what `imported.constraints` holds.
+    By default OpenMM's water is rigid, without bonds: give the integrator the `imported.constraints`.
 
         state, imported = load("water.pdb", "amber14/tip3p.xml", nonbondedMethod=app.PME)
         rigid = Constraints(*imported.constraints)
         simulate(state, imported.forcefield, CellRescaling(300.0, 1e-4, constraints=rigid), 1000, 2.0)
 
-    Raises LabkitError, naming the file, for an unknown type of file, a missing one, parameters that are missing (with
-    the atoms of the type, where the file has types), and coordinates of another number of atoms.
+    Raises LabkitError, naming the file, for an unknown type of file, a missing one, missing parameters (with the
+    atoms of the type, if the file has types), and coordinates of a different number of atoms.
     """
     try:
         from openmm import app
@@ -71,7 +71,7 @@ def load(*files: str | Path, seed: int = 0, **options: Any) -> tuple[State, Impo
 
 
 def _by_residues(app: Any, where: str, topology: Any, parameters: list[str], options: dict[str, Any]) -> Any:
-    """The System that XML files make of the residues of a PDB file."""
+    """The System from XML files for the residues of a PDB file."""
     made = naming(", ".join(parameters), lambda: app.ForceField(*parameters))
     system = naming(where, lambda: made.createSystem(topology, **options), partial(xml_types, made, topology))
     return system, topology

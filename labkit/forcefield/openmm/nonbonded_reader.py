@@ -23,7 +23,7 @@ METHODS = ("NoCutoff", "CutoffNonPeriodic", "CutoffPeriodic", "Ewald", "PME", "L
 
 
 def nonbonded(force: openmm.NonbondedForce, system: openmm.System) -> Named:
-    """What a NonbondedForce computes; exceptions are exclusions, and 1-4 pairs where they have parameters.
+    """The terms of a NonbondedForce; exceptions are exclusions, and 1-4 pairs if they have parameters.
 
     Charges and Lennard-Jones parameters that are all zero make no term. Raises LabkitError for parameter offsets, LJPME
     and negative epsilon.
@@ -49,7 +49,7 @@ def nonbonded(force: openmm.NonbondedForce, system: openmm.System) -> Named:
 
 
 def method(force: openmm.NonbondedForce) -> str:
-    """The name of the way a NonbondedForce treats distances."""
+    """The name of a NonbondedForce's nonbonded method."""
     return METHODS[force.getNonbondedMethod()]
 
 
@@ -89,7 +89,7 @@ def _check(force: openmm.NonbondedForce) -> None:
         names = [force.getGlobalParameterName(i) for i in range(force.getNumGlobalParameters())]
         raise LabkitError(
             f"NonbondedForce has {offsets} parameter offsets (of {', '.join(names)}), which no term of labkit has; "
-            "set the parameters to what they shall be and remove the offsets"
+            "set the parameters to their final values and remove the offsets"
         )
     if method(force) == "LJPME":
         raise LabkitError("NonbondedForce uses LJPME, which no term of labkit has; use PME")

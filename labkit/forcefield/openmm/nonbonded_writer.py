@@ -1,4 +1,4 @@
-"""Lennard-Jones, charges and 1-4 pairs as OpenMM forces: one NonbondedForce where they agree, else several."""
+"""Lennard-Jones, charges and 1-4 pairs as OpenMM forces: one NonbondedForce if they agree, otherwise several."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _nonbonded(
 
 
 def _set_pme(force: openmm.NonbondedForce, term: Pme, box: np.ndarray) -> None:
-    """The tolerance, from which OpenMM takes the same α and mesh; what was chosen otherwise, by number."""
+    """Set the tolerance, from which OpenMM derives the same α and mesh; if they were chosen, set these, too."""
     force.setEwaldErrorTolerance(term.tolerance)
     usual = Pme([0.0], (), term.reach, term.tolerance)
     if not np.allclose([usual.alpha, usual.mesh_spacing], [term.alpha, term.mesh_spacing], rtol=1e-9):
@@ -94,7 +94,7 @@ def _set_pme(force: openmm.NonbondedForce, term: Pme, box: np.ndarray) -> None:
 
 
 def _exceptions(force: openmm.NonbondedForce | None, term: Pairs14, excluded: Pairs) -> list[tuple]:
-    """Write the pairs that are excluded as exceptions; give the others back."""
+    """Write the excluded pairs as exceptions; return the others."""
     rows = zip(
         term.atoms.tolist(),
         term.charge_product.tolist(),

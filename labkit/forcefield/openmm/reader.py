@@ -1,4 +1,4 @@
-"""Force fields of all formats that OpenMM reads (AMBER, CHARMM, GROMACS, PDB + XML), by way of its System."""
+"""Force fields of all formats that OpenMM reads (AMBER, CHARMM, GROMACS, PDB + XML), through its System."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 reads("NonbondedForce")(nonbonded)
 
-#: What is in a System without being an energy: the integrator's part in labkit.
+#: Forces of a System that are not energies: in labkit they belong to the integrator.
 NO_ENERGY = {
     "CMMotionRemover": "the integrator removes the motion of the centre of mass",
     "AndersenThermostat": "choose an integrator with a temperature",
@@ -41,10 +41,10 @@ class Imported:
 
     forcefield            its terms, named bonds, angles, torsions, ...
     masses                (n,)   u
-    constraint_atoms      (m, 2) pairs of atoms of a fixed distance
+    constraint_atoms      (m, 2) pairs of atoms at a fixed distance
     constraint_distances  (m,)   Å
     box                   (3, 3) Å, rows are lattice vectors; None for an open system
-    notes                 what was left out, because it is no energy
+    notes                 what was left out because it is not an energy
     """
 
     forcefield: ForceField
@@ -58,22 +58,22 @@ class Imported:
     def constraints(self) -> tuple[Tensor, Tensor] | None:
         """Atoms and distances, as `labkit.engine.Constraints(*constraints)` and `to_openmm` take them, or None.
 
-        OpenMM leaves out the bonds that they hold: a rigid water without them falls to pieces.
+        OpenMM leaves out the bonds between constrained atoms: rigid water without constraints falls apart.
         """
         return (self.constraint_atoms, self.constraint_distances) if len(self.constraint_atoms) else None
 
 
 def from_openmm(system: openmm.System) -> ForceField:
-    """The force field of an OpenMM System; `import_openmm` gives masses, constraints and box as well.
+    """The force field of an OpenMM System; `import_openmm` returns masses, constraints and box, too.
 
-    Warns of a System with constraints, which no force field holds. Raises LabkitError, naming the force, its number and
-    what is in its way, for a force that has no term.
+    Warns if the System has constraints, which are not part of a force field. Raises LabkitError, naming the force, its
+    number and the reason, for a force that has no term.
     """
     imported = import_openmm(system)
     if imported.constraints is not None:
         warnings.warn(
             f"the System has {len(imported.constraint_atoms)} constraints, whose bonds are not among its forces: give "
-            "the integrator constraints=Constraints(*import_openmm(system).constraints), or make the System with "
+            "the integrator constraints=Constraints(*import_openmm(system).constraints), or create the System with "
             "rigidWater=False and constraints=None",
             stacklevel=2,
         )
@@ -81,7 +81,7 @@ def from_openmm(system: openmm.System) -> ForceField:
 
 
 def import_openmm(system: openmm.System) -> Imported:
-    """Everything labkit takes from an OpenMM System; errors as `from_openmm`."""
+    """Everything that labkit reads from an OpenMM System; errors as in `from_openmm`."""
     masses = masses_of(system)
     terms, notes = _terms(system)
     if not terms:
@@ -114,7 +114,7 @@ def _terms(system: openmm.System) -> tuple[dict[str, Term], list[str]]:
 
 
 def _free(name: str, taken: dict[str, Term]) -> str:
-    """The name, or name_2 and so on where a System has several forces of a kind."""
+    """The name, or name_2 and so on if a System has several forces of a kind."""
     number = 1
     while (free := name if number == 1 else f"{name}_{number}") in taken:
         number += 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def state_from_openmm(topology: Any, positions: Any, system: openmm.System, seed: int = 0) -> State:
     """Elements of an openmm.app.Topology, positions (a Quantity, or numbers in nm), masses and box of the System.
 
-    Raises LabkitError for other numbers of atoms, atoms without an element, virtual sites and particles without mass.
+    Raises LabkitError for differing numbers of atoms, atoms without element, virtual sites and particles without mass.
     """
     masses, box = masses_of(system), box_of(system)
     atoms = list(topology.atoms())
@@ -56,21 +56,21 @@ def masses_of(system: openmm.System) -> Tensor:
     virtual = [i for i in range(count) if system.isVirtualSite(i)]
     if virtual:
         raise LabkitError(
-            f"particle {virtual[0]} is a virtual site, and {len(virtual) - 1} others are: labkit moves atoms only; "
+            f"particle {virtual[0]} is a virtual site, and {len(virtual) - 1} others are: labkit moves only atoms; "
             "choose a model without them, such as TIP3P instead of TIP4P"
         )
     masses = np.array([plain(system.getParticleMass(i)) for i in range(count)])
     light = np.flatnonzero(masses <= 0)
     if len(light):
         raise LabkitError(
-            f"particle {light[0]} has no mass, as have {len(light) - 1} others: OpenMM holds them so; give them "
-            "masses, and where they shall stay labkit.engine.hold(state, atoms)"
+            f"particle {light[0]} has no mass, nor have {len(light) - 1} others, which OpenMM does not move; give "
+            "them masses, and to hold them use labkit.engine.hold(state, atoms)"
         )
     return torch.as_tensor(masses, dtype=config().dtype)
 
 
 def box_of(system: openmm.System) -> Tensor | None:
-    """The System's box (3, 3) in Å; None where no force is periodic."""
+    """The System's box (3, 3) in Å; None if no force is periodic."""
     if not system.usesPeriodicBoundaryConditions():
         return None
     vectors = _lengths(system.getDefaultPeriodicBoxVectors())

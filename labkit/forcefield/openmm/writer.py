@@ -33,11 +33,11 @@ def to_openmm(
     box: Any = None,
     constraints: tuple[Any, Any] | None = None,
 ) -> openmm.System:
-    """An OpenMM System of the same energies; `from_openmm` gives the force field back.
+    """An OpenMM System with the same energies; `from_openmm` reads the force field back.
 
     masses (n,) u, infinite for held atoms (zero in OpenMM); box (3, 3) Å, rows are lattice vectors, lower triangular;
     None for an open system; constraints: (atoms (m, 2), distances (m,) Å). Raises LabkitError for a term that OpenMM
-    lacks, for other counts, for a constraint between a held and a free atom, and for a box below twice a cutoff.
+    lacks, for counts that differ, for a constraint between a held and a free atom, and for a box below twice a cutoff.
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> system = to_openmm(ForceField({"bonds": HarmonicBonds([[0, 1]], k=40.0, r0=1.0)}, 2), masses=[1.0, 1.0])
@@ -46,8 +46,8 @@ def to_openmm(
     """
     if not isinstance(forcefield, ForceField):
         raise LabkitError(
-            f"to_openmm takes a ForceField, not a {type(forcefield).__name__}{_parts(forcefield)}: what is written in "
-            "torch, as a Bias, has no OpenMM force; convert the ForceField alone and add the rest in OpenMM "
+            f"to_openmm takes a ForceField, not a {type(forcefield).__name__}{_parts(forcefield)}: terms written in "
+            "torch, such as a Bias, have no OpenMM force; convert the ForceField alone and add the rest in OpenMM "
             "(CustomCVForce, openmm-torch)"
         )
     mm = _openmm()
@@ -73,15 +73,15 @@ def _constrain(system: openmm.System, masses: list[float], atoms: list[list[int]
         held = [atom for atom in (i, j) if masses[atom] == np.inf]
         if len(held) == 1:
             raise LabkitError(
-                f"a constraint binds atoms {i} and {j}, of which {held[0]} is held: OpenMM has no such thing; "
+                f"a constraint binds atoms {i} and {j}, of which {held[0]} is held: OpenMM does not allow this; "
                 "leave it out and make the bond stiff, or hold both"
             )
-        if not held:  # else they stay where they are
+        if not held:  # otherwise neither moves
             system.addConstraint(i, j, distance / NANOMETRE)
 
 
 def _forces(mm: Any, forcefield: ForceField, box: np.ndarray | None) -> Iterator[openmm.Force]:
-    """Forces of single terms, then those of terms that share one."""
+    """Forces of single terms, then forces that several terms share."""
     joint: dict[Callable[..., Any], dict[str, Term]] = {}
     for name, term in forcefield.terms.items():
         if box is not None:

@@ -1,7 +1,7 @@
-"""Terms of the energy: each alone may run, be put in a batch, and be differentiated.
+"""Terms of the energy: each can be used alone or in a batch and is differentiable.
 
-A new term is a file and its line here: the file registers how it is read from OpenMM, written and compiled
-(`registry`), and what is named here is public in labkit.forcefield.
+A new term needs a file and a line here: the file registers how it is read from OpenMM, written and compiled
+(`registry`), and the names here are public in labkit.forcefield.
 """
 
 from labkit.forcefield.terms.angles import HarmonicAngles as HarmonicAngles

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class HarmonicAngles(Term):
     """E = ½ k (θ - θ0)², θ = ∠(i, j, k) at the middle atom j.
 
-    θ = atan2(|a × b|, a · b), which is precise also near 0 and π where arccos is not. A straight angle has no force: it
-    would have no direction.
+    θ = atan2(|a × b|, a · b), which is precise also near 0 and π where arccos is not. A straight angle has no
+    force, as its direction is undefined.
 
     atoms (m, 3); k (m,) eV/rad² (twice AMBER's and CHARMM's); theta0 (m,) rad
 

@@ -16,7 +16,7 @@ class Bias(Potential):
     variable   s(positions (n_s, 3) Å, cell (3, 3) Å) of the atoms of one system -> a tensor
     potential  U(s) -> a scalar, eV
 
-    Added to others as any potential: `forcefield + Bias(...)`.
+    Add it to others like any potential: `forcefield + Bias(...)`.
 
     >>> from ase.build import molecule
     >>> from labkit.base import State

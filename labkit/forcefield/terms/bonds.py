@@ -44,7 +44,7 @@ class HarmonicBonds(Term):
     def energies(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
         i, j = self.atoms.unbind(1)
         r = torch.linalg.vector_norm(separation(system, positions, cell, i, j, self.periodic), dim=1)
-        # at one place a spring has no direction, unless it is at rest there
+        # with both ends at one place a force has no direction
         return without(0.5 * self.k * (r - self.r0) ** 2, (r == 0) & (self.k * self.r0 != 0))
 
 
@@ -54,7 +54,7 @@ class UreyBradley(HarmonicBonds):
 
 @reads("HarmonicBondForce")
 def _read(force: openmm.HarmonicBondForce, system: openmm.System) -> Named:
-    """Bonds; pairs that are the ends of an angle and no arm of one are Urey-Bradley terms."""
+    """Bonds; pairs that are the ends of an angle, but not an arm of any, are Urey-Bradley terms."""
     if not force.getNumBonds():
         return
     atoms, values = table([force.getBondParameters(m) for m in range(force.getNumBonds())], 2)

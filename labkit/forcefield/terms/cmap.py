@@ -48,7 +48,7 @@ class Cmap(Term):
             dihedral_or_none(system, positions, cell, part, self.periodic) for part in (first, second)
         )
         energies = _interpolate(self.maps, _slopes(self.maps), self.which, phi, psi)
-        flat = (self.maps == self.maps[:, :1, :1]).flatten(1).all(1)  # the same for all angles
+        flat = (self.maps == self.maps[:, :1, :1]).flatten(1).all(1)  # independent of the angles
         return without(energies, (one | other) & ~flat[self.which])
 
     @classmethod
@@ -96,7 +96,7 @@ def _hermite(t: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
 
 @reads("CMAPTorsionForce")
 def _read(force: openmm.CMAPTorsionForce, system: openmm.System) -> Named:
-    """CMAP torsions, one term for each size of map; OpenMM's maps run fastest over the first angle."""
+    """CMAP torsions, one term for each size of map; OpenMM's maps vary fastest with the first angle."""
     if not force.getNumTorsions():
         return
     maps = []
@@ -117,7 +117,7 @@ def _read(force: openmm.CMAPTorsionForce, system: openmm.System) -> Named:
 def _write(mm: Any, term: Cmap, periodic: bool) -> openmm.CMAPTorsionForce:
     """A CMAPTorsionForce."""
     force = mm.CMAPTorsionForce()
-    for grid in (term.maps / KJ_PER_MOL).mT:  # OpenMM's maps run fastest over the first angle
+    for grid in (term.maps / KJ_PER_MOL).mT:  # OpenMM's maps vary fastest with the first angle
         force.addMap(len(grid), numbers(torch.flatten(grid)))
     for atoms, which in rows(term.atoms, term.which):
         force.addTorsion(which, *atoms)

@@ -1,8 +1,8 @@
-"""Geometries in which a bonded term has no energy: what they are, and who says so.
+"""Geometries in which a bonded term has no energy, and their errors.
 
-Where three atoms lie in a line a torsion has no angle, and no energy if that depends on it; the force of a straight
-angle has no direction and is zero, the mean over all of them. A spring whose ends are at the same place pulls in no
-direction. Terms give NaN there, compiled or not, and `refuse` says which atoms they are; limits.py has the numbers.
+If three atoms lie in a line a torsion has no angle, and no energy if that depends on the angle; the force of a straight
+angle has no direction and is set to zero, the mean over all directions. The force of a spring has no direction if its
+ends are at the same place. Terms are NaN there, compiled or not, and `refuse` names the atoms (thresholds: limits.py).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from labkit.forcefield.fast.kernels.limits import straight2
 
 
 def straight(normal: Tensor, scale2: Tensor) -> Tensor:
-    """Whether a cross product (m, 3) is nothing but rounding, beside the square of its greatest possible length (m,).
+    """Whether a cross product (m, 3) is zero within rounding; `scale2` is its largest possible length, squared (m,).
 
-    Of a torsion `scale2` may be the square of the scalar product: where it differs, the angle is not straight.
+    For a torsion `scale2` may be the square of the scalar product: where they differ, the angle is not straight.
     """
     return ~(normal.detach().square().sum(1) > straight2(torch.finfo(normal.dtype).eps) * scale2.detach())
 
 
 def without(energies: Tensor, undefined: Tensor) -> Tensor:
-    """Energies (m,) that are NaN, as are their gradients, where they are not defined."""
+    """Energies (m,), with NaN where they are undefined, also as gradients."""
     # a product, as torch.where would give them gradients of zero
     return energies * torch.where(undefined, torch.nan, 1.0).to(energies.dtype)
 
@@ -32,7 +32,7 @@ def without(energies: Tensor, undefined: Tensor) -> Tensor:
 def refuse(name: str, atoms: Tensor, energies: Tensor, system: System, positions: Tensor, cell: Tensor) -> None:
     """Raise LabkitError, naming atoms, for the first row of `atoms` whose energy is not finite.
 
-    Where a position itself is not finite nothing is said: a run knows better in which step that began.
+    If a position is not finite it does nothing: a run reports the step in which that began.
     """
     lost = ~torch.isfinite(energies.detach())
     if not bool(lost.any()) or not bool(torch.isfinite(positions.detach()).all()):
@@ -46,6 +46,6 @@ def refuse(name: str, atoms: Tensor, energies: Tensor, system: System, positions
 
 
 def check_apart(system: System, positions: Tensor, cell: Tensor) -> None:
-    """Raise LabkitError, naming them, where two atoms are at the same place: no term has an energy there."""
+    """Raise LabkitError, naming them, if two atoms are at the same place: no term has an energy there."""
     if bool(torch.isfinite(positions.detach()).all()):
         find_neighbours(system, positions, cell, 0.01)

@@ -1,4 +1,4 @@
-"""The dihedral angle of four atoms, for all terms of torsions."""
+"""The dihedral angle of four atoms, for all torsion terms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dihedral(system: System, positions: Tensor, cell: Tensor, atoms: Tensor, per
 def dihedral_or_none(
     system: System, positions: Tensor, cell: Tensor, atoms: Tensor, periodic: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """φ (m,), and where there is none (m,), as three atoms lie in a line: φ is 0 there, without a gradient."""
+    """φ (m,), and whether it is undefined (m,), as three atoms lie in a line: φ is 0 there, without a gradient."""
     i, j, k, l = atoms.unbind(1)
     b1, b2, b3 = (separation(system, positions, cell, p, q, periodic) for p, q in ((i, j), (j, k), (k, l)))
     n1, n2 = torch.linalg.cross(b1, b2), torch.linalg.cross(b2, b3)

@@ -81,7 +81,7 @@ class GeometricLennardJones(PairTerm):
         return energy if rest is None else energy + rest
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
-        """The long-range correction, where there is one."""
+        """The long-range correction, or None."""
         if not self.long_range_correction:
             return None
         kinds, a, c = self.tables()

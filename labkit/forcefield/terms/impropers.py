@@ -22,7 +22,7 @@ from labkit.units import KJ_PER_MOL
 if TYPE_CHECKING:
     import openmm
 
-#: CHARMM's improper, folded; what is written.
+#: CHARMM's improper, folded; for writing.
 IMPROPER = "k*d^2; d = e - 6.283185307179586*floor(e/6.283185307179586 + 0.5); e = theta - theta0"
 TABLE = np.empty((0, 1))
 
@@ -49,7 +49,7 @@ class HarmonicImpropers(Term):
 
 @reads("CustomTorsionForce")
 def _read(force: openmm.CustomTorsionForce, system: openmm.System) -> Named:
-    """Harmonic impropers, k (θ - θ0)² in any spelling: OpenMM's own values of the expression are compared with it."""
+    """Harmonic impropers, k (θ - θ0)² in any notation: OpenMM's values of the expression are compared with it."""
     names = [force.getPerTorsionParameterName(p) for p in range(force.getNumPerTorsionParameters())]
     if not force.getNumTorsions():
         return
@@ -78,14 +78,14 @@ def _factor(force: openmm.CustomTorsionForce, names: list[str], theta0: float) -
     system.addForce(probe)
     try:
         context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
-    except openmm.OpenMMException:  # it needs a table, or has a fault
+    except openmm.OpenMMException:  # it needs a table, or is invalid
         return None
     angles = np.linspace(-3.1, 3.1, 41)
     d2, energy = ((angles - theta0 + np.pi) % (2 * np.pi) - np.pi) ** 2, []
     for angle in angles:
         context.setPositions([(1, 0, 0), (0, 0, 0), (0, 0, 1), (np.cos(angle), np.sin(angle), 1)])
         energy.append(plain(context.getState(getEnergy=True).getPotentialEnergy()))
-    # rounded: files of CHARMM come with a π of six decimals
+    # rounded: CHARMM files have π with six decimals
     factor = round(float(np.median(np.array(energy)[d2 > 0.01] / d2[d2 > 0.01])), 4)
     return factor if np.abs(energy - factor * d2).max() < 2e-5 else None
 

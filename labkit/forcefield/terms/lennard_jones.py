@@ -1,4 +1,4 @@
-"""Lennard-Jones, with a switch and with the correction for what lies beyond the cutoff."""
+"""Lennard-Jones, with a switch and a long-range correction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LennardJones(PairTerm):
     S = 1 - 10 x³ + 15 x⁴ - 6 x⁵, x = (r - switch)/(cutoff - switch), beyond `switch`; 1 before it, and without one.
 
     sigma (n,) Å; epsilon (n,) eV; exclusions (e, 2); cutoff, switch in Å
-    `long_range_correction`: adds what a uniform fluid has beyond the switch and the cutoff (periodic systems),
+    `long_range_correction`: adds the energy of a uniform fluid beyond the switch and the cutoff (periodic systems),
     E = (2π N²/V) <∫ (1 - S) u(r) r² dr>, mean over all pairs of atoms, i ≤ j (Shirts et al., J. Phys. Chem. B 111,
     13052, 2007).
 
@@ -67,20 +67,20 @@ class LennardJones(PairTerm):
         return energy if rest is None else energy + rest
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
-        """The long-range correction, where there is one."""
+        """The long-range correction, or None."""
         if not self.long_range_correction:
             return None
         volume = torch.linalg.det(cell).abs()
         if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
             return self.correction(system) / volume
-        mark = (system, *((id(p), p._version) for p in self.parameters()))  # kept while nothing of it has changed
+        mark = (system, *((id(p), p._version) for p in self.parameters()))  # kept while these are the same
         kept = self.__dict__.get("_beyond")
         if kept is None or kept[0] != mark:
             kept = self.__dict__["_beyond"] = (mark, self.correction(system).detach())
         return kept[1] / volume
 
     def correction(self, system: System) -> Tensor:
-        """V times the energy of what lies beyond, (S,) eV Å³."""
+        """V times the long-range correction, (S,) eV Å³."""
         kinds, which = torch.unique(torch.stack([self.sigma, self.epsilon], 1).detach(), dim=0, return_inverse=True)
         first = torch.full((len(kinds),), system.n_atoms, device=which.device).scatter_reduce(
             0, which, torch.arange(system.n_atoms, device=which.device), "amin"

@@ -1,4 +1,4 @@
-"""Numbers, cutoffs, tables and expressions of OpenMM's forces: what terms need to read and write themselves.
+"""Numbers, cutoffs, tables and expressions of OpenMM's forces, for terms to read and write.
 
 OpenMM's units are nm, kJ/mol, rad, e and u.
 """
@@ -20,7 +20,7 @@ SPRING = KJ_PER_MOL / NANOMETRE**2  # eV/Å²
 
 
 def plain(quantity: Any) -> float:
-    """The number of what OpenMM gives with or without a unit, in OpenMM's own units."""
+    """The number of an OpenMM value, with or without a unit, in OpenMM's units."""
     return quantity.value_in_unit(quantity.unit) if hasattr(quantity, "unit") else float(quantity)
 
 
@@ -66,7 +66,7 @@ def pair_settings(force: openmm.CustomNonbondedForce) -> tuple[list[tuple[int, i
 
 
 def write_pair_settings(force: openmm.CustomNonbondedForce, term: Any, periodic: bool) -> None:
-    """Set what `pair_settings` reads, of a term that has all of it."""
+    """Set what `pair_settings` reads, from a term with all these settings."""
     for i, j in term.exclusions.tolist():
         force.addExclusion(i, j)
     write_cutoff(force, term.reach, periodic)
@@ -83,5 +83,5 @@ def matrix(function: openmm.Discrete2DFunction) -> np.ndarray:
 
 
 def formula(force: openmm.Force) -> str:
-    """The expression of a Custom force without blanks and the last semicolon."""
+    """The expression of a Custom force without blanks and the final semicolon."""
     return re.sub(r"\s", "", force.getEnergyFunction()).rstrip(";")

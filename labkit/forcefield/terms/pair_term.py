@@ -15,7 +15,7 @@ Pairs = tuple[Tensor, Tensor, Tensor]  # i, j, number of cells that j is moved
 
 
 class PairTerm(Term):
-    """E = Σ u(r_ij) over pairs nearer than the cutoff (images included), but for the excluded ones.
+    """E = Σ u(r_ij) over pairs within the cutoff (images included), except the excluded ones.
 
     exclusions (e, 2)  pairs without this interaction, at their nearest image; bonded neighbours
     cutoff             Å; None for all pairs of a system, without images
@@ -24,7 +24,7 @@ class PairTerm(Term):
     INDICES = ("exclusions",)
     SETTINGS = ("reach",)
     BY_TYPES = (1,)
-    rest_compiled: ClassVar[bool] = False  # its kernels add `rest` too; else that may depend on the cell alone
+    rest_compiled: ClassVar[bool] = False  # its kernels add `rest`, too; otherwise it may depend on the cell alone
     exclusions: Tensor
     reach: float | None  # the cutoff, or None; `cutoff` is 0 then: no neighbours needed
 
@@ -57,7 +57,7 @@ class PairTerm(Term):
         return tuple(part.index_select(0, near) for part in kept[1]), vectors.index_select(0, near)
 
     def check(self, system: System) -> None:
-        """Raise LabkitError where the system does not have as many atoms as there are parameters."""
+        """Raise LabkitError unless the system has as many atoms as there are parameters."""
         if system.n_atoms != self.n_atoms:
             raise LabkitError(
                 f"{type(self).__name__}: parameters of {self.n_atoms} atoms, but the state has {system.n_atoms}; "
@@ -65,7 +65,7 @@ class PairTerm(Term):
             )
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
-        """What the sum over pairs leaves out, (S,) eV, or None: here nothing."""
+        """The energy outside the sum over pairs, (S,) eV; by default None."""
         return None
 
     def _allowed(self, system: System, positions: Tensor, cell: Tensor, pairs: Pairs) -> Pairs:

@@ -1,4 +1,4 @@
-"""Pairs of atoms with parameters of their own, computed at any distance: scaled 1-4 interactions."""
+"""Pairs of atoms with their own parameters, computed at any distance: scaled 1-4 interactions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 A_AND_C = "-C/r^6+A/r^12"
 LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
-#: With OpenMM's factor for 1-4 pairs, 4 where they are not scaled, and with or without charges.
+#: With OpenMM's factor for 1-4 pairs, 4 if they are not scaled, and with or without charges.
 LJ_PAIR = re.compile(
     r"([0-9.e+-]+)\*epsilon\*\(\(sigma/r\)\^12-\(sigma/r\)\^6\)(" + re.escape("+138.93545764438198*q/r") + ")?"
 )
@@ -98,7 +98,7 @@ def _read_a_and_c(force: openmm.CustomBondForce, system: openmm.System) -> Named
     if len(one_sided):
         m = one_sided[0]
         raise LabkitError(
-            f"CustomBondForce, bond {m}: A is {a[m]:g} and C is {c[m]:g}, of which no sigma and epsilon follow; "
+            f"CustomBondForce, bond {m}: A is {a[m]:g} and C is {c[m]:g}, which give no sigma and epsilon; "
             "expected both positive, or both zero"
         )
     a, c = np.where(a > 0, a, 1.0), np.where(c > 0, c, 0.0)

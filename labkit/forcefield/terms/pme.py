@@ -29,9 +29,9 @@ class Pme(PairTerm):
     charges (n,) e; exclusions (e, 2), at their nearest image; cutoff Å
     tolerance  of the forces, relative: α = sqrt(-ln(2 tolerance))/cutoff and the mesh follow from it (Darden, York and
                Pedersen, J. Chem. Phys. 98, 10089, 1993; OpenMM's rule for α)
-    alpha      1/Å, mesh_spacing Å, nodes (3 to 7 points of the mesh a direction): instead of what follows from it
+    alpha      1/Å, mesh_spacing Å, nodes (3 to 7 mesh points per direction): instead of the values that follow from it
 
-    Raises LabkitError for a system that is not periodic in all directions, and for another number of nodes.
+    Raises LabkitError for a system that is not periodic in all directions, and for any other number of nodes.
     """
 
     VALUES = ("charges",)
@@ -50,7 +50,7 @@ class Pme(PairTerm):
     ) -> None:
         super().__init__()
         alpha = math.sqrt(-math.log(2 * tolerance)) / cutoff if alpha is None else alpha
-        nodes = nodes or (5 if tolerance > 1e-6 else 7)  # a finer mesh costs more than more points of it
+        nodes = nodes or (5 if tolerance > 1e-6 else 7)  # a finer mesh costs more than more nodes
         if nodes not in ORDERS:
             raise LabkitError(f"Pme: nodes is {nodes}, expected a whole number from {ORDERS[0]} to {ORDERS[-1]}")
         spacing = 3.0 * tolerance ** (1 / nodes) / alpha if mesh_spacing is None else mesh_spacing
@@ -67,7 +67,7 @@ class Pme(PairTerm):
         return COULOMB * near + self.rest(system, positions, cell)
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor:
-        """What is not the sum over near pairs: reciprocal sum, self term, background, less the excluded pairs."""
+        """All but the sum over near pairs: reciprocal sum, self term, background, minus the excluded pairs."""
         self.check_periodic(system)
         i, j = self.exclusions.unbind(1)
         r = torch.linalg.vector_norm(separation(system, positions, cell, i, j, periodic=True), dim=1)
@@ -101,7 +101,7 @@ class Pme(PairTerm):
 
 @kernel_of(Pme)
 def _kernel(term: Pme, real: type) -> CompiledMesh:
-    """All but the near pairs, which have a kernel together with Lennard-Jones."""
+    """All but the near pairs, which share a kernel with Lennard-Jones."""
     from labkit.forcefield.fast.mesh import CompiledMesh
 
     return CompiledMesh(term)

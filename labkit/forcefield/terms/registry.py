@@ -1,4 +1,4 @@
-"""What a term can do beside its energy: be read from OpenMM, be written for it, be computed by a compiled kernel.
+"""The registry of terms: how each is read from OpenMM, written for it and computed by a compiled kernel.
 
 Each term registers its own functions, in its own file; importing `labkit.forcefield.terms` registers all of them.
 """
@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class UnknownForce(LabkitError):
-    """A force of OpenMM that is not the term of a reader; another reader may know it."""
+    """An OpenMM force that a reader does not recognise; another reader may."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ KERNELS: dict[type[Term], list[Rule]] = {}
 def reads(force: str) -> Callable[[Function], Function]:
     """Register f(force, system) -> (name, term), ... for an OpenMM force of this class.
 
-    It raises UnknownForce for a force that is not its term, as Custom forces with another expression.
+    It raises UnknownForce for any other force, such as a Custom force with another expression.
     """
 
     def register(function: Function) -> Function:
@@ -55,7 +55,7 @@ def reads(force: str) -> Callable[[Function], Function]:
 def writes(*kinds: type[Term], together: bool = False) -> Callable[[Function], Function]:
     """Register f(openmm, term, periodic) -> OpenMM force, `periodic` if there is a box.
 
-    With `together`, f(openmm, {name: term}, n_atoms, box) -> [force, ...] gets all terms of these kinds.
+    With `together`, f(openmm, {name: term}, n_atoms, box) -> [force, ...] receives all terms of these kinds.
     """
 
     def register(function: Function) -> Function:
@@ -66,9 +66,9 @@ def writes(*kinds: type[Term], together: bool = False) -> Callable[[Function], F
 
 
 def kernel_of(*kinds: type[Term], together: bool = False) -> Callable[[Function], Function]:
-    """Register f(term, real) -> Kernel, or None where it cannot compute the term; `real` is the precision of pairs.
+    """Register f(term, real) -> Kernel, or None if it cannot compute the term; `real` is the precision of pairs.
 
-    With `together`, f(terms, real) -> [kernel, ...] gets all terms of these kinds.
+    With `together`, f(terms, real) -> [kernel, ...] receives all terms of these kinds.
     """
 
     def register(function: Function) -> Function:
@@ -80,7 +80,7 @@ def kernel_of(*kinds: type[Term], together: bool = False) -> Callable[[Function]
 
 
 def read(force: openmm.Force, system: openmm.System) -> list[tuple[str, Term]]:
-    """The terms of an OpenMM force, with their names, by the first reader that knows it; else UnknownForce."""
+    """The terms of an OpenMM force, with their names, from the first reader that knows it; otherwise UnknownForce."""
     refusals: list[UnknownForce] = []
     for reader in READERS.get(type(force).__name__, ()):
         try:
@@ -88,12 +88,12 @@ def read(force: openmm.Force, system: openmm.System) -> list[tuple[str, Term]]:
         except UnknownForce as error:
             refusals.append(error)
     if refusals:
-        raise max(refusals, key=lambda error: len(str(error)))  # the one that says most
+        raise max(refusals, key=lambda error: len(str(error)))  # the most detailed one
     raise unknown(force)
 
 
 def unknown(force: openmm.Force, why: str = "") -> UnknownForce:
-    """The error for a force that is no known term."""
+    """The error for a force without a term."""
     kind, otherwise = type(force).__name__, "write it as a Potential and add it, or remove the force from the System"
     if not hasattr(force, "getEnergyFunction"):
         return UnknownForce(f"{kind} has no term in labkit; {otherwise}")
@@ -104,7 +104,7 @@ def unknown(force: openmm.Force, why: str = "") -> UnknownForce:
 
 
 def kernels_of(terms: Iterable[Term], real: type) -> list[Kernel]:
-    """Compiled kernels for those of the terms that have one: shared ones, then those of pairs, then all others."""
+    """Compiled kernels of the terms that have one: shared ones, then those of pairs, then all others."""
     joint: dict[Callable[..., Any], list[Term]] = {}
     of_pairs, others = [], []
     for term in terms:

@@ -58,7 +58,7 @@ NAMES = {Repulsion: "repulsion", RepulsionCG: "repulsion_cg"}
 
 @reads("CustomNonbondedForce")
 def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
-    """Repulsion and RepulsionCG, as they are written."""
+    """Repulsion and RepulsionCG, in the form that labkit writes."""
     kind = next((kind for kind in NAMES if formula(force) == EXPRESSION.format(kind.power)), None)
     if kind is None:
         raise unknown(force)

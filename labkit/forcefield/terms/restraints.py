@@ -1,4 +1,4 @@
-"""Restraints to places: harmonic, and walls that leave a sphere free."""
+"""Position restraints: harmonic, and walls around a sphere."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class FlatBottom(Term):
 def _check_centres(term: Restraints | FlatBottom) -> None:
     if term.centres.shape != (len(term.atoms), 3):
         name, shape = type(term).__name__, tuple(term.centres.shape)
-        raise LabkitError(f"{name}: centres of shape {shape}, expected ({len(term.atoms)}, 3): a place for each atom")
+        raise LabkitError(f"{name}: centres of shape {shape}, expected ({len(term.atoms)}, 3): one for each atom")
 
 
 @reads("CustomExternalForce")
 def _read(force: openmm.CustomExternalForce, system: openmm.System) -> Named:
-    """Harmonic restraints and walls, as they are written."""
+    """Harmonic restraints and walls, in the form that labkit writes."""
     wall = formula(force) == WALL
     names = [force.getPerParticleParameterName(p) for p in range(force.getNumPerParticleParameters())]
     if not (wall or formula(force) == RESTRAINT) or names != ["k", "x0", "y0", "z0", *(["radius"] if wall else [])]:

@@ -11,11 +11,11 @@ from labkit.forcefield.terms.term import Term
 
 
 def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
-    """Make the parameter `name` (m,) of a term values[kinds], and return `values` (K,), which want gradients.
+    """Make the parameter `name` (m,) of a term values[kinds], and return `values` (K,), which require gradients.
 
     kinds (m,) 0 to K - 1; values start as the mean of each kind, also where they were shared before.
-    Repeat force fields for replicas before, not after.
-    Raises LabkitError where kinds do not fit the parameter.
+    Repeat a force field for replicas before this, not after.
+    Raises LabkitError if the kinds do not fit the parameter.
 
     >>> from labkit.forcefield import Coulomb
     >>> term = Coulomb([-0.8, 0.3, 0.5])
@@ -34,7 +34,7 @@ def share(term: Term, name: str, kinds: Tensor) -> nn.Parameter:
 
 
 def tie(term: Term, name: str, values: nn.Parameter, which: Tensor) -> None:
-    """Make the parameter `name` of a term values[which], of values (K, ...) that belong to something else."""
+    """Make the parameter `name` of a term values[which], with values (K, ...) that belong to another module."""
     parametrize.register_parametrization(term, name, _Rows(which), unsafe=True)
     term.parametrizations[name].original = values
 

@@ -1,8 +1,8 @@
-"""Cardinal B-splines, by which charges are put on a mesh.
+"""Cardinal B-splines, which spread charges on a mesh.
 
 An atom at u, in points of the mesh, gives the point k the share M(u - k); M is the B-spline of `order` points, centred.
-Then Σ_k M(u - k) exp(2πi m k/n) is exp(2πi m u/n)/b(m) but for the error of the interpolation, with
-1/b(m) = Σ_k M(k) cos(2π m k/n): waves on the mesh times b² have the right height (smooth particle-mesh Ewald; Essmann
+Then Σ_k M(u - k) exp(2πi m k/n) is exp(2πi m u/n)/b(m) up to the error of the interpolation, with
+1/b(m) = Σ_k M(k) cos(2π m k/n): waves on the mesh, times b², have the right height (smooth particle-mesh Ewald; Essmann
 et al., J. Chem. Phys. 103, 8577, 1995).
 """
 
@@ -20,7 +20,7 @@ ORDERS = range(3, 8)
 def pieces(order: int) -> np.ndarray:
     """Shares of the `order` points around an atom as polynomials, (order, order), the constant first.
 
-    Of x: where the atom is, in points from the one nearest to it (an even order: from the middle of the two nearest).
+    In x, the atom's place in points from the nearest one (even order: from the midpoint of the two nearest).
 
     >>> (8 * pieces(3)).tolist()
     [[1.0, -4.0, 4.0], [6.0, 0.0, -8.0], [1.0, 4.0, 4.0]]

@@ -1,4 +1,4 @@
-"""Pairs of Lennard-Jones: the root of ε, the switch, and the energy of what lies beyond the cutoff."""
+"""For Lennard-Jones pairs: the root of ε, the switch, and the energy beyond the cutoff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Term: one kind of interaction with its list of atoms and its parameters, alone or many systems' in a batch."""
+"""Term: one kind of interaction with its list of atoms and its parameters, for one system or a batch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from labkit.forcefield.terms.degenerate import refuse
 
 
 class Term(Potential):
-    """A potential of fixed atoms. A subclass names its fields and writes `energies`, one for each row of `atoms`.
+    """A potential of fixed atoms. A subclass names its fields and defines `energies`, one for each row of `atoms`.
 
     INDICES   fields that hold atoms: integers, moved along when systems are put one after another
-    VALUES    fields of parameters: nn.Parameter, without gradient until one asks for it
+    VALUES    fields of parameters: nn.Parameter, without gradient until it is requested
     SETTINGS  plain attributes, the same for all systems of a batch
-    BY_TYPES  how many types an entry of a TypedTerm may have, none where it cannot be given by types
+    BY_TYPES  how many types an entry of a TypedTerm may have; none if it cannot be given by types
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> bonds = HarmonicBonds([[0, 1]], k=20.0, r0=1.0)
@@ -53,7 +53,7 @@ class Term(Potential):
             setattr(self, key, nn.Parameter(value.clone(), requires_grad=False))
 
     def _rows(self, width: int) -> None:
-        """Check a list of atoms with one value a row; a single value stands for all rows."""
+        """Check a list of atoms with one value per row; a single value stands for all rows."""
         name, count = type(self).__name__, len(self.atoms)
         if not count:
             self.atoms = self.atoms.reshape(0, width)
@@ -72,13 +72,13 @@ class Term(Potential):
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         energies = self.energies(system, positions, cell)
-        if energies.device.type == "cpu":  # a GPU is not waited for: a run looks at its energies now and then
+        if energies.device.type == "cpu":  # do not wait for a GPU: a run checks its energies from time to time
             refuse(self.kind.__name__, self.atoms, energies, system, positions, cell)
         return energies.new_zeros(system.n_systems).index_add(0, system.index[self.atoms[:, 0]], energies)
 
     @property
     def kind(self) -> type:
-        """The class that was written; torch makes another one where a parameter is shared (`share`)."""
+        """The original class; torch makes another one if a parameter is shared (`share`)."""
         return parametrize.type_before_parametrizations(self)
 
     def settings(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Term(Potential):
 
     @classmethod
     def batch(cls, terms: Sequence[Self], starts: Sequence[int]) -> Self:
-        """One term for several systems, the atoms of each of which begin at `starts`."""
+        """One term for several systems, whose atoms begin at `starts`."""
         fields = terms[0].settings()
         for term in terms[1:]:
             for key, value in term.settings().items():

@@ -70,7 +70,7 @@ def _write(mm: Any, term: Torsions, periodic: bool) -> openmm.PeriodicTorsionFor
 
 @bonded_kernel(Torsions)
 def _kernel(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> Callable[..., None]:
-    """Compiled torsions: the rows of the same atoms as one series where n are small whole numbers."""
+    """Compiled torsions: the rows of the same atoms as one series if n are small whole numbers."""
     from labkit.forcefield.fast.kernels import bonded  # late: needs numba
 
     if np.isin(n, np.arange(HIGHEST + 1)).all():
@@ -79,7 +79,7 @@ def _kernel(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) 
 
 
 def _series(atoms: np.ndarray, n: np.ndarray, phase: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Different rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
+    """Distinct rows (q, 4) of atoms, and the sum of k (1 + cos(nφ - γ)) of each as a series (q, n + 1, 2)."""
     rows, which = np.unique(atoms, axis=0, return_inverse=True)
     series = np.zeros((len(rows), n.max() + 1, 2))
     np.add.at(series, (which.ravel(), 0, 0), k)

@@ -13,7 +13,7 @@ Tables = tuple[Tensor, ...]
 def join_tables(kinds: Sequence[Tensor], tables: Sequence[Tables]) -> tuple[Tensor, Tables]:
     """Kinds (n,) of all atoms and their (K, K) tables: equal ones once, different ones block by block.
 
-    Atoms of different systems never meet, so that what is between the blocks is 0.
+    Atoms of different systems never meet, so that entries between blocks are 0.
 
     >>> one, other = (torch.ones(2, 2),), (torch.full((1, 1), 5.0),)
     >>> kinds, (table,) = join_tables([torch.tensor([0, 1]), torch.tensor([0]), torch.tensor([1])], [one, other, one])

@@ -1,4 +1,4 @@
-"""TorchMD's YAML force field: reading it with care, and looking up parameters by atom types."""
+"""TorchMD's YAML force field: its sections, checked, and the lookup of parameters by atom types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from labkit.errors import LabkitError, suggest
 
-# section: (atoms of a key, parameters that must be there, parameters that may be)
+# section: (atoms in a key, required parameters, optional parameters)
 SECTIONS: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "bonds": (2, ("k0", "req"), ()),
     "angles": (3, ("k0", "theta0"), ()),
@@ -27,7 +27,7 @@ ANY = "X"
 class TorchmdFile:
     """The sections of one file. Keys are types in parentheses, as in (OT, HT); X stands for any type.
 
-    Raises LabkitError, naming file, section and key, for what is unknown, missing or no number.
+    Raises LabkitError, naming file, section and key, for what is unknown, missing or not a number.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -46,7 +46,7 @@ class TorchmdFile:
     def get(self, section: str, types: Sequence[str], atoms: Sequence[int]) -> Any:
         """The entry for these types; the one with the fewest X, in either direction (impropers: around the third).
 
-        Raises LabkitError, naming the types and the atoms, where there is none.
+        Raises LabkitError, naming the types and the atoms, if there is none.
         """
         entries = self.sections.get(section, {})
         for key in _variants(section, tuple(types)):
@@ -60,13 +60,13 @@ class TorchmdFile:
         )
 
     def number(self, value: Any, section: str, key: Any) -> float:
-        """A finite number, also one that YAML takes for text, as 1e-3."""
+        """A finite number, also one that YAML reads as text, such as 1e-3."""
         try:
             number = float(value) if not isinstance(value, bool) else math.nan
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise LabkitError(f"{self.path}: {section}, {key}: {value!r} is no finite number")
+            raise LabkitError(f"{self.path}: {section}, {key}: {value!r} is not a finite number")
         return number
 
     def _load(self) -> dict[str, Any]:

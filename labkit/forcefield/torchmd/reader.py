@@ -48,12 +48,12 @@ def from_torchmd_yaml(
 
     types (n,) one for each atom; bonds (m, 2)
     angles (m, 3), dihedrals (m, 4)  None: all that follow from the bonds; impropers (m, 4), the third is the centre
-    terms         those of the file that count, of bonds, angles, dihedrals, impropers, 1-4, lj, electrostatics,
+    terms         those of the file to include, of bonds, angles, dihedrals, impropers, 1-4, lj, electrostatics,
                   repulsion (4 ε (σ/r)^12), repulsioncg (4 ε (σ/r)^6)
     charges (n,)  e; None: those of the file
     reaction_field  with `dielectric` beyond the cutoff; without it charges are cut off with a shift: TorchMD's forces,
                   and energies that are continuous, which TorchMD's are not
-    exclusions    bonded neighbours that repel and attract by their bonds only; of all bonds, whatever `terms` says
+    exclusions    bonded neighbours that interact only through their bonds; of all bonds, whatever `terms` says
     periodic      bonded terms to the nearest image, for molecules cut by the walls of the cell
 
     Raises LabkitError, naming file, section, types and atoms, for what is missing, unknown or out of range.
@@ -87,6 +87,6 @@ def from_torchmd_yaml(
 
 
 def torchmd_masses(path: str | Path, types: Sequence[str]) -> Tensor:
-    """Masses (n,) in u that a file has for atoms of these types."""
+    """Masses (n,) in u of atoms of these types, from a file."""
     file = TorchmdFile(path)
     return torch.tensor([file.get("masses", [t], [i]) for i, t in enumerate(types)], dtype=config().dtype)

@@ -1,4 +1,4 @@
-"""The terms of a file of TorchMD for the atoms of one topology."""
+"""The terms of a TorchMD file for the atoms of one topology."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TorchmdTerms:
         )
 
     def sizes(self) -> tuple[list[float], list[float]]:
-        """σ [Å] and ε [eV] of each atom; CHARMM's minus sign of ε is dropped, where all have it."""
+        """σ [Å] and ε [eV] of each atom; CHARMM's minus sign of ε is dropped if all have it."""
         found = self.each("lj")
         signs = {math.copysign(1, e["epsilon"]) for e in found if e["epsilon"]}
         if len(signs) > 1:

@@ -1,1 +1,1 @@
-"""Force fields with parameters by the types of atoms."""
+"""Force fields with parameters by atom types."""

@@ -20,8 +20,8 @@ KEPT = 8  # batches whose force field is kept
 class TypedForceField(Potential):
     """E = Σ E_term, with parameters by types: bonded terms follow from `system.bonds`, parameters from `system.types`.
 
-    What it is for one batch is an ordinary ForceField (`forcefield`) that shares these parameters, so that compiled
-    kernels, stresses, `to_openmm` and the rest are the same; it is made once for a batch.
+    For a batch it makes an ordinary ForceField (`forcefield`), once, that shares these parameters, so that compiled
+    kernels, stresses, `to_openmm` and so on work as usual.
 
     >>> from labkit.base import State, beads
     >>> from labkit.forcefield import HarmonicBonds, RepulsionCG
@@ -50,9 +50,9 @@ class TypedForceField(Potential):
     def forcefield(self, system: System) -> ForceField:
         """The ordinary force field of a batch, whose parameters are rows of these, with their gradients.
 
-        Raises LabkitError, naming types and atoms, for what is not in the tables.
+        Raises LabkitError, naming them and the atoms, for types that are not in the tables.
         """
-        kept: dict[System, ForceField] = self.__dict__.setdefault("_made", {})
+        kept: dict[System, ForceField] = self.__dict__.setdefault("_forcefields", {})
         if system not in kept:
             if len(kept) >= KEPT:
                 kept.pop(next(iter(kept)))
@@ -75,8 +75,8 @@ class TypedForceField(Potential):
 
     def reset(self) -> None:
         super().reset()
-        self.__dict__.pop("_made", None)
+        self.__dict__.pop("_forcefields", None)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TypedForceField:
-        self.reset()  # parameters go elsewhere
+        self.reset()  # the parameters are replaced
         return super()._apply(fn, recurse)

@@ -1,4 +1,4 @@
-"""TypedTable: entries by the types of atoms, read in either direction, with "*" for any type."""
+"""TypedTable: entries by atom types, read in either direction, with "*" for any type."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TypedTable:
         for key, entry in entries.items():
             types = (key,) if isinstance(key, str) else key
             if not isinstance(types, tuple) or not types or not all(isinstance(t, str) for t in types):
-                raise LabkitError(f"{name}: {key!r} is no tuple of names of types")
+                raise LabkitError(f"{name}: {key!r} is not a tuple of type names")
             if _canonical(types) in self.entries:
                 raise LabkitError(f"{name}: two entries for {show(types)}, which is read in either direction")
             self.entries[_canonical(types)] = entry
@@ -42,7 +42,7 @@ class TypedTable:
                 raise LabkitError(f"{name}: {show(types)} has {len(types)} types, other entries have {self.width}")
 
     def find(self, types: Types, where: str = "") -> Any:
-        """The entry for these types. Raises LabkitError, naming them, where none fits or two fit equally well."""
+        """The entry for these types. Raises LabkitError, naming them, if none fits or two fit equally well."""
         masks = sorted(itertools.product((False, True), repeat=len(types)), key=sum)
         for _, some in itertools.groupby(masks, key=sum):
             keys = {_canonical(tuple(ANY if hidden else t for t, hidden in zip(types, m, strict=True))) for m in some}
@@ -62,12 +62,12 @@ class TypedTable:
         hint = f"; {strange!r} is in none{suggest(strange, known)}" if strange is not None and known else ""
         return (
             f"{self.name}{where}: no entry for the types {show(types)}{hint}; add one, with '*' for any type, or None "
-            "instead of parameters for no such term"
+            "instead of parameters for no term"
         )
 
 
 def show(types: Iterable[str]) -> str:
-    """Types as messages name them.
+    """Types as shown in messages.
 
     >>> show(("CA", "CB"))
     '(CA, CB)'

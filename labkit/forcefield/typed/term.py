@@ -29,14 +29,14 @@ class TypedTerm(nn.Module):
     kind      the class of a term, such as HarmonicBonds
     entries   {types: {parameter: value}}: one type for what belongs to single atoms (charges, radii), two for bonds and
               for Nbfix, three for angles, four for dihedrals. Types are read in either direction; "*" is any type, and
-              the entry with the fewest counts. A list of several {parameter: value} gives as many rows (the cosines of
+              the entry with fewest "*" counts. A list of several {parameter: value} gives as many rows (the cosines of
               a torsion); None says that there is no such term.
     rows      system -> atoms (m, w); by default all bonds, angles or dihedrals that follow from system.bonds
-    exclude   of terms of all pairs: those that at most so many bonds join are left out (3: up to 1-4)
-    settings  what else the kind takes: cutoff, switch, periodic, ...
+    exclude   for terms of all pairs: those joined by at most so many bonds are left out (3: up to 1-4)
+    settings  other arguments of the kind: cutoff, switch, periodic, ...
 
-    `values[name]` (rows of the table, ...) are nn.Parameters, which may require gradients; `types[k]` says whose row k
-    is. Raises LabkitError for parameters that are unknown, missing or not finite.
+    `values[name]` (rows of the table, ...) are nn.Parameters, which may require gradients; `types[k]` are those of
+    row k. Raises LabkitError for parameters that are unknown, missing or not finite.
 
     >>> from labkit.forcefield import HarmonicBonds
     >>> bonds = TypedTerm(HarmonicBonds, {("CA", "CA"): {"k": 13.0, "r0": 3.8}, ("CA", "*"): {"k": 27.0, "r0": 1.5}})
@@ -55,7 +55,7 @@ class TypedTerm(nn.Module):
     ) -> None:
         super().__init__()
         if not (isinstance(kind, type) and issubclass(kind, Term)) or not kind.BY_TYPES:
-            raise LabkitError(f"{getattr(kind, '__name__', kind)!r} is no kind of term that can be given by types")
+            raise LabkitError(f"{getattr(kind, '__name__', kind)!r} is not a kind of term that can be given by types")
         self.kind, self.rows, self.exclude, self.settings = kind, rows, exclude, settings
         self.of_pairs = issubclass(kind, PairTerm)
         self.table = TypedTable(kind.__name__, entries)
@@ -63,7 +63,7 @@ class TypedTerm(nn.Module):
         columns = {p: column(kind.__name__, kind.VALUES, p, self.types, parts) for p in kind.VALUES}
         self.values = nn.ParameterDict({p: nn.Parameter(c, requires_grad=False) for p, c in columns.items()})
         self._check_width()
-        #: what a fingerprint of a run has of it, beside the values
+        #: its part in the fingerprint of a run, besides the values
         self.summary = f"{kind.__name__} {self.types} {exclude} {settings}"
 
     def _check_width(self) -> None:
@@ -77,7 +77,7 @@ class TypedTerm(nn.Module):
 
     @property
     def cutoff(self) -> float:
-        """Å; 0 where no neighbours are needed."""
+        """Å; 0 if no neighbours are needed."""
         if not self.of_pairs:
             return 0.0
         default = signature(self.kind).parameters["cutoff"].default
@@ -104,7 +104,7 @@ class TypedTerm(nn.Module):
         table = torch.zeros(len(found), max(counts.tolist(), default=0), dtype=torch.int64)
         for k, rows in enumerate(found):
             table[k, : len(rows)] = torch.tensor(rows, dtype=torch.int64)
-        some = (torch.arange(table.shape[1]) < counts[:, None]).to(which.device)[which]  # of these each row has one
+        some = (torch.arange(table.shape[1]) < counts[:, None]).to(which.device)[which]  # the entries in use
         return table.to(which.device)[which][some], {"atoms": atoms.repeat_interleave(some.sum(1), dim=0)}
 
     def _atoms(self, system: System) -> Any:
@@ -117,9 +117,7 @@ class TypedTerm(nn.Module):
 
     def _bonds(self, system: System) -> np.ndarray:
         if system.bonds is None:
-            raise LabkitError(
-                f"{self.kind.__name__}: which atoms of this batch are bonded is not known; give System(bonds=...)"
-            )
+            raise LabkitError(f"{self.kind.__name__}: the bonds of this batch are not known; give System(bonds=...)")
         return system.bonds.cpu().numpy()
 
     def _pairs(self, system: System) -> tuple[Tensor, dict[str, Any]]:

@@ -17,7 +17,7 @@ Parameters = Mapping[str, Any]
 
 
 def number_rows(table: TypedTable, keys: Sequence[Types]) -> tuple[list[Types], list[Parameters]]:
-    """Put numbers of rows into the table, in place of parameters; the types and the parameters of each row."""
+    """Replace parameters in the table by row numbers; return the types and the parameters of each row."""
     types, parts = [], []
     for key, (place, entry) in zip(keys, list(table.entries.items()), strict=True):
         some = [] if entry is None else [entry] if isinstance(entry, Mapping) else list(entry)
@@ -30,7 +30,7 @@ def number_rows(table: TypedTable, keys: Sequence[Types]) -> tuple[list[Types], 
 def column(
     name: str, known: Sequence[str], parameter: str, types: Sequence[Types], parts: Sequence[Parameters]
 ) -> Tensor:
-    """One of the `known` parameters, of each row. Raises LabkitError for what is unknown, missing or not finite."""
+    """One of the `known` parameters, for each row. Raises LabkitError if one is unknown, missing or not finite."""
     for key, part in zip(types, parts, strict=True):
         wrong = next((p for p in part if p not in known), None)
         if wrong is not None:
@@ -41,7 +41,7 @@ def column(
         rows = [torch.as_tensor(part[parameter], dtype=config().dtype).detach() for part in parts]
         values = torch.stack(rows) if rows else torch.zeros(0, dtype=config().dtype)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise LabkitError(f"{name}: {parameter} is not numbers of one shape: {error}") from error
+        raise LabkitError(f"{name}: {parameter} is not a number, or an array of one shape: {error}") from error
     for key, row in zip(types, rows, strict=True):
         if not bool(torch.isfinite(row).all()):
             raise LabkitError(f"{name}: {show(key)}: {parameter} is not finite")
@@ -51,7 +51,7 @@ def column(
 def find_rows(
     table: TypedTable, system: System, kinds: Tensor, atoms: Callable[[int], Tensor]
 ) -> list[tuple[int, ...]]:
-    """Rows of the table for each row of types (k, w); `atoms` says where such a row occurs, for messages."""
+    """Rows of the table for each row of types (k, w); `atoms` tells where such a row occurs, for messages."""
     names, found = system.vocabulary.names, []
     for k, row in enumerate(kinds.tolist()):
         types = tuple(names[t] for t in row)

@@ -47,7 +47,7 @@ class TrainModel(PanelModel):
     sigma_energy = p(Float(), "basic", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.1), log=True)
     sigma_force = p(Float(), "basic", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.1), log=True)
     use_forces = p(Bool(), "basic", "use forces")
-    atom_sigma = p(Float(), "advanced", "atom_sigma", "Å", help="width of the Gaussian that stands for an atom")
+    atom_sigma = p(Float(), "advanced", "atom_sigma", "Å", help="width of an atom's Gaussian")
     zeta = p(Float(), "advanced", "zeta", help="exponent of the kernel")
     delta = p(Float(), "advanced", "delta", "eV", help="typical size of an atom's energy")
     cutoff_transition_width = p(Float(), "advanced", "transition", "Å")
@@ -56,7 +56,7 @@ class TrainModel(PanelModel):
     use_stresses = p(Bool(), "advanced", "use stresses")
     sigma_virial = p(Float(), "advanced", "sigma_virial", "eV/√atom")
     e0_method = p(Text(), "advanced", "e0_method", options=["average", "isolated"])
-    e0 = p(Text(), "advanced", "e0", "eV", help="energies of lone atoms, as in H=-13.6, O=-432; empty: by e0_method")
+    e0 = p(Text(), "advanced", "e0", "eV", help="energies of single atoms, as in H=-13.6, O=-432; empty: by e0_method")
     sparse_jitter = p(Float(), "advanced", "sparse_jitter")
     seed = p(Int(), "advanced", "seed", help="of random sparse points")
     pair = p(Bool(), "pair term", "add distance_2b")
@@ -79,7 +79,7 @@ class TrainModel(PanelModel):
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
+        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
         self._take(self.base)
         self.frames = len(train)
 
@@ -98,7 +98,7 @@ class TrainModel(PanelModel):
         self.e0_method, self.sparse_jitter, self.seed = config.e0_method, config.sparse_jitter, config.seed
 
     def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        """The parameters as GapConfig; raises LabkitError if they are invalid."""
         soap, pair = terms_of(self.base)
         terms: list[Soap | Distance2b] = [replace(soap, **{name: getattr(self, name) for name in SOAP})]
         if self.pair:
@@ -131,7 +131,7 @@ class TrainModel(PanelModel):
             self._record(self.results, job.seconds)
 
     def _record(self, fit: IncrementalFit, seconds: float) -> None:
-        """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
+        """A row for the tray, and the model with it; a session that cannot be written does not fail the run."""
         row = ("valid", "forces")
         found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}

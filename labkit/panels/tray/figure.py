@@ -14,7 +14,7 @@ COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4
 
 
 def overlay(pinned: list[tuple[str, FitRecord]], curve: str) -> Figure:
-    """RMSE of two quantities, each run a dot on training and a ring on validation frames; and the chosen curve."""
+    """RMSE of two quantities, a dot for training and a ring for validation frames of each run; and the chosen curve."""
     figure = new_figure(8.6, 3.4)
     quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
     *beside, last = figure.subplots(

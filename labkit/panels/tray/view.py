@@ -12,13 +12,13 @@ from labkit.panels.kit.view import Unfolding
 from labkit.panels.tray.model import TrayModel
 from labkit.runs import FitRecord, Runs
 
-SHOWN = 12  # newest runs in sight; all are in the CSV
+SHOWN = 12  # newest runs shown; all are in the CSV
 
 
 class RunTray(Replaced):
     """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
 
-    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and the
+    A row is pinned by its box. Pinned runs are overlaid; Download has a CSV of all runs, and the
     settings and models of the pinned ones.
 
     >>> import tempfile
@@ -29,7 +29,7 @@ class RunTray(Replaced):
 
     def __init__(self, store: Runs | None = None) -> None:
         self.model = TrayModel(store)
-        hint = "Every fit of the session, newest on top. Pin some to lay them over one another."
+        hint = "Every fit of the session, newest on top. Pin some to overlay them."
         head = widgets.HTML(CSS + html.head("Run tray", hint))
         self.table = widgets.VBox()
         self.older = widgets.HTML()

@@ -89,7 +89,7 @@ def test_a_bias_has_no_openmm_force():
         LabkitError, match="takes a ForceField, not a Sum of ForceField, Bias: .*convert the ForceField"
     ):
         to_openmm(forcefield + bias, [1.0, 1.0])
-    with pytest.raises(LabkitError, match="term bias: Bias is no term; add it instead: forcefield . bias"):
+    with pytest.raises(LabkitError, match="term bias: Bias is not a term; add it instead: forcefield . bias"):
         ForceField({"bias": bias}, 2)
 
 

@@ -141,7 +141,7 @@ WRONG = [
     (FILE.replace("  CT: 12.01", "").replace("masses", "masse"), {}, "unknown section 'masse'; did you mean 'masses'"),
     (FILE.replace("req: 1.526", "r_eq: 1.526"), {}, r"bonds, \(CT, CT\): unknown parameter 'r_eq'; did you mean 'req'"),
     (FILE.replace(", req: 1.526", ""), {}, r"bonds, \(CT, CT\): req is missing"),
-    (FILE.replace("310.0", "stiff"), {}, "'stiff' is no finite number"),
+    (FILE.replace("310.0", "stiff"), {}, "'stiff' is not a finite number"),
     (FILE.replace("(CT, CT):", "(CT, CT, CT):"), {}, "has 3 atom types, expected 2"),
     (FILE.replace("(CT, CT):", "(CT, CX):"), {}, "'CX' in '.CT, CX.' is not among the atomtypes"),
     (FILE.replace('"NO"', "NO"), {}, "reads an atom type as False; write it in quotes"),

@@ -418,13 +418,13 @@ ONE = {("A", "A"): {"k": 1.0, "r0": 1.0}}
         (lambda: TypedTerm(HarmonicBonds, {("A", "A"): {"k": 1.0}}), "r0 is missing"),
         (lambda: TypedTerm(HarmonicBonds, {("A", "A"): {"k": 1.0, "r": 1.0}}), "unknown parameter 'r'"),
         (lambda: TypedTerm(HarmonicBonds, {("A", "A"): {"k": math.nan, "r0": 1.0}}), r"\(A, A\): k is not finite"),
-        (lambda: TypedTerm(HarmonicBonds, {("A", "A"): {"k": "x", "r0": 1.0}}), "k is not numbers"),
+        (lambda: TypedTerm(HarmonicBonds, {("A", "A"): {"k": "x", "r0": 1.0}}), "k is not a number"),
         (lambda: TypedTerm(HarmonicBonds, {**ONE, ("A",): ONE[("A", "A")]}), r"has 1 types"),
         (lambda: TypedTerm(RepulsionCG, {("A", "B"): {"sigma": 1, "epsilon": 1}}), "entries of 2 types, expected 1"),
         (lambda: TypedTerm(RepulsionCG, {"A": None}), "expected one set of parameters"),
-        (lambda: TypedTerm(Cmap, {"A": None}), "'Cmap' is no kind of term that can be given by types"),
-        (lambda: TypedTerm("bonds", ONE), "'bonds' is no kind of term"),
-        (lambda: TypedTerm(HarmonicBonds, {1: {}}), "no tuple of names"),
+        (lambda: TypedTerm(Cmap, {"A": None}), "'Cmap' is not a kind of term that can be given by types"),
+        (lambda: TypedTerm("bonds", ONE), "'bonds' is not a kind of term"),
+        (lambda: TypedTerm(HarmonicBonds, {1: {}}), "not a tuple of type names"),
         (lambda: TypedForceField({}), "without terms"),
         (lambda: TypedForceField({"b": HarmonicBonds([[0, 1]], 1.0, 1.0)}), "expected a TypedTerm"),
         (
@@ -443,7 +443,7 @@ ONE = {("A", "A"): {"k": 1.0, "r0": 1.0}}
         ),
         (
             lambda: TypedTerm(HarmonicBonds, ONE).term(State.from_atoms(molecule("H2O")).system),
-            "which atoms of this batch are bonded is not known",
+            "the bonds of this batch are not known",
         ),
     ],
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Compiled kernels.
 
-numba keeps what it has compiled in __pycache__ and looks at the file of each function alone, not at those of the
-functions that it calls: after an update some kernels would be the old ones. So all of it goes when a file has changed.
+numba caches compiled code in __pycache__ and checks only the file of each function, not those of the functions that
+it calls: after an update some kernels would be outdated. So the whole cache is deleted when a file has changed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import hashlib
 from pathlib import Path
 
 
-def _forget_outdated(folder: Path) -> None:
+def _clear_outdated(folder: Path) -> None:
     mark = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
     cache = folder / "__pycache__"
     stamp = cache / "kernels.sha256"
-    with contextlib.suppress(OSError):  # of a folder that one may not write to
+    with contextlib.suppress(OSError):  # the folder may be read-only
         if stamp.is_file() and stamp.read_text() == mark:
             return
         cache.mkdir(exist_ok=True)
@@ -24,4 +24,4 @@ def _forget_outdated(folder: Path) -> None:
         stamp.write_text(mark)
 
 
-_forget_outdated(Path(__file__).parent)
+_clear_outdated(Path(__file__).parent)

@@ -1,9 +1,9 @@
-"""Bonds, 1-4 pairs, angles and torsions, compiled: forces by their closed forms, added to what is there.
+"""Bonds, 1-4 pairs, angles and torsions, compiled: forces in closed form, added to the given arrays.
 
-`virial` is Σ f ⊗ (r - r_ref), as in the kernel of pairs. Each atom's sum has one order, on one thread.
+`virial` is Σ f ⊗ (r - r_ref), as in the pair kernel. Each atom's sum has a fixed order, on one thread.
 
-Where a geometry gives a term no energy or no force, both become NaN and the caller says which atoms they are
-(degenerate.py). Division is numpy's, as in all kernels that divide: Python's raises an error that names nothing.
+If a term has no energy or no force at a geometry, both become NaN and the caller names the atoms (degenerate.py).
+Division follows numpy, as in all kernels that divide: Python's raises an error that names no atoms.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def bonds(atoms, k, r0, r, index, energy, forces, virial):
             x[a] = r[j, a] - r[i, a]
         d = math.sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
         if not d > 0.0:
-            if k[m] * r0[m] == 0.0:  # a spring at its rest, which pulls nowhere
+            if k[m] * r0[m] == 0.0:  # no force
                 continue
             d = np.nan
         stretch = d - r0[m]
@@ -72,7 +72,7 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
 def angles(atoms, k, theta0, r, index, energy, forces, virial):
     """dθ/dx = x × (x × y)/(x² |x × y|), x and y from the middle atom: precise also where the angle is nearly straight.
 
-    The force of an angle that is straight has no direction; it is zero, its mean over all of them.
+    The force of a straight angle has no direction; it is set to zero, the mean over all directions.
     """
     x, y, n = np.empty(3), np.empty(3), np.empty(3)
     for m in range(len(atoms)):
@@ -112,8 +112,8 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
     """SERIES: Σ_n series[m, n, 0] cos nφ + series[m, n, 1] sin nφ, else None. COSINE: p = n, q = γ, c[:, 0] = k;
     RYCKAERT_BELLEMANS: c; HARMONIC: p = k, q = φ0.
 
-    Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), without a singularity but where three
-    atoms lie in a line: φ is not defined there, and of what is the same for all φ there is an energy and no force.
+    Derivatives of φ after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996), singular only where three atoms
+    lie in a line: φ is undefined there, and a row whose energy does not depend on φ has that energy and no force.
     """
     f, g, h, u, v = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for m in range(len(atoms)):
@@ -134,8 +134,8 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
             hg += h[a] * g[a]
             fv += f[a] * v[a]
         if not (uu > STRAIGHT2 * fg * fg and vv > STRAIGHT2 * hg * hg):
-            if _same_for_all(kind, series, p, c, m):
-                energy[s] += _of_none(kind, series, p, q, c, m)
+            if _is_constant(kind, series, p, c, m):
+                energy[s] += _constant_energy(kind, series, p, q, c, m)
                 continue
             gg = np.nan
         length = math.sqrt(gg)
@@ -170,7 +170,7 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
         one, other = one * length, -other * length
         for a in range(3):
             fi, fl = one * u[a], other * v[a]
-            t = first * u[a] - last * v[a]  # what is shared by j and k
+            t = first * u[a] - last * v[a]  # shared by j and k
             fj = -fi - t
             fk = -fl + t
             forces[i, a] += fi
@@ -182,7 +182,7 @@ def torsions(kind, atoms, series, p, q, c, r, index, energy, forces, virial):
 
 
 @njit(cache=True, nogil=True)
-def _same_for_all(kind, series, p, c, m):
+def _is_constant(kind, series, p, c, m):
     """Whether the energy of a row does not depend on φ."""
     same = True
     if series is not None:
@@ -199,8 +199,8 @@ def _same_for_all(kind, series, p, c, m):
 
 
 @njit(cache=True, nogil=True)
-def _of_none(kind, series, p, q, c, m):
-    """That energy."""
+def _constant_energy(kind, series, p, q, c, m):
+    """The energy of a row that does not depend on φ."""
     if series is not None:
         return series[m, 0, 0]
     if kind == COSINE:

@@ -1,9 +1,9 @@
 """Generalized Born over clusters and their slots, compiled: radii, pairs, and the forces back through the radii.
 
-Three passes over the pairs of one system at a time: what each atom takes from the other's surroundings, with its
-derivative; the energy of the charges, with its derivative in the radii; the forces. What a pass knows of a pair is kept
-for the next in `kept`, three numbers for each slot of each atom. The loops over slots are in born_rows.py. A slot that
-counts nothing is moved to FAR.
+Three passes over the pairs of one system at a time: the descreening integrals I of both atoms, with their derivatives;
+the energy of the charges, with its derivatives with respect to the radii; the forces. Each pass stores what the next
+one needs in `kept`, three numbers for each slot of each atom. The loops over slots are in born_rows.py. A slot that
+does not count is moved to FAR.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def _take(
     depth, distance, reach, cut2, kept, integral,
 ):  # fmt: skip
     """The first pass over clusters low to high: add to `integral` (n + 1,)."""
-    b, (at, was), table = np.empty(10 * ROOM), _room(masked_first), np.empty((len(moves), 3))
+    b, (at, was), table = np.empty(10 * ROOM), _buffers(masked_first), np.empty((len(moves), 3))
     for c in range(low, high):
-        width, origin = first[c + 1] - first[c], place[:, start[c]]
+        width, origin = first[c + 1] - first[c], place[start[c]]
         if c == low or system[c] != system[c - 1]:
             shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
@@ -49,7 +49,7 @@ def _take(
                 b[p] = 0.0
             for i in range(start[c], start[c + 1]):
                 if begin == first[c]:
-                    b[i - start[c]] = FAR  # no pair with itself, nor again with those before it
+                    b[i - start[c]] = FAR  # no pair with itself, and none twice
                 if reach is not None and kinds[i] != kind:
                     kind = kinds[i]
                     for p in range(m):
@@ -58,7 +58,7 @@ def _take(
                         b[p + 7 * ROOM], b[p + 8 * ROOM] = depth[other, kind], distance[other, kind]
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, FAR, b, at, was)
                 integral[i] += take_row(
-                    m, place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2], rho[i], scaled[i],
+                    m, place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2], rho[i], scaled[i],
                     reach, cut2, b, kept,
                     row[c] + 3 * width * (i - start[c]) + begin - first[c], width,
                 )  # fmt: skip
@@ -68,7 +68,7 @@ def _take(
 
 
 @njit(cache=True, nogil=True)
-def _room(masked_first):
+def _buffers(masked_first):
     most = 0
     for i in range(len(masked_first) - 1):
         most = max(most, masked_first[i + 1] - masked_first[i])
@@ -80,7 +80,7 @@ def _radii(
     low, high, charges, rho, radii, shape, saturating, solute, solvent, kappa, surface, probe, integral, size, grows,
     pull,
 ):  # fmt: skip
-    """Energy of the atoms low to high alone; B, dB/dI and dE/dB of it."""
+    """Self-energy of the atoms low to high; writes B, dB/dI and its dE/dB."""
     energy = 0.0
     for i in range(low, high):
         psi = rho[i] * integral[i]
@@ -104,7 +104,7 @@ def _radii(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, kappa, shifted, cut2, kept, pull):
-    """The second pass: energy of the pairs, their dE/dB added to `pull` (n + 1,)."""
+    """The second pass: energy of the pairs; their dE/dB is added to `pull` (n + 1,)."""
     b, energy = np.empty(4 * ROOM), 0.0
     for c in range(low, high):
         width = first[c + 1] - first[c]
@@ -125,10 +125,10 @@ def _charge(low, high, start, first, slot, row, charges, size, solute, solvent, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _push(low, high, place, cells, start, system, first, slot, moves, move, row, chain, kept, forces, virial):
-    """The third pass: forces (3, n + 1) and Σ f ⊗ r."""
+    """The third pass: forces (n + 1, 3) and Σ f ⊗ r."""
     b, table = np.empty(7 * ROOM), np.empty((len(moves), 3))
     for c in range(low, high):
-        width, origin = first[c + 1] - first[c], place[:, start[c]]
+        width, origin = first[c + 1] - first[c], place[start[c]]
         if c == low or system[c] != system[c - 1]:
             shift_vectors(moves, cells[system[c]], table)
         for begin in range(first[c], first[c + 1], ROOM):
@@ -140,7 +140,7 @@ def _push(low, high, place, cells, start, system, first, slot, moves, move, row,
                     b[p] = 0.0
             for i in range(start[c], start[c + 1]):
                 at = row[c] + 3 * width * (i - start[c]) + begin - first[c]
-                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
+                x, y, z = place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2]
                 force = push_row(m, x, y, z, chain[i], b, kept, at, width)
                 push_own(i, force, place, origin, forces, virial)
             push(begin, m, slot, 4, b, forces, virial)
@@ -175,15 +175,15 @@ def _system(s, own, place, cells, clusters, row, atoms, necks, water, cut2, work
 
 @njit(nogil=True, error_model="numpy", inline="always")
 def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial):
-    """A system whose clusters are cut in parts: sums in the order of the parts, whichever thread has made them."""
+    """A system whose clusters are divided into parts: sums in the order of the parts, on whichever threads they run."""
     start, system, first, slot, moves, move, masked_first, masked = clusters
     charges, radii, rho, scaled, shape, kinds = atoms
     depth, distance, reach = necks
     saturating, solute, solvent, kappa, shifted, surface, probe = water
-    n, threads, s = place.shape[1], len(cuts) - 1, system[cuts[0]]
+    n, threads, s = place.shape[0], len(cuts) - 1, system[cuts[0]]
     one, two = start[cuts[0]], start[cuts[threads]]
     kept, size, grows, pull = np.empty(room), np.ones(n), np.zeros(n), np.zeros(n)
-    parts, pushes = np.zeros((threads, n)), np.zeros((threads, 3, n))
+    parts, pushes = np.zeros((threads, n)), np.zeros((threads, n, 3))
     energies, virials = np.zeros(threads), np.zeros((threads, 3, 3))
     for k in prange(threads):
         _take(
@@ -191,7 +191,7 @@ def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, f
             scaled, kinds, depth, distance, reach, cut2, kept, parts[k],
         )  # fmt: skip
     energy[s] += _radii(
-        one, two, charges, rho, radii, shape, saturating, solute, solvent, kappa, surface, probe, _added(parts),
+        one, two, charges, rho, radii, shape, saturating, solute, solvent, kappa, surface, probe, _sum_of_parts(parts),
         size, grows, pull,
     )  # fmt: skip
     parts[:] = 0.0
@@ -200,7 +200,7 @@ def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, f
             cuts[k], cuts[k + 1], start, first, slot, row, charges, size, solute, solvent, kappa, shifted, cut2, kept,
             parts[k],
         )  # fmt: skip
-    chain = (pull + _added(parts)) * grows
+    chain = (pull + _sum_of_parts(parts)) * grows
     chain[n - 1] = 0.0
     for k in prange(threads):
         _push(
@@ -217,8 +217,8 @@ def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, f
 def _systems(
     low, high, cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
 ):
-    """Some systems one after another; cuts[cut[s]:cut[s + 1]] are the first clusters of the parts of s, and its end."""
-    n = place.shape[1]
+    """Some systems one after another; cuts[cut[s]:cut[s + 1]] are the first clusters of the parts of s, and the end."""
+    n = place.shape[0]
     work = np.empty(room), np.zeros(n), np.ones(n), np.zeros(n), np.zeros(n)
     for s in range(low, high):
         if cut[s + 1] - cut[s] == 2:
@@ -233,7 +233,7 @@ def _systems(
 def _systems_apart(
     groups, cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces, energy, virial
 ):  # fmt: skip
-    """Each thread has systems of its own."""
+    """The threads divide the systems."""
     for k in prange(len(groups) - 1):
         _systems(
             groups[k], groups[k + 1], cuts, cut, place, cells, clusters, row, room, atoms, necks, water, cut2, forces,
@@ -248,7 +248,7 @@ def _system_divided(cuts, place, cells, clusters, row, room, atoms, necks, water
 
 
 @njit(cache=True, nogil=True)
-def _added(parts):
+def _sum_of_parts(parts):
     total = np.zeros(parts.shape[1])
     for k in range(len(parts)):
         for i in range(len(total)):
@@ -258,7 +258,7 @@ def _added(parts):
 
 @njit(cache=True, nogil=True)
 def rows_of(start, system, first):
-    """Where what is kept of each cluster (C,) begins, counted from the first one of its system, and the most of all."""
+    """Where each cluster's numbers begin in `kept` (C,), counted from the first of its system; the size of `kept`."""
     row, room, at = np.zeros(len(system), np.int64), 0, 0
     for c in range(len(system)):
         if c and system[c] != system[c - 1]:
@@ -270,9 +270,9 @@ def rows_of(start, system, first):
 
 
 def divided(threads, system, first):
-    """(cuts, cut): the first clusters of the parts of a system s, and its end, are cuts[cut[s]:cut[s + 1]].
+    """(cuts, cut): the first clusters of the parts of a system s, and the end, are cuts[cut[s]:cut[s + 1]].
 
-    How many parts a system has depends on its own slots alone, so that its sums have one order in any batch.
+    The number of parts depends only on the system's slots, so that its sums have the same order in any batch.
     """
     edges = np.flatnonzero(np.diff(system, prepend=-1, append=-1))
     found = []
@@ -286,18 +286,18 @@ def divided(threads, system, first):
 def _back(order, found, forces):
     for r in range(len(order)):
         for k in range(3):
-            forces[order[r], k] += found[k, r]
+            forces[order[r], k] += found[r, k]
 
 
 def born(threads, positions, cells, clusters, divisions, rows, atoms, necks, water, cut2, forces, energy, virial):
     """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV.
 
-    divisions       what `divided` makes of the clusters; rows: what `rows_of` does
-    atoms           by rank, and one more that counts nothing: charges times sqrt(k_e), R, ρ, s, shape, kinds of necks
-    necks           depth (K, K) 1/Å, distance (K, K) Å, how much farther than ρ_i + ρ_j necks reach or None for none
+    divisions       from `divided`; rows: from `rows_of`
+    atoms           by rank, and an empty one: charges times sqrt(k_e), R, ρ, s, shape, kinds of necks
+    necks           depth (K, K) 1/Å, distance (K, K) Å, reach of necks beyond ρ_i + ρ_j or None without necks
     water           saturating, 1/ε_solute, 1/ε_solvent, κ or None, 1/r_c, 4π γ, probe; cut2: r_c² or None
 
-    The sums have one order for one number of threads, so that results are the same to the bit.
+    For a given number of threads the sums have a fixed order, so that results are the same to the bit.
     """
     order, moved, start, system, first, *slots = clusters.arrays()
     row, room = rows

@@ -1,4 +1,4 @@
-"""Generalized Born: an atom and its slots, in the three passes of born.py, each a loop without a branch."""
+"""Generalized Born: an atom and its slots, in the three passes of born.py, each a loop without branches."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ X, Y, Z, RHO, SCALED, DEPTH, DISTANCE, DEPTH_J, DISTANCE_J, TAKEN = (np.uint64(k
 CHARGE, SIZE, BY_SIZE, PULL = (np.uint64(k * ROOM) for k in range(4))
 CHAIN, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(3, 7))
 FAR = 1e20  # Å: beyond any atom, and its twelfth power is finite
-FAR2 = 1e30  # Å², beyond all but what is at FAR
+FAR2 = 1e30  # Å², more than any distance except to FAR
 
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _limits(r, rho, s):
-    """Radii L and U between which a sphere s at distance r is seen, and what dI/dr has where it holds the centre.
+    """The limits L and U of I for a sphere s at distance r, and 1 if it contains the sphere ρ, else 0.
 
-    The derivatives through U = r + s and L = r - s vanish, that through L = s - r does not.
+    The derivatives of I through U = r + s and L = r - s vanish, the one through L = s - r does not.
     """
     apart = abs(r - s)
     low = apart if apart > rho else rho
-    high = r + s if r + s > rho else low  # where ρ engulfs s, all parts cancel; s may be negative
+    high = r + s if r + s > rho else low  # if ρ contains s, all parts cancel; s may be negative
     return low, high, 1.0 if s - r > rho else 0.0
 
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _integral(r, inverse, s, l, u, log, held):
-    """What a sphere s at distance r takes from the surroundings of ρ, and its derivative in r; l = 1/L, u = 1/U."""
+    """I of a sphere s at distance r, and its derivative with respect to r; l = 1/L, u = 1/U."""
     turn, part = s * inverse, 0.5 * inverse * log
     squares = 0.25 * (u - l) * (u + l)
     rest = turn * turn * squares
@@ -40,7 +40,7 @@ def _integral(r, inverse, s, l, u, log, held):
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _integrals(r, inverse, rho, s, other_rho, other_s):
-    """Both atoms' I and dI/dr of a pair."""
+    """I and dI/dr of both atoms of a pair."""
     low, high, held = _limits(r, rho, other_s)
     a, b, c = _limits(r, other_rho, s)
     log, other_log = log_ratios(low, high, a, b)
@@ -54,7 +54,7 @@ def _integrals(r, inverse, rho, s, other_rho, other_s):
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _necks(r, depth_i, distance_i, depth_j, distance_j):
-    """Mongan's corrections for the neck between two spheres, of both, and their derivatives in r."""
+    """Mongan's neck corrections to I of both spheres, and their derivatives with respect to r."""
     x, y = r - distance_i, r - distance_j
     x2, y2 = x * x, y * y
     x4, y4 = x2 * x2, y2 * y2
@@ -67,7 +67,7 @@ def _necks(r, depth_i, distance_i, depth_j, distance_j):
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 def take_row(m, x, y, z, rho, scaled, reach, cut2, b, kept, row, width):
-    """I of an atom from m slots, whose own are added to the buffer; (1/r) dI/dr of both and r² are kept."""
+    """I of an atom from m slots; that of the slots is added to the buffer; (1/r) dI/dr of both and r² are kept."""
     total = 0.0
     for k in range(m):
         p = np.uint64(k)
@@ -97,7 +97,7 @@ def take_row(m, x, y, z, rho, scaled, reach, cut2, b, kept, row, width):
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 def charge_row(m, charge, size, solute, solvent, kappa, shifted, cut2, b, kept, row):
-    """Energy of an atom with m slots and its dE/dB, theirs added to the buffer; (1/r) dE/dr takes the place of r²."""
+    """Energy of an atom with m slots and its dE/dB; theirs is added to the buffer; (1/r) dE/dr replaces r²."""
     energy, pull, by_size = 0.0, 0.0, 1.0 / size
     for k in range(m):
         p = np.uint64(k)
@@ -125,7 +125,7 @@ def charge_row(m, charge, size, solute, solvent, kappa, shifted, cut2, b, kept, 
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 def push_row(m, x, y, z, chain, b, kept, row, width):
-    """Force on an atom from m slots, whose own are added to the buffer."""
+    """Force on an atom from m slots; the forces on these are added to the buffer."""
     fx = fy = fz = 0.0
     for k in range(m):
         p = np.uint64(k)

@@ -1,9 +1,9 @@
 """The pairs of a batch as clusters of atoms near one another and the slots around them, compiled.
 
-Atoms are sorted so that up to SIZE successive ones, a cluster, lie together. The atoms of a cluster and all that have
-pairs with them and come later stand in one list of slots, an atom (or an image of one) each, which the kernels of pairs
-run through for each atom of the cluster with the processor's vectors: its length is a multiple of LANES. A list is an
-eighth as long as one of pairs, and a little too wide: what lies beyond the cutoff counts nothing (Páll and Hess,
+Atoms are sorted so that up to SIZE successive ones, a cluster, lie close together. The atoms of a cluster and all later
+atoms that have pairs with them form one list of slots, each an atom or an image of one. The pair kernels loop over this
+list for each atom of the cluster, with vector instructions, so that its length is a multiple of LANES. The list is an
+eighth as long as one of pairs, and slightly too wide: slots beyond the cutoff contribute nothing (Páll and Hess,
 Comput. Phys. Commun. 184, 2641, 2013).
 """
 
@@ -17,10 +17,10 @@ from numba import njit
 
 from labkit.base import System
 
-SIZE, LANES = 12, 8  # measured with lists of near pairs; where all pairs are wanted, ROWS are faster
+SIZE, LANES = 12, 8  # the fastest for lists of near pairs; ROWS are faster for all pairs
 ROWS = 8
-BIN = 4.0  # Å, of the bins in which neighbours are looked for
-MOST = 4096  # columns in a direction, so that those of all systems can be numbered whatever their size
+BIN = 4.0  # Å, size of the bins for the neighbour search
+MOST = 4096  # columns per direction, so that those of all systems can be numbered
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class Clusters:
     moved (n, 3)        cells by which the atom of a rank is moved into the box
     start (C + 1,)      first rank of each cluster; system (C,)
     first (C + 1,)      its slots, of which the first are its own atoms; slot (P,) int32 rank, moved by
-                        moves[move (P,)] cells (K, 3); what fills them up has the rank n, of no atom
-    masked_first (n + 1,), masked   slots of the cluster that the atom of a rank has no pair with, beside itself and
-                        those of its own atoms that come before it
+                        moves[move (P,)] cells (K, 3); padding has the rank n, no atom
+    masked_first (n + 1,), masked   slots of the cluster that the atom of a rank has no pair with, besides itself and
+                        earlier atoms of the cluster
     """
 
     order: np.ndarray
@@ -59,10 +59,10 @@ def find_clusters(
     excluded: tuple[np.ndarray, np.ndarray],
     kinds: np.ndarray | None = None,
 ) -> Clusters:
-    """Clusters whose slots hold all that is nearer than `reach` [Å], or all of a system without images for None.
+    """Clusters whose slots hold all atoms within `reach` [Å]; None: all atoms of a system, without images.
 
-    `excluded`: (first, partners) as `exclusion_table` makes it; pairs at their nearest image. Where all pairs are
-    asked for, atoms of the same of `kinds` (n,) come together.
+    `excluded`: (first, partners) from `exclusion_table`; pairs at their nearest image. Without a reach, atoms of the
+    same kind, of `kinds` (n,), are placed together.
     """
     offsets = np.asarray(system.offsets, np.int64)
     if reach is None:
@@ -80,7 +80,7 @@ def find_clusters(
     before = np.concatenate([[0], np.cumsum(bins.prod(1))])
     side = (SIZE * np.abs(np.linalg.det(boxes)) / np.maximum(np.diff(offsets), 1e-30)) ** (1 / 3)
     across = np.clip(np.round(heights[:, :2] / side[:, None]), 1, MOST).astype(np.int64)
-    order, moved, start, cluster_system, place, fractions, bin_first, members = _arranged(
+    order, moved, start, cluster_system, place, fractions, bin_first, members = _sort_atoms(
         positions, offsets, boxes, origins, inverses, pbc, across, bins, before
     )
     found = _near(
@@ -99,7 +99,7 @@ def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.nda
 
 
 def table_of(first: np.ndarray, partners: np.ndarray, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The table of some atoms (m,), ascending and of whole systems, numbered from 0."""
+    """The exclusion table of some atoms (m,), ascending, of complete systems, renumbered from 0."""
     lengths = np.diff(first)[atoms]
     begin = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.repeat(first[atoms] - begin[:-1], lengths) + np.arange(begin[-1])
@@ -120,8 +120,8 @@ def _box(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> tuple[np.n
 
 
 @njit(cache=True, nogil=True)
-def _arranged(positions, offsets, boxes, origins, inverses, pbc, across, bins, before):
-    """Atoms in columns of the cross-section of a cluster, along each column, cut in clusters; and those of each bin."""
+def _sort_atoms(positions, offsets, boxes, origins, inverses, pbc, across, bins, before):
+    """Sort atoms into columns as wide as a cluster, and along these; divide them into clusters; fill the bins."""
     n = len(positions)
     part, cells, column, key = np.empty((n, 3)), np.zeros((n, 3), np.int64), np.empty(n, np.int64), np.empty(n)
     order, system, start = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n + 1, np.int64)
@@ -134,7 +134,7 @@ def _arranged(positions, offsets, boxes, origins, inverses, pbc, across, bins, b
                 for x in range(3):
                     f += (positions[i, x] - origins[s, x]) * inverses[s, x, k]
                 if pbc[s, k]:
-                    cells[i, k] = math.floor(f)  # int32 would not hold all of thin cells
+                    cells[i, k] = math.floor(f)  # int32 could overflow in thin cells
                 part[i, k] = f - cells[i, k]
             a = min(max(int(part[i, 0] * across[s, 0]), 0), across[s, 0] - 1)
             b = min(max(int(part[i, 1] * across[s, 1]), 0), across[s, 1] - 1)
@@ -237,7 +237,7 @@ def _near(
                 t[1] = y // bins[s, 1]
                 row = before[s] + ((x - t[0] * bins[s, 0]) * bins[s, 1] + y - t[1] * bins[s, 1]) * bins[s, 2]
                 for image in range(begin[2] // bins[s, 2], end[2] // bins[s, 2] + 1):
-                    t[2] = image  # bins in a row along z are one after another, and so are their members
+                    t[2] = image  # bins along z are consecutive, and so are their members
                     low = row + max(begin[2] - image * bins[s, 2], 0)
                     high = row + min(end[2] - image * bins[s, 2], bins[s, 2] - 1)
                     home, forward = _direction(t)
@@ -245,7 +245,7 @@ def _near(
                     for w in range(bin_first[low], bin_first[high + 1]):
                         j = members[w]
                         if j < one or (j < two and (home or (j == one and not forward))):
-                            continue  # comes before, stands among the cluster's own, or has its opposite there
+                            continue  # earlier, in the cluster, or the opposite image counts
                         px, py, pz = place[j, 0] + vx, place[j, 1] + vy, place[j, 2] + vz
                         square = (px - centre[0]) ** 2 + (py - centre[1]) ** 2 + (pz - centre[2]) ** 2
                         if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
@@ -271,7 +271,7 @@ def _near(
         for i in range(one, two):
             if m + two - one + specials > len(masked):
                 masked = _grown(masked, m + two - one + specials)
-            for u in range(i + 1 - two, specials):  # first its own, then those that may have to be masked
+            for u in range(i + 1 - two, specials):  # first the cluster's atoms, then slots that may be masked
                 j = u + two if u < 0 else slot[special[u]]
                 for k in range(3):
                     t[k] = 0 if u < 0 else shift[special[u], k]
@@ -295,7 +295,7 @@ def _near(
 
 @njit(cache=True, nogil=True)
 def _distinct(shift):
-    """The different rows of (P, 3) whole numbers, and which of them each is."""
+    """The distinct rows of (P, 3) integers, and the number of each row among them."""
     low, side, count = np.zeros(3, np.int64), np.ones(3, np.int64), 0
     for k in range(3):
         high = 0
@@ -319,7 +319,7 @@ def _distinct(shift):
 
 @njit(cache=True, nogil=True)
 def _around(one, two, place, fractions, heights, periodic, reach, bins, begin, end):
-    """Bins within reach of a cluster from `begin` to `end`, its centre, and the square of how far all of it reaches."""
+    """Write the bins within reach of a cluster to `begin` and `end`; its centre, and (radius + reach)²."""
     centre, radius2 = np.zeros(3), 0.0
     for k in range(3):
         low, high = fractions[one, k], fractions[one, k]
@@ -349,7 +349,7 @@ def _moved(t, box):
 
 @njit(cache=True, nogil=True)
 def _direction(t):
-    """Whether a shift is none, and whether it is the forward one of itself and its opposite."""
+    """Whether a shift is zero, and whether it is the forward one of two opposite shifts."""
     home = t[0] == 0 and t[1] == 0 and t[2] == 0
     return home, t[0] > 0 or (t[0] == 0 and (t[1] > 0 or (t[1] == 0 and t[2] > 0)))
 
@@ -379,8 +379,8 @@ def _full(count):
 
 @njit(cache=True, nogil=True)
 def _grown(values, needed):
-    """A copy with room for `needed` values, and so many more that few copies are made."""
-    # by a loop, here and elsewhere: an assignment of arrays takes seconds to compile
+    """A copy with room for `needed` values and more, so that few copies are made."""
+    # a loop, here and elsewhere: an array assignment takes seconds to compile
     more = np.empty(max(2 * len(values), needed), values.dtype)
     for i in range(len(values)):
         more[i] = values[i]

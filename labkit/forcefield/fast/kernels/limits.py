@@ -1,14 +1,14 @@
-"""Where geometries count as degenerate: the same for compiled kernels and for torch.
+"""When geometries count as degenerate: the same for compiled kernels and for torch.
 
-Here, as kernels compiled with another number are forgotten when a file of this folder changes.
+In this folder because its compiled kernels are deleted when one of its files changes.
 """
 
-SAME2 = 1e-12  # Å²: nearer than 1e-6 Å two atoms are at the same place, as for lists of neighbours
+SAME2 = 1e-12  # Å²: two atoms closer than 1e-6 Å are at the same place, as in neighbour lists
 
 
 def straight2(eps: float) -> float:
-    """sin² of an angle below which it is straight, or zero, to numbers of the precision eps.
+    """sin² of an angle below which it counts as straight, or zero, for numbers of precision eps.
 
-    32 eps is what rounding makes of atoms in a line that is not along an axis.
+    Rounding gives 32 eps for atoms in a line that is not along an axis.
     """
     return (32 * eps) ** 2

@@ -1,4 +1,4 @@
-"""The clusters of a batch, in which those of some systems are exchanged for others that were found for them alone."""
+"""The clusters of a batch, with those of some systems replaced."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from labkit.forcefield.fast.kernels.clusters import Clusters
 
 
 def exchanged(old: Clusters, new: Clusters, systems: np.ndarray, atoms: np.ndarray) -> Clusters:
-    """`old` with `new` in place of what it holds of some systems (k,), whose atoms are `atoms`, all ascending.
+    """`old` with the clusters of some systems (k,), whose atoms are `atoms`, replaced by `new`; all ascending.
 
-    Ranks of a system are as many as its atoms, and stand where these do: so the ranks of others stay what they are.
+    The ranks of a system cover the same range as its atoms, so the ranks of other systems do not change.
     """
     n = len(old.order)
     order, moved = old.order.copy(), old.moved.copy()
@@ -19,7 +19,7 @@ def exchanged(old: Clusters, new: Clusters, systems: np.ndarray, atoms: np.ndarr
     stays = ~np.isin(old.system, systems)
     chosen = np.concatenate([np.flatnonzero(stays), len(old.system) + np.arange(len(new.system))])
     chosen = chosen[np.argsort(system[chosen], kind="stable")]
-    ranks = np.append(atoms, n)  # of those of `new`; the last stands for no atom
+    ranks = np.append(atoms, n)  # of the ranks of `new`; the last is no atom
     begin = np.concatenate([old.start[:-1], ranks[new.start[:-1]]])[chosen]
     first, slots = _joined(old.first, new.first, chosen)
     moves, which = np.unique(np.concatenate([old.moves, new.moves]), axis=0, return_inverse=True)

@@ -1,6 +1,6 @@
 """Smooth particle-mesh Ewald, compiled: charges to the mesh and forces from it, and the excluded pairs.
 
-A mesh has n points in a direction, and an atom the coordinates u = n (r · cell⁻¹) there. Sums have one order.
+In a direction with n mesh points an atom has the coordinate u = n (r · cell⁻¹). Sums have a fixed order.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from labkit.forcefield.fast.kernels.vector_math import EXACT, FAST, exp_minus
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def place(positions, inverse, shape, table, first, shares, slopes):
-    """First point (n, 3) of each atom's, shares (n, 3, order) of its points and their derivatives by u.
+    """Write each atom's first mesh point (n, 3), and the shares (n, 3, order) of its points and their derivatives d/du.
 
-    table (order, order): shares as polynomials. False where a position is not finite: an atom without a point.
+    table (order, order): shares as polynomials. Returns False if a position is not finite.
     """
     order = len(table)
     half, middle = (order - 1) // 2, 0.5 * (1 - order % 2)
@@ -31,7 +31,7 @@ def place(positions, inverse, shape, table, first, shares, slopes):
                 return False
             nearest = np.floor(u) if middle else np.rint(u)
             x = u - nearest - middle
-            # of floats, which is exact and not negative, while an integer could not hold every finite position
+            # modulo of floats: exact and not negative; an integer could not hold every finite position
             first[i, d] = (int(nearest % n) - half) % n
             for a in range(order):
                 share = table[a, order - 1]
@@ -45,7 +45,7 @@ def place(positions, inverse, shape, table, first, shares, slopes):
 
 @njit(cache=True, nogil=True, inline="always")
 def _points(first, n, at):
-    """Write the points from `first` on, around the mesh."""
+    """Write the mesh points from `first` on, periodically."""
     for a in range(len(at)):
         at[a] = first
         first = first + 1 if first + 1 < n else 0
@@ -95,7 +95,7 @@ def gather(charges, first, shares, slopes, inverse, mesh, forces):
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def influence(waves, alpha, volume, bx, by, bz, found):
-    """4π/V exp(-k²/4α²)/k² b² of half the waves (nx, ny, nz//2 + 1), zero for k = 0; waves: 2π cell⁻¹, transposed."""
+    """4π/V exp(-k²/4α²)/k² b² for half the waves (nx, ny, nz//2 + 1), zero for k = 0; waves: 2π cell⁻¹, transposed."""
     nx, ny, half = found.shape
     for i in range(nx):
         p = i if 2 * i < nx else i - nx
@@ -114,9 +114,9 @@ def influence(waves, alpha, volume, bx, by, bz, found):
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def convolve(spectrum, kernel, waves, alpha, nz, virial):
-    """Multiply the spectrum by the kernel A; give E = ½ Σ_k A |ρ_k|² and add its virial, as of a strain of the cell.
+    """Multiply the spectrum by the kernel A, return E = ½ Σ_k A |ρ_k|² and add its virial, of a strain of the cell.
 
-    dE/dstrain = Σ_k A |ρ_k|² (k ⊗ k (1/k² + 1/4α²) - ½ 1): of waves that stretch, and of the volume.
+    dE/dstrain = Σ_k A |ρ_k|² (k ⊗ k (1/k² + 1/4α²) - ½ 1): from the waves, and from the volume.
     """
     nx, ny, half = kernel.shape
     inverse = 0.25 / (alpha * alpha)
@@ -128,12 +128,12 @@ def convolve(spectrum, kernel, waves, alpha, nz, virial):
             for k in range(3):
                 base[k] = p * waves[0, k] + q * waves[1, k]
             x, y, z = base[0], base[1], base[2]
-            total = none = one = two = 0.0  # Σ of l⁰, l¹ and l² times what stretches
+            total = none = one = two = 0.0  # Σ of `stretched` times l⁰, l¹ and l²
             for l in range(half):
                 kx, ky, kz = x + l * waves[2, 0], y + l * waves[2, 1], z + l * waves[2, 2]
                 k2 = max(kx * kx + ky * ky + kz * kz, 1e-300)
                 value = spectrum[i, j, l]
-                twice = 1.0 if l == 0 or 2 * l == nz else 2.0  # the other half is the same
+                twice = 1.0 if l == 0 or 2 * l == nz else 2.0  # the other half is equal
                 part = twice * kernel[i, j, l] * (value.real * value.real + value.imag * value.imag)
                 stretched = part * (1.0 / k2 + inverse)
                 total += part
@@ -153,7 +153,7 @@ def convolve(spectrum, kernel, waves, alpha, nz, virial):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def excluded(pairs, r, cells, inverses, index, charges, alpha, energy, forces, virial):
-    """Take off the excluded pairs, -q_i q_j erf(αr)/r, each at its nearest image."""
+    """Add -q_i q_j erf(αr)/r of the excluded pairs, each at its nearest image."""
     x, images = np.empty(3), np.empty(3)
     for m in range(len(pairs)):
         i, j = pairs[m]

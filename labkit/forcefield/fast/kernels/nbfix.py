@@ -1,4 +1,4 @@
-"""Lennard-Jones by pairs of kinds over a pair list, compiled."""
+"""Lennard-Jones with parameters for pairs of kinds, over a pair list, compiled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labkit.forcefield.fast.kernels.pairs import push, vector
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def nbfix(r, cells, index, first, partner, shift, kinds, repulsive, attractive, switch, cutoff, energy, forces, virial):
-    """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV; switch is infinite where there is none."""
+    """Add energies (S,) eV, forces (n, 3) eV/Å and Σ f ⊗ r (S, 3, 3) eV; an infinite switch means none."""
     for i in range(len(r)):
         s, e = index[i], 0.0
         h = cells[s]

@@ -1,11 +1,11 @@
 """Lennard-Jones and electrostatics over clusters and their slots, compiled: energies, forces and virials in one pass.
 
-The inner loop has no branch and reads and writes one buffer at fixed distances, so that the compiler makes vector
-instructions of it: what it takes for that are unsigned indices and division without a check. An interaction that there
-is not is None, by whose type the compiler leaves it out.
+The inner loop has no branches and reads and writes one buffer at fixed offsets, so that the compiler can vectorise it;
+this also needs unsigned indices and unchecked division. A missing interaction is None: from this type the compiler
+knows to leave it out.
 
-In single precision a vector holds twice as many pairs. Positions are then those relative to a cluster, subtracted in
-double precision, and what a cluster adds to forces, energies and virials is summed in double precision.
+In single precision a vector holds twice as many pairs. Positions are then relative to a cluster, subtracted in double
+precision, and the contributions of clusters to forces, energies and virials are summed in double precision.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from scipy.special import erfcx
 from labkit.forcefield.fast.kernels.slots import ROOM, fill, hide, placed, push, push_own, shift_vectors
 from labkit.forcefield.fast.kernels.vector_math import FAST
 
-WORK_PER_THREAD = 3_000  # slots: a thread has a buffer of forces of its own, fewer are not worth it
+WORK_PER_THREAD = 3_000  # slots; fewer are not worth a thread with its own buffer of forces
 Y, Z, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 6))
-FAR = {np.float64: 1e150, np.float32: 1e15}  # Å, where a slot without a pair is: 1/FAR counts nothing, FAR² is finite
+FAR = {np.float64: 1e150, np.float32: 1e15}  # Å, the place of a slot without a pair; FAR² is finite
 _A, _DEGREE, _HALVINGS = 3.0, 20, 6
 
 
 def _fitted() -> tuple[float, ...]:
-    """Powers of t = (x - a)/(x + a) in exp(x²) erfc(x) (x + a)/2a, to 5e-15 for all x >= 0."""
+    """exp(x²) erfc(x) (x + a)/2a as a polynomial in t = (x - a)/(x + a), to 5e-15 for all x >= 0."""
     t = chebyshev.chebpts1(200)
     x = _A * (1 + t) / (1 - t)
     return tuple(chebyshev.cheb2poly(chebyshev.chebfit(t, erfcx(x) * (x + _A) / (2 * _A), _DEGREE)))
@@ -39,7 +39,7 @@ EXP = tuple(1 / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(12))
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _exp_erfcx(x, b):
-    """exp(-x²) and erfcx(x), to 1e-14 where b is of float64; by polynomials, as the library's would stop vectors."""
+    """exp(-x²) and erfcx(x), to 1e-14 if b is float64; by polynomials, as library functions prevent vectorisation."""
     real = b.dtype.type
     y = min(x * x, real(40.0))
     small, scaled = real(0.0), real(0.0)
@@ -56,9 +56,9 @@ def _exp_erfcx(x, b):
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
 def _row(m, base, x, y, z, sigma, root, charge, b, values, cut2, lj, switch, width, k_rf, c_rf, alpha):
-    """Energy and force of an atom with m slots from `base` on, forces on which are added to the buffer b.
+    """Energy and force of an atom with m slots from `base` on; the forces on these are added to the buffer b.
 
-    values (3, P): σ, sqrt(ε) and charge of the slots; all of the type of b
+    values (3, P): σ, sqrt(ε) and charge of the slots, in the dtype of b
     """
     real = b.dtype.type
     zero, half, one, six = real(0.0), real(0.5), real(1.0), real(6.0)
@@ -121,11 +121,11 @@ def _chunk(
         one, two, s = start[c], start[c + 1], system[c]
         if c == low or s != system[c - 1]:
             shift_vectors(moves, cells[s], table)
-        origin = place[:, one]
+        origin = place[one]
         for begin in range(first[c], first[c + 1], ROOM):
             m = min(ROOM, first[c + 1] - begin)
             fill(begin, m, slot, move, table, place, origin, b)
-            full = (m + 15) // 16 * 16  # whole vectors also in single precision
+            full = (m + 15) // 16 * 16  # complete vectors also in single precision
             for p in range(m, full):
                 b[p], b[p + ROOM], b[p + 2 * ROOM] = far, real(0.0), real(0.0)
             for k in range(3, 6):
@@ -133,20 +133,26 @@ def _chunk(
                     b[p] = real(0.0)
             for i in range(one, two):
                 if begin == first[c]:
-                    b[i - one] = far  # no pair with itself, nor again with those before it
+                    b[i - one] = far  # no pair with itself, and none twice
                 hidden = hide(begin - first[c], m, masked_first[i], masked_first[i + 1], masked, far, b, at, was)
-                x, y, z = place[0, i] - origin[0], place[1, i] - origin[1], place[2, i] - origin[2]
-                e, force = _row(
-                    full, begin, real(x), real(y), real(z), values[0, i], values[1, i], values[2, i], b, slot_values,
-                    cut2, lj, switch, width, k_rf, c_rf, alpha,
-                )  # fmt: skip
+                x, y, z = place[i, 0] - origin[0], place[i, 1] - origin[1], place[i, 2] - origin[2]
+                if values[1, i] == real(0.0):  # without Lennard-Jones, as hydrogens of most water models
+                    e, force = _row(
+                        full, begin, real(x), real(y), real(z), real(0.0), real(0.0), values[2, i], b, slot_values,
+                        cut2, None, None, None, k_rf, c_rf, alpha,
+                    )  # fmt: skip
+                else:
+                    e, force = _row(
+                        full, begin, real(x), real(y), real(z), values[0, i], values[1, i], values[2, i], b,
+                        slot_values, cut2, lj, switch, width, k_rf, c_rf, alpha,
+                    )  # fmt: skip
                 for k in range(hidden):
                     b[at[k]] = was[k]
                 energy[s] += e
                 push_own(i, force, place, origin, forces, virial[s])
             if begin == first[c]:
                 for i in range(one, two):
-                    b[i - one] = place[0, i] - origin[0]
+                    b[i - one] = place[i, 0] - origin[0]
             push(begin, m, slot, 3, b, forces, virial[s])
 
 
@@ -160,11 +166,11 @@ def _chunks(shares, tasks, arguments, forces, energy, virial):
 
 @njit(cache=True, nogil=True)
 def _add(order, sums, energies, virials, forces, energy, virial):
-    """Add the sums of all parts, in their order, to what is there."""
+    """Add the sums of all parts, in order, to the results."""
     for k in range(len(sums)):
         for r in range(len(order)):
             for x in range(3):
-                forces[order[r], x] += sums[k, x, r]
+                forces[order[r], x] += sums[k, r, x]
         for s in range(len(energy)):
             energy[s] += energies[k, s]
             for x in range(3):
@@ -178,7 +184,7 @@ def _all(work, positions, cells, values, slot_values, lists, far, interactions, 
     place = placed(positions, cells, order, moved, start, system, far)
     shares, tasks, parts = work
     n, systems = len(order), len(cells)
-    sums, energies = np.zeros((parts, 3, n + 1)), np.zeros((parts, systems))
+    sums, energies = np.zeros((parts, n + 1, 3)), np.zeros((parts, systems))
     virials = np.zeros((parts, systems, 3, 3))
     arguments = (
         place, cells, values, slot_values, start, system, first, slot, moves, move, masked_first, masked, far,
@@ -193,7 +199,7 @@ def _all(work, positions, cells, values, slot_values, lists, far, interactions, 
 
 @njit(cache=True, nogil=True)
 def may_lack_pairs(positions, then, cells, box, offsets, skin):
-    """Whether any cell is another, or the two atoms of a system that have moved most have done so by more than that."""
+    """Whether any cell has changed, or the two largest moves in a system add up to more than `skin`."""
     for s in range(len(cells)):
         for k in range(3):
             for x in range(3):
@@ -201,12 +207,12 @@ def may_lack_pairs(positions, then, cells, box, offsets, skin):
                     return True
     found = np.empty(len(cells))
     two_largest_moves(positions, then, offsets, found)
-    return not (found <= skin).all()  # so that NaN may
+    return not (found <= skin).all()  # also for NaN
 
 
 @njit(cache=True, nogil=True)
 def two_largest_moves(positions, then, offsets, found):
-    """Sum of the two largest distances between two arrays of positions in each system (S,); NaN where one is."""
+    """Sum of the two largest distances between two arrays of positions in each system (S,); NaN if one is."""
     for s in range(len(found)):
         largest = second = 0.0
         for i in range(offsets[s], offsets[s + 1]):
@@ -226,8 +232,8 @@ def two_largest_moves(positions, then, offsets, found):
 def work_of(threads, clusters):
     """How threads share the clusters: (tasks of each thread, tasks (first cluster, last, part), number of parts).
 
-    A large system is cut in parts by its own clusters, whatever else is in the batch, so that the order of its sums,
-    one for each part, is its own; several parts of one system may go to different threads.
+    A large system is divided into parts by its own clusters, whatever else is in the batch, so that its sums, one for
+    each part, have the same order in any batch; parts of one system may go to different threads.
     """
     first, system = clusters.first, clusters.system
     if threads == 1:
@@ -252,10 +258,10 @@ def work_of(threads, clusters):
 def nonbonded(work, positions, cells, clusters, values, slot_values, interactions, forces, energy, virial):
     """Add forces (n, 3), energies (S,) and Σ f ⊗ r (S, 3, 3) of all pairs.
 
-    values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; slot_values: those of the slots, and 16 more as
-    vectors may be longer than what is left; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. Pairs are
-    computed in the precision of the values. The sums have one order for one number of threads, so that results are
-    the same to the bit; work: what `work_of` makes of the clusters.
+    values (3, n + 1): σ, sqrt(ε), charge by rank, zeros at the end; slot_values: those of the slots, and 16 more
+    because vectors may extend beyond the end; interactions: cutoff², lj, switch, 1/width, k_rf, c_rf, alpha. Pairs are
+    computed in the precision of the values. For a given number of threads the sums have a fixed order, so that results
+    are the same to the bit; work: from `work_of`.
     """
     real = values.dtype.type
     _all(

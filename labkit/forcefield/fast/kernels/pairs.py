@@ -1,4 +1,4 @@
-"""Clusters as a list of single pairs, for kernels that go through one several times; and what those share."""
+"""Clusters as a list of single pairs, for kernels that loop over it several times; and functions that these share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba import njit
 def single_pairs(r, cells, reach2, order, moved, start, system, first, slot, moves, move, masked_first, masked):
     """Partners of atom i: partner[first[i]:first[i + 1]], moved by shift (cells) of the same rows; each pair once.
 
-    Of the clusters' pairs those nearer than sqrt(reach2) [Å].
+    Only the clusters' pairs closer than sqrt(reach2) [Å].
     """
     n = len(order)
     counts, filled, v = np.zeros(n + 1, np.int64), np.zeros(n, np.int64), np.empty(3)

@@ -1,7 +1,7 @@
-"""exp and log by polynomials that the compiler makes vector instructions of; those of the C library would stop it.
+"""exp and log by polynomials, which the compiler can vectorise, unlike those of the C library.
 
-numba has no vectors of these functions without Intel's SVML. Both split their argument by the bits of a float64: a
-power of two, which is exact, and a rest so near to 1 that a short polynomial will do.
+Without Intel's SVML numba has no vectorised versions of these functions. Both split their argument, by the bits of a
+float64, into a power of two, which is exact, and a rest so close to 1 that a short polynomial is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numpy.polynomial import chebyshev
 
 FAST = {"contract", "arcp", "nsz", "reassoc"}
-EXACT = FAST - {"reassoc"}  # what is added to round a number must not be moved elsewhere
+EXACT = FAST - {"reassoc"}  # a number added for rounding must stay in its place
 
 
 @intrinsic
@@ -30,7 +30,7 @@ def bits(typingctx, x):
 
 @intrinsic
 def from_bits(typingctx, x):
-    """The float64 that 64 bits are."""
+    """64 bits as a float64."""
 
     def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.DoubleType())
@@ -39,14 +39,14 @@ def from_bits(typingctx, x):
 
 
 def _fitted(function, low, high, degree):
-    """Coefficients (degree + 1,), constant first, of a polynomial that is nearly the best on an interval."""
+    """Coefficients (degree + 1,), constant first, of a nearly optimal polynomial on an interval."""
     x = low + (high - low) * (chebyshev.chebpts1(200) + 1) / 2
     series = chebyshev.Chebyshev.fit(x, function(x), degree, domain=(low, high))
     return tuple(float(c) for c in series.convert(kind=np.polynomial.Polynomial).coef)
 
 
 def _atanh_by_s(q):
-    """atanh(s)/s of q = s², from the series where s is small."""
+    """atanh(s)/s as a function of q = s²; by the series if s is small."""
     s = np.sqrt(np.maximum(q, 1e-30))
     return np.where(q < 1e-4, 1 + q / 3 + q * q / 5 + q**3 / 7, np.arctanh(s) / s)
 
@@ -62,9 +62,9 @@ _TO_INTEGER, _PAST = 1.5 * 2.0**52, np.uint64(2048)
 
 @njit(fastmath=EXACT, nogil=True, error_model="numpy")
 def exp_minus(y):
-    """exp(-y) for y >= 0, to (1 + y) 1e-15 of itself; 1e-304 beyond y = 700."""
+    """exp(-y) for y >= 0, with a relative error of (1 + y) 1e-15; 1e-304 beyond y = 700."""
     x = -y if y < 700.0 else -700.0
-    # the integer nearest to x/ln 2 is in the last bits; by way of them, that no optimisation may undo the rounding
+    # the integer nearest to x/ln 2 is in the last bits; read from there, so that no optimisation undoes the rounding
     n = bits(x * LOG2E + _TO_INTEGER) + _PAST
     rest = x - (from_bits(n) - (_TO_INTEGER + 2048.0)) * LN2
     value = EXP[12]
@@ -75,7 +75,7 @@ def exp_minus(y):
 
 @njit(fastmath=EXACT, nogil=True, error_model="numpy")
 def log_ratios(low, high, other_low, other_high):
-    """log(low/high) of two pairs of positive numbers that are no more than 2^1000 apart, to 1e-15 of itself."""
+    """log(low/high) of two pairs of positive numbers, with ratios up to 2^1000, to a relative error of 1e-15."""
     power, scaled = _halved(low, high)
     other_power, other_scaled = _halved(other_low, other_high)
     total, other = scaled + high, other_scaled + other_high

@@ -1,4 +1,4 @@
-"""OpenMM's expressions of implicit solvent, as its app writes them in a CustomGBForce."""
+"""OpenMM's expressions for implicit solvent, as its app writes them in a CustomGBForce."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NECKS = (
 )
 HCT = "1/(1/or-I)"
 OWN_SHAPE = "1/(1/or-tanh(alpha*psi-beta*psi^2+gamma*psi^3)/radius)"
-#: 1/B as OpenMM writes it: (α, β, γ), None where each atom has its own; HCT has no tanh.
+#: 1/B as OpenMM writes it: (α, β, γ), None if each atom has its own; HCT has no tanh.
 SHAPES: dict[str, tuple[float, ...] | None] = {
     HCT: (1.0, 0.0, 0.0),
     "1/(1/or-tanh(0.8*psi+2.909125*psi^3)/radius)": OBC1,
@@ -46,7 +46,7 @@ FACTOR = COULOMB / KJ_PER_MOL / NANOMETRE  # k_e in OpenMM's units
 
 
 def parts(expression: str) -> tuple[str, dict[str, str]]:
-    """What is computed, and what is defined behind it."""
+    """The computed expression, and the definitions after it."""
     head, *rest = re.sub(r"\s", "", expression).rstrip(";").split(";")
     return head, dict(part.split("=", 1) for part in rest if part)
 

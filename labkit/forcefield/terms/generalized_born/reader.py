@@ -109,7 +109,7 @@ def _computed(force: openmm.CustomGBForce) -> list[tuple[str, dict[str, str], st
 
 
 def _energies(force: openmm.CustomGBForce, numbers: dict[str, float]) -> dict[str, float]:
-    """The settings that the energy terms have, after checks that they are the known ones."""
+    """The settings of the energy terms, after checking that the terms are known."""
     seen: dict[Any, Any] = {}
     for index in range(force.getNumEnergyTerms()):
         expression, how = force.getEnergyTermParameters(index)

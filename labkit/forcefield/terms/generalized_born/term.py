@@ -30,11 +30,11 @@ class GeneralizedBorn(PairTerm):
     I_i = Σ_j ½ (1/L - 1/U + ¼ (r - s_j²/r)(1/U² - 1/L²) + ln(L/U)/(2 r)), s = screen·ρ, U = r + s_j,
     L = max(ρ_i, |r - s_j|), where U > ρ_i; and with necks + neck_scale·m_ij/(1 + x² + 0.3 x⁶), x = (r - d_ij)/Å.
 
-    charges (n,) e; radii R (n,) Å; screen (n,); shape (α, β, γ), or (n, 3): OBC2's where not given
+    charges (n,) e; radii R (n,) Å; screen (n,); shape (α, β, γ), or (n, 3); by default OBC2's
     neck       (kinds (n,), m (K, K) 1/Å, d (K, K) Å), the tables of GBn and GBn2; OpenMM's are imported
     offset Å; kappa κ 1/Å (salt); surface_tension γ eV/Å², 0 for none; cutoff Å, None for all pairs
 
-    Bonded atoms count as any others. Raises LabkitError for radii below the offset and counts that differ.
+    Bonded atoms count like all others. Raises LabkitError for radii below the offset and counts that differ.
     Sources: Hawkins et al., J. Phys. Chem. 100, 19824 (1996); Onufriev et al., Proteins 55, 383 (2004); Mongan et al.,
     J. Chem. Theory Comput. 3, 156 (2007); Nguyen et al., ibid. 9, 2020 (2013); the surface term: Schaefer et al., J.
     Mol. Biol. 284, 835 (1998).
@@ -97,8 +97,8 @@ class GeneralizedBorn(PairTerm):
     def _check(self) -> None:
         counts = {key: len(getattr(self, key)) for key in self.VALUES}
         if len(set(counts.values())) > 1:
-            said = ", ".join(f"{count} {key}" for key, count in counts.items())
-            raise LabkitError(f"GeneralizedBorn: {said}; give one of each for every atom")
+            found = ", ".join(f"{count} {key}" for key, count in counts.items())
+            raise LabkitError(f"GeneralizedBorn: {found}; give one of each for every atom")
         small = torch.nonzero(self.radii <= self.offset).flatten().tolist()
         if small:
             raise LabkitError(
@@ -151,7 +151,7 @@ class GeneralizedBorn(PairTerm):
         to, by, r = torch.cat([i, j]), torch.cat([j, i]), torch.cat([r, r])
         inner, s = rho.index_select(0, to), (self.screen * rho).index_select(0, by)
         low = torch.maximum(inner, (r - s).abs())
-        high = torch.where(r + s > inner, r + s, low)  # nothing between: all parts cancel
+        high = torch.where(r + s > inner, r + s, low)  # an empty range: all parts cancel
         integral = 0.5 * (
             1 / low - 1 / high + 0.25 * (r - s**2 / r) * (1 / high**2 - 1 / low**2) + 0.5 * torch.log(low / high) / r
         )

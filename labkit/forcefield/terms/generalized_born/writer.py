@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @writes(GeneralizedBorn)
 def _write(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomGBForce:
-    """A CustomGBForce, which `from_openmm` takes back. Raises LabkitError for radii without tanh but HCT's."""
+    """A CustomGBForce that `from_openmm` reads. Raises LabkitError for radii without tanh other than HCT's."""
     hct = not term.saturating
     if hct and bool((term.shape != term.shape.new_tensor(SHAPES[HCT])).any()):
         raise LabkitError("GeneralizedBorn without tanh has an OpenMM form for the shape (1, 0, 0) only")
@@ -44,25 +44,25 @@ def _write(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomGBFor
     more = (
         {"neckScale": term.neck_scale, "neckCut": term.neck_reach / NANOMETRE, "offset": offset} if term.necks else {}
     )
-    force.addComputedValue("I", _written(head, definitions, more), force.ParticlePairNoExclusions)
+    force.addComputedValue("I", _expression(head, definitions, more), force.ParticlePairNoExclusions)
     if hct:
         force.addComputedValue("B", HCT, force.SingleParticle)
     else:
         radius = {"psi": "I*or", **RADIUS}
-        force.addComputedValue("B", _written(OWN_SHAPE, radius, {"offset": offset}), force.SingleParticle)
+        force.addComputedValue("B", _expression(OWN_SHAPE, radius, {"offset": offset}), force.SingleParticle)
 
     def screened(name: str) -> str:
         damp = f"exp(-kappa*{name})" if term.kappa else "1"
         return f"{FACTOR:.16g}*(1/soluteDielectric-{damp}/solventDielectric)"
 
     shift = "/f" if term.reach is None else f"*(1/f-{NANOMETRE / term.reach:.16g})"
-    force.addEnergyTerm(_written(f"-0.5*{screened('B')}*charge^2/B", {}, numbers), force.SingleParticle)
+    force.addEnergyTerm(_expression(f"-0.5*{screened('B')}*charge^2/B", {}, numbers), force.SingleParticle)
     if term.surface_tension:
         surface = 4 * np.pi * term.surface_tension / KJ_PER_MOL * NANOMETRE**2
         head = f"{surface:.16g}*(radius+{term.probe / NANOMETRE:g})^2*(radius/B)^6"
-        force.addEnergyTerm(_written(head, RADIUS, numbers), force.SingleParticle)
+        force.addEnergyTerm(_expression(head, RADIUS, numbers), force.SingleParticle)
     force.addEnergyTerm(
-        _written(f"-{screened('f')}*charge1*charge2{shift}", F, numbers), force.ParticlePairNoExclusions
+        _expression(f"-{screened('f')}*charge1*charge2{shift}", F, numbers), force.ParticlePairNoExclusions
     )
     for name, values in (("getm0", term.depth * NANOMETRE), ("getd0", term.distance / NANOMETRE)):
         if term.necks:
@@ -75,7 +75,7 @@ def _write(mm: Any, term: GeneralizedBorn, periodic: bool) -> openmm.CustomGBFor
     return force
 
 
-def _written(head: str, definitions: dict[str, str], numbers: dict[str, float]) -> str:
+def _expression(head: str, definitions: dict[str, str], numbers: dict[str, float]) -> str:
     return ";".join(
         [head, *(f"{k}={v}" for k, v in definitions.items()), *(f"{k}={v:.16g}" for k, v in numbers.items())]
     )

@@ -23,7 +23,7 @@ ROOT_TABLE = "(a/r6)^2-b/r6;r6=r^6;a=acoef(type1,type2);b=bcoef(type1,type2)"
 
 @reads("CustomNonbondedForce")
 def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
-    """A/r^12 - B/r^6 by pairs of types: LennardJones where all follow Lorentz and Berthelot, else Nbfix."""
+    """A/r^12 - B/r^6 by pairs of types: LennardJones if all follow Lorentz and Berthelot, otherwise Nbfix."""
     if formula(force) not in (LJ_TABLE, ROOT_TABLE):
         raise unknown(force)
     named = {force.getTabulatedFunctionName(t): t for t in range(force.getNumTabulatedFunctions())}
@@ -63,7 +63,7 @@ def _lorentz_berthelot(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.nda
     """σ and ε of each kind from which all pairs follow, or None."""
     own_a, own_b = a.diagonal(), b.diagonal()
     here = own_b > 0
-    # one pair alone has no σ where ε is 0: the table of a type without attraction says nothing of its size
+    # a single pair has no σ if ε is 0: the table of a type without attraction does not fix its size
     sigma = np.where(here, own_a / np.where(here, own_b, 1.0), 0.0) ** (1 / 6)
     epsilon = np.where(here, own_b**2 / (4 * np.where(here, own_a, 1.0)), 0.0)
     mean, root = 0.5 * (sigma[:, None] + sigma), 4 * np.sqrt(epsilon[:, None] * epsilon)

@@ -1,4 +1,4 @@
-"""Lennard-Jones with parameters of its own for each pair of kinds of atoms: CHARMM's NBFIX."""
+"""Lennard-Jones with separate parameters for each pair of kinds of atoms: CHARMM's NBFIX."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Nbfix(PairTerm):
         return energy if rest is None else energy + rest
 
     def rest(self, system: System, positions: Tensor, cell: Tensor) -> Tensor | None:
-        """The long-range correction, where there is one."""
+        """The long-range correction, or None."""
         if not self.long_range_correction:
             return None
         count = self.repulsive.new_zeros(system.n_systems, len(self.repulsive))
