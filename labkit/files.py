@@ -62,7 +62,7 @@ def atomic_tensors(path: str | os.PathLike[str], tensors: dict[str, Any], header
     with atomic_path(path) as temporary:
         try:
             save_file(kept, temporary, header)
-        except SafetensorError as error:  # errors of the disk are reported as one, too
+        except SafetensorError as error:  # which also reports errors of the disk
             raise OSError(str(error)) from error
 
 
