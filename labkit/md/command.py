@@ -62,6 +62,7 @@ def _run(options: argparse.Namespace, settings: RunSettings, output: Output) -> 
                 state, prepared.potential, prepared.integrator, settings.steps, settings.timestep, observers=observers,
                 progress=bar, checkpoint=output.checkpoint, checkpoint_every=settings.checkpoint_period,
                 resume=options.resume,
+                start=prepared.state,  # a run that resumes is not minimised again
             )  # fmt: skip
     except Stopped as stopped:
         print(f"\n{_stopped(options, stopped, begun and output.checkpoint.exists())}")

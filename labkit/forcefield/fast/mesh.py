@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.base import State
+from labkit.base.lattice import lattices_of
 from labkit.units import COULOMB
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Mesh:
 class CompiledMesh:
     """All of a Pme term except its near pairs, one system of a batch after another, on one thread.
 
-    A system's mesh is kept until its cell or the settings of the term change.
+    A system's mesh, of its reduced cell, is kept until that or the settings of the term change.
     """
 
     def __init__(self, term: Pme) -> None:
@@ -58,6 +59,7 @@ class CompiledMesh:
         if len(self._meshes) != system.n_systems:
             self._meshes = [None] * system.n_systems
         self._offsets, self._index, n = list(system.offsets), system.index.numpy(), system.n_atoms
+        self._pbc = system.pbc.numpy()
         self._charges = self.term.charges.detach().double().numpy() * COULOMB**0.5
         self._exclusions, self._table = self.term.exclusions.numpy(), pieces(self.term.nodes)
         self._first, shares = np.empty((n, 3), np.int64), np.empty((2, n, 3, self.term.nodes))
@@ -67,20 +69,22 @@ class CompiledMesh:
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
         from labkit.forcefield.fast.kernels.mesh import excluded
+        from labkit.forcefield.terms.pme import check_mesh
 
         if not np.isfinite(cells).all():
             energy += np.nan
             return
-        inverses, settings = np.empty_like(cells), (self.term.alpha, self.term.mesh_spacing, self.term.nodes)
+        lattices = lattices_of(cells, self._pbc)
+        settings, boxes = (self.term.alpha, self.term.mesh_spacing, self.term.nodes), lattices.numbers @ cells
         for s in range(len(cells)):
             mesh = self._meshes[s]
-            if mesh is None or mesh.settings != settings or not np.array_equal(mesh.cell, cells[s]):
-                mesh = self._meshes[s] = Mesh.of(cells[s], *settings)
-            inverses[s] = mesh.inverse
+            if mesh is None or mesh.settings != settings or not np.array_equal(mesh.cell, boxes[s]):
+                check_mesh(boxes, self.term.mesh_spacing)
+                mesh = self._meshes[s] = Mesh.of(boxes[s], *settings)
             part = slice(self._offsets[s], self._offsets[s + 1])
             energy[s] += self._system(mesh, positions[part], part, forces[part], virial[s])
         excluded(
-            self._exclusions, positions, cells, inverses, self._index, self._charges, self.term.alpha,
+            self._exclusions, positions, lattices.arrays(), self._index, self._charges, self.term.alpha,
             energy, forces, virial,
         )  # fmt: skip
 

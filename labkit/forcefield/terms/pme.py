@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import Neighbours, System
+from labkit.base.lattice import lattices_of
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import kernel_of
@@ -18,6 +20,8 @@ from labkit.units import COULOMB
 
 if TYPE_CHECKING:
     from labkit.forcefield.fast.mesh import CompiledMesh
+
+MOST_POINTS = 2**27  # of a mesh, 1 GB
 
 
 class Pme(PairTerm):
@@ -74,10 +78,12 @@ class Pme(PairTerm):
         total = -self._sum(system, i, self._products(i, j) * torch.erf(self.alpha * r) / r)
         mesh = self._calculator(positions)
         none = torch.empty(0, 2, dtype=torch.int64, device=positions.device)
-        parts = []
+        reduced = lattices_of(cell.detach().cpu().numpy(), system.pbc.cpu().numpy())
+        check_mesh(reduced.rows, self.mesh_spacing)
+        boxes, parts = torch.from_numpy(reduced.numbers).to(cell) @ cell, []  # a skewed cell would need a finer mesh
         for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
             q = self.charges[start:end, None]
-            potential = mesh(q, cell[s], positions[start:end], none, positions.new_empty(0))
+            potential = mesh(q, boxes[s], positions[start:end], none, positions.new_empty(0))
             parts.append((q * potential).sum())
         return COULOMB * (total + torch.stack(parts))
 
@@ -97,6 +103,19 @@ class Pme(PairTerm):
         if kept is None or kept[0] != key:
             kept = self.__dict__["_mesh"] = (key, calculator(*key[2:], like))
         return kept[1]
+
+
+def check_mesh(boxes: np.ndarray, spacing: float) -> None:
+    """Raise LabkitError, naming the frame, for a cell (S, 3, 3) Å that needs more points than there is memory for."""
+    lengths = np.linalg.norm(boxes, axis=2)
+    points = (lengths / spacing).prod(1)
+    s = int(points.argmax())
+    if points[s] > MOST_POINTS:
+        sides = ", ".join(f"{length:.3g}" for length in lengths[s])
+        raise LabkitError(
+            f"frame {s}: Pme: a cell of {sides} Å needs a mesh of {points[s]:.2g} points, {spacing:.3g} Å apart; "
+            f"expected at most {MOST_POINTS:.2g}: check the cell, or give a larger mesh_spacing or tolerance"
+        )
 
 
 @kernel_of(Pme)

@@ -13,12 +13,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numba import njit
 
 from labkit.base import System
+from labkit.base.cell_search import check_pair_count
+from labkit.base.lattice import Lattices, lattices_of
+from labkit.forcefield.fast.kernels.nearest import shorten
 
 SIZE, LANES = 12, 8  # the fastest for lists of near pairs; ROWS are faster for all pairs
 ROWS = 8
+BYTES = 2  # of memory that a pair takes
 BIN = 4.0  # Å, size of the bins for the neighbour search
 MOST = 4096  # columns per direction, so that those of all systems can be numbered
 
@@ -59,23 +64,29 @@ def find_clusters(
     excluded: tuple[np.ndarray, np.ndarray],
     kinds: np.ndarray | None = None,
 ) -> Clusters:
-    """Clusters whose slots hold all atoms within `reach` [Å]; None: all atoms of a system, without images.
+    """Clusters whose slots hold all atoms within `reach` [Å]; None: all of a system, each pair at its nearest image.
 
     `excluded`: (first, partners) from `exclusion_table`; pairs at their nearest image. Without a reach, atoms of the
     same kind, of `kinds` (n,), are placed together.
     """
-    offsets = np.asarray(system.offsets, np.int64)
+    offsets, pbc = np.asarray(system.offsets, np.int64), system.pbc.cpu().numpy()
     if reach is None:
         index = system.index.cpu().numpy()
         order = np.arange(len(index)) if kinds is None else np.lexsort((kinds, index))
-        return Clusters(order, *_everything(offsets, order, *excluded))
-    pbc, boxes, origins = system.pbc.cpu().numpy(), cells, np.zeros((len(cells), 3))
+        open_ = np.zeros((len(cells), 3), bool)
+        unit = np.broadcast_to(np.eye(3), (len(cells), 3, 3))
+        _check_size(offsets, np.ones((len(cells), 3)), open_, unit, np.inf, BYTES if not pbc.any() else 4 * BYTES)
+        if not pbc.any():
+            return Clusters(order, *_everything(offsets, order, *excluded))
+        return _all_nearest(order, index, offsets, positions, lattices_of(cells, pbc), excluded)
+    boxes, origins = cells, np.zeros((len(cells), 3))
     if not pbc.all():
         boxes = cells.copy()
         for s, (a, b) in enumerate(zip(offsets, offsets[1:], strict=False)):
             boxes[s], origins[s] = _box(positions[a:b], cells[s], pbc[s])
     inverses = np.linalg.inv(boxes)
     heights = 1 / np.sqrt((inverses**2).sum(1))
+    _check_size(offsets, heights, pbc, boxes, reach)
     bins = np.clip(heights / BIN, 1, 100).astype(np.int64)
     before = np.concatenate([[0], np.cumsum(bins.prod(1))])
     side = (SIZE * np.abs(np.linalg.det(boxes)) / np.maximum(np.diff(offsets), 1e-30)) ** (1 / 3)
@@ -84,10 +95,33 @@ def find_clusters(
         positions, offsets, boxes, origins, inverses, pbc, across, bins, before
     )
     found = _near(
-        order, start, cluster_system, place, fractions, boxes, inverses, heights, pbc, float(reach),
-        bins, before, bin_first, members, *excluded,
+        order, start, cluster_system, place, fractions, boxes, heights, pbc, float(reach),
+        bins, before, bin_first, members, *excluded, lattices_of(cells, pbc).arrays(),
     )  # fmt: skip
     return Clusters(order, moved, start, cluster_system, *found)
+
+
+def _check_size(
+    offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float, size: float = BYTES
+) -> None:
+    arrays = (np.diff(offsets), heights, pbc, boxes)
+    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size)
+
+
+def _all_nearest(
+    order: np.ndarray,
+    index: np.ndarray,
+    offsets: np.ndarray,
+    positions: np.ndarray,
+    lattices: Lattices,
+    excluded: tuple[np.ndarray, np.ndarray],
+) -> Clusters:
+    """Clusters of one atom each, whose slots are the nearest images of all later atoms but the excluded ones."""
+    n, cells = len(order), np.floor(np.einsum("nk,nkl->nl", positions, lattices.inverse[index]))
+    moved = np.einsum("nk,nkl->nl", cells, lattices.numbers[index]).astype(np.int64)
+    first, slot, shift = _one_by_one(offsets, order, positions, moved, *excluded, lattices.arrays())
+    nothing = np.zeros(n + 1, np.int64), np.empty(0, np.int32)
+    return Clusters(order, moved[order], np.arange(n + 1), index, first, slot, *_distinct(shift), *nothing)
 
 
 def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
@@ -206,9 +240,42 @@ def _everything(offsets, order, ex_first, ex_j):
 
 
 @njit(cache=True, nogil=True)
+def _one_by_one(offsets, order, positions, moved, ex_first, ex_j, lattices):
+    """Slots of each atom: itself and all later ones of its system, at the images nearest to it."""
+    n, p = len(order), 0
+    mark, first, v, images = np.full(n, -1, np.int64), np.zeros(n + 1, np.int64), np.empty(3), np.empty(3)
+    slot, shift = np.full(64, n, np.int32), np.zeros((64, 3), np.int32)
+    for s in range(len(offsets) - 1):
+        for r in range(offsets[s], offsets[s + 1]):
+            i = order[r]
+            for e in range(ex_first[i], ex_first[i + 1]):
+                mark[ex_j[e]] = r
+            most = p + _full(offsets[s + 1] - r)
+            if most > len(slot):
+                slot, shift = _grown(slot, most), _grown_rows(shift, most)
+            for q in range(r, offsets[s + 1]):
+                j = order[q]
+                if mark[j] == r:
+                    continue
+                for k in range(3):
+                    v[k] = positions[j, k] - positions[i, k]
+                shorten(v, s, lattices, images)
+                slot[p] = q
+                for k in range(3):
+                    shift[p, k] = images[k] + moved[j, k] - moved[i, k]
+                p += 1
+            last = first[r] + _full(p - first[r])
+            while p < last:
+                slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = n, 0, 0, 0
+                p += 1
+            first[r + 1] = p
+    return first, slot[:p].copy(), shift[:p].copy()
+
+
+@njit(cache=True, nogil=True)
 def _near(
-    order, start, system, place, fractions, boxes, inverses, heights, pbc, reach,
-    bins, before, bin_first, members, ex_first, ex_j,
+    order, start, system, place, fractions, boxes, heights, pbc, reach,
+    bins, before, bin_first, members, ex_first, ex_j, lattices,
 ):  # fmt: skip
     n, count = len(order), len(system)
     rank, partner = np.empty(n, np.int64), np.full(n, -1, np.int64)
@@ -218,10 +285,11 @@ def _near(
     slot, shift, special = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int32), np.empty(n, np.int64)
     masked = np.empty(len(ex_j) + 64, np.int32)
     t, v, begin, end = np.empty(3, np.int64), np.empty(3), np.empty(3, np.int64), np.empty(3, np.int64)
+    nearest = np.empty(3)
     p = m = 0
     for d in range(count):
         one, two, s = start[d], start[d + 1], system[d]
-        box, inverse, periodic, opened, specials = boxes[s], inverses[s], pbc[s], p, 0
+        box, periodic, opened, specials = boxes[s], pbc[s], p, 0
         if p + two - one > len(slot):
             slot, shift = _grown(slot, p + two - one), _grown_rows(shift, p + two - one)
         for i in range(one, two):
@@ -281,10 +349,10 @@ def _near(
                     hidden = False
                     for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
                         if ex_j[e] == order[j]:
-                            v[0], v[1], v[2] = _moved(t, box)
                             for k in range(3):
-                                v[k] += place[j, k] - place[i, k]
-                            hidden = _nearest(v, inverse, periodic)
+                                v[k] = place[j, k] - place[i, k]
+                            shorten(v, s, lattices, nearest)
+                            hidden = t[0] == nearest[0] and t[1] == nearest[1] and t[2] == nearest[2]
                 if hidden:
                     masked[m] = j - one if u < 0 else special[u] - opened
                     m += 1
@@ -360,15 +428,6 @@ def _touches(x, y, z, place, one, two, reach2):
         if (x - place[i, 0]) ** 2 + (y - place[i, 1]) ** 2 + (z - place[i, 2]) ** 2 < reach2:
             return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def _nearest(v, inverse, periodic):
-    for k in range(3):
-        fraction = v[0] * inverse[0, k] + v[1] * inverse[1, k] + v[2] * inverse[2, k]
-        if periodic[k] and math.floor(fraction + 0.5) != 0:
-            return False
-    return True
 
 
 @njit(cache=True, nogil=True)
