@@ -202,7 +202,7 @@ ODD = st.recursive(
 )
 
 
-@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.settings(max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @given(st.data(), st.sampled_from(["gap", "net"]))
 def test_one_odd_run_does_not_break_the_others(tmp_path_factory, data, kind) -> None:
     """Whatever stands in a file without a digest, it is refused with its reason, or can be shown."""

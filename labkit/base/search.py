@@ -103,31 +103,30 @@ def _brute_force(
     systems = systems.to(device)
     ranges = [torch.arange(-m, m + 1, device=device) for m in images]
     shifts = torch.cartesian_prod(*ranges)
-    home = (shifts == 0).all(1)
+    home = len(shifts) // 2  # of no shift
     size, parts = max(1, AT_ONCE.get(device.type, 2**16) // max(1, n * n * len(shifts))), []
     for low in range(0, len(systems), size):
         which, rows = systems[low : low + size], atoms[low : low + size]
         r, box = positions[rows], cell[which]
         by_species = torch.argsort(system.numbers[rows], dim=1, stable=True)  # so that pairs are found in order
-        moved = torch.zeros_like(rows)[..., None].expand(-1, -1, 3)
         if len(shifts) > 1:
-            full = torch.where(system.pbc[which][:, :, None], box, 0.0)
-            inverse = torch.linalg.pinv(full)
-            moved = torch.where(system.pbc[which][:, None], torch.floor(r @ inverse + 1e-12).long(), 0)
-            r = r - moved.double() @ full
-            box = full
+            box = torch.where(system.pbc[which][:, :, None], box, 0.0)
+            moved = torch.where(system.pbc[which][:, None], torch.floor(r @ torch.linalg.pinv(box) + 1e-12).long(), 0)
+            r = r - moved.double() @ box
         other, square = torch.gather(r, 1, by_species[..., None].expand(-1, -1, 3)), 0.0
         for x, image in zip(range(3), (shifts.double() @ box).unbind(-1), strict=True):
             away = other[:, None, :, None, x] - r[:, :, None, None, x]
             square = square + (away + image[:, None, None] if len(shifts) > 1 else away).square()
-        same = by_species[:, None, :] == torch.arange(n, device=device)[:, None]
-        near = (square < cutoff * cutoff) & ~(same[..., None] & home)
-        g, a, b, k = torch.nonzero(near, as_tuple=True)
-        apart = square[near]
+        square[..., home].scatter_(2, torch.argsort(by_species, dim=1)[..., None], math.inf)  # no atom with itself
+        g, a, b, k = torch.nonzero(square < cutoff * cutoff, as_tuple=True)
+        apart = square.view(-1)[((g * n + a) * n + b) * len(shifts) + k]
         b = by_species[g, b]
         _check_apart(apart, which[g], a, b)
-        shift = shifts[k] - moved[g, b] + moved[g, a]
-        parts.append((rows[g, a], rows[g, b], shift, which[g]))
+        shift = shifts[k]
+        if len(shifts) > 1:
+            shift = shift - moved[g, b] + moved[g, a]
+        first = rows[g, 0]
+        parts.append((first + a, first + b, shift, which[g]))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 

@@ -180,3 +180,13 @@ class State:
     def volume(self) -> Tensor:
         """Volumes (S,) in Å^3; zero for an open system without a cell."""
         return torch.abs(torch.linalg.det(self.cell))
+
+    def check_volume(self) -> None:
+        """Raise LabkitError for a system without a stress: it is open, or its cell has no volume.
+
+        A slab that is periodic in two directions has one, with the volume of its three vectors.
+        """
+        lost = torch.nonzero(~self.system.pbc.any(1) | (self.volume() < 1e-6)).flatten().tolist()
+        if lost:
+            which = "open" if not bool(self.system.pbc[lost[0]].any()) else "without three lattice vectors"
+            raise LabkitError(f"stress was requested, but system {lost[0]} is {which}; use stress=False")

@@ -23,8 +23,8 @@ from labkit.gap.cache import build_cached
 from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
+from labkit.gap.frame_noise import noise_digest
 from labkit.gap.power_law import PowerLaw
-from labkit.gap.row_store import SIGMAS_OF_FRAMES
 from labkit.parallel import each, one_thread
 
 if TYPE_CHECKING:
@@ -176,10 +176,9 @@ class _FitStore:
 
 
 def curve_fingerprint(design: Design, seed: int) -> str:
-    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, also of single frames, and their order."""
+    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, also the frames' own, and their order."""
     sigmas = [getattr(design.config, f"sigma_{name}") for name in ("energy", "force", "virial")]
-    own = [[k, name, str(x[name])] for k, x in enumerate(design.train.info) for name in SIGMAS_OF_FRAMES if name in x]
-    text = json.dumps([fingerprint(design), sigmas, seed, *([own] if own else [])])
+    text = json.dumps([fingerprint(design), sigmas, seed, noise_digest(design.train, design.config)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
+from labkit.gap.frame_noise import noise_ratios
 from labkit.gap.metrics import truth
 from labkit.gap.rows import VOIGT, Rows
 from labkit.regression import Block
@@ -19,9 +20,6 @@ from labkit.regression import Block
 if TYPE_CHECKING:
     from labkit.datasets import Dataset
     from labkit.gap.model import GapModel
-
-#: entries of a frame's info by which its labels have noises of their own
-SIGMAS_OF_FRAMES = ("energy_sigma", "force_sigma", "virial_sigma")
 
 
 class RowStore:
@@ -44,7 +42,7 @@ class RowStore:
 
     def target(self, e0: Mapping[str, float], config: GapConfig) -> None:
         """Prepare labels minus e0, and the ratios of each row's noise to its sigma."""
-        frames, counts = self.frames, torch.as_tensor(self.frames.counts, dtype=torch.float64)
+        frames = self.frames
         volumes = torch.tensor([abs(np.linalg.det(a.cell.array)) for a in frames.atoms], dtype=torch.float64)
         virial = torch.as_tensor(truth(frames)["stress_true"])[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
         self.targets = {
@@ -52,12 +50,11 @@ class RowStore:
             "forces": torch.as_tensor(frames.forces).flatten(),
             "stress": virial.flatten(),
         }
-        atoms = counts.to(torch.int64)
-        root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma refers to its sum
+        ratios = {name: torch.as_tensor(x) for name, x in noise_ratios(frames, config).items()}
         self.scales = {
-            "energy": self._ratios(SIGMAS_OF_FRAMES[0], config.sigma_energy, root),
-            "forces": self._ratios(SIGMAS_OF_FRAMES[1], config.sigma_force, root / root).repeat_interleave(3 * atoms),
-            "stress": self._ratios(SIGMAS_OF_FRAMES[2], config.sigma_virial, root).repeat_interleave(6),
+            "energy": ratios["energy"],
+            "forces": ratios["forces"].flatten(),
+            "stress": ratios["stress"].repeat_interleave(6),
         }
         device = run_config().device
         self.targets = {name: value.to(device, torch.float64) for name, value in self.targets.items()}
@@ -193,21 +190,6 @@ class RowStore:
             rows, targets, scales = rows[labelled], targets[labelled], scales[labelled]
         if len(rows):
             self._blocks[name].add(rows, targets, scales)
-
-    def _ratios(self, key: str, sigma: float | None, usual: Tensor) -> Tensor:
-        """Noise of each frame in units of sigma: the default, or the frame's own value under `key`."""
-        ratios = usual.clone()
-        for frame, info in enumerate(self.frames.info):
-            own = info.get(key)
-            if own is None or not sigma:
-                continue
-            try:
-                ratios[frame] = float(own) / sigma
-            except (TypeError, ValueError):
-                ratios[frame] = torch.nan
-            if not 0 < ratios[frame] < torch.inf:
-                raise LabkitError(f"{self.frames.name}, frame {frame}: {key} is {own!r}, expected a positive number")
-        return ratios
 
     def _product(self, name: str, weights: Tensor) -> np.ndarray:
         return (self.rows[name] @ weights).cpu().numpy()

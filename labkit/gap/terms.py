@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from labkit.descriptors.limits import CUTOFF, L_MAX, N_MAX
 from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
+from labkit.gap.lexer import fields_of
 
 #: How gap_fit can choose sparse points; labkit's own fit supports the first three.
 SPARSE_METHODS = (
@@ -38,7 +39,8 @@ class Soap:
     atom_sigma               Å, width of the Gaussian that stands for an atom
     zeta                     exponent of the kernel
     delta                    eV, typical size of an atom's energy
-    n_sparse                 sparse points for each species of the central atom
+    n_sparse                 sparse points for each species of the central atom; with config_type_n_sparse in `other`
+                             their total
     sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit has more)
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for all species
@@ -93,7 +95,7 @@ class Distance2b:
 
     cutoff                   Å
     cutoff_transition_width  Å
-    delta                    eV, typical size of a pair's energy
+    delta                    eV, typical size of half a pair's energy, of the share of each of its atoms, as in gap_fit
     theta_uniform            Å, length over which the energy of a pair changes; None for their range
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances
@@ -159,6 +161,10 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
             "cutoff_transition_width",
         )
     number(descriptor, "delta", above=0)
+    known = SOAP_KEYS if descriptor.name == "soap" else DISTANCE_2B_KEYS
+    object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
+    if kinds := n_sparse_of_kinds(descriptor):
+        object.__setattr__(descriptor, "n_sparse", sum(kinds.values()))
     number(descriptor, "n_sparse", above=0, most=1e7, whole=True)
     method = str(descriptor.sparse_method).lower()
     method = "fps" if method == "pivot" else method
@@ -169,8 +175,18 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
             "sparse_method",
         )
     object.__setattr__(descriptor, "sparse_method", method)
-    known = SOAP_KEYS if descriptor.name == "soap" else DISTANCE_2B_KEYS
-    object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
+
+
+def n_sparse_of_kinds(descriptor: Soap | Distance2b) -> dict[str, int]:
+    """Sparse points for each kind of frame, from config_type_n_sparse={ice:50:water:100}; empty if it is not given."""
+    words = fields_of(descriptor.other.get("config_type_n_sparse", ""))
+    if len(words) % 2 or not all(word.isdecimal() for word in words[1::2]):
+        raise SettingError(
+            f"{descriptor.name}: config_type_n_sparse is {descriptor.other['config_type_n_sparse']!r}, expected kinds "
+            "of frames and whole numbers, as in {ice:50:water:100}",
+            "config_type_n_sparse",
+        )
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
 
 def checked_other(other: Mapping[str, Any], owner: Any, known: Mapping[str, str]) -> dict[str, str]:

@@ -83,7 +83,7 @@ class External:
             try:
                 array = np.load(path, allow_pickle=False)
                 numbers = np.asarray(array).astype(int).tolist()
-            except (ValueError, TypeError, OSError, EOFError) as error:
+            except (ValueError, TypeError, OSError, EOFError, MemoryError) as error:
                 raise LabkitError(f"{where}: cannot be read as numbers of numpy ({error})") from error
             if array.ndim != 1 or not np.array_equal(array, numbers):
                 raise LabkitError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from labkit.forcefield.structure.labels import AtomLabels
 from labkit.md.atoms import Topology, read_coordinates
 
 ANGSTROM = 10.0  # of the nm in files of GROMACS
+LARGEST = 2**30  # bytes of an npz file when unpacked
 TRAJECTORIES = (".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".netcdf", ".mdcrd")
 
 
@@ -152,9 +154,17 @@ def read_npz(path: Path) -> tuple[Topology, StartFrames, tuple[int, ...]]:
     from ase.data import atomic_masses, chemical_symbols
 
     try:
+        with zipfile.ZipFile(path) as file:
+            size = sum(entry.file_size for entry in file.infolist())
+        if size > LARGEST:
+            raise LabkitError(
+                f"npz_file: {path}: {size / 2**20:.0f} MB when unpacked; expected the atoms of one system"
+            )
         with np.load(path, allow_pickle=False) as file:
             data = {name: file[name] for name in ("coord", "z", "charges", "bonds", "box") if name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except LabkitError:
+        raise
+    except Exception as error:  # of zip, zlib and numpy, each with its own errors
         raise LabkitError(f"npz_file: {path}: cannot be read as arrays of numpy ({error})") from error
     missing = [name for name in ("coord", "z") if name not in data]
     if missing:

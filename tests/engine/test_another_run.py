@@ -9,7 +9,7 @@ import torch
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lj import LennardJones as LJ
 from ase.calculators.mixing import SumCalculator
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -243,6 +243,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(PLAIN, PLAIN)
 def test_descriptions_differ_where_values_do(one, other):
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

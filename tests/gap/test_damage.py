@@ -18,7 +18,6 @@ from labkit.gap import Design, Distance2b, GapConfig, GapModel, Soap, cache
 from labkit.gap.cache import build_cached
 from labkit.gap.checkpoint import RowCheckpoint
 from labkit.gap.learning import LearningCurve
-from labkit.gap.row_store import SIGMAS_OF_FRAMES
 from labkit.gap.rows import Rows
 
 CONFIG = GapConfig((Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=6), Distance2b(cutoff=3.0, n_sparse=4, delta=0.5)))
@@ -280,7 +279,7 @@ def test_flipped_bits_in_fits_of_a_curve_are_computed_again(frames, monkeypatch,
     assert len(build().seconds) == len(files)
 
 
-@pytest.mark.parametrize("name", SIGMAS_OF_FRAMES)
+@pytest.mark.parametrize("name", ("energy_sigma", "force_sigma", "virial_sigma"))
 def test_a_curve_of_frames_with_other_sigmas_is_another(name, frames, monkeypatch, tmp_path):
     monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
 

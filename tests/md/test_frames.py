@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import labkit.md.frames
 from labkit.errors import LabkitError
 from labkit.md import RunSettings, prepare
 
@@ -126,3 +128,31 @@ def test_npz_of_torchmd(tmp_path):
         np.savez(tmp_path / "water.npz", **{key: x for key, x in values.items() if name != "none" or key != "z"})
         with pytest.raises(LabkitError, match=r"npz_file: .*water.npz"):
             prepare(RunSettings.from_dict({"npz_file": "water.npz", "forcefield": "water.yaml"}, "run"), tmp_path)
+
+
+def test_damaged_npz(tmp_path, monkeypatch):
+    """Cut anywhere, no zip, a bit flipped, more than memory holds: a sentence."""
+    path, values = tmp_path / "water.npz", {"npz_file": "water.npz", "forcefield": "water.yaml"}
+    (tmp_path / "water.yaml").write_text("lj:\n  O: {sigma: 3.15, epsilon: 0.15}\n  H: {sigma: 0.4, epsilon: 0.04}\n")
+    np.savez_compressed(path, z=[8, 1, 1], coord=[[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    whole = path.read_bytes()
+    damaged = [whole[: k * len(whole) // 9] for k in range(9)]
+    damaged += [whole[:k] + bytes([whole[k] ^ 4]) + whole[k + 1 :] for k in range(30, 200, 17)]
+    read = 0
+    for data in damaged:
+        path.write_bytes(data)
+        try:
+            prepare(RunSettings.from_dict(values, "run"), tmp_path)
+            read += 1  # a bit of a date
+        except LabkitError as error:
+            assert "water.npz" in str(error)
+    assert read < 5
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(path)
+    with pytest.raises(LabkitError, match=r"water.npz: cannot be read as arrays"):
+        prepare(RunSettings.from_dict(values, "run"), tmp_path)
+    monkeypatch.setattr(labkit.md.frames, "LARGEST", 2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("z.npy", bytes(3 * 2**20))
+    with pytest.raises(LabkitError, match=r"water.npz: 3 MB when unpacked"):
+        prepare(RunSettings.from_dict(values, "run"), tmp_path)

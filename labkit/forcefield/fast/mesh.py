@@ -9,10 +9,14 @@ import numpy as np
 
 from labkit.base import State
 from labkit.base.lattice import lattices_of
+from labkit.errors import LabkitError
 from labkit.units import COULOMB
 
 if TYPE_CHECKING:
     from labkit.forcefield.terms.pme import Pme
+
+
+MOST_POINTS = 2**27  # of a mesh, 1 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,6 @@ class CompiledMesh:
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
         from labkit.forcefield.fast.kernels.mesh import excluded
-        from labkit.forcefield.terms.pme import check_mesh
 
         if not np.isfinite(cells).all():
             energy += np.nan
@@ -108,3 +111,16 @@ class CompiledMesh:
         background = 0.5 * np.pi * charges.sum() ** 2 / (mesh.volume * self.term.alpha**2)
         virial -= background * np.eye(3)
         return energy - self.term.alpha / np.pi**0.5 * (charges**2).sum() - background
+
+
+def check_mesh(boxes: np.ndarray, spacing: float) -> None:
+    """Raise LabkitError, naming the frame, for a cell (S, 3, 3) Å that needs more points than there is memory for."""
+    lengths = np.linalg.norm(boxes, axis=2)
+    points = (lengths / spacing).prod(1)
+    s = int(points.argmax())
+    if points[s] > MOST_POINTS:
+        sides = ", ".join(f"{length:.3g}" for length in lengths[s])
+        raise LabkitError(
+            f"frame {s}: Pme: a cell of {sides} Å needs a mesh of {points[s]:.2g} points, {spacing:.3g} Å apart; "
+            f"expected at most {MOST_POINTS:.2g}: check the cell, or give a larger mesh_spacing or tolerance"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from labkit.errors import LabkitError
 
@@ -80,8 +80,9 @@ def _names(first: AtomLabels, other: AtomLabels) -> int | None:
     if not (first.names and other.names):
         return None
     residues = first.residues or other.residues or [("", "", "")] * len(first)
-    for _, atoms in groupby(range(len(first)), key=lambda k: residues[k]):
-        found = _permuted((k, first.names[k], other.names[k]) for k in atoms if first.names[k] != other.names[k])
+    differing = [k for k, (a, b) in enumerate(zip(first.names, other.names, strict=True)) if a != b]
+    for _, atoms in groupby(differing, key=residues.__getitem__):
+        found = _permuted((k, first.names[k], other.names[k]) for k in atoms)
         if found is not None:
             return found
     return None
@@ -116,13 +117,20 @@ def _scattered(labels: AtomLabels, other: AtomLabels) -> int | None:
 
     A residue whose number comes again with the same names is another one, whose number has run over.
     """
-    runs: dict[Residue, list[list[int]]] = {}
-    for residue, atoms in groupby(range(len(labels)), key=lambda k: labels.residues[k]):
-        runs.setdefault(residue, []).append(list(atoms))
+    starts = [k for k in range(len(labels)) if k == 0 or labels.residues[k] != labels.residues[k - 1]]
+    runs: dict[Residue, list[range]] = {}
+    for start, end in zip(starts, [*starts[1:], len(labels)], strict=True):
+        runs.setdefault(labels.residues[start], []).append(range(start, end))
     names = labels.names or other.names or [""] * len(labels)
     for parts in runs.values():
-        for one, next_one in zip(parts, parts[1:], strict=False):
-            both = [names[k] for k in (*one, *next_one)]
-            if len(set(both)) == len(both) and other.residues[one[0]] != other.residues[next_one[0]]:
-                return min(one, next_one, key=len)[0]
+        for one, following in pairwise(parts):
+            if other.residues[one[0]] != other.residues[following[0]] and any(_cut(r, other) for r in (one, following)):
+                here = {names[k] for k in one}
+                if here.isdisjoint(names[k] for k in following):
+                    return min(one, following, key=len)[0]
     return None
+
+
+def _cut(run: range, other: AtomLabels) -> bool:
+    """Whether a residue of the other file begins before these atoms or goes on after them."""
+    return any(0 < k < len(other) and other.residues[k - 1] == other.residues[k] for k in (run.start, run.stop))

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from labkit.base import Neighbours, System
 from labkit.base.lattice import lattices_of
 from labkit.errors import LabkitError
+from labkit.forcefield.fast.mesh import CompiledMesh, check_mesh
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.splines import ORDERS
 from labkit.forcefield.terms.term import separation
 from labkit.units import COULOMB
-
-if TYPE_CHECKING:
-    from labkit.forcefield.fast.mesh import CompiledMesh
-
-MOST_POINTS = 2**27  # of a mesh, 1 GB
 
 
 class Pme(PairTerm):
@@ -105,22 +100,7 @@ class Pme(PairTerm):
         return kept[1]
 
 
-def check_mesh(boxes: np.ndarray, spacing: float) -> None:
-    """Raise LabkitError, naming the frame, for a cell (S, 3, 3) Å that needs more points than there is memory for."""
-    lengths = np.linalg.norm(boxes, axis=2)
-    points = (lengths / spacing).prod(1)
-    s = int(points.argmax())
-    if points[s] > MOST_POINTS:
-        sides = ", ".join(f"{length:.3g}" for length in lengths[s])
-        raise LabkitError(
-            f"frame {s}: Pme: a cell of {sides} Å needs a mesh of {points[s]:.2g} points, {spacing:.3g} Å apart; "
-            f"expected at most {MOST_POINTS:.2g}: check the cell, or give a larger mesh_spacing or tolerance"
-        )
-
-
 @kernel_of(Pme)
 def _kernel(term: Pme, real: type) -> CompiledMesh:
     """All but the near pairs, which share a kernel with Lennard-Jones."""
-    from labkit.forcefield.fast.mesh import CompiledMesh
-
     return CompiledMesh(term)

@@ -138,7 +138,7 @@ def _amber_lines(lines: list[str], found: ParameterFile) -> Iterator[tuple[int, 
     section = None
     for number, line in enumerate(lines, 1):
         head = line[:4].upper()
-        if head in _AMBER and (number == 1 or len(line.split()) == 1):
+        if head in _AMBER and "-" not in line[:6]:
             section = _AMBER[head]
         elif section and line.strip():
             yield number, section, line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 import traitlets
@@ -94,7 +95,7 @@ class TrainModel(PanelModel):
         self.sigma_energy = config.sigma_energy
         self.use_forces, self.sigma_force = config.sigma_force is not None, config.sigma_force or 0.02
         self.use_stresses, self.sigma_virial = config.sigma_virial is not None, config.sigma_virial or 0.02
-        self.e0 = ", ".join(f"{symbol}={value!r}" for symbol, value in (config.e0 or {}).items())
+        self.e0 = _show_e0(config.e0)
         self.e0_method, self.sparse_jitter, self.seed = config.e0_method, config.sparse_jitter, config.seed
 
     def config(self) -> GapConfig:
@@ -162,9 +163,17 @@ class TrainModel(PanelModel):
         }
 
 
-def _parse_e0(text: str) -> dict[str, float] | None:
+def _show_e0(e0: Mapping[str, float] | float | None) -> str:
+    if isinstance(e0, Mapping):
+        return ", ".join(f"{symbol}={value!r}" for symbol, value in e0.items())
+    return "" if e0 is None else repr(e0)
+
+
+def _parse_e0(text: str) -> dict[str, float] | float | None:
     pairs = [item.split("=") for item in text.replace(";", ",").split(",") if item.strip()]
     try:
+        if len(pairs) == 1 and len(pairs[0]) == 1:
+            return float(pairs[0][0])  # of all species
         return {symbol.strip(): float(value) for symbol, value in pairs} or None
     except ValueError:
         raise LabkitError(f"e0 is {text!r}, expected energies in eV by symbol, as in H=-13.6, O=-432.1") from None

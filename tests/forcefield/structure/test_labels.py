@@ -100,5 +100,9 @@ def test_other_atoms_and_other_counts():
     check_order(one, AtomLabels("b.psf", [6, 1, 16], sure=False))  # by masses, or by names
     with pytest.raises(LabkitError, match="a.prmtop has 3 atoms, b.xyz has 2; give files of one system"):
         check_order(one, AtomLabels("b.xyz", [6, 1]))
+    numbered, alone = [("", "1", "ION"), ("", "1", "HOH"), ("", "1", "ION")], [("", str(k), "X") for k in range(3)]
+    ions = [AtomLabels("a", names=["NA", "O", "CL"], residues=residues) for residues in (numbered, alone)]
+    check_order(*ions)  # residues that share a number
+    check_order(*ions[::-1])
     beads = AtomLabels("a.psf", [0, 0, 0], False, ["CA"] * 3, [("A", str(k), "ALA") for k in range(3)])
     check_order(beads, AtomLabels("b.xyz", [6, 6, 6]))

@@ -19,10 +19,11 @@ from numba import njit
 from labkit.base import System
 from labkit.base.cell_search import check_pair_count
 from labkit.base.lattice import Lattices, lattices_of
+from labkit.forcefield.fast.kernels.all_pairs import everything, one_by_one
+from labkit.forcefield.fast.kernels.growing import distinct, full, grown, grown_rows
 from labkit.forcefield.fast.kernels.nearest import shorten
 
-SIZE, LANES = 12, 8  # the fastest for lists of near pairs; ROWS are faster for all pairs
-ROWS = 8
+SIZE = 12  # the fastest for lists of near pairs
 BYTES, PAIRS = 2, 8e9  # memory that a pair takes, and the most pairs of a system
 BIN = 4.0  # Å, size of the bins for the neighbour search
 MOST = 4096  # columns per direction, so that those of all systems can be numbered
@@ -77,7 +78,7 @@ def find_clusters(
         unit = np.broadcast_to(np.eye(3), (len(cells), 3, 3))
         _check_size(offsets, np.ones((len(cells), 3)), open_, unit, np.inf, BYTES if not pbc.any() else 4 * BYTES)
         if not pbc.any():
-            return Clusters(order, *_everything(offsets, order, *excluded))
+            return Clusters(order, *everything(offsets, order, *excluded))
         return _all_nearest(order, index, offsets, positions, lattices_of(cells, pbc), excluded)
     boxes, origins = cells, np.zeros((len(cells), 3))
     if not pbc.all():
@@ -119,9 +120,9 @@ def _all_nearest(
     """Clusters of one atom each, whose slots are the nearest images of all later atoms but the excluded ones."""
     n, cells = len(order), np.floor(np.einsum("nk,nkl->nl", positions, lattices.inverse[index]))
     moved = np.einsum("nk,nkl->nl", cells, lattices.numbers[index]).astype(np.int64)
-    first, slot, shift = _one_by_one(offsets, order, positions, moved, *excluded, lattices.arrays())
+    first, slot, shift = one_by_one(offsets, order, positions, moved, *excluded, lattices.arrays())
     nothing = np.zeros(n + 1, np.int64), np.empty(0, np.int32)
-    return Clusters(order, moved[order], np.arange(n + 1), index, first, slot, *_distinct(shift), *nothing)
+    return Clusters(order, moved[order], np.arange(n + 1), index, first, slot, *distinct(shift), *nothing)
 
 
 def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
@@ -207,72 +208,6 @@ def _sort_atoms(positions, offsets, boxes, origins, inverses, pbc, across, bins,
 
 
 @njit(cache=True, nogil=True)
-def _everything(offsets, order, ex_first, ex_j):
-    n, total, count = offsets[-1], 0, 0
-    rank = np.empty(n, np.int64)
-    for r in range(n):
-        rank[order[r]] = r
-    for s in range(len(offsets) - 1):
-        for low in range(offsets[s], offsets[s + 1], ROWS):
-            total += _full(offsets[s + 1] - low)
-            count += 1
-    moved = np.zeros((n, 3), np.int64)
-    start, system, first = np.zeros(count + 1, np.int64), np.empty(count, np.int64), np.zeros(count + 1, np.int64)
-    slot, moves, move = np.full(total, n, np.int32), np.zeros((1, 3), np.int64), np.zeros(total, np.int32)
-    masked_first, masked = np.zeros(n + 1, np.int64), np.empty(len(ex_j), np.int32)
-    c = p = m = 0
-    for s in range(len(offsets) - 1):
-        for low in range(offsets[s], offsets[s + 1], ROWS):
-            high = min(low + ROWS, offsets[s + 1])
-            start[c + 1], system[c] = high, s
-            for j in range(low, offsets[s + 1]):
-                slot[p + j - low] = j
-            p += _full(offsets[s + 1] - low)
-            first[c + 1] = p
-            c += 1
-            for i in range(low, high):
-                for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
-                    if rank[ex_j[e]] > i:
-                        masked[m] = rank[ex_j[e]] - low
-                        m += 1
-                masked_first[i + 1] = m
-    return moved, start, system, first, slot, moves, move, masked_first, masked[:m].copy()
-
-
-@njit(cache=True, nogil=True)
-def _one_by_one(offsets, order, positions, moved, ex_first, ex_j, lattices):
-    """Slots of each atom: itself and all later ones of its system, at the images nearest to it."""
-    n, p = len(order), 0
-    mark, first, v, images = np.full(n, -1, np.int64), np.zeros(n + 1, np.int64), np.empty(3), np.empty(3)
-    slot, shift = np.full(64, n, np.int32), np.zeros((64, 3), np.int32)
-    for s in range(len(offsets) - 1):
-        for r in range(offsets[s], offsets[s + 1]):
-            i = order[r]
-            for e in range(ex_first[i], ex_first[i + 1]):
-                mark[ex_j[e]] = r
-            most = p + _full(offsets[s + 1] - r)
-            if most > len(slot):
-                slot, shift = _grown(slot, most), _grown_rows(shift, most)
-            for q in range(r, offsets[s + 1]):
-                j = order[q]
-                if mark[j] == r:
-                    continue
-                for k in range(3):
-                    v[k] = positions[j, k] - positions[i, k]
-                shorten(v, s, lattices, images)
-                slot[p] = q
-                for k in range(3):
-                    shift[p, k] = images[k] + moved[j, k] - moved[i, k]
-                p += 1
-            last = first[r] + _full(p - first[r])
-            while p < last:
-                slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = n, 0, 0, 0
-                p += 1
-            first[r + 1] = p
-    return first, slot[:p].copy(), shift[:p].copy()
-
-
-@njit(cache=True, nogil=True)
 def _near(
     order, start, system, place, fractions, boxes, heights, pbc, reach,
     bins, before, bin_first, members, ex_first, ex_j, lattices,
@@ -291,7 +226,7 @@ def _near(
         one, two, s = start[d], start[d + 1], system[d]
         box, periodic, opened, specials = boxes[s], pbc[s], p, 0
         if p + two - one > len(slot):
-            slot, shift = _grown(slot, p + two - one), _grown_rows(shift, p + two - one)
+            slot, shift = grown(slot, p + two - one), grown_rows(shift, p + two - one)
         for i in range(one, two):
             slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = i, 0, 0, 0
             p += 1
@@ -319,26 +254,26 @@ def _near(
                         if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
                             continue
                         if p == len(slot):
-                            slot, shift = _grown(slot, p + 1), _grown_rows(shift, p + 1)
+                            slot, shift = grown(slot, p + 1), grown_rows(shift, p + 1)
                         if j < two or partner[j] == d:
                             if specials == len(special):
-                                special = _grown(special, specials + 1)
+                                special = grown(special, specials + 1)
                             special[specials] = p
                             specials += 1
                         slot[p] = j
                         for k in range(3):
                             shift[p, k] = t[k]
                         p += 1
-        last = opened + _full(p - opened)
+        last = opened + full(p - opened)
         if last > len(slot):
-            slot, shift = _grown(slot, last), _grown_rows(shift, last)
+            slot, shift = grown(slot, last), grown_rows(shift, last)
         while p < last:
             slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = n, 0, 0, 0
             p += 1
         first[d + 1] = p
         for i in range(one, two):
             if m + two - one + specials > len(masked):
-                masked = _grown(masked, m + two - one + specials)
+                masked = grown(masked, m + two - one + specials)
             for u in range(i + 1 - two, specials):  # first the cluster's atoms, then slots that may be masked
                 j = u + two if u < 0 else slot[special[u]]
                 for k in range(3):
@@ -357,32 +292,8 @@ def _near(
                     masked[m] = j - one if u < 0 else special[u] - opened
                     m += 1
             masked_first[i + 1] = m
-    moves, move = _distinct(shift[:p])
+    moves, move = distinct(shift[:p])
     return first, slot[:p].copy(), moves, move, masked_first, masked[:m].copy()
-
-
-@njit(cache=True, nogil=True)
-def _distinct(shift):
-    """The distinct rows of (P, 3) integers, and the number of each row among them."""
-    low, side, count = np.zeros(3, np.int64), np.ones(3, np.int64), 0
-    for k in range(3):
-        high = 0
-        for p in range(len(shift)):
-            low[k], high = min(low[k], shift[p, k]), max(high, shift[p, k])
-        side[k] = high - low[k] + 1
-    number, moves = np.full(side.prod(), -1, np.int32), np.empty((64, 3), np.int64)
-    move = np.empty(len(shift), np.int32)
-    for p in range(len(shift)):
-        code = ((shift[p, 0] - low[0]) * side[1] + shift[p, 1] - low[1]) * side[2] + shift[p, 2] - low[2]
-        if number[code] < 0:
-            if count == len(moves):
-                moves = _grown_rows(moves, count + 1)
-            number[code] = count
-            for k in range(3):
-                moves[count, k] = shift[p, k]
-            count += 1
-        move[p] = number[code]
-    return moves[:count].copy(), move
 
 
 @njit(cache=True, nogil=True)
@@ -428,28 +339,3 @@ def _touches(x, y, z, place, one, two, reach2):
         if (x - place[i, 0]) ** 2 + (y - place[i, 1]) ** 2 + (z - place[i, 2]) ** 2 < reach2:
             return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def _full(count):
-    """The next multiple of LANES."""
-    return (count + LANES - 1) // LANES * LANES
-
-
-@njit(cache=True, nogil=True)
-def _grown(values, needed):
-    """A copy with room for `needed` values and more, so that few copies are made."""
-    # a loop, here and elsewhere: an array assignment takes seconds to compile
-    more = np.empty(max(2 * len(values), needed), values.dtype)
-    for i in range(len(values)):
-        more[i] = values[i]
-    return more
-
-
-@njit(cache=True, nogil=True)
-def _grown_rows(values, needed):
-    more = np.empty((max(2 * len(values), needed), values.shape[1]), values.dtype)
-    for i in range(len(values)):
-        for k in range(values.shape[1]):
-            more[i, k] = values[i, k]
-    return more
