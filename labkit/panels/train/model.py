@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import traitlets
 
+from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
@@ -76,6 +77,7 @@ class TrainModel(PanelModel):
     ) -> None:
         super().__init__()
         self.train, self.valid, self.base, self.checkpoint = train, valid, config or GapConfig(), checkpoint
+        self._recorded: Progress | None = None
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
@@ -128,7 +130,8 @@ class TrainModel(PanelModel):
 
     def _update(self, job: Job) -> None:
         super()._update(job)
-        if job.status in ("done", "stopped") and self.results is not None:
+        if job.status in ("done", "stopped") and self.results is not None and self._recorded is not job.progress:
+            self._recorded = job.progress  # the end of a run may be noticed twice
             self._record(self.results, job.seconds)
 
     def _record(self, fit: IncrementalFit, seconds: float) -> None:
