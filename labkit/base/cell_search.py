@@ -54,11 +54,17 @@ def pairs_of(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tup
 
 
 def check_pair_count(
-    counts: Tensor, spans: Tensor, pbc: Tensor, cells: Tensor, cutoff: float, size: float = PAIR
+    counts: Tensor,
+    spans: Tensor,
+    pbc: Tensor,
+    cells: Tensor,
+    cutoff: float,
+    size: float = PAIR,
+    most: float = torch.inf,
 ) -> None:
     """Raise LabkitError if the pairs of any of S systems do not fit in this computer's memory.
 
-    counts (S,) atoms, pbc (S, 3), cells (S, 3, 3), cutoff in Å, and the size of a pair in bytes;
+    counts (S,) atoms, pbc (S, 3), cells (S, 3, 3), cutoff in Å; size of a pair in bytes, and `most` pairs in any case
     spans (S, 3)  Å across a system between the faces of its cell, or where open between its outermost atoms
     """
     volume = torch.linalg.det(cells).abs()
@@ -66,11 +72,11 @@ def check_pair_count(
     box = torch.where(pbc, wide, wide.clamp(max=1.0)).prod(1)
     box = torch.where(pbc.all(1), torch.full_like(volume, 2 * cutoff) ** 3 / volume, box)  # cells of any shape
     pairs = counts.double() ** 2 * box * (torch.pi / 6)
-    most = int(pairs.argmax())
-    if float(pairs[most]) * size > memory():
+    frame = int(pairs.argmax())
+    if float(pairs[frame]) > min(memory() / size, most):
         raise LabkitError(
-            f"frame {most}: its {int(counts[most])} atoms have some {float(pairs[most]):.0e} pairs within "
-            f"{cutoff:g} Å, more than this computer's memory holds; use a smaller cutoff"
+            f"frame {frame}: its {int(counts[frame])} atoms have some {float(pairs[frame]):.0e} pairs within "
+            f"{cutoff:g} Å, more than this computer can hold; use a smaller cutoff"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from labkit.errors import LabkitError
 
 #: Values in a file, those that an alias repeats counted each time; the largest force fields have some 100,000.
 MOST_VALUES = 2_000_000
+DEEPEST = 500  # brackets within one another
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -41,8 +43,11 @@ def parse_yaml(text: str, where: str) -> Any:
             return super().construct_mapping(node, deep)
 
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_yaml_seq)
-    loader = Loader(text)
+    if _depth(text) > DEEPEST:  # PyYAML takes a time that grows with the square of it, and then gives up
+        raise LabkitError(f"{where}: not YAML that labkit reads: its values are nested too deeply")
+    loader = None
     try:
+        loader = Loader(text)  # which refuses characters that YAML has not
         node = loader.get_single_node()
         if node is None:
             return None
@@ -53,12 +58,23 @@ def parse_yaml(text: str, where: str) -> Any:
         raise LabkitError(f"{where}: not YAML: {error}") from error
     except RecursionError as error:
         raise LabkitError(f"{where}: not YAML that labkit reads: its values are nested too deeply") from error
-    except ValueError as error:  # an impossible date, a number of too many digits
+    except (ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # an impossible date, a number of too many digits, a tag with a value that it cannot have
         if isinstance(error, LabkitError):
             raise
         raise LabkitError(f"{where}: not YAML: {error}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+
+
+def _depth(text: str) -> int:
+    """The deepest nesting by brackets, those in texts and comments counted too."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[][{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _merge_repeated(loader: Any, node: Any, where: str) -> None:

@@ -24,7 +24,7 @@ from labkit.forcefield.fast.kernels.growing import distinct, full, grown, grown_
 from labkit.forcefield.fast.kernels.nearest import shorten
 
 SIZE = 12  # the fastest for lists of near pairs
-BYTES = 2  # of memory that a pair takes
+BYTES, PAIRS = 2, 8e9  # memory that a pair takes, and the most pairs of a system
 BIN = 4.0  # Å, size of the bins for the neighbour search
 MOST = 4096  # columns per direction, so that those of all systems can be numbered
 
@@ -106,7 +106,7 @@ def _check_size(
     offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float, size: float = BYTES
 ) -> None:
     arrays = (np.diff(offsets), heights, pbc, boxes)
-    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size)
+    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size, PAIRS)
 
 
 def _all_nearest(
