@@ -109,7 +109,8 @@ class Design:
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[Design]:
         """Like `build`, but yield the design after every block of frames; it can be solved each time."""
-        yield from cls(train, config or GapConfig(), valid)._grow(progress, checkpoint)
+        design = cls(train, config or GapConfig(), valid)
+        yield from design.growing(RowCheckpoint(checkpoint, design) if checkpoint else None, progress)
 
     @property
     def columns(self) -> int:
@@ -198,10 +199,8 @@ class Design:
     def _virials(self) -> bool:
         return self.config.sigma_virial is not None and bool(np.isfinite(self.train.stress).any())
 
-    def _grow(
-        self, progress: Progress = NO_PROGRESS, checkpoint: str | os.PathLike[str] | None = None
-    ) -> Iterator[Design]:
-        kept = RowCheckpoint(checkpoint, self) if checkpoint else None
+    def growing(self, kept: RowCheckpoint | None = None, progress: Progress = NO_PROGRESS) -> Iterator[Design]:
+        """Compute all rows, or read those that are kept, and yield this design about a dozen times."""
         self._choose_points(kept, progress)
         self._prior_factor = self._prior()
         self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
@@ -215,7 +214,7 @@ class Design:
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
-            rows = kept.read(name, frames[0]) if kept else None
+            rows = kept.read(name, frames[0], self._rows[name].shapes(frames)) if kept else None
             if rows is None:
                 rows = self._compute(name, frames)
                 if kept:

@@ -32,7 +32,7 @@ class Distance2bTerm(nn.Module):
         self.pairs = [pair for pair in every if two_body.pair in (None, pair)]
         for a, b in self.pairs:
             self.register_buffer(f"points_{a}_{b}", torch.empty(0, dtype=torch.float64))
-        theta = torch.full((len(self.pairs),), two_body.theta_uniform or torch.nan, dtype=torch.float64)
+        theta = torch.full((len(self.pairs),), two_body.theta_uniform or 1.0, dtype=torch.float64)  # 1: of unseen pairs
         self.register_buffer("theta", theta)
 
     def points(self, pair: tuple[int, int]) -> Tensor:

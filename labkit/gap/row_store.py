@@ -68,6 +68,11 @@ class RowStore:
     def put(self, batch: list[int], rows: Rows) -> None:
         """Store the rows of consecutive frames and pass those with labels to the least-squares blocks."""
         first, last = batch[0], batch[-1] + 1
+        for name, shape in self.shapes(batch).items():  # rows of another shape would be broadcast
+            there = getattr(rows, name)
+            if there is None or tuple(there.shape) != shape:
+                found = None if there is None else tuple(there.shape)
+                raise LabkitError(f"{self.frames.name}: rows {name} of frame {first} on are {found}, expected {shape}")
         spans = self._spans(first, last)
         found = {"energy": rows.energy, "forces": rows.force.flatten(0, 1)}
         if rows.virial is not None:
@@ -78,6 +83,12 @@ class RowStore:
                 self._add(name, spans[name])
         self._finished[first:last] = True
         self.done += last - first
+
+    def shapes(self, batch: list[int]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the Rows of consecutive frames."""
+        atoms = int(self.offsets[batch[-1] + 1] - self.offsets[batch[0]])
+        found = {"energy": (len(batch), self.columns), "force": (atoms, 3, self.columns)}
+        return found | ({"virial": (len(batch), 6, self.columns)} if "stress" in self.rows else {})
 
     def subset(self, which: list[int], frames: Dataset, e0: Mapping[str, float], config: GapConfig) -> RowStore:
         """The rows of some frames, as if only these had been computed."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from labkit.descriptors.limits import CUTOFF, L_MAX, N_MAX
 from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
 from labkit.gap.lexer import fields_of
@@ -17,6 +18,7 @@ SPARSE_METHODS = (
     "none", "file", "index_file", "uniq",
 )  # fmt: skip
 OWN_SPARSE_METHODS = SPARSE_METHODS[:3]
+MOST = 1e100  # of any setting, so that its square is finite
 
 
 class SettingError(LabkitError):
@@ -75,8 +77,8 @@ class Soap:
 
     def __post_init__(self) -> None:
         _check_common(self)
-        number(self, "n_max", above=0, whole=True)
-        number(self, "l_max", least=0, whole=True)
+        number(self, "n_max", above=0, most=N_MAX, whole=True)
+        number(self, "l_max", least=0, most=L_MAX, whole=True)
         for key in ("atom_sigma", "zeta"):
             number(self, key, above=0)
         number(self, "central_weight", least=0)
@@ -117,7 +119,7 @@ class Distance2b:
     def __post_init__(self) -> None:
         _check_common(self)
         if self.theta_uniform is not None:
-            number(self, "theta_uniform", above=0)
+            number(self, "theta_uniform", above=1e-4)
         if self.pair is not None:
             pair = _elements("distance_2b", "pair", self.pair, 2)
             object.__setattr__(self, "pair", (min(pair), max(pair)))
@@ -129,6 +131,7 @@ def number(
     *,
     above: float | None = None,
     least: float | None = None,
+    most: float = MOST,
     whole: bool = False,
     hint: str = "",
 ) -> None:
@@ -136,19 +139,20 @@ def number(
     value = getattr(owner, key)
     name = f"{owner.name}: {key}" if hasattr(owner, "name") else key
     bound = f"above {above:g}" if above is not None else f"from {least:g}"
+    bound += "" if most == MOST else f", at most {most:g}"
     kind = "a whole number" if whole else "a number"
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    wrong = not math.isfinite(number) or (whole and number != int(number)) or isinstance(value, (bool, str))
+    wrong = not abs(number) <= most or (whole and number != int(number)) or isinstance(value, (bool, str))
     if wrong or (above is not None and number <= above) or (least is not None and number < least):
-        raise SettingError(f"{name} is {value!r}, expected {kind} {bound}{hint}", key)
+        raise SettingError(f"{name} is {value!r:.80}, expected {kind} {bound}{hint}", key)
     object.__setattr__(owner, key, int(number) if whole else number)
 
 
 def _check_common(descriptor: Soap | Distance2b) -> None:
-    number(descriptor, "cutoff", above=0)
+    number(descriptor, "cutoff", above=0, most=CUTOFF)
     number(descriptor, "cutoff_transition_width", least=0)
     if descriptor.cutoff_transition_width > descriptor.cutoff:
         raise SettingError(
@@ -161,7 +165,7 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
     object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
     if kinds := n_sparse_of_kinds(descriptor):
         object.__setattr__(descriptor, "n_sparse", sum(kinds.values()))
-    number(descriptor, "n_sparse", above=0, whole=True)
+    number(descriptor, "n_sparse", above=0, most=1e7, whole=True)
     method = str(descriptor.sparse_method).lower()
     method = "fps" if method == "pivot" else method
     if method not in SPARSE_METHODS:
