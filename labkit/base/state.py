@@ -188,5 +188,5 @@ class State:
         """
         lost = torch.nonzero(~self.system.pbc.any(1) | (self.volume() < 1e-6)).flatten().tolist()
         if lost:
-            which = "open" if not bool(self.system.pbc[lost[0]].any()) else "without three lattice vectors"
+            which = "not periodic" if not bool(self.system.pbc[lost[0]].any()) else "without three lattice vectors"
             raise LabkitError(f"stress was requested, but system {lost[0]} is {which}; use stress=False")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.geometry import find_mic
 from torch import Tensor
 
+from labkit.base.nearest_image import nearest_images
 from labkit.errors import LabkitError
 from labkit.mobility.frame_order import check_finite, check_order, check_repeated, of_system, usual_step
 
@@ -76,7 +76,9 @@ def _shifts(x: np.ndarray, lattices: np.ndarray) -> np.ndarray:
         half = 0.5 * _smallest_height(lattice, periodic)
         long = np.linalg.norm(steps, axis=-1) > half
         if long.any():
-            shortest[long] = find_mic(steps[long], lattice, periodic)[0]
+            of_cell = (torch.from_numpy(np.array(a))[None] for a in (lattice, periodic))
+            images = nearest_images(torch.from_numpy(steps[long]), *of_cell, torch.zeros(int(long.sum()), dtype=int))
+            shortest[long] += images.numpy() @ lattice
         usual = usual_step(shortest).max()
         if usual > half / 4:
             raise LabkitError(
