@@ -7,6 +7,8 @@ threads becomes a SystemError: either ends this script.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
 import numba
@@ -35,37 +37,15 @@ from labkit.forcefield import (
     RyckaertBellemans,
     Torsions,
 )
-from labkit.forcefield.fast.kernels import (
-    bonded,
-    born,
-    born_rows,
-    clusters,
-    mesh,
-    nbfix,
-    nonbonded,
-    pairs,
-    slots,
-    vector_math,
-)
+from labkit.forcefield.fast import kernels
+from labkit.forcefield.fast.kernels import born, nonbonded
 from labkit.forcefield.fast.kernels.slots import ROOM
+from labkit.forcefield.terms.pair_term import PairTerm
+from tests.forcefield.terms.all_terms import TERMS, frame
 
 random = np.random.default_rng(0)
-MODULES = (
-    engine,
-    noise,
-    folding,
-    mobility,
-    bonded,
-    born,
-    born_rows,
-    clusters,
-    mesh,
-    nbfix,
-    nonbonded,
-    pairs,
-    slots,
-    vector_math,
-)
+OF_FORCEFIELDS = [import_module(f"{kernels.__name__}.{found.name}") for found in iter_modules(kernels.__path__)]
+MODULES = (engine, noise, folding, mobility, *OF_FORCEFIELDS)
 
 
 def state_of(counts: list[int], side: float, pbc: tuple[bool, bool, bool]) -> State:
@@ -132,6 +112,10 @@ def implicit_solvent() -> None:
 
 
 def bonded_terms() -> None:
+    open_ = State.from_atoms(frame(1, pbc=False))
+    for name, term in TERMS.items():
+        if not isinstance(term, PairTerm):
+            evaluate(open_, **{name: term})
     chain = state_of([9, 9], 9.0, (False, False, False))
     rows = np.array([[i, i + 1, i + 2, i + 3] for i in (*range(6), *range(9, 15))])
     evaluate(
