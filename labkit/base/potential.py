@@ -127,9 +127,8 @@ class Potential(nn.Module):
 
         neighbours   all pairs within the cutoff at these positions, if they are known; otherwise they are searched
         """
-        if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
         if stress:
+            state.check_volume()
             check_cells(state.cell.detach().cpu().numpy(), state.system.pbc.cpu().numpy())
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import ase
@@ -17,6 +18,7 @@ from labkit.base.selection import OF_ATOMS, OF_SYSTEMS, chosen, joined, merged
 from labkit.base.state_file import read_state, write_state
 from labkit.base.system import System
 from labkit.errors import LabkitError
+from labkit.files import whole_content
 
 #: Fields that are kept on the CPU: they are counters of the program, and reading them must not wait for a GPU.
 COUNTERS = ("step", "seed")
@@ -151,7 +153,8 @@ class State:
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> State:
         """Read what `save` wrote. Raises LabkitError for another kind of file, or a damaged one."""
-        return cls(**read_state(path, device))
+        with whole_content(Path(path)):
+            return cls(**read_state(path, device))
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields replaced."""
@@ -177,3 +180,13 @@ class State:
     def volume(self) -> Tensor:
         """Volumes (S,) in Å^3; zero for an open system without a cell."""
         return torch.abs(torch.linalg.det(self.cell))
+
+    def check_volume(self) -> None:
+        """Raise LabkitError for a system without a stress: it is open, or its cell has no volume.
+
+        A slab that is periodic in two directions has one, with the volume of its three vectors.
+        """
+        lost = torch.nonzero(~self.system.pbc.any(1) | (self.volume() < 1e-6)).flatten().tolist()
+        if lost:
+            which = "not periodic" if not bool(self.system.pbc[lost[0]].any()) else "without three lattice vectors"
+            raise LabkitError(f"stress was requested, but system {lost[0]} is {which}; use stress=False")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from labkit.base import State
 from labkit.base.nearest_image import nearest
+from labkit.engine.observers import stored
 from labkit.engine.observers.lags import Lagged
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
@@ -74,6 +75,13 @@ class MeanSquareDisplacement(Lagged):
         blocks = blocks[torch.isfinite(blocks).any(-1).any(-1)]  # the first has no pairs at some lags in a short run
         spread = blocks.std(0) / len(blocks) ** 0.5 if len(blocks) > 1 else torch.full_like(values[..., 0], torch.nan)
         return Diffusion(_slope(lags[chosen], values[..., chosen]) / 6.0, spread)
+
+    def rewind(self, position: dict, run: Run) -> None:
+        super().rewind(position, run)
+        if self.wrapped and self._seen:
+            n, dtype = run.state.system.n_atoms, run.state.positions.dtype
+            self._unwrapped = stored.tensor(position, "unwrapped", n, 3, dtype=dtype)
+            self._latest = stored.tensor(position, "latest", n, 3, dtype=dtype)
 
     def position(self) -> dict:
         more = {n: t for n in ("unwrapped", "latest") if (t := getattr(self, f"_{n}")) is not None}

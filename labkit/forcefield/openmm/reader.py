@@ -12,6 +12,7 @@ from torch import Tensor
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.openmm import pair_expressions as pair_expressions  # reads what no term does
 from labkit.forcefield.openmm.nonbonded_reader import nonbonded
 from labkit.forcefield.openmm.state import box_of, masses_of
 from labkit.forcefield.terms.openmm_values import plain

@@ -14,6 +14,9 @@ from labkit.forcefield.terms.term import Term, separation
 Pairs = tuple[Tensor, Tensor, Tensor]  # i, j, number of cells that j is moved
 
 
+FURTHEST = 1e6  # Å; the powers of a cutoff are finite
+
+
 class PairTerm(Term):
     """E = Σ u(r_ij) over pairs within the cutoff (images included), except the excluded ones.
 
@@ -34,8 +37,10 @@ class PairTerm(Term):
         return {"cutoff": settings.pop("reach"), **settings}
 
     def _pairs_within(self, cutoff: float | None) -> None:
-        if cutoff is not None and not cutoff > 0:
-            raise LabkitError(f"{type(self).__name__}: cutoff is {cutoff} Å, expected a positive number or None")
+        if cutoff is not None and not 0 < cutoff <= FURTHEST:
+            raise LabkitError(
+                f"{type(self).__name__}: cutoff is {cutoff} Å, expected a positive number or None, at most {FURTHEST:g}"
+            )
         self.reach = cutoff
 
     @property

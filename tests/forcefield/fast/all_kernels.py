@@ -22,6 +22,7 @@ from labkit.base import State, System
 from labkit.engine import Constraints
 from labkit.folding import NativeContacts, Rmsd
 from labkit.forcefield import (
+    Contacts,
     Coulomb,
     ForceField,
     GeneralizedBorn,
@@ -145,6 +146,7 @@ def bonded_terms() -> None:
         bonds=HarmonicBonds(rows[:, :2], 1.0, 1.0),
         angles=HarmonicAngles(rows[:, :3], 1.0, 2.0),
         pairs14=Pairs14(rows[:, ::3], 0.1, 1.0, 0.01),
+        contacts=Contacts(rows[:, ::3], 1.0, [0.0, 0.1] * 6),
         series=Torsions(rows, n=3, phase=0.3, k=0.1),
         cosine=Torsions(rows, n=3.5, phase=0.3, k=0.1),
         rb=RyckaertBellemans(rows, random.normal(size=(len(rows), 6))),

@@ -13,15 +13,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numba import njit
 
 from labkit.base import System
+from labkit.base.cell_search import check_pair_count
 from labkit.base.lattice import Lattices, lattices_of
 from labkit.forcefield.fast.kernels.all_pairs import everything, one_by_one
 from labkit.forcefield.fast.kernels.growing import distinct, full, grown, grown_rows
 from labkit.forcefield.fast.kernels.nearest import shorten
 
 SIZE = 12  # the fastest for lists of near pairs
+BYTES, PAIRS = 2, 8e9  # memory that a pair takes, and the most pairs of a system
 BIN = 4.0  # Å, size of the bins for the neighbour search
 MOST = 4096  # columns per direction, so that those of all systems can be numbered
 
@@ -71,6 +74,9 @@ def find_clusters(
     if reach is None:
         index = system.index.cpu().numpy()
         order = np.arange(len(index)) if kinds is None else np.lexsort((kinds, index))
+        open_ = np.zeros((len(cells), 3), bool)
+        unit = np.broadcast_to(np.eye(3), (len(cells), 3, 3))
+        _check_size(offsets, np.ones((len(cells), 3)), open_, unit, np.inf, BYTES if not pbc.any() else 4 * BYTES)
         if not pbc.any():
             return Clusters(order, *everything(offsets, order, *excluded))
         return _all_nearest(order, index, offsets, positions, lattices_of(cells, pbc), excluded)
@@ -81,6 +87,7 @@ def find_clusters(
             boxes[s], origins[s] = _box(positions[a:b], cells[s], pbc[s])
     inverses = np.linalg.inv(boxes)
     heights = 1 / np.sqrt((inverses**2).sum(1))
+    _check_size(offsets, heights, pbc, boxes, reach)
     bins = np.clip(heights / BIN, 1, 100).astype(np.int64)
     before = np.concatenate([[0], np.cumsum(bins.prod(1))])
     side = (SIZE * np.abs(np.linalg.det(boxes)) / np.maximum(np.diff(offsets), 1e-30)) ** (1 / 3)
@@ -93,6 +100,13 @@ def find_clusters(
         bins, before, bin_first, members, *excluded, lattices_of(cells, pbc).arrays(),
     )  # fmt: skip
     return Clusters(order, moved, start, cluster_system, *found)
+
+
+def _check_size(
+    offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float, size: float = BYTES
+) -> None:
+    arrays = (np.diff(offsets), heights, pbc, boxes)
+    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size, PAIRS)
 
 
 def _all_nearest(
