@@ -185,6 +185,9 @@ def _amber(
                 force.setUseSwitchingFunction(True)
                 force.setSwitchingDistance(0.1 * settings.switch_dist)
     imported = import_openmm(system)
+    for term in imported.forcefield.terms.values():
+        if "periodic" in term.SETTINGS:
+            term.periodic = box is not None  # the walls may cut molecules, as in TorchMD
     if len(imported.masses) != len(topology.types):
         raise LabkitError(f"forcefield: {file} has {len(imported.masses)} atoms, topology {len(topology.types)}")
     own = read_topology(file)

@@ -163,3 +163,15 @@ def test_the_box_of_a_prmtop_counts_where_coordinates_have_none(tmp_path):
     found = prepare(RunSettings.from_dict(values, "run"), tmp_path)
     assert found.state.cell[0].diagonal().tolist() == pytest.approx([40, 40, 40])
     assert not any("box" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("keys", [{}, {"cutoff": 9.0}])
+def test_a_molecule_that_the_cell_cuts(tmp_path, keys):
+    positions, side = hooh(tmp_path), 20.0
+    values = dict(topology="hooh.prmtop", coordinates="hooh.xyz", forcefield="hooh.prmtop", **keys)
+    found = []
+    for moves in np.zeros((4, 3)), np.random.default_rng(2).integers(-2, 3, (4, 3)):
+        xyz(tmp_path / "hooh.xyz", "HOOH", positions + side * moves, side)
+        found.append(energies(prepare(RunSettings.from_dict(values, "run"), tmp_path)))
+    assert found[0]["bonds"] > 0.1
+    assert found[1] == pytest.approx(found[0], abs=1e-9)
