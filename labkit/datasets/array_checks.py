@@ -56,6 +56,15 @@ def check_numbers(numbers: np.ndarray, offsets: np.ndarray, where: str, beads: b
         )
 
 
+def check_masses(masses: np.ndarray, offsets: np.ndarray, where: str) -> None:
+    """Raise LabkitError for the first mass that is not positive; infinite ones hold an atom."""
+    wrong = np.flatnonzero(~(masses > 0))
+    if len(wrong):
+        raise LabkitError(
+            f"{where}: {place(wrong[0], offsets)}: mass is {masses[wrong[0]]:g} u; expected a positive number"
+        )
+
+
 def check_positions(positions: np.ndarray, offsets: np.ndarray, where: str) -> None:
     """Raise LabkitError for the first position that is not finite."""
     for start in range(0, len(positions), CHUNK):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ import numpy as np
 from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.columns import Columns
 from labkit.datasets.labels import LABELS
+from labkit.datasets.streams import check_expansion
 from labkit.datasets.structures import Structures
 from labkit.errors import LabkitError, suggest
 
 NAMES = ("positions", "numbers", "offsets", "cell", "pbc", *(label.name for label in LABELS))
+#: what numpy raises for the header of an array that it has not written
+ODD = (MemoryError, NotImplementedError, OverflowError, RuntimeError, SyntaxError, TypeError)
 GROUPS = {"atoms_": "arrays", "info_": "info"}  # prefix of a name, and the argument that such arrays belong to
 
 
@@ -31,8 +36,11 @@ def read_npz(path: Path) -> dict[str, Any]:
     """The same from one .npz file, which is read into memory."""
     try:
         with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array, not several")
+            check_expansion(sum(part.file_size for part in file.zip.infolist()), path.stat().st_size, path)
             return _sorted(dict(file), path, "")
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, *ODD) as error:
         if isinstance(error, LabkitError):
             raise
         raise LabkitError(f"{path}: could not be read as arrays ({error}); write it again") from error
@@ -94,7 +102,7 @@ def _arrays(atoms: Structures) -> dict[str, np.ndarray]:
 def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="c", allow_pickle=False)  # changes stay in memory
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, *ODD) as error:
         raise LabkitError(f"{path}: could not be read as an array ({error}); write it again with numpy.save") from error
 
 

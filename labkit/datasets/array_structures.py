@@ -16,7 +16,14 @@ from ase.data import atomic_masses
 from labkit.base import ELEMENTS, State, System, Vocabulary
 from labkit.base.bonded import from_column
 from labkit.config import config
-from labkit.datasets.array_checks import check_numbers, check_positions, flattened, lattices, rows_of_atoms
+from labkit.datasets.array_checks import (
+    check_masses,
+    check_numbers,
+    check_positions,
+    flattened,
+    lattices,
+    rows_of_atoms,
+)
 from labkit.datasets.structures import atoms_of
 from labkit.errors import LabkitError
 from labkit.units import ASE_TIME
@@ -66,6 +73,8 @@ class ArrayStructures(Sequence[Atoms]):
         positions, offsets = flattened(positions, offsets, where)
         per_atom = rows_of_atoms({"numbers": numbers, **(arrays or {})}, offsets, where)
         check_numbers(per_atom["numbers"], offsets, where, {"types", "masses"} <= per_atom.keys())
+        if "masses" in per_atom:
+            check_masses(per_atom["masses"], offsets, where)
         cell, pbc = lattices(cell, pbc, len(offsets) - 1, where)
         check_positions(positions, offsets, where)
         return cls(positions, offsets, cell, pbc, per_atom, np.arange(len(offsets) - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.collect import collect
 from labkit.datasets.columns import Columns
 from labkit.datasets.digest import digest
-from labkit.datasets.labels import LABELS, Key, label_arrays
+from labkit.datasets.labels import LABELS, DatasetWarning, Key, label_arrays
 from labkit.datasets.structures import AtomsList, Structures, atoms_of, joined, selected, take
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError, suggest
@@ -68,8 +69,10 @@ class Dataset:
         stress_key: Key = None,
         polarizability_key: Key = None,
         name: str = "",
+        *,
+        keep_placeholders: bool = False,
     ) -> Dataset:
-        """Take labels from the calculators, info and arrays of ASE Atoms; keys are found as `load` does.
+        """Take labels from the calculators, info and arrays of ASE Atoms; keys and placeholders are as in `load`.
 
         >>> from ase.build import molecule
         >>> water = molecule("H2O")
@@ -83,7 +86,9 @@ class Dataset:
             "stress": stress_key,
             "polarizability": polarizability_key,
         }
-        found = collect(list(frames), requested, name or "frames")
+        found = collect(list(frames), requested, name or "frames", keep_placeholders=keep_placeholders)
+        for note in found.notes:
+            warnings.warn(f"{name or 'frames'}: {note}", DatasetWarning, stacklevel=2)
         return cls(found.atoms, **found.labels, info=found.info, name=name)
 
     @classmethod
@@ -184,10 +189,10 @@ class Dataset:
         return take(getattr(self, name), atoms_of(rows, self.offsets) if known[name].per_atom else rows)
 
     def labels(self, i: int) -> dict[str, np.ndarray]:
-        """The labels that frame `i` has, by name."""
+        """The labels that frame `i` has, by name; NaN where some components are missing."""
         span = slice(self.offsets[i], self.offsets[i + 1])
         found = {x.name: getattr(self, x.name)[span if x.per_atom else i] for x in LABELS}
-        return {name: x for name, x in found.items() if not np.isnan(x).any()}
+        return {name: x for name, x in found.items() if not np.isnan(x).all()}
 
     def frames(self) -> Iterator[Atoms]:
         """Yield ASE Atoms with a SinglePointCalculator; polarizability in info, born_charges in arrays (n, 9)."""

@@ -21,6 +21,19 @@ def overlap(first: Dataset, second: Dataset) -> list[tuple[int, int]]:
     return [(k, known[mark]) for k, atoms in enumerate(first.atoms) if (mark := _mark(atoms)) in known]
 
 
+def repeated(frames: Dataset) -> list[tuple[int, int]]:
+    """Pairs (first, later) of frames of equal atoms, positions and cells, to 1e-5 Å.
+
+    >>> from labkit.datasets import ice
+    >>> repeated(ice("train", n=50)[[3, 4, 3]])
+    [(0, 2)]
+    """
+    seen: dict[bytes, int] = {}
+    flat = (frames.atoms.flat(np.array([k])) for k in range(len(frames)))  # makes no Atoms of arrays
+    firsts = [(seen.setdefault((np.round(x / SAME) + 0.0).tobytes(), k), k) for k, x in enumerate(flat)]
+    return [(first, k) for first, k in firsts if first != k]
+
+
 def overlap_note(train: Dataset, valid: Dataset) -> str:
     """A sentence about validation frames that are training frames, or ""."""
     pairs = overlap(valid, train)

@@ -107,11 +107,23 @@ class Host:
         check_observer(observer)
         return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
 
-    def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:
-        """The same as `fix NAME GROUP mlmod PATH`: a parameter file of MLMOD and its models, in LAMMPS's units."""
+    def mlmod(
+        self,
+        path: str | os.PathLike[str],
+        group: str = "all",
+        *,
+        name: str = "",
+        seed: int = 0,
+        trusted: bool = False,
+    ) -> str:
+        """The same as `fix NAME GROUP mlmod PATH`: a parameter file of MLMOD and its models, in LAMMPS's units.
+
+        Models are programs; those that do more than arithmetic are refused unless they are `trusted`.
+        """
         from labkit.lammps.mlmod import load
 
-        hook = load(path, units=self.units, types={name: k for k, name in (self.names.types or {}).items()})
+        types = {name: k for k, name in (self.names.types or {}).items()}
+        hook = load(path, units=self.units, types=types, trusted=trusted)
         if isinstance(hook, Potential):
             return self.potential(hook, group, name=name, virial=False)
         if isinstance(hook, Integrator):

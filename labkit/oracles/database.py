@@ -78,10 +78,13 @@ class Database:
                 yield self._connection
             except sqlite3.Error as error:
                 raise StoreError(_explain(self.path, error)) from error
+            except UnicodeDecodeError as error:  # SQLite's own message about a damaged table holds part of it
+                raise StoreError(_explain(self.path, sqlite3.DatabaseError("malformed"))) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lambda raw: raw.decode(errors="replace")  # damaged text is found by its sha256
     try:
         _check(path, connection)
         _write_ahead(connection)

@@ -15,8 +15,8 @@ from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.datasets.audit import audit
 from labkit.datasets.audit.basis import Basis
-from labkit.datasets.audit.finding import listed
-from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.listed import listed
+from labkit.datasets.pairs import find_pairs
 from labkit.errors import LabkitError, Stopped
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL
 

@@ -39,7 +39,7 @@ def test_a_subset_is_the_design_of_its_frames(sets, index) -> None:
     part = whole.subset(index)
     alone = Design(sets[0][index], CONFIG, sets[1])
     alone.terms, alone._choose_points = whole.terms, lambda *_: None  # the same sparse points
-    *_, alone = alone._grow()
+    *_, alone = alone.growing()
     one, other = part.solve(sigma_energy=0.01), alone.solve(sigma_energy=0.01)
     assert part.e0 == alone.e0 and part.n_frames == len(index)
     np.testing.assert_allclose(part.errors(one)["rmse"], alone.errors(other)["rmse"], rtol=1e-6)

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from scipy.sparse import csr_matrix
 
-from labkit.datasets.audit.pairs import CUTOFF, Pairs, find_pairs
+from labkit.datasets.pairs import CUTOFF, Pairs, find_pairs
 
 RADIAL = 12  # functions of a pair of elements
 MOST = 14  # kinds of pairs with separate functions; the rarer ones share one set

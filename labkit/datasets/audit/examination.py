@@ -41,10 +41,11 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     if len(dataset) == 0:
         raise LabkitError(f"{dataset.name or 'the dataset'} is empty; expected at least one frame")
     began = time.perf_counter()
+    dataset, filled = contents.filled_in(dataset)
     labels = Labels(dataset)
     model = fit(labels, progress)
     seen = survey(labels, model, progress)
-    found = contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
+    found = filled + contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
     found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None
     if model.weights is not None:

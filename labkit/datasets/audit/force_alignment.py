@@ -10,7 +10,7 @@ from labkit.base import Progress
 from labkit.datasets.audit.alignment import Alignment, Normal, judge, shift_range
 from labkit.datasets.audit.basis import Basis
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, spread
+from labkit.datasets.pairs import Pairs, find_pairs, portions, spread
 from labkit.errors import Stopped
 
 SAMPLE = 300  # frames that the model is fitted to

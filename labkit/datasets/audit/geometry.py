@@ -6,9 +6,10 @@ import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from scipy.spatial import cKDTree
 
-from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
+from labkit.datasets.listed import listed
 
 CLOSE, TOO_CLOSE = 0.7, 0.5  # of the sum of covalent radii
 NEAR = 0.01  # Å, root mean square displacement below which frames count as near-duplicates

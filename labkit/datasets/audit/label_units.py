@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase.data import chemical_symbols
 
-from labkit.datasets.audit.pairs import Pairs, relative_distance
+from labkit.datasets.pairs import Pairs, relative_distance
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, MEV, RYDBERG
 
 ENERGIES = {"eV": 1.0, "Hartree": HARTREE, "Ry": RYDBERG, "kcal/mol": KCAL_PER_MOL, "kJ/mol": KJ_PER_MOL, "meV": MEV}

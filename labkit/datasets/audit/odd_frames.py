@@ -6,11 +6,12 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import ENOUGH, shift_range
 from labkit.datasets.audit.energy_alignment import EnergyCheck
-from labkit.datasets.audit.finding import Finding, Severity, listed
+from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import find_pairs
 from labkit.datasets.audit.survey import Survey
+from labkit.datasets.listed import listed
+from labkit.datasets.pairs import find_pairs
 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
 

@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from labkit.base import Progress
 from labkit.datasets.audit.force_alignment import ForceModel, report_progress
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, relative_distance, spread
+from labkit.datasets.pairs import Pairs, find_pairs, portions, relative_distance, spread
 
 SURVEY_PAIRS = 4e7  # pairs to evaluate: a minute
 

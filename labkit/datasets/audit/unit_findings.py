@@ -9,7 +9,7 @@ from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.label_units import FACTOR, name_forces, name_ratio, stiffness
-from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.pairs import find_pairs
 
 NEAR_ONE = (1.2, 1.35)  # a ratio within this factor of 1 counts as 1: if the energies are fully explained, or less
 

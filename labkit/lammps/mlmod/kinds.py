@@ -55,12 +55,14 @@ def load(
     units: str | Units,
     timestep: float | None = None,
     types: Mapping[str, int] | None = None,
+    trusted: bool = False,
 ) -> Any:
     """The content of an MLMOD parameter file, for labkit's engine: a Potential, an Integrator or an Observer.
 
     units     the LAMMPS style for which the file was written, or Units; the file itself has none
     timestep  fs; only for forces with the input Time
     types     {name: number}, for models with the input Type, of types whose names are not numbers
+    trusted   run the models that it names whatever they do; otherwise those that do more than arithmetic are refused
 
     Raises LabkitError, with file and line, for errors in the file and in the models that it names.
 
@@ -69,7 +71,7 @@ def load(
     """
     parameters = Parameters.read(path, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
-    models = {key: ExportedModel(parameters, key) for key in kind.models}
+    models = {key: ExportedModel(parameters, key, trusted=trusted) for key in kind.models}
     return kind.make(parameters, blocks(parameters, Units.of(units), types), models, timestep)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError
+from labkit.lammps.mlmod.inspection import inspect
 from labkit.lammps.mlmod.parameters import Parameters
 
 #: rows in one call: limits the memory, and the activations of a layer stay in the processor's cache
@@ -43,17 +44,26 @@ class ExportedModel:
 
     A model that was exported for one pair may not accept many: torch.vmap, the model's own batch and columns side by
     side are tried, and the first that agrees with single calls is kept, and checked again with one row of every call;
-    if none does, it is called once per row, with a warning. Loading TorchScript executes the code in the file. Raises
-    LabkitError, naming the key of the parameter file, for a file that is not TorchScript, a model that fails, and one
-    that returns another shape.
+    if none does, it is called once per row, with a warning.
+
+    Loading TorchScript executes the code in the file. It is inspected first, and refused if it does more than
+    arithmetic, unless it is `trusted`. Raises LabkitError, naming the key of the parameter file, for a file that is
+    not TorchScript or is refused, a model that fails, and one that returns another shape.
     """
 
-    def __init__(self, parameters: Parameters, key: str) -> None:
+    def __init__(self, parameters: Parameters, key: str, *, trusted: bool = False) -> None:
         self.where, self.path = parameters.where(key), parameters.file(key)
+        if not trusted:
+            inspect(self.path, self.where)
         self._module = _load(self.path, self.where)
         self._way: Batched | None = None
         self._checked: set[int] = set()
         self._calls = 0
+
+    @property
+    def settings(self) -> Path:
+        """What a run that resumes must share: the file of the model, by its content."""
+        return self.path
 
     @property
     def batched(self) -> bool:

@@ -14,10 +14,11 @@ from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import control, groups, parameters
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 
 
-class Panel(widgets.VBox):
+class Panel(Replaced):
     """Run, Stop, Continue, progress with the time left, controls, results, Show code and Download of a model.
 
     A subclass names its `model_type` and takes the same arguments. `run()`, `stop()`, `go_on()`, `settle()` and `job`

@@ -104,7 +104,8 @@ def _take(frames: Dataset | Sequence[Atoms] | Atoms) -> tuple[list[Atoms], list,
         frames = [frames]
     if isinstance(frames, Dataset):
         labels = [frames.labels(i) for i in range(len(frames))]
-        return list(frames.atoms), [x.get("forces") for x in labels], [x.get("energy") for x in labels]
+        forces = [np.nan_to_num(x["forces"]) if "forces" in x else None for x in labels]
+        return list(frames.atoms), forces, [x.get("energy") for x in labels]
     atoms = list(frames)
     # only stored results: asking a calculator would start a computation
     results = [a.calc.results if a.calc is not None else {} for a in atoms]

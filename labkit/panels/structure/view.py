@@ -11,6 +11,7 @@ from ase import Atoms
 
 from labkit.datasets import Dataset
 from labkit.panels.kit import html
+from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
 
@@ -26,7 +27,7 @@ WITHOUT_WEBGL = """<img src="data:," style="display:none" onerror="
   }, 300);">"""
 
 
-class StructurePanel(widgets.VBox):
+class StructurePanel(Replaced):
     """A view of atoms: `StructurePanel(frames)` with an ase.Atoms, a list of them or a Dataset.
 
     Turn with the mouse; a slider selects the frame; arrows are forces; Picture shows a still picture, which needs no 3D
@@ -64,6 +65,11 @@ class StructurePanel(widgets.VBox):
         self._show()
         super().__init__([card])
         self.add_class("labkit")
+
+    def let_go(self) -> None:
+        if self.viewer is not None:
+            self.viewer.close()
+        super().let_go()
 
     def _bar(self) -> widgets.HBox:
         model, parts = self.model, []

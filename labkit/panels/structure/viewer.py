@@ -38,6 +38,17 @@ class Viewer:
         self.widget.observe(self._on_loaded, "loaded")
         model.observe(lambda _: self._draw_overlay(), ["arrows", "cell"])
 
+    def close(self) -> None:
+        """End NGLView's two threads, which would wait for calls as long as the kernel runs, and keep all this."""
+
+        def end(_: Any) -> None:
+            raise SystemExit  # of the thread alone
+
+        for thread in threading.enumerate():
+            if getattr(thread, "view", None) is self.widget:
+                thread.q.insert(0, end)
+        self.widget._event.set()  # it may wait for an answer of the page, which will not come any more
+
     def _load(self) -> None:
         self._numbers = self.model.atoms[self.model.index].numbers
         structure = nglview.ASEStructure(self.model.atoms[self.model.index])

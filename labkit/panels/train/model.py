@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 import traitlets
 
+from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
@@ -75,6 +77,7 @@ class TrainModel(PanelModel):
     ) -> None:
         super().__init__()
         self.train, self.valid, self.base, self.checkpoint = train, valid, config or GapConfig(), checkpoint
+        self._recorded: Progress | None = None
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
@@ -94,7 +97,7 @@ class TrainModel(PanelModel):
         self.sigma_energy = config.sigma_energy
         self.use_forces, self.sigma_force = config.sigma_force is not None, config.sigma_force or 0.02
         self.use_stresses, self.sigma_virial = config.sigma_virial is not None, config.sigma_virial or 0.02
-        self.e0 = ", ".join(f"{symbol}={value!r}" for symbol, value in (config.e0 or {}).items())
+        self.e0 = _show_e0(config.e0)
         self.e0_method, self.sparse_jitter, self.seed = config.e0_method, config.sparse_jitter, config.seed
 
     def config(self) -> GapConfig:
@@ -127,7 +130,8 @@ class TrainModel(PanelModel):
 
     def _update(self, job: Job) -> None:
         super()._update(job)
-        if job.status in ("done", "stopped") and self.results is not None:
+        if job.status in ("done", "stopped") and self.results is not None and self._recorded is not job.progress:
+            self._recorded = job.progress  # the end of a run may be noticed twice
             self._record(self.results, job.seconds)
 
     def _record(self, fit: IncrementalFit, seconds: float) -> None:
@@ -162,9 +166,17 @@ class TrainModel(PanelModel):
         }
 
 
-def _parse_e0(text: str) -> dict[str, float] | None:
+def _show_e0(e0: Mapping[str, float] | float | None) -> str:
+    if isinstance(e0, Mapping):
+        return ", ".join(f"{symbol}={value!r}" for symbol, value in e0.items())
+    return "" if e0 is None else repr(e0)
+
+
+def _parse_e0(text: str) -> dict[str, float] | float | None:
     pairs = [item.split("=") for item in text.replace(";", ",").split(",") if item.strip()]
     try:
+        if len(pairs) == 1 and len(pairs[0]) == 1:
+            return float(pairs[0][0])  # of all species
         return {symbol.strip(): float(value) for symbol, value in pairs} or None
     except ValueError:
         raise LabkitError(f"e0 is {text!r}, expected energies in eV by symbol, as in H=-13.6, O=-432.1") from None

@@ -6,6 +6,7 @@ import ipywidgets as widgets
 import traitlets
 
 from labkit.panels.kit import html
+from labkit.panels.kit.replaced import Replaced, close
 from labkit.panels.kit.style import CSS
 from labkit.panels.kit.view import Unfolding
 from labkit.panels.tray.model import TrayModel
@@ -14,7 +15,7 @@ from labkit.runs import FitRecord, Runs
 SHOWN = 12  # newest runs shown; all are in the CSV
 
 
-class RunTray(widgets.VBox):
+class RunTray(Replaced):
     """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
 
     A row is pinned by its box. Pinned runs are overlaid; Download has a CSV of all runs, and the
@@ -60,14 +61,16 @@ class RunTray(widgets.VBox):
         rows = self.model.rows()
         errors = rows[-1][1].quantities[:2] if rows else []
         head = [widgets.HTML(html.row(heads(errors), "labkit-run labkit-unit"))] if rows else []
+        before = self.table.children
         self.table.children = head + [self._row(label, run, errors) for label, run in reversed(rows[-SHOWN:])]
+        close(*before)
         words = [f"{len(rows) - SHOWN} older ones are in the CSV."] if len(rows) > SHOWN else []
         words += [f"{file} cannot be read: {why}." for file, why in self.model.store.refused().items()]
         self.older.value = html.hint(" ".join(words) if rows or words else "No fit yet: press Run in a panel.")
 
     def _row(self, label: str, run: FitRecord, errors: list[tuple[str, str]]) -> widgets.Widget:
-        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
-        pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
+        place = widgets.Layout(width="24px", margin="0 0 0 4px")
+        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}", layout=place)
         pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
         pin.add_class("labkit-pin")
         text = widgets.HTML(html.row([label, run.name, *describe(run, errors)], "labkit-run"))

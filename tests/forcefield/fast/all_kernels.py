@@ -24,6 +24,7 @@ from labkit.base import State, System
 from labkit.engine import Constraints
 from labkit.folding import NativeContacts, Rmsd
 from labkit.forcefield import (
+    Contacts,
     Coulomb,
     ForceField,
     GeneralizedBorn,
@@ -123,10 +124,15 @@ def bonded_terms() -> None:
         bonds=HarmonicBonds(rows[:, :2], 1.0, 1.0),
         angles=HarmonicAngles(rows[:, :3], 1.0, 2.0),
         pairs14=Pairs14(rows[:, ::3], 0.1, 1.0, 0.01),
+        contacts=Contacts(rows[:, ::3], 1.0, [0.0, 0.1] * 6),
         series=Torsions(rows, n=3, phase=0.3, k=0.1),
         cosine=Torsions(rows, n=3.5, phase=0.3, k=0.1),
         rb=RyckaertBellemans(rows, random.normal(size=(len(rows), 6))),
         impropers=HarmonicImpropers(rows, 1.0, 0.3),
+    )
+    images, few = state_of([9, 9], 9.0, (True, True, False)), rows[:2]
+    evaluate(
+        images, bonds=HarmonicBonds(few[:, :2], 1.0, 1.0, periodic=True), t=Torsions(few, 3, 0.3, 0.1, periodic=True)
     )
     line = chain.replace(positions=torch.arange(18.0, dtype=torch.float64)[:, None] * torch.ones(3))
     evaluate(line, angles=HarmonicAngles(rows[:, :3], 1.0, 2.0), none=Torsions(rows, n=[0] * 12, phase=0.0, k=0.1))

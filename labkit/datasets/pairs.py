@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.data import covalent_radii
-from vesin_torch import NeighborList
 
+from labkit.base.cell_search import pairs_of
 from labkit.base.frames import batches
 
 CUTOFF = 5.5  # Å: two or three shells of a liquid or a metal
@@ -42,13 +42,13 @@ def find_pairs(frames: Sequence[Atoms], cutoff: float = CUTOFF) -> Pairs:
     >>> find_pairs([molecule("H2"), molecule("H2O")]).i.tolist()
     [0, 1, 2, 2, 3, 3, 4, 4]
     """
-    search = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in frames])]).astype(int)
     parts = []
     for start, atoms in zip(offsets, frames):
         cell = atoms.cell.complete().array if atoms.pbc.any() else np.eye(3)
         inputs = (torch.as_tensor(np.ascontiguousarray(x)) for x in (atoms.positions, cell, atoms.pbc))
-        i, j, d, vector = (x.numpy() for x in search.compute(*inputs, "ijdD"))
+        i, j, shift, d = (x.numpy() for x in pairs_of(*inputs, cutoff))
+        vector = atoms.positions[j] - atoms.positions[i] + shift @ cell
         parts.append((i.astype(int) + start, j.astype(int) + start, d, vector / np.maximum(d, 1e-9)[:, None]))
     joined = (np.concatenate(part) for part in zip(*parts))
     return Pairs(*joined, offsets, np.concatenate([a.numbers for a in frames]))
