@@ -10,6 +10,7 @@ import numpy as np
 
 from labkit.forcefield import (
     Cmap,
+    Contacts,
     Coulomb,
     FlatBottom,
     GeneralizedBorn,
@@ -47,6 +48,7 @@ TERMS = {
     "rb": RyckaertBellemans(CHAIN, c=random.normal(size=(N - 3, 6))),
     "impropers": HarmonicImpropers(CHAIN, k=1.5, phi0=[3.1, -3.1, 0.2, 1.0, -1.0]),
     "cmap": Cmap([[0, 1, 2, 3, 1, 2, 3, 4], [2, 3, 4, 5, 3, 4, 5, 6]], [1, 0], random.normal(size=(2, 12, 12))),
+    "contacts": Contacts([[0, 3], [1, 4]], repulsive=[2.0, 1.0], attractive=[0.0, 0.3]),
     "pairs14": Pairs14([[0, 3], [1, 4]], charge_product=[0.1, -0.2], sigma=[1.2, 1.0], epsilon=[0.01, 0.02]),
     "lj": LennardJones(SIGMA, EPSILON, BONDS),
     "lj_cut": LennardJones(SIGMA, EPSILON, BONDS, cutoff=5.5, switch=3.0, long_range_correction=True),
