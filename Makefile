@@ -16,7 +16,7 @@ help:
 	@echo "make test     all tests: unit, notebooks, browser"
 	@echo "make test-slow the tests that take minutes, which make test leaves out"
 	@echo "make bench    side-by-side measurements; results in benchmarks/results/"
-	@echo "make doctor   check the installation and say how to mend it"
+	@echo "make doctor   check the installation and say how to fix it"
 	@echo "make clean    remove .venv and what was built"
 
 lab: $(VENV)/.lab

@@ -284,7 +284,7 @@ def scrambled(chemistry: Chemistry, random: np.random.Generator, k: int) -> Case
     """Forces in random order of frames."""
     frames = sample(chemistry, random, k)
     wrong = by_frame(frames, forces_of(frames)[random.permutation(len(frames))])
-    return Case(wrong, lambda report: any("fit no shift" in f.text for f in report.problems) and not report.shifts)
+    return Case(wrong, lambda report: any("do not fit at any" in f.text for f in report.problems) and not report.shifts)
 
 
 def each_step(plant: Callable) -> Callable:

@@ -11,11 +11,14 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from labkit import numba_cache
+
 __version__ = "0.1.0"
 
-# Before torch is imported: its threads, while they wait for each other, shall not take the cores from other programs.
-# Where another process holds one of two cores, a fit takes several times as long without this.
+# Before torch is imported: its threads, while they wait for each other, must not take the cores from other programs.
+# If another process uses one of two cores, a fit takes several times as long without this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+numba_cache.choose()  # before numba is imported
 
 if TYPE_CHECKING:
     from labkit import datasets, gap, panels

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +15,11 @@ from urllib.parse import quote
 
 import labkit
 from labkit.errors import LabkitError
+from labkit.files import atomic_write
 
 FIRST = "00_start_here.ipynb"
+SOCKET = f"kernel-{'0' * 36}-ipc-5"  # the longest name of a kernel's socket
+LONGEST = 100  # bytes of a socket's path; systems allow 104 to 108
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     notebook = find_notebooks([options.notebook])[0]
     line = command(notebook, options)
+    theirs = [os.environ["JUPYTER_PATH"]] if os.environ.get("JUPYTER_PATH") else []
+    place = environment(JUPYTER_PATH=os.pathsep.join([str(own_kernels()), *theirs]))
     if os.name != "posix":
-        return subprocess.run(line, env=environment()).returncode
-    os.execve(line[0], line, environment())  # the server replaces this process, so that signals reach it
+        return subprocess.run(line, env=place).returncode
+    os.execve(line[0], line, place)  # the server replaces this process, so that signals reach it
 
 
 def command(notebook: Path, options: argparse.Namespace) -> list[str]:
@@ -42,6 +49,7 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     opened = quote(notebook.relative_to(root).as_posix())
     line = [
         sys.executable,
+        "-P",  # else Python would run a file of this folder that is called jupyterlab.py, or as a module of the server
         "-m",
         "jupyterlab",
         f"--ServerApp.root_dir={root}",
@@ -49,9 +57,57 @@ def command(notebook: Path, options: argparse.Namespace) -> list[str]:
     ]
     line += ["--no-browser"] if options.no_browser else []
     line += [f"--port={options.port}"] if options.port else []
+    if importlib.util.find_spec("jupyter_lsp"):  # it would run programs that it finds in the folder (node_modules)
+        line += ["--LanguageServerManager.autodetect=False"]
+    if os.name == "posix" and len(os.fsencode(_runtime() / SOCKET)) < LONGEST:
+        line += ["--KernelManager.transport=ipc"]  # files of this user, which others on the computer cannot connect to
     # Jupyter refuses root by default; in a container root is often the only user.
     line += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return line
+
+
+def own_kernels() -> Path:
+    """A folder for JUPYTER_PATH with the kernel of this Python, which runs nothing of a notebook's folder as it starts.
+
+    Python and IPython would look there for modules of the kernel itself. Here the folder comes last in sys.path, and
+    only when the kernel has started: a student's own modules are imported, but none instead of what is installed.
+    """
+    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+
+    folder = _runtime() / f"labkit-{hashlib.sha256(sys.executable.encode()).hexdigest()[:12]}"
+    kernel = folder / "kernels" / "python3"
+    last = "--IPKernelApp.code_to_run=__import__('sys').path.append('')"
+    try:
+        _own(_runtime())
+        kernel.mkdir(parents=True, exist_ok=True)
+        for file in Path(RESOURCES).iterdir():
+            atomic_write(kernel / file.name, file.read_bytes())
+    except OSError as error:
+        raise LabkitError(
+            f"{kernel}: cannot be written ({error.strerror}); set JUPYTER_RUNTIME_DIR to a folder of your own"
+        ) from error
+    spec = get_kernel_dict(extra_arguments=[last], python_arguments=["-P"])
+    atomic_write(kernel / "kernel.json", json.dumps(spec, indent=1))
+    return folder
+
+
+def _own(folder: Path) -> None:
+    """Make a folder that nobody else can write to or look into."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.name == "posix":
+        if folder.stat().st_uid != os.geteuid():
+            raise LabkitError(
+                f"{folder}: belongs to another user, who could run programs as you; set JUPYTER_RUNTIME_DIR to a "
+                "folder of your own"
+            )
+        folder.chmod(0o700)
+
+
+def _runtime() -> Path:
+    """Jupyter's folder of what runs: connections, sockets, and the kernel."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return Path(jupyter_runtime_dir())
 
 
 def _root(notebook: Path) -> Path:
@@ -61,7 +117,7 @@ def _root(notebook: Path) -> Path:
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment for kernels: this Python's programs (gap_fit) on PATH, few threads, passive waiting.
 
-    Fast mode computes on one thread unless LABKIT_THREADS is set: at its sizes a second one costs more than it gains.
+    Fast mode computes on one thread unless LABKIT_THREADS is set: for small data a second one costs more than it gains.
     OpenMP's threads spin by default while they wait; with a browser or another notebook on the same two cores, that
     made notebooks two to three times slower.
     """
@@ -73,7 +129,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of notebooks: `notebooks/` here, else the one beside the installed labkit.
+    """Return the folder of notebooks: `notebooks/` here, else the one next to the installed labkit.
 
     Raises LabkitError if there is neither.
     """

@@ -20,11 +20,12 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.lab import environment, find_notebooks
+from labkit.lab import LONGEST, environment, find_notebooks
 
 try:
     import nbformat
     import psutil
+    from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from nbconvert import HTMLExporter
@@ -48,6 +49,16 @@ class NotebookResult:
     memory: float = 0.0
     numbers: dict[str, str] = field(default_factory=dict)
     error: str = ""
+
+
+class PrivateKernel(AsyncKernelManager):
+    """A kernel behind sockets in a folder that only this user can open, where the system has them."""
+
+    def __init__(self, **options: Any) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="labkit-", ignore_cleanup_errors=True)
+        file = os.path.join(self._folder.name, "k.json")
+        private = os.name == "posix" and len(os.fsencode(file)) + 8 < LONGEST
+        super().__init__(connection_file=file, transport="ipc" if private else "tcp", **options)
 
 
 def run_notebooks(
@@ -101,6 +112,7 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
         notebook,
         timeout=cell_limit,
         kernel_name="python3",
+        kernel_manager_class=PrivateKernel,
         extra_arguments=["--IPKernelApp.log_level=40"],  # its warnings would appear between the rows of the table
         resources={"metadata": {"path": str(path.parent)}},
     )

@@ -39,9 +39,9 @@ def each(
     {'square': 25, 'cube': 125}
     """
     if client is None:
-        results = _here(function, tasks, shared, progress)
+        results = _serial(function, tasks, shared, progress)
     else:
-        results = _on(client, function, tasks, shared, progress)
+        results = _distributed(client, function, tasks, shared, progress)
     for done, (key, result) in enumerate(results, 1):
         progress.update(done, len(tasks))
         yield key, result
@@ -58,7 +58,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _here(
+def _serial(
     function: Callable[..., Any], tasks: Mapping[Key, tuple[Any, ...]], shared: Any, progress: Progress
 ) -> Iterator[tuple[Key, Any]]:
     for key, arguments in tasks.items():
@@ -67,7 +67,7 @@ def _here(
         yield key, _named(key, lambda arguments=arguments: function(shared, *arguments))
 
 
-def _on(
+def _distributed(
     client: Client, function: Callable[..., Any], tasks: Mapping[Key, tuple[Any, ...]], shared: Any, progress: Progress
 ) -> Iterator[tuple[Key, Any]]:
     # to every worker: data on a single one is lost with it; in a list, because scatter splits dicts and lists

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
+import re
 import secrets
 import threading
 import time
@@ -12,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MethodType
 from typing import Any, Protocol
+from weakref import WeakMethod
 
 import pandas as pd
 
@@ -20,7 +24,10 @@ from labkit.base.settings import ModelSettings
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
+from labkit.leftovers import remove_leftovers
 
+#: What odd content of a file raises; LabkitError is a ValueError.
+ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 #: Settings that are restored to their class: kind -> module:class.
 KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
 
@@ -54,14 +61,21 @@ class FitRecord:
         settings = {"kind": self.settings.kind, "values": self.settings.to_dict()}
         plain = {"settings": settings, "errors": rows, "curves": curves}
         plain |= {name: getattr(self, name) for name in ("name", "evidence", "seconds", "frames")}
-        return json.dumps(plain)
+        return json.dumps(plain | {"sha256": _digest(plain)})
 
     @classmethod
     def from_json(cls, text: str, key: str) -> FitRecord:
+        """Raises LabkitError for a record that was changed since it was written, or that cannot be shown."""
         plain = json.loads(text)
+        whole = plain.pop("sha256", None) in (None, _digest(plain))  # earlier versions wrote none
+        check_record(plain)
         plain["errors"] = pd.DataFrame(plain["errors"]).set_index(["set", "quantity"])
         plain["settings"] = _settings(plain["settings"], key)
-        return cls(**plain, key=key)
+        found = cls(**plain, key=key)
+        if not whole:
+            raise LabkitError("its numbers are not those that were written")
+        found.settings.row(), found.settings.summary(), found.settings.text()  # which the tray shows
+        return found
 
     @property
     def quantities(self) -> list[tuple[str, str]]:
@@ -105,7 +119,7 @@ class Runs:
         self.folder = Path(folder)
         self._known: dict[str, FitRecord | str] = {}
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], Callable[[], None] | None]] = []
 
     def add(self, run: FitRecord, model: Saved | None = None) -> str:
         """Keep a run, with the model if given, and return its key; raises LabkitError if it cannot be written."""
@@ -114,33 +128,37 @@ class Runs:
                 f"run {run.name!r}: its settings are a {type(run.settings).__name__}; expected a frozen dataclass that "
                 "inherits from labkit.base.settings.ModelSettings and has a `kind`"
             )
-        key = f"{time.time_ns() // 1000:017d}-{secrets.token_hex(2)}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.folder)
         except OSError as error:
             raise LabkitError(
                 f"{self.folder}: runs cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
             ) from error
-        if model is not None:
-            model.save(self.model_file(key))
-        atomic_write(self.folder / f"{key}.json", run.to_json())
-        for callback in list(self._callbacks):
-            callback()
+        key = f"{self._next():017d}-{secrets.token_hex(2)}"
+        path = self.folder / f"{key}.json"
+        atomic_write(path, run.to_json())
+        try:
+            if model is not None:
+                model.save(self.model_file(key))  # after the record: a kill leaves no model without one
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._changed()
         return key
 
     def all(self) -> list[FitRecord]:
         """All runs that can be read; a damaged file is skipped and not touched."""
-        return [run for run in self._look().values() if isinstance(run, FitRecord)]
+        return [run for run in self._read_all().values() if isinstance(run, FitRecord)]
 
     def refused(self) -> dict[str, str]:
         """Files that cannot be read, and why."""
-        return {f"{key}.json": run for key, run in self._look().items() if isinstance(run, str)}
+        return {f"{key}.json": run for key, run in self._read_all().items() if isinstance(run, str)}
 
     def remove(self, key: str) -> None:
         for path in (self.folder / f"{key}.json", self.model_file(key)):
             path.unlink(missing_ok=True)
-        for callback in list(self._callbacks):
-            callback()
+        self._changed()
 
     def table(self) -> pd.DataFrame:
         """One row per run: name, frames, settings, RMSE of both sets, evidence, seconds."""
@@ -151,10 +169,24 @@ class Runs:
         return self.folder / f"{key}.safetensors"
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call `callback()` when a run is added or removed here, in the thread that does it."""
-        self._callbacks.append(callback)
+        """Call `callback()` when a run is added or removed here, in the thread that does it.
 
-    def _look(self) -> dict[str, FitRecord | str]:
+        A method is called as long as its object exists: these runs do not keep a panel that was replaced.
+        """
+        self._callbacks.append(WeakMethod(callback) if isinstance(callback, MethodType) else lambda: callback)
+
+    def _changed(self) -> None:
+        for weak in list(self._callbacks):
+            callback = weak()
+            callback() if callback is not None else self._callbacks.remove(weak)
+
+    def _next(self) -> int:
+        """The time in µs, or more than that of the latest run: clocks are set back."""
+        numbers = (path.stem.partition("-")[0] for path in self.folder.glob("*.json"))
+        latest = max((int(number) for number in numbers if re.fullmatch(r"[0-9]{17}", number)), default=0)
+        return max(time.time_ns() // 1000, latest + 1)
+
+    def _read_all(self) -> dict[str, FitRecord | str]:
         """The contents of the folder, oldest first; each file is read once."""
         keys = sorted(path.stem for path in self.folder.glob("*.json"))
         with self._lock:
@@ -166,8 +198,33 @@ class Runs:
     def _read(self, key: str) -> FitRecord | str:
         try:
             return FitRecord.from_json((self.folder / f"{key}.json").read_text(), key)
-        except (ValueError, KeyError, TypeError, OSError) as error:  # LabkitError is a ValueError
+        except ODD as error:
             return str(error) if isinstance(error, (LabkitError, OSError)) else f"damaged ({error!r})"
+
+
+def check_record(plain: Mapping[str, Any]) -> None:
+    """Raise LabkitError for the content of a file that the tray cannot show."""
+    for name, known in {"name": str, "frames": int, "seconds": (int, float)}.items():
+        if not isinstance(plain[name], known) or isinstance(plain[name], bool):
+            raise LabkitError(f"its {name} is {plain[name]!r:.60}")
+    if plain["evidence"] is not None and not _is_number(plain["evidence"]):
+        raise LabkitError(f"its evidence is {plain['evidence']!r:.60}")
+    for row in plain["errors"]:
+        if not (_is_number(row["rmse"]) and all(isinstance(row[x], str) for x in ("set", "quantity", "unit"))):
+            raise LabkitError(f"its errors have the row {row!r:.60}")
+    if len({(row["set"], row["quantity"]) for row in plain["errors"]}) < len(plain["errors"]):
+        raise LabkitError("its errors have one row twice")
+    for name, (x, y) in plain["curves"].items():
+        if not (len(x) == len(y) and all(map(_is_number, [*x, *y]))):
+            raise LabkitError(f"its curve {name!r:.60} has no x and y of equal length")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def differences(compared: Mapping[str, FitRecord]) -> pd.DataFrame:
@@ -189,6 +246,8 @@ def _settings(stored: Any, where: str) -> ModelSettings:
     if isinstance(stored, str):  # written by version 0.1: the text of gap_fit
         return _known_kind("gap").parse(stored, where)
     kind, values = stored["kind"], stored["values"]
+    if not isinstance(kind, str) or not isinstance(values, dict):
+        raise LabkitError("its settings have no kind or values")
     return _known_kind(kind).from_dict(values) if kind in KINDS else OtherSettings(kind, values)
 
 

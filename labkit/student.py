@@ -42,7 +42,7 @@ def write_copies(masters: Sequence[Path], out: Path, *, overwrite: bool = False)
 def _write(copy: Any, path: Path, overwrite: bool) -> Copied:
     count = len(exercises(copy))
     if path.exists():
-        there = _there(path)
+        there = _existing(path)
         if there is not None and _cells(there) == _cells(copy) and not overwrite:
             return Copied(path, "as it was", count)
         if (there is None or changed(there)) and not overwrite:
@@ -51,7 +51,7 @@ def _write(copy: Any, path: Path, overwrite: bool) -> Copied:
     return Copied(path, "written", count)
 
 
-def _there(path: Path) -> Any:
+def _existing(path: Path) -> Any:
     """The existing notebook; None for a file that is not one, which is not ours to replace."""
     try:
         return read(path)

@@ -54,8 +54,11 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[str]:
-    """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks in a folder."""
+def started(folder: Path, **changes: str) -> Iterator[str]:
+    """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks in a folder.
+
+    `changes`: of its environment.
+    """
     shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
     private = {  # what is set up at this machine must not change what the tests see, nor be changed
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -68,7 +71,7 @@ def started(folder: Path) -> Iterator[str]:
         server = subprocess.Popen(
             [sys.executable, "-m", "labkit", "lab", "--no-browser", f"--port={_free_port()}"],
             cwd=folder,
-            env={**os.environ, **private},
+            env={**os.environ, **private, **changes},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that server and kernels can be ended together

@@ -1,3 +1,5 @@
+import os
+
 import nbformat
 import pytest
 
@@ -30,6 +32,18 @@ def test_seconds_memory_numbers_and_html(write, tmp_path):
     assert report.numbers == {"force RMSE": "21.5 meV/Å"}
     assert "21.5 meV/Å" in (tmp_path / "out" / "good.html").read_text()
     assert path.read_text() == before
+
+
+def test_kernels_are_behind_private_sockets(write, tmp_path):
+    look = (
+        "import json, os; from pathlib import Path; from ipykernel.connect import get_connection_file\n"
+        "file = Path(get_connection_file()); transport = json.loads(file.read_text())['transport']\n"
+        "print(f'others: {file.parent.stat().st_mode & 0o077} {transport} {file.parent}')  # NBVAL_CHECK_OUTPUT"
+    )
+    (report,) = run_notebooks([write("good", look)], tmp_path / "out")
+    mode, transport, folder = report.numbers["others"].split()
+    assert (mode, transport) == ("0", "ipc") if os.name == "posix" else transport == "tcp"
+    assert not os.path.exists(folder)
 
 
 def test_memory_counts_child_processes(write, tmp_path):

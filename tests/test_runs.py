@@ -1,9 +1,13 @@
 """Runs come back as they went in; damaged ones harm nobody; two kernels lose nothing."""
 
+import gc
 import json
 import threading
+import weakref
 from dataclasses import dataclass, replace
 
+import hypothesis
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -146,8 +150,9 @@ def test_any_settings_come_back_from_json(settings) -> None:
 
 
 def test_runs_of_earlier_versions_are_read(tmp_path) -> None:
-    """They held gap_fit's settings as text, and no name of a model."""
+    """They held gap_fit's settings as text, no name of a model, and no digest."""
     plain = json.loads(example().to_json())
+    del plain["sha256"]
     plain["settings"] = example().settings.text()
     (tmp_path / "1.json").write_text(json.dumps(plain))
     (read,) = Runs(tmp_path).all()
@@ -170,3 +175,102 @@ def test_settings_without_a_kind_are_refused(tmp_path) -> None:
     with pytest.raises(LabkitError, match="settings are a dict; expected .*ModelSettings"):
         Runs(tmp_path).add(replace(example(), settings={"cutoff": 3.0}))
     assert list(tmp_path.iterdir()) == []
+
+
+def nodes(plain, path=()):
+    """The paths of all values in JSON."""
+    yield path
+    items = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
+    for key, value in items:
+        yield from nodes(value, (*path, key))
+
+
+def changed(plain, path, value):
+    plain = json.loads(json.dumps(plain))
+    *above, last = path
+    place = plain
+    for key in above:
+        place = place[key]
+    place[last] = value
+    return plain
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@hypothesis.settings(max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@given(st.data(), st.sampled_from(["gap", "net"]))
+def test_one_odd_run_does_not_break_the_others(tmp_path_factory, data, kind) -> None:
+    """Whatever stands in a file without a digest, it is refused with its reason, or can be shown."""
+    folder = tmp_path_factory.mktemp("runs")
+    store = Runs(folder)
+    store.add(example("good"))
+    plain = json.loads((example() if kind == "gap" else net()).to_json())
+    del plain["sha256"]
+    path = data.draw(st.sampled_from([p for p in nodes(plain) if p]))
+    (folder / "00000000000000001-0000.json").write_text(json.dumps(changed(plain, path, data.draw(ODD))))
+    assert "good" in [run.name for run in store.all()] and len(store.all()) + len(store.refused()) == 2
+    assert len(store.table()) == len(store.all()) and all(store.refused().values())
+    differences({str(k): run for k, run in enumerate(store.all())})
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b'{"a":' * 100_000, b"[" * 100_000])
+def test_what_is_no_text_or_too_deep_is_left_out(tmp_path, damage: bytes) -> None:
+    store = Runs(tmp_path)
+    store.add(example("good"))
+    (tmp_path / "1.json").write_bytes(damage)
+    (tmp_path / "2.json").mkdir()
+    assert [run.name for run in store.all()] == ["good"] and list(store.refused()) == ["1.json", "2.json"]
+
+
+def test_flipped_bits_are_found(tmp_path) -> None:
+    store = Runs(tmp_path)
+    path = tmp_path / f"{store.add(example())}.json"
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(400):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        for read in Runs(tmp_path).all():  # 1e-07 and 1E-07 are one number
+            assert read.to_json() == example().to_json()
+
+
+def test_runs_are_in_the_order_of_adding_not_of_the_clock(tmp_path, monkeypatch) -> None:
+    store = Runs(tmp_path)
+    for k, name in enumerate("abc"):
+        monkeypatch.setattr("labkit.runs.time.time_ns", lambda k=k: (10 - k) * 10**15)
+        store.add(example(name))
+    assert [run.name for run in store.all()] == ["a", "b", "c"]
+
+
+def test_a_model_that_cannot_be_kept_leaves_no_run(tmp_path) -> None:
+    class Broken:
+        def save(self, path):
+            path.write_bytes(b"half")
+            raise LabkitError("the disk is full")
+
+    (tmp_path / ".1-0.json.abcd1234.tmp").write_text("of a killed process")
+    with pytest.raises(LabkitError, match="the disk is full"):
+        Runs(tmp_path).add(example(), Broken())
+    assert not list(tmp_path.glob("*.json")) and not list(tmp_path.glob(".*.tmp"))
+
+
+def test_runs_do_not_keep_those_who_look_at_them(tmp_path) -> None:
+    class Panel:
+        seen = 0
+
+        def refresh(self):
+            Panel.seen += 1
+
+    store, panel = Runs(tmp_path), Panel()
+    store.on_change(panel.refresh)
+    weak = weakref.ref(panel)
+    store.add(example())
+    del panel
+    gc.collect()
+    store.add(example())
+    assert weak() is None and Panel.seen == 1

@@ -5,9 +5,13 @@ import hashlib
 import json
 import os
 import re
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,6 +19,7 @@ from labkit.cli import main
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.exercises import check, progress
+from labkit.leftovers import locked_folder, temporary_beside
 from labkit.session import archive, export_link, export_session, import_session, link
 
 
@@ -306,7 +311,7 @@ def test_the_link_carries_the_session(session, packed, tmp_path, monkeypatch):
     assert len(import_session(tmp_path / "link.zip").added) == 3
     monkeypatch.setattr(link, "LARGEST", 10)
     monkeypatch.chdir(tmp_path)
-    assert "is beside this notebook" in export_link()._repr_html_()
+    assert "is next to this notebook" in export_link()._repr_html_()
     session("third")
     assert len(import_session("labkit-session.zip").added) == 3
 
@@ -318,3 +323,66 @@ def test_the_commands(session, packed, tmp_path, capsys):
     session("new")
     assert main(["session", "import", str(tmp_path / "t.zip")]) == 0 and "added 3 files" in capsys.readouterr().out
     assert main(["session", "import", str(tmp_path / "none.zip")]) == 2 and "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["exercises.json/x", "Exercises.json", "EXERCISES.JSON/x", "runs", "Runs", "aside", "exercises.json/a/b"]
+)
+def test_files_where_the_session_has_folders_and_the_reverse(name, packed, tmp_path):
+    def change(files):
+        if name.casefold().startswith("exercises"):
+            files.pop("exercises.json")
+        for old in [x for x in files if x.startswith("runs/") and name.casefold() == "runs"]:
+            files.pop(old)
+        files[name] = b"x"
+
+    rewrite(packed, change)
+    refused(packed, tmp_path, f"it holds '{name}', but .* of a session; nothing was imported")
+
+
+def killed(code):
+    """Run code in a process that kills itself."""
+    done = subprocess.run([sys.executable, "-c", f"import os, signal\n{code}\nos.kill(os.getpid(), signal.SIGKILL)"])
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_killed_processes_left_is_removed_at_the_next_start(packed, tmp_path):
+    """Half an import, half an export and half a record; but not what a living process writes."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    killed(
+        f"""
+from pathlib import Path
+from labkit.leftovers import locked_folder, temporary_beside
+folder = Path({str(folder)!r})
+made = locked_folder(folder, ".import-"), temporary_beside(folder / "exercises.json")
+made += (temporary_beside(folder.parent / "out.zip"),)
+(made[0].__enter__() / "half").write_text("x"), made[1].__enter__(), made[2].__enter__()"""
+    )
+    (folder / ".import-abcd1234").mkdir()  # of an earlier version, which had no lock
+    assert len(list(folder.iterdir())) == 3 and len(list(tmp_path.glob(".out.zip.*.tmp"))) == 1
+    with locked_folder(folder, ".import-") as alive, temporary_beside(folder / "exercises.json") as writing:
+        import_session(packed)
+        export_session(tmp_path / "out.zip")
+        assert alive.exists() and writing.exists()
+        assert [p.name for p in folder.iterdir() if p.name.startswith(".import-")] == [alive.name]
+        assert list(folder.glob(".*.tmp")) == [writing] and not list(tmp_path.glob(".out.zip.*.tmp"))
+    assert not alive.exists() and not writing.exists()
+
+
+def test_what_is_kept_aside_is_in_the_order_of_imports(packed, tmp_path, monkeypatch):
+    class Clock(datetime):
+        now_is = datetime(2030, 1, 1)
+
+        @classmethod
+        def now(cls, zone=None):
+            cls.now_is -= timedelta(days=1)
+            return cls.now_is
+
+    monkeypatch.setattr("labkit.session.transfer.datetime", Clock)
+    for content in ("first", "second", "third"):
+        (tmp_path / "new" / "runs").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new" / "runs" / "1.json").write_text(content)
+        import_session(packed)
+    kept = sorted((tmp_path / "new" / "aside").iterdir())
+    assert [(path / "runs" / "1.json").read_text() for path in kept] == ["first", "second", "third"]

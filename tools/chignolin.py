@@ -9,7 +9,7 @@
 
 Each piece is one batch with one checkpoint, run block by block in turn: `folded` and `extended`, 16 windows along the
 fraction of native CA contacts with exchange between them, that start from the native structure and from a stretched
-chain; `free`, one unbiased run from each. Everything is resumed to the bit after an interruption.
+chain; `free`, one unbiased run from each. Everything resumes bit for bit after an interruption.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PIECES = ("folded", "extended", "free")
 
 @dataclass(frozen=True)
 class Settings:
-    """How the data are made; `target` in ns per window, or per unbiased run."""
+    """Settings of the simulations; `target` in ns per window, or per unbiased run."""
 
     forcefield: str
     temperature: float = 350.0
@@ -73,7 +73,7 @@ class Piece:
 
 
 def piece(settings: Settings, protein: Protein, name: str) -> Piece:
-    """Its first state, potential and dynamics."""
+    """A piece with its initial state, potential and dynamics."""
     starts = {"folded": [protein.native] * WINDOWS, "extended": [protein.extended] * WINDOWS}
     starts["free"] = [protein.native, protein.extended]
     starts["choose"] = [protein.extended] * (WINDOWS // 2) + [protein.native] * (WINDOWS // 2)

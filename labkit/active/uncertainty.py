@@ -21,7 +21,8 @@ class Spread:
     """The uncertainty of a batch; larger is less certain, and never negative.
 
     per_system       (S,) of each system
-    unit_per_system  "eV", "eV/Å" or "" (a distance)
+    unit_per_system  "eV": of the energy, twice as large for twice the cell. "eV/Å" or "" (a distance): that of the
+                     worst atom, the same for twice the cell
     per_atom         (n,) of each atom, or None where there is none
     unit_per_atom    "eV/Å": an error of the force on the atom. "eV" or "": a score that ranks atoms, not an error,
                      since energies of single atoms have no labels; calibration against forces makes it one

@@ -47,8 +47,8 @@ class ExternalPotential(Potential):
             )
         if per_atom:
             raise LabkitError(f"{self.name}: has no energies per atom")
-        if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
+        if stress:
+            state.check_volume()
         with torch.no_grad():
             return self.compute(state, forces=forces, stress=stress)
 

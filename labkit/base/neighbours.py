@@ -62,7 +62,7 @@ class Neighbours:
     def within(self, cutoff: float, positions: Tensor, cell: Tensor) -> tuple[Neighbours, Tensor]:
         """The pairs nearer than `cutoff` and their vectors."""
         vectors = self.vectors(positions, cell)
-        near = torch.nonzero(vectors.detach().square().sum(1) < cutoff**2).squeeze(1)
+        near = torch.nonzero(vectors.detach().square().sum(1) < cutoff * cutoff).squeeze(1)
         if len(near) == len(self.i):
             return self, vectors
         parts = (part.index_select(0, near) for part in (self.i, self.j, self.shift, self.index))

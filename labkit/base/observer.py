@@ -45,6 +45,11 @@ class Observer(ABC):
     #: a tensor that LAMMPS can read, if there is one
     value: Any = None
 
+    @property
+    def settings(self) -> Any:
+        """What must be the same when a run resumes, beside `every`: plain values, tensors, modules and functions."""
+        return {}
+
     @abstractmethod
     def __call__(self, state: State, evaluation: Evaluation) -> Stop | None:
         """Process a state with its energy and forces; return Stop(reason, systems) to end the run."""

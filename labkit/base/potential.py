@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labkit.base.lattice import check_cells
 from labkit.base.neighbour_list import NeighbourList
 from labkit.base.neighbours import Neighbours
 from labkit.base.state import State
@@ -93,9 +94,10 @@ class Potential(nn.Module):
         """The neighbours of a state, from a list that this potential keeps with its skin."""
         if self.cutoff <= 0:
             return Neighbours.none(state.positions.device)
-        if "_neighbour_list" not in self.__dict__:
-            self.__dict__["_neighbour_list"] = NeighbourList(self.cutoff, self.skin)
-        return self.__dict__["_neighbour_list"](state)
+        kept = self.__dict__.get("_neighbour_list")
+        if kept is None or (kept.cutoff, kept.skin) != (self.cutoff, self.skin):
+            kept = self.__dict__["_neighbour_list"] = NeighbourList(self.cutoff, self.skin)
+        return kept(state)
 
     def reset(self) -> None:
         """Discard what is kept between evaluations, such as a neighbour list; results agree up to rounding.
@@ -125,8 +127,9 @@ class Potential(nn.Module):
 
         neighbours   all pairs within the cutoff at these positions, if they are known; otherwise they are searched
         """
-        if stress and not bool(state.system.pbc.all()):
-            raise LabkitError("stress was requested, but a system is not periodic in all directions; use stress=False")
+        if stress:
+            state.check_volume()
+            check_cells(state.cell.detach().cpu().numpy(), state.system.pbc.cpu().numpy())
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours
         if self.dtype not in (None, state.positions.dtype):

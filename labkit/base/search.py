@@ -7,13 +7,13 @@ import math
 import ase
 import torch
 from torch import Tensor
-from vesin_torch import NeighborList
 
+from labkit.base.cell_search import pairs_of
+from labkit.base.lattice import lattices_of
 from labkit.base.neighbours import Neighbours
 from labkit.base.system import System
 from labkit.errors import LabkitError
 
-FAR = 1e4  # Å from the centre of a system; atoms beyond are moved closer for the search
 #: n² times the images of a system up to which brute force, on all such systems at once, is faster
 DENSE = {"cpu": 8192, "cuda": 2**20}
 AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # pairs that brute force examines at once
@@ -36,11 +36,28 @@ def find_neighbours(
     """
     positions, cell = positions.detach().double(), cell.detach().double()
     _check_finite(system, positions)
+    cell, numbers = _reduced(cell, system.pbc)
     groups, others = _groups(system, cell, float(cutoff), fixed)
     parts = [_brute_force(system, positions, cell, *group) for group in groups]
     parts += _by_cells(system, positions, cell, float(cutoff), others)
-    found = Neighbours(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    i, j, shift, index = (torch.cat(part) for part in zip(*parts, strict=True))
+    found = Neighbours(i, j, shift if numbers is None else (shift[:, :, None] * numbers[index]).sum(1), index)
     return found if len(groups) == 1 and not others else ordered(found, system.numbers)
+
+
+def _reduced(cell: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Short cells (S, 3, 3) of the same lattices, of which few images count, and their vectors in the given ones.
+
+    Raises LabkitError, naming the frame, for a periodic cell without a volume.
+    """
+    if not bool(pbc.any()):
+        return cell, None
+    found = lattices_of(cell.cpu().numpy(), pbc.cpu().numpy())
+    numbers = torch.from_numpy(found.numbers).to(cell)
+    if bool((numbers == torch.diag_embed(pbc.to(cell.dtype))).all()):
+        return cell, None
+    rows = torch.where(pbc[:, :, None], torch.from_numpy(found.rows).to(cell), cell)
+    return rows, numbers.long()
 
 
 def ordered(pairs: Neighbours, numbers: Tensor) -> Neighbours:
@@ -63,7 +80,7 @@ def _groups(system: System, cell: Tensor, cutoff: float, fixed: bool) -> tuple[l
         complete, _ = _complete(cells, pbc)
         heights = 1 / torch.linalg.inv(complete).norm(dim=1)
         images = torch.where(pbc, (cutoff / heights).clamp(max=1e6).floor().long() + 1, 0)
-    work = counts**2 * (2 * images + 1).prod(1)
+    work = counts.double() ** 2 * (2 * images + 1).double().prod(1)  # too many for whole numbers, if the cutoff is odd
     found: dict[tuple, list[int]] = {}
     others = []
     most = DENSE.get(cell.device.type, 0)
@@ -86,53 +103,47 @@ def _brute_force(
     systems = systems.to(device)
     ranges = [torch.arange(-m, m + 1, device=device) for m in images]
     shifts = torch.cartesian_prod(*ranges)
-    home = (shifts == 0).all(1)
+    home = len(shifts) // 2  # of no shift
     size, parts = max(1, AT_ONCE.get(device.type, 2**16) // max(1, n * n * len(shifts))), []
     for low in range(0, len(systems), size):
         which, rows = systems[low : low + size], atoms[low : low + size]
         r, box = positions[rows], cell[which]
         by_species = torch.argsort(system.numbers[rows], dim=1, stable=True)  # so that pairs are found in order
-        moved = torch.zeros_like(rows)[..., None].expand(-1, -1, 3)
         if len(shifts) > 1:
-            full = torch.where(system.pbc[which][:, :, None], box, 0.0)
-            inverse = torch.linalg.pinv(full)
-            moved = torch.where(system.pbc[which][:, None], torch.floor(r @ inverse + 1e-12).long(), 0)
-            r = r - moved.double() @ full
-            box = full
+            box = torch.where(system.pbc[which][:, :, None], box, 0.0)
+            moved = torch.where(system.pbc[which][:, None], torch.floor(r @ torch.linalg.pinv(box) + 1e-12).long(), 0)
+            r = r - moved.double() @ box
         other, square = torch.gather(r, 1, by_species[..., None].expand(-1, -1, 3)), 0.0
         for x, image in zip(range(3), (shifts.double() @ box).unbind(-1), strict=True):
             away = other[:, None, :, None, x] - r[:, :, None, None, x]
             square = square + (away + image[:, None, None] if len(shifts) > 1 else away).square()
-        same = by_species[:, None, :] == torch.arange(n, device=device)[:, None]
-        near = (square < cutoff**2) & ~(same[..., None] & home)
-        g, a, b, k = torch.nonzero(near, as_tuple=True)
-        apart = square[near]
+        square[..., home].scatter_(2, torch.argsort(by_species, dim=1)[..., None], math.inf)  # no atom with itself
+        g, a, b, k = torch.nonzero(square < cutoff * cutoff, as_tuple=True)
+        apart = square.view(-1)[((g * n + a) * n + b) * len(shifts) + k]
         b = by_species[g, b]
         _check_apart(apart, which[g], a, b)
-        shift = shifts[k] - moved[g, b] + moved[g, a]
-        parts.append((rows[g, a], rows[g, b], shift, which[g]))
+        shift = shifts[k]
+        if len(shifts) > 1:
+            shift = shift - moved[g, b] + moved[g, a]
+        first = rows[g, 0]
+        parts.append((first + a, first + b, shift, which[g]))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
 def _by_cells(
     system: System, positions: Tensor, cell: Tensor, cutoff: float, systems: list[int]
 ) -> list[tuple[Tensor, ...]]:
-    """The same with vesin, which computes in float64 on the CPU, one system per call."""
+    """The same with cells, in float64 on the CPU, one system per call."""
     if not systems:
         return []
-    device, search = positions.device, NeighborList(cutoff=cutoff, full_list=True, sorted=True)
-    where = positions.cpu()
+    device, where = positions.device, positions.cpu()
     cells, periodic = _complete(cell.cpu(), system.pbc.cpu())
     parts = []
     for s in systems:
         start, end = system.offsets[s], system.offsets[s + 1]
-        here, moved = _gathered(where[start:end], cells[s], periodic[s], cutoff)
-        i, j, shift, d = search.compute(here.contiguous(), cells[s], periodic[s], "ijSd")
+        i, j, shift, d = pairs_of(where[start:end], cells[s], periodic[s], cutoff)
         which = torch.full_like(i, s)
         _check_apart(d.square(), which, i, j)
-        shift = shift.to(torch.int64)
-        if moved is not None:
-            shift = shift + moved[i] - moved[j]
         parts.append(tuple(part.to(device) for part in (i + start, j + start, shift, which)))
     return parts
 
@@ -156,29 +167,10 @@ def _check_finite(system: System, positions: Tensor) -> None:
         )
 
 
-def _gathered(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, Tensor | None]:
-    """Positions with the same pairs that are not FAR apart, and the cells (n, 3) by which they were moved, or None.
-
-    vesin ends the process, by a division of integers, if an atom has flown away in an open direction. Atoms are moved
-    into the cell where it is periodic, and empty layers wider than the cutoff made narrower where it is not.
-    """
-    if float((positions - positions.mean(0)).abs().max()) < FAR:
-        return positions, None
-    inverse = torch.linalg.inv(cell)
-    fractions = positions @ inverse
-    moved = torch.where(pbc, torch.floor(fractions), 0.0)
-    fractions = fractions - moved
-    for axis in torch.nonzero(~pbc).flatten().tolist():
-        widest = 2 * cutoff * float(inverse[:, axis].norm())  # two cutoffs from plane to plane
-        order = fractions[:, axis].argsort()
-        gaps = fractions[order, axis].diff(prepend=fractions[order[:1], axis]).clamp(max=widest)
-        fractions[order, axis] = gaps.cumsum(0)
-    return fractions @ cell, moved.to(torch.int64)
-
-
 def _complete(cells: Tensor, pbc: Tensor) -> tuple[Tensor, Tensor]:
     """Give non-periodic systems and directions some lattice vector: vesin needs a cell with a volume."""
     if bool((torch.linalg.det(cells).abs() > 1e-6).all()):
         return cells, pbc
-    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in cells]
+    periodic = torch.where(pbc[:, :, None], cells, 0.0)  # a vector of an open direction may lie in a plane of others
+    full = [torch.as_tensor(ase.cell.Cell(cell.numpy()).complete().array.copy()) for cell in periodic]
     return torch.stack(full), pbc

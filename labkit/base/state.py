@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import ase
@@ -17,6 +18,7 @@ from labkit.base.selection import OF_ATOMS, OF_SYSTEMS, chosen, joined, merged
 from labkit.base.state_file import read_state, write_state
 from labkit.base.system import System
 from labkit.errors import LabkitError
+from labkit.files import whole_content
 
 #: Fields that are kept on the CPU: they are counters of the program, and reading them must not wait for a GPU.
 COUNTERS = ("step", "seed")
@@ -56,7 +58,13 @@ class State:
     seed: Tensor | int = 0
 
     def __post_init__(self) -> None:
-        systems = self.system.n_systems
+        systems, n = self.system.n_systems, self.system.n_atoms
+        for name, expected in (("positions", (n, 3)), ("velocities", (n, 3)), ("cell", (systems, 3, 3))):
+            if (found := tuple(getattr(self, name).shape)) != expected:
+                hint = "; give one for each system, as with cell[None]" if name == "cell" and found == (3, 3) else ""
+                raise LabkitError(
+                    f"the state's {name} are {found}; expected {expected}, as its system has {n} atoms{hint}"
+                )
         if not isinstance(self.step, Tensor):
             object.__setattr__(self, "step", torch.full((systems,), int(self.step), dtype=torch.int64))
         if not isinstance(self.seed, Tensor):
@@ -145,7 +153,8 @@ class State:
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: torch.device | str = "cpu") -> State:
         """Read what `save` wrote. Raises LabkitError for another kind of file, or a damaged one."""
-        return cls(**read_state(path, device))
+        with whole_content(Path(path)):
+            return cls(**read_state(path, device))
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields replaced."""
@@ -171,3 +180,13 @@ class State:
     def volume(self) -> Tensor:
         """Volumes (S,) in Å^3; zero for an open system without a cell."""
         return torch.abs(torch.linalg.det(self.cell))
+
+    def check_volume(self) -> None:
+        """Raise LabkitError for a system without a stress: it is open, or its cell has no volume.
+
+        A slab that is periodic in two directions has one, with the volume of its three vectors.
+        """
+        lost = torch.nonzero(~self.system.pbc.any(1) | (self.volume() < 1e-6)).flatten().tolist()
+        if lost:
+            which = "not periodic" if not bool(self.system.pbc[lost[0]].any()) else "without three lattice vectors"
+            raise LabkitError(f"stress was requested, but system {lost[0]} is {which}; use stress=False")

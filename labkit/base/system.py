@@ -215,6 +215,8 @@ def check_atoms(atoms: ase.Atoms, where: str) -> None:
         raise LabkitError(
             f"{where}, atom {unknown[0]}: atomic number {number} is not an element; expected 1 to 118{bead}"
         )
+    if atoms.has("masses"):
+        check_masses(atoms.get_masses(), where)
     lost = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(lost):
         position = atoms.positions[lost[0]]
@@ -230,3 +232,10 @@ def check_atoms(atoms: ase.Atoms, where: str) -> None:
         )
     if atoms.pbc.any() and atoms.cell.complete().volume < 1e-6:
         raise LabkitError(f"{where}: the cell is periodic but has no volume: {atoms.cell.array.tolist()}; set the cell")
+
+
+def check_masses(masses: np.ndarray, where: str) -> None:
+    """Raise LabkitError, naming `where` and the atom, for a mass that is not positive; infinite ones hold an atom."""
+    wrong = np.flatnonzero(~(np.asarray(masses) > 0))
+    if len(wrong):
+        raise LabkitError(f"{where}, atom {wrong[0]}: mass is {masses[wrong[0]]:g} u; expected a positive number")

@@ -10,11 +10,11 @@ from ase.data import atomic_masses
 
 from labkit.errors import LabkitError
 
-CHUNK = 1_000_000  # rows that are looked at in one go
+CHUNK = 1_000_000  # rows checked at a time
 
 
 def flattened(positions: np.ndarray, offsets: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (n, 3) and offsets (F + 1,), from positions (F, N, 3) too."""
+    """Positions (n, 3) and offsets (F + 1,), also from positions (F, N, 3)."""
     positions = positions if isinstance(positions, np.ndarray) else np.asarray(positions, dtype=float)
     if positions.dtype.kind != "f" or positions.ndim not in (2, 3) or positions.shape[-1] != 3:
         raise LabkitError(
@@ -36,13 +36,13 @@ def flattened(positions: np.ndarray, offsets: Any, where: str) -> tuple[np.ndarr
     if not ordered or offsets[0] != 0 or offsets[-1] != len(positions):
         raise LabkitError(
             f"{where}: positions are {positions.shape}; expected offsets (F + 1,), ascending whole numbers from 0 to "
-            f"{len(positions)}, that say where each frame begins"
+            f"{len(positions)}, the first atom of each frame"
         )
     return positions, offsets.astype(np.int64)
 
 
 def check_numbers(numbers: np.ndarray, offsets: np.ndarray, where: str, beads: bool = False) -> None:
-    """Raise LabkitError for what are no atomic numbers; `beads`, which have types and masses, may have 0."""
+    """Raise LabkitError if these are not atomic numbers; `beads`, which have types and masses, may have 0."""
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise LabkitError(
             f"{where}: numbers are {numbers.dtype} of the shape {numbers.shape}; expected whole numbers (n,)"
@@ -52,7 +52,16 @@ def check_numbers(numbers: np.ndarray, offsets: np.ndarray, where: str, beads: b
         found = numbers[bad[0]]
         need = "; beads need arrays types and masses" if found == 0 else ""
         raise LabkitError(
-            f"{where}: {place(bad[0], offsets)}: atomic number {found} is no element; expected 1 to 118{need}"
+            f"{where}: {place(bad[0], offsets)}: atomic number {found} is not an element; expected 1 to 118{need}"
+        )
+
+
+def check_masses(masses: np.ndarray, offsets: np.ndarray, where: str) -> None:
+    """Raise LabkitError for the first mass that is not positive; infinite ones hold an atom."""
+    wrong = np.flatnonzero(~(masses > 0))
+    if len(wrong):
+        raise LabkitError(
+            f"{where}: {place(wrong[0], offsets)}: mass is {masses[wrong[0]]:g} u; expected a positive number"
         )
 
 
@@ -62,11 +71,11 @@ def check_positions(positions: np.ndarray, offsets: np.ndarray, where: str) -> N
         bad = ~np.isfinite(positions[start : start + CHUNK]).all(1)
         if bad.any():
             k = start + int(np.argmax(bad))
-            raise LabkitError(f"{where}: {place(k, offsets)}: position {positions[k]} is not finite; mend or drop it")
+            raise LabkitError(f"{where}: {place(k, offsets)}: position {positions[k]} is not finite; fix or drop it")
 
 
 def lattices(cell: Any, pbc: Any, frames: int, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cells (F, 3, 3) or (3, 3) and pbc (F, 3) or (3,), from edges (3,) and from one bool too.
+    """Cells (F, 3, 3) or (3, 3) and pbc (F, 3) or (3,), also from edges (3,) and one bool.
 
     Raises LabkitError for other shapes, and for the first periodic frame without a volume.
     """
@@ -92,9 +101,9 @@ def lattices(cell: Any, pbc: Any, frames: int, where: str) -> tuple[np.ndarray, 
 
 
 def rows_of_atoms(given: Mapping[str, Any], offsets: np.ndarray, where: str) -> dict[str, np.ndarray]:
-    """Arrays with a row for each of all atoms, or for each of the N atoms that all frames have alike."""
+    """Arrays with a row for each of all atoms, or for each of the N atoms that all frames share."""
     if "positions" in given:
-        raise LabkitError(f"{where}: 'positions' is the name of what places atoms; call the array otherwise")
+        raise LabkitError(f"{where}: 'positions' is reserved for the positions; choose another name for the array")
     n, sizes, found = int(offsets[-1]), np.diff(offsets), {}
     alike = int(sizes[0]) if len(sizes) and (sizes == sizes[0]).all() else n
     for name, values in given.items():

@@ -1,10 +1,12 @@
-"""A dataset as arrays in files: a folder of .npy, which are mapped into memory and not read, or one .npz."""
+"""A dataset as arrays in files: a folder of .npy, which are memory-mapped and not read, or one .npz."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,14 @@ import numpy as np
 from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.columns import Columns
 from labkit.datasets.labels import LABELS
+from labkit.datasets.streams import check_expansion
 from labkit.datasets.structures import Structures
 from labkit.errors import LabkitError, suggest
 
 NAMES = ("positions", "numbers", "offsets", "cell", "pbc", *(label.name for label in LABELS))
-GROUPS = {"atoms_": "arrays", "info_": "info"}  # what names begin with, and where such arrays go
+#: what numpy raises for the header of an array that it has not written
+ODD = (MemoryError, NotImplementedError, OverflowError, RuntimeError, SyntaxError, TypeError)
+GROUPS = {"atoms_": "arrays", "info_": "info"}  # prefix of a name, and the argument that such arrays belong to
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
@@ -31,8 +36,11 @@ def read_npz(path: Path) -> dict[str, Any]:
     """The same from one .npz file, which is read into memory."""
     try:
         with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array, not several")
+            check_expansion(sum(part.file_size for part in file.zip.infolist()), path.stat().st_size, path)
             return _sorted(dict(file), path, "")
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, *ODD) as error:
         if isinstance(error, LabkitError):
             raise
         raise LabkitError(f"{path}: could not be read as arrays ({error}); write it again") from error
@@ -41,7 +49,7 @@ def read_npz(path: Path) -> dict[str, Any]:
 def write_folder(
     folder: str | os.PathLike[str], atoms: Structures, labels: Mapping[str, np.ndarray], info: Sequence[dict[str, Any]]
 ) -> None:
-    """Write frames as a new folder, all of it or nothing; labels that no frame has are left out."""
+    """Write frames as a new folder, all of it or nothing; labels that no frame has are omitted."""
     folder = Path(folder)
     if folder.exists():
         raise LabkitError(f"{folder}: exists; give the name of a new folder")
@@ -53,7 +61,7 @@ def write_folder(
         known = next(sorted(x) for x in info if x)
         raise LabkitError(
             f"{folder}: nothing was written, because info is a list of dicts ({', '.join(known)}), which arrays "
-            "cannot hold; use write('x.xyz'), or make the set by Dataset.from_arrays(..., info=...)"
+            "cannot hold; use write('x.xyz'), or make the set with Dataset.from_arrays(..., info=...)"
         )
     try:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent or ".", prefix=f".{folder.name}."))
@@ -76,7 +84,7 @@ def _arrays(atoms: Structures) -> dict[str, np.ndarray]:
         extra = sorted({name for a in atoms for name in a.arrays} - {"numbers", "positions"})
         alone = [name for name in extra if not all(name in a.arrays for a in atoms)]
         if alone:
-            raise LabkitError(f"some frames have no array {alone[0]!r}; give it to all of them, or to none")
+            raise LabkitError(f"some frames have no array {alone[0]!r}; set it for all frames or for none")
         atoms = ArrayStructures.build(
             np.concatenate([a.positions for a in atoms]), np.concatenate([a.numbers for a in atoms]), offsets=offsets,
             cell=np.stack([a.cell.array for a in atoms]), pbc=np.stack([a.pbc for a in atoms]),
@@ -94,8 +102,8 @@ def _arrays(atoms: Structures) -> dict[str, np.ndarray]:
 def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="c", allow_pickle=False)  # changes stay in memory
-    except (ValueError, OSError, EOFError) as error:
-        raise LabkitError(f"{path}: could not be read as an array ({error}); write it again by numpy.save") from error
+    except (ValueError, OSError, EOFError, *ODD) as error:
+        raise LabkitError(f"{path}: could not be read as an array ({error}); write it again with numpy.save") from error
 
 
 def _sorted(found: Mapping[str, np.ndarray], path: Path, ending: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ArrayStructures: a million structures in a few arrays, which become ASE Atoms one at a time."""
+"""ArrayStructures: many structures in a few arrays, converted to ASE Atoms one at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from ase.data import atomic_masses
 from labkit.base import ELEMENTS, State, System, Vocabulary
 from labkit.base.bonded import from_column
 from labkit.config import config
-from labkit.datasets.array_checks import check_numbers, check_positions, flattened, lattices, rows_of_atoms
+from labkit.datasets.array_checks import (
+    check_masses,
+    check_numbers,
+    check_positions,
+    flattened,
+    lattices,
+    rows_of_atoms,
+)
 from labkit.datasets.structures import atoms_of
 from labkit.errors import LabkitError
 from labkit.units import ASE_TIME
@@ -24,14 +31,14 @@ from labkit.units import ASE_TIME
 
 @dataclass(frozen=True, eq=False)
 class ArrayStructures(Sequence[Atoms]):
-    """S structures out of F frames with n atoms in all, in arrays that may be mapped files; made by `build`.
+    """S of F frames with n atoms in all, in arrays that may be memory-mapped files; made by `build`.
 
     positions  (n, 3)               Å
     offsets    (F + 1,)             where each frame's atoms begin and the last one's end
     cell       (F, 3, 3) or (3, 3)  Å, of each frame or of all
     pbc        (F, 3) or (3,)
-    per_atom   by name, numbers among them; (n, ...), or (N, ...) where all frames are of the same N atoms. All of them
-               come along to ASE's `atoms.arrays`
+    per_atom   by name, numbers among them; (n, ...), or (N, ...) if all frames have the same N atoms. All of them
+               are copied to ASE's `atoms.arrays`
     which      (S,)                 the frames that are selected
 
     >>> walkers = ArrayStructures.build(np.random.default_rng(0).normal(size=(1000, 3, 3)), [8, 1, 1])
@@ -61,11 +68,13 @@ class ArrayStructures(Sequence[Atoms]):
         """From positions (F, N, 3), or (n, 3) with offsets (F + 1,); `arrays` are further values of atoms, by name.
 
         Raises LabkitError for shapes that do not fit, positions that are not finite, unknown elements, and periodic
-        directions without a cell; `where` begins its text.
+        directions without a cell; `where` begins its message.
         """
         positions, offsets = flattened(positions, offsets, where)
         per_atom = rows_of_atoms({"numbers": numbers, **(arrays or {})}, offsets, where)
         check_numbers(per_atom["numbers"], offsets, where, {"types", "masses"} <= per_atom.keys())
+        if "masses" in per_atom:
+            check_masses(per_atom["masses"], offsets, where)
         cell, pbc = lattices(cell, pbc, len(offsets) - 1, where)
         check_positions(positions, offsets, where)
         return cls(positions, offsets, cell, pbc, per_atom, np.arange(len(offsets) - 1))
@@ -118,13 +127,13 @@ class ArrayStructures(Sequence[Atoms]):
         return out
 
     def pick(self, rows: np.ndarray) -> ArrayStructures:
-        """Some of the structures; nothing is copied but which frames they are."""
+        """Some of the structures; only their indices are copied."""
         return replace(self, which=self.which[rows])
 
     def joined(self, other: ArrayStructures) -> ArrayStructures:
         """These structures and then the others', as arrays in memory; raises LabkitError if only one has some array."""
         if alone := self.per_atom.keys() ^ other.per_atom.keys():
-            raise LabkitError(f"only one of the sets has the array {min(alone)!r}; give it to both or neither")
+            raise LabkitError(f"only one of the sets has the array {min(alone)!r}; set it in both or neither")
         both = [(part, np.arange(len(part))) for part in (self, other)]
         per_atom = {name: np.concatenate([s.values(name, rows) for s, rows in both]) for name in self.per_atom}
         cell, pbc = (np.concatenate([s.of_frames(name, rows) for s, rows in both]) for name in ("cell", "pbc"))
@@ -186,7 +195,7 @@ class ArrayStructures(Sequence[Atoms]):
         return np.broadcast_to(array, (len(rows), *shape)) if array.shape == shape else array[self.which[rows]]
 
     def shared(self, name: str) -> bool:
-        """Whether an array has the rows of one frame, which are those of all."""
+        """Whether an array has the rows of one frame, which all frames share."""
         return len(self.per_atom[name]) != len(self.positions)
 
     def values(self, name: str, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Columns: what is known of each frame besides its labels, as arrays that give a dict for each frame."""
+"""Columns: the data of each frame besides its labels, stored as arrays and read as a dict for each frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labkit.errors import LabkitError
 
 
 class Columns(Sequence[dict[str, Any]]):
-    """S dicts out of arrays with S rows, by name; none where there is nothing to know.
+    """S dicts from arrays with S rows, by name; empty dicts without arrays.
 
     >>> info = Columns({"trajectory": np.array([0, 0, 1])}, 3)
     >>> info[2], len(info.pick(np.array([0, 2])))

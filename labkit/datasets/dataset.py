@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.collect import collect
 from labkit.datasets.columns import Columns
 from labkit.datasets.digest import digest
-from labkit.datasets.labels import LABELS, Key, label_arrays
+from labkit.datasets.labels import LABELS, DatasetWarning, Key, label_arrays
 from labkit.datasets.structures import AtomsList, Structures, atoms_of, joined, selected, take
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError, suggest
@@ -29,7 +30,7 @@ from labkit.errors import LabkitError, suggest
 class Dataset:
     """S frames with n atoms in all, and their labels, NaN where a frame has none.
 
-    atoms           S structures, without calculators: a list, or arrays that make each when it is asked for
+    atoms           S structures, without calculators: a list, or arrays from which each is made when needed
     energy          (S,)       eV
     forces          (n, 3)     eV/Å
     stress          (S, 3, 3)  eV/Å^3, +(1/V) dE/dstrain as in ASE
@@ -37,7 +38,7 @@ class Dataset:
     born_charges    (n, 3, 3)  e; row: direction of the field, column: direction of the force
     info            S dicts of everything else: trajectory, sample, ...
 
-    `ds[which]` with an int, slice, list or boolean array is a Dataset again, `ds.state(which)` a batch of states;
+    `ds[which]` with an int, slice, list or boolean array is a Dataset too, `ds.state(which)` a batch of states;
     `a + b` joins two.
 
     >>> from labkit.datasets import ice
@@ -68,8 +69,10 @@ class Dataset:
         stress_key: Key = None,
         polarizability_key: Key = None,
         name: str = "",
+        *,
+        keep_placeholders: bool = False,
     ) -> Dataset:
-        """Take labels from the calculators, info and arrays of ASE Atoms; keys are found as `load` does.
+        """Take labels from the calculators, info and arrays of ASE Atoms; keys and placeholders are as in `load`.
 
         >>> from ase.build import molecule
         >>> water = molecule("H2O")
@@ -77,13 +80,15 @@ class Dataset:
         >>> Dataset.from_atoms([water]).energy.tolist()
         [-14.2]
         """
-        asked = {
+        requested = {
             "energy": energy_key,
             "forces": forces_key,
             "stress": stress_key,
             "polarizability": polarizability_key,
         }
-        found = collect(list(frames), asked, name or "frames")
+        found = collect(list(frames), requested, name or "frames", keep_placeholders=keep_placeholders)
+        for note in found.notes:
+            warnings.warn(f"{name or 'frames'}: {note}", DatasetWarning, stacklevel=2)
         return cls(found.atoms, **found.labels, info=found.info, name=name)
 
     @classmethod
@@ -100,15 +105,15 @@ class Dataset:
         name: str = "",
         **labels: np.ndarray,
     ) -> Dataset:
-        """Many frames without ASE Atoms: arrays of all of them, which may be mapped files and are not copied.
+        """Many frames without ASE Atoms: arrays of all of them, which may be memory-mapped files and are not copied.
 
-        positions       (F, N, 3) Å, or (n, 3) with offsets (F + 1,): where each frame's atoms begin, the last's end
-        numbers         (N,), alike in all frames, or (n,)
+        positions       (F, N, 3) Å, or (n, 3) with offsets (F + 1,): the first atom of each frame, and n
+        numbers         (N,), the same in all frames, or (n,)
         cell, pbc       of each frame or of all
-        arrays          further values of atoms by name, as numbers are, which come along to ASE
+        arrays          further values of atoms by name, shaped as numbers are, and passed on to ASE
         labels, info    those of Dataset, missing ones are NaN; and further arrays with a row for each frame
 
-        Raises LabkitError, naming the array, frame and atom, for what does not fit or is not finite.
+        Raises LabkitError, naming the array, frame and atom, if a shape does not fit or a value is not finite.
 
         >>> positions = np.random.default_rng(0).normal(size=(1000, 2, 3))
         >>> ds = Dataset.from_arrays(positions, [1, 1], energy=np.zeros(1000), name="pairs")
@@ -135,7 +140,7 @@ class Dataset:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """Where each frame's atoms begin and the last one's end, (S + 1,)."""
+        """Where each frame's atoms begin, and the last one's end, (S + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(int)
 
     @cached_property
@@ -145,7 +150,7 @@ class Dataset:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 of structures (with types and bonds) and labels, in their order; names and info do not count."""
+        """sha256 of structures (with types and bonds) and labels, in order; names and info are left out."""
         return digest(self.atoms, [getattr(self, label.name) for label in LABELS])
 
     def __getitem__(self, which: int | slice | Sequence[int] | np.ndarray) -> Dataset:
@@ -167,11 +172,11 @@ class Dataset:
         return Dataset(atoms, **labels, info=info, name=name)
 
     def state(self, which: int | slice | Sequence[int] | np.ndarray = slice(None), **options: Any) -> State:
-        """Some frames as one batch, in their order; `options` are dtype and device, as of State.from_atoms."""
+        """Some frames as one batch, in order; `options` are dtype and device, as in State.from_atoms."""
         return self.atoms.state(selected(which, len(self)), **options)
 
     def label(self, name: str, which: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        """One label of some frames, as rows beside `state(which)`: (S, ...), or of forces (n, 3) of their atoms.
+        """One label of some frames, in the order of `state(which)`: (S, ...), or for forces (n, 3) of their atoms.
 
         >>> from labkit.datasets import ice
         >>> ice("train", n=50).label("forces", [3, 1]).shape
@@ -179,15 +184,15 @@ class Dataset:
         """
         known = {label.name: label for label in LABELS}
         if name not in known:
-            raise LabkitError(f"{name!r} is no label; expected one of {', '.join(known)}{suggest(name, known)}")
+            raise LabkitError(f"{name!r} is not a label; expected one of {', '.join(known)}{suggest(name, known)}")
         rows = selected(which, len(self))
         return take(getattr(self, name), atoms_of(rows, self.offsets) if known[name].per_atom else rows)
 
     def labels(self, i: int) -> dict[str, np.ndarray]:
-        """The labels that frame `i` has, by name."""
+        """The labels that frame `i` has, by name; NaN where some components are missing."""
         span = slice(self.offsets[i], self.offsets[i + 1])
         found = {x.name: getattr(self, x.name)[span if x.per_atom else i] for x in LABELS}
-        return {name: x for name, x in found.items() if not np.isnan(x).any()}
+        return {name: x for name, x in found.items() if not np.isnan(x).all()}
 
     def frames(self) -> Iterator[Atoms]:
         """Yield ASE Atoms with a SinglePointCalculator; polarizability in info, born_charges in arrays (n, 9)."""
@@ -206,9 +211,9 @@ class Dataset:
             yield atoms
 
     def write_arrays(self, folder: str | os.PathLike[str]) -> None:
-        """Write a new folder of .npy files, a file for each array, which `labkit.load` maps; for many frames."""
+        """Write a new folder of .npy files, a file for each array, which `labkit.load` memory-maps; for many frames."""
         write_folder(folder, self.atoms, {x.name: getattr(self, x.name) for x in LABELS}, self.info)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write extended XYZ with all digits, compressed if `path` ends in .xz, .gz or .bz2; whole or not at all."""
+        """Write extended XYZ with all digits, compressed if `path` ends in .xz, .gz or .bz2; all of it or nothing."""
         write_frames(path, ((a, self.labels(i), self.info[i]) for i, a in enumerate(self.atoms)))

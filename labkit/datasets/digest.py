@@ -1,4 +1,4 @@
-"""The hash of labelled frames, the same for Atoms and arrays, made in pieces that need little memory."""
+"""The hash of labelled frames, the same for Atoms and arrays, computed in pieces to save memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS, FRAMES = 100_000, 10_000  # of one piece
 
 
 def digest(atoms: Structures, labels: Iterable[np.ndarray]) -> str:
-    """sha256 of counts, labels and structures as float64; -0.0 and 0.0 are one number, as all NaN are."""
+    """sha256 of counts, labels and structures as float64; -0.0 and 0.0 are the same number, and so are all NaN."""
     found = hashlib.sha256()
     for array in (atoms.counts, *labels):
         for start in range(0, len(array), ROWS):
@@ -21,7 +21,7 @@ def digest(atoms: Structures, labels: Iterable[np.ndarray]) -> str:
     for start in range(0, len(atoms), FRAMES):
         rows = np.arange(start, min(start + FRAMES, len(atoms)))
         found.update(_canonical(atoms.flat(rows)))
-        for name in ("types", "bonded"):  # what beads are, their numbers do not say
+        for name in ("types", "bonded"):  # beads all have number 0
             if (column := atoms.column(name, rows)) is not None:
                 found.update(f"{name} {' '.join(column)}\n".encode())
     return found.hexdigest()

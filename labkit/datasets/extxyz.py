@@ -1,12 +1,12 @@
-"""Extended XYZ, read frame by frame so that a mistake is named by its frame and line.
+"""Extended XYZ, read frame by frame, so that an error can name its frame and line.
 
-The format: https://github.com/libAtoms/extxyz. The comment line is understood as ASE does.
+The format: https://github.com/libAtoms/extxyz. The comment line is interpreted as by ASE.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
-from ase.io.extxyz import key_val_str_to_dict
 
+from labkit.datasets.comment import parsed, repeated_key
 from labkit.datasets.labels import DatasetWarning
 from labkit.datasets.streams import open_text
 from labkit.errors import LabkitError, suggest
@@ -51,7 +51,7 @@ class CutFrame(LabkitError):
 
 
 def chunks(path: Path) -> Iterator[Chunk]:
-    """Yield the frames of a file as text; raise CutFrame where the last one is not whole."""
+    """Yield the frames of a file as text; raise CutFrame if the last one is incomplete."""
     with open_text(path) as file:
         yield from _chunks(file, str(path))
 
@@ -78,7 +78,7 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
         if len(lines) < expected + 2 or _cut_line(lines):
             raise CutFrame(
                 f"{source}: the file ends inside frame {number} (begun on line {line}), on line "
-                f"{line + len(lines) - 1}; the {number} frames before it are whole: copy the file again, "
+                f"{line + len(lines) - 1}; the {number} frames before it are complete: copy the file again, "
                 "or read these with load(..., keep_whole=True)"
             )
         if not lines[-1].endswith("\n"):
@@ -93,18 +93,23 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
 
 
 def _cut_line(lines: list[str]) -> bool:
-    """True where the file's last line has no end and fewer columns than the one before."""
+    """True if the file's last line has no end and fewer columns than the one before."""
     return not lines[-1].endswith("\n") and len(lines) > 3 and len(lines[-1].split()) < len(lines[-2].split())
 
 
-def parse(chunk: Chunk) -> Atoms:
-    """Make Atoms of one frame; all keys stay in `info` and `arrays`, nothing is taken for a label."""
-    info = _comment(chunk)
+def parse(chunk: Chunk, no_stress: bool = False) -> Atoms:
+    """Make Atoms of one frame; all keys stay in `info` and `arrays`, none is treated as a label.
+
+    With `no_stress`, stresses and virials are not used and need not be readable.
+    """
+    info = _comment(chunk, no_stress)
     arrays = _columns(chunk, info.pop("Properties", PLAIN), len(chunk.lines) - 2)
     if "positions" not in arrays or not {"symbols", "numbers"} & arrays.keys():
         raise chunk.error("Properties must hold species:S:1 (or Z:I:1) and pos:R:3", -1)
     numbers = _numbers(chunk, arrays)
     lattice = info.pop("Lattice", None)
+    if lattice is not None and "pbc" not in info and not lattice.any():
+        lattice = None  # nine zeros are how some programs write an open system
     pbc = np.atleast_1d(info.pop("pbc", lattice is not None))
     if pbc.shape not in ((1,), (3,)) or any(x not in (True, False) for x in pbc.tolist()):
         raise chunk.error(f"pbc is {pbc.tolist()}, expected three of T and F", -1)
@@ -117,14 +122,18 @@ def parse(chunk: Chunk) -> Atoms:
     return atoms
 
 
-def _comment(chunk: Chunk) -> dict[str, Any]:
+def _comment(chunk: Chunk, no_stress: bool) -> dict[str, Any]:
     line = chunk.lines[1].strip()
     if "=" not in line:  # plain XYZ: any text
         return {"comment": line} if line else {}
     try:
-        found = key_val_str_to_dict(line)
+        found = parsed(line, no_stress)
+        twice = repeated_key(line)
     except ValueError as error:  # also json.JSONDecodeError
         raise chunk.error(f"the comment line could not be understood: {error}", -1) from error
+    if twice is not None:
+        key, one, other = twice
+        raise chunk.error(f"the key {key!r} appears twice, as {one} and {other}; remove one of them", -1)
     return {key: x.item() if isinstance(x, np.generic) else x for key, x in found.items()}
 
 
@@ -146,9 +155,26 @@ def _columns(chunk: Chunk, properties: Any, n: int) -> dict[str, np.ndarray]:
     arrays, start = {}, 0
     for name, kind, columns in layout:
         text = [row[start] if columns == 1 else row[start : start + columns] for row in rows]
-        arrays[STANDARD.get(name, name)] = _convert(chunk, name, kind, text)
+        array, key = _convert(chunk, name, kind, text), STANDARD.get(name, name)
+        if key in arrays:
+            _check_repeated(chunk, name, arrays[key], array)
+        arrays[key] = array
         start += columns
     return arrays
+
+
+def _check_repeated(chunk: Chunk, name: str, one: np.ndarray, other: np.ndarray) -> None:
+    """Two columns of one name may only hold the same values."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        raise chunk.error(f"Properties names the column {name!r} twice, with different types; remove one of them", -1)
+    differ = (one != other).reshape(len(one), -1).any(1)
+    if differ.any():
+        i = int(np.argmax(differ))
+        raise chunk.error(
+            f"Properties names the column {name!r} twice, with different values, here {one[i]} and {other[i]}; "
+            "remove one of them or rename it",
+            i,
+        )
 
 
 def _convert(chunk: Chunk, name: str, kind: type, text: list[Any]) -> np.ndarray:
@@ -169,6 +195,7 @@ def _convert(chunk: Chunk, name: str, kind: type, text: list[Any]) -> np.ndarray
 def _numbers(chunk: Chunk, arrays: dict[str, np.ndarray]) -> np.ndarray:
     if "numbers" in arrays:
         numbers = arrays["numbers"]
+        _check_symbols(chunk, numbers, arrays.get("symbols", ()))
     else:
         symbols = [str(s).capitalize() for s in arrays["symbols"]]
         for i, symbol in enumerate(symbols):
@@ -183,3 +210,12 @@ def _numbers(chunk: Chunk, arrays: dict[str, np.ndarray]) -> np.ndarray:
             raise chunk.error("unknown element X; a bead needs its name and mass, in types:S:1 and masses:R:1", i)
         raise chunk.error(f"unknown element with atomic number {numbers[i]}, expected 1 to 118", i)
     return numbers
+
+
+def _check_symbols(chunk: Chunk, numbers: np.ndarray, symbols: Iterable[str]) -> None:
+    """Symbols beside atomic numbers may be names of any kind, but not those of other elements."""
+    for i, (number, symbol) in enumerate(zip(numbers, symbols)):
+        named = atomic_numbers.get(str(symbol).capitalize(), 0)
+        if named not in (0, number):
+            said = f"species is {str(symbol)!r}, but Z is {number}"
+            raise chunk.error(f"{said}; correct one of them, or remove its column", i)

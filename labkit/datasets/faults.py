@@ -1,4 +1,4 @@
-"""Faults planted on purpose: data to learn on what faults do, and to test what finds them."""
+"""Faults planted on purpose: data for learning what faults do, and for testing the audit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_noise(frames: Dataset, energy: float = 0.0, forces: float = 0.0, seed: 
 
 
 def with_shifted_forces(frames: Dataset, shift: int) -> Dataset:
-    """Give frame k the forces of frame k + `shift`, round the end: what a lost line in a script does.
+    """Give frame k the forces of frame k + `shift`, periodically: what a lost line in a script does.
 
     Raises LabkitError for frames of different sizes.
 
@@ -46,7 +46,7 @@ def with_shifted_forces(frames: Dataset, shift: int) -> Dataset:
 
 
 def mystery(frames: Dataset, number: int = 1) -> Dataset:
-    """Frames with something wrong, for an exercise: what it is depends on `number` and on the frames.
+    """Frames with a fault, for an exercise: which one depends on `number` and on the frames.
 
     >>> from labkit.datasets import ice
     >>> strange = mystery(ice("train", n=50))
@@ -54,7 +54,7 @@ def mystery(frames: Dataset, number: int = 1) -> Dataset:
     (50, True)
     """
     if len(frames) < 40:
-        raise LabkitError(f"{frames.name}: {len(frames)} frames are too few to hide something in; give 40 or more")
+        raise LabkitError(f"{frames.name}: {len(frames)} frames are too few to hide a fault in; give 40 or more")
     seed = int(frames.hash[:8], 16) + number
     shift = int(np.random.default_rng(seed).integers(2, 20))
     return replace(with_shifted_forces(frames, shift), name=f"{frames.name}, a colleague's copy")

@@ -24,7 +24,7 @@ KEYS = {"energy": "energy", "forces": "forces", "stress": "stress", "polarizabil
 
 
 def ice(name: str = "train", n: int | None = None) -> Dataset:
-    """Return shipped frames of ice (4 H2O, PBE): "train", "valid", one of FILES.
+    """Return shipped frames of ice (4 H2O, PBE): "train", "valid" or another of FILES.
 
     `n` takes the first frames: those of "train" are ordered so that 50, 100, 200 and 400 (all) are nested sets spread
     over its 16 trajectories. "valid" holds the other 4 trajectories; "stretch" is a scan of one O-H bond. Others are
@@ -64,7 +64,7 @@ def data_folder() -> Path:
 
 
 def verified(path: Path) -> Path:
-    """Return `path` if its content has the sha256 sum that SHA256SUMS beside it gives."""
+    """Return `path` if its content has the sha256 sum listed in SHA256SUMS beside it."""
     lines = (path.parent / SUMS).read_text().splitlines()
     sums = {name: digest for digest, name in (line.split() for line in lines if line.strip())}
     if path.name not in sums:

@@ -1,4 +1,4 @@
-"""Find the labels of frames among their keys, whatever these are called, and check them."""
+"""Find the labels of frames among their keys, which have many names, and check them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 
+from labkit.datasets.listed import listed
 from labkit.datasets.structures import missing
 from labkit.errors import LabkitError, suggest
 
@@ -18,12 +19,12 @@ Key = str | Literal[False] | None
 
 
 class DatasetWarning(UserWarning):
-    """Says what was assumed while reading frames."""
+    """A warning about what was assumed while reading frames."""
 
 
 @dataclass(frozen=True)
 class LabelKind:
-    """What a label is called in the wild, and its shape for one frame of n atoms."""
+    """The names of a label in common use, and its shape for one frame of n atoms."""
 
     name: str
     stems: tuple[str, ...]
@@ -56,7 +57,7 @@ def candidates(label: LabelKind, keys: Sequence[str]) -> list[str]:
 
 
 def label_arrays(given: Mapping[str, Any], frames: int, atoms: int, where: str) -> dict[str, np.ndarray]:
-    """All labels of many frames: those given, in their shapes, and NaN for the others; nothing is copied.
+    """All labels of many frames: those given, checked for shape, and NaN for the others; nothing is copied.
 
     Raises LabkitError for an unknown name and for a shape that does not fit.
     """
@@ -90,11 +91,11 @@ def values(atoms: Atoms) -> dict[str, Any]:
     return found
 
 
-def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], source: str) -> dict[str, str]:
-    """Decide which key holds which label; `counts` says in how many frames a key was found."""
+def choose(counts: Counter[str], first: dict[str, Any], requested: dict[str, Key], source: str) -> dict[str, str]:
+    """Decide which key holds which label; `counts` is the number of frames in which each key was found."""
     chosen: dict[str, str] = {}
     for label in LABELS:
-        key = asked.get(label.name)
+        key = requested.get(label.name)
         if key is False:
             continue
         if key is not None:
@@ -118,7 +119,7 @@ def choose(counts: Counter[str], first: dict[str, Any], asked: dict[str, Key], s
 
 
 def value(label: LabelKind, key: str, found: Any, atoms: Atoms, where: str) -> np.ndarray:
-    """One frame's label as floats of its shape; a virial becomes a stress, -virial / volume."""
+    """One frame's label as floats of its shape, NaN where it is not finite; a virial becomes -virial / volume."""
     shape = label.shape(len(atoms))
     try:
         array = np.asarray(found, dtype=float)
@@ -127,13 +128,9 @@ def value(label: LabelKind, key: str, found: Any, atoms: Atoms, where: str) -> n
         raise LabkitError(
             f"{where}: {key!r} is {_show(found)}, expected {label.name} as numbers of shape {shape}"
         ) from None
-    bad = ~np.isfinite(array)
-    if bad.any():
-        atom = f", atom {np.argwhere(bad)[0][0]}" if label.per_atom else ""
-        raise LabkitError(
-            f"{where}{atom}: {key!r} is {array[bad][0]}; correct it, or leave the key out of this frame where "
-            "the label is unknown"
-        )
+    array = np.where(np.isfinite(array), array, np.nan)  # what is not finite is missing
+    if np.isnan(array).all():
+        return array
     if "virial" in key.lower():
         if atoms.cell.rank < 3:
             raise LabkitError(f"{where}: {key!r} needs a cell of three vectors to become a stress")
@@ -145,6 +142,24 @@ def _tensor(array: np.ndarray) -> np.ndarray:
     if array.shape == (6,):  # Voigt: xx, yy, zz, yz, xz, xy
         return array[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
     return array.reshape(3, 3)
+
+
+def symmetrised(labels: dict[str, np.ndarray]) -> list[str]:
+    """Replace stresses and polarizabilities that are not symmetric by their symmetric parts, and say so."""
+    notes = []
+    for name, tolerance in (("stress", 1e-3), ("polarizability", 1e-2)):  # of the largest component; noise is less
+        tensor = labels[name]
+        off = np.abs(tensor - tensor.mT).max((1, 2))
+        with np.errstate(invalid="ignore"):
+            frames = np.flatnonzero(off > tolerance * np.abs(tensor).max((1, 2)))
+        if len(frames):
+            worst = frames[off[frames].argmax()]
+            tensor[frames] = 0.5 * (tensor[frames] + tensor[frames].mT)
+            notes.append(
+                f"{name} of {listed(frames)} is not symmetric, by up to {off[worst]:.3g} (frame {worst}); its "
+                "symmetric part is taken"
+            )
+    return notes
 
 
 def _show(found: Any) -> str:

@@ -1,4 +1,4 @@
-"""`load`: frames of any extended XYZ file or ASE database, with their labels found and checked."""
+"""`load`: frames from extended XYZ files or ASE databases, with their labels found and checked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from ase import Atoms
 
 from labkit.datasets.array_files import read_folder, read_npz
+from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.collect import collect, report
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import CutFrame, chunks, parse
@@ -28,17 +29,24 @@ def load(
     polarizability_key: Key = None,
     *,
     keep_whole: bool = False,
+    keep_placeholders: bool = False,
 ) -> Dataset:
     """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
 
     Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3. A key that is not given
-    is guessed and named in a DatasetWarning; False leaves a label out. A key with "virial" in its name becomes a
+    is guessed, with a DatasetWarning; False omits a label. A key with "virial" in its name becomes a
     stress, -virial / volume. Labels that a frame lacks are NaN.
 
     A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
     forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
 
-    With `keep_whole=True` a file that ends inside a frame gives the whole frames before it.
+    Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
+    in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
+
+    The cheap part of the audit looks at the frames, except those of a folder; what is surely wrong (units, signs,
+    shifted labels, repeated frames) is said in a DatasetWarning.
+
+    With `keep_whole=True` the complete frames of a file that ends inside a frame are read.
 
     Raises LabkitError that names the file, the frame (counted from 0), the line, key or atom, and says what to do.
 
@@ -50,20 +58,30 @@ def load(
     path = Path(path)
     if path.is_dir() or path.suffix == ".npz":
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
-        return replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
+        found = replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
+        return found if path.is_dir() else _looked_at(found, path)  # files that are mapped are not read
     path = existing(path)
-    asked = {
+    requested = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
         "polarizability": polarizability_key,
     }
-    found = collect(_frames(path, keep_whole), asked, str(path))
-    report(found, asked, str(path))
-    return Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    frames = _frames(path, keep_whole, stress_key is False)
+    found = collect(frames, requested, str(path), keep_placeholders=keep_placeholders)
+    report(found, requested, str(path))
+    dataset = Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    return _looked_at(dataset, path)
 
 
-def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
+def _looked_at(dataset: Dataset, path: Path) -> Dataset:
+    """The dataset, after a warning if something is surely wrong with it."""
+    if line := quick_look(dataset):
+        warnings.warn(f"{path}: {line}", DatasetWarning, stacklevel=3)
+    return dataset
+
+
+def _frames(path: Path, keep_whole: bool, no_stress: bool) -> list[Atoms]:
     with open(path, "rb") as file:
         start = file.read(16)
     if start.startswith(b"SQLite format 3\0"):
@@ -77,14 +95,14 @@ def _frames(path: Path, keep_whole: bool) -> list[Atoms]:
         raise LabkitError(f"{path}: not an ASE {kind}, it begins with {start!r}")
     if b"\0" in start and not start.startswith(tuple(MAGIC)):
         raise LabkitError(f"{path}: binary, expected extended XYZ (also compressed), .db, .json or .traj of ASE")
-    return _xyz(path, keep_whole)
+    return _xyz(path, keep_whole, no_stress)
 
 
-def _xyz(path: Path, keep_whole: bool) -> list[Atoms]:
+def _xyz(path: Path, keep_whole: bool, no_stress: bool) -> list[Atoms]:
     frames: list[Atoms] = []
     try:
         for chunk in chunks(path):
-            frames.append(parse(chunk))
+            frames.append(parse(chunk, no_stress))
     except CutFrame as error:
         if not keep_whole or not frames:
             raise

@@ -1,4 +1,4 @@
-"""Text files that may be compressed: the first bytes tell, not the name."""
+"""Text files that may be compressed, recognized by their first bytes, not by their name."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from typing import IO, Any, TextIO
 from labkit.errors import LabkitError, suggest
 from labkit.files import atomic_path
 
+PIECE = 1 << 12  # bytes that zstandard decompresses at once: it has no limit of its own
+TIMES, ALWAYS = 100, 100_000_000  # a compressed file may hold 100 times its size, and 100 MB in any case
 MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """Return `path` if it is a file with content; say what is there instead if not."""
+    """Return `path` if it is a file with content; raise LabkitError otherwise."""
     path = Path(path)
     if path.is_dir():
-        raise LabkitError(f"{path}: is a folder, expected a file with frames")
+        raise LabkitError(f"{path}: is a folder; expected a file with frames")
     if not path.exists():
         folder = path.parent
         if not folder.is_dir():
@@ -31,7 +33,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
         hint = suggest(path.name, [p.name for p in folder.iterdir() if p.is_file()])
         raise LabkitError(f"{path}: no such file in {folder.resolve()}{hint}")
     if not os.access(path, os.R_OK):
-        raise LabkitError(f"{path}: may not be read by you; change its permissions")
+        raise LabkitError(f"{path}: you have no permission to read it; change its permissions")
     if path.stat().st_size == 0:
         raise LabkitError(f"{path}: the file is empty (0 bytes), expected at least one frame")
     return path
@@ -45,6 +47,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
         file.seek(0)
         kind = next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
         try:
+            if kind in ("gz", "xz", "bz2"):
+                _check_size(file, kind, path)
             with io.TextIOWrapper(_decompressed(file, kind, path), encoding="utf-8") as text:
                 yield text
         except UnicodeDecodeError as error:
@@ -68,27 +72,49 @@ def _decompressed(file: IO[bytes], kind: str, path: Path) -> Any:
         except ImportError as error:
             raise LabkitError(f"{path}: reading .zst needs zstandard: python -m pip install zstandard") from error
         try:
-            return io.BytesIO(_all_of(zstandard.ZstdDecompressor(), file.read()))
+            return io.BytesIO(_all_of(zstandard.ZstdDecompressor(), file.read(), path))
         except zstandard.ZstdError as error:
             raise EOFError(str(error)) from error
     return file
 
 
-def _all_of(decompressor: Any, data: bytes) -> bytes:
-    """Decompress whole: zstandard's own streams end silently where a file was cut."""
-    parts = []
-    while data:
+def _all_of(decompressor: Any, data: bytes, path: Path) -> bytes:
+    """Decompress everything at once: zstandard's own streams end silently where a file was cut."""
+    parts, size, left = [], 0, memoryview(data)
+    while left:
         part = decompressor.decompressobj()
-        parts.append(part.decompress(data))
+        while left and not part.eof:
+            parts.append(part.decompress(left[:PIECE]))
+            size += len(parts[-1])
+            check_expansion(size, len(data), path)
+            left = left[PIECE:]
         if not part.eof:
             raise EOFError("no end of stream")
-        data = part.unused_data
+        left = memoryview(bytes(part.unused_data) + bytes(left)) if part.unused_data else left
     return b"".join(parts)
+
+
+def _check_size(file: IO[bytes], kind: str, path: Path) -> None:
+    """Decompress once to see how much it is: ten times as fast as reading it as frames."""
+    source, size, compressed = _decompressed(file, kind, path), 0, path.stat().st_size
+    while block := source.read(1 << 20):
+        size += len(block)
+        check_expansion(size, compressed, path)
+    file.seek(0)
+
+
+def check_expansion(size: int, compressed: int, path: Path) -> None:
+    """Raise LabkitError for a file that holds so much more than its own size that it is no data."""
+    if size > max(ALWAYS, TIMES * compressed):
+        raise LabkitError(
+            f"{path}: holds more than {TIMES} times its size of {compressed / 1e6:.1f} MB, as no frames do, and "
+            "was not read; if it is in order, decompress it and read the plain file"
+        )
 
 
 @contextmanager
 def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears whole or not at all."""
+    """Open `path` for writing, compressed if it ends in .gz, .xz or .bz2; it appears complete or not at all."""
     path = Path(path)
     with (
         atomic_path(path) as temporary,
@@ -100,7 +126,7 @@ def write_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
 
 def _compressed(file: IO[bytes], suffix: str) -> Any:
-    if suffix == ".gz":  # without name and time, equal frames make equal files
+    if suffix == ".gz":  # without name and time, so that equal frames make equal files
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
     if suffix == ".xz":
         return lzma.LZMAFile(file, "wb", preset=9)

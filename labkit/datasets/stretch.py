@@ -1,4 +1,4 @@
-"""A bond stretched in steps: the scan on which a fit shows what it does beside and between its data."""
+"""A bond stretched in steps: a scan that shows how a fit behaves between and beyond its data."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from labkit.errors import LabkitError
 
 
 def stretch(atoms: Atoms, bond: tuple[int, int], lengths: Sequence[float]) -> list[Atoms]:
-    """Copies of `atoms` in which the second atom of `bond` is moved along it, to these lengths [Å]; all else stays.
+    """Copies of `atoms` in which the second atom of `bond` is moved along it, to these lengths [Å]; the others stay.
 
-    The bond is the nearest image's. Raises LabkitError for atoms that are not there, twice the same, or in one place.
+    The bond is to the nearest image. Raises LabkitError if the atoms do not exist, are the same, or coincide.
 
     >>> from ase.build import molecule
     >>> [round(float(a.get_distance(0, 1)), 2) for a in stretch(molecule("H2O"), (0, 1), [0.9, 1.1])]
@@ -25,7 +25,7 @@ def stretch(atoms: Atoms, bond: tuple[int, int], lengths: Sequence[float]) -> li
     along = atoms.get_distance(first, second, mic=bool(atoms.pbc.any()), vector=True)
     length = np.linalg.norm(along)
     if length < 1e-6:
-        raise LabkitError(f"atoms {first} and {second} are in one place: no direction to stretch")
+        raise LabkitError(f"atoms {first} and {second} coincide, so the bond has no direction")
     made = []
     for wanted in lengths:
         moved = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc, info={"length": float(wanted)})
@@ -35,7 +35,7 @@ def stretch(atoms: Atoms, bond: tuple[int, int], lengths: Sequence[float]) -> li
 
 
 def bonds(atoms: Atoms, species: tuple[int, int]) -> np.ndarray:
-    """Pairs (b, 2) of these two species, in this order, nearer than 1.3 times their covalent radii together.
+    """Pairs (b, 2) of these two species, in this order, closer than 1.3 times the sum of their covalent radii.
 
     >>> from ase.build import molecule
     >>> bonds(molecule("H2O"), (8, 1)).tolist()

@@ -1,4 +1,4 @@
-"""Structures: what a dataset needs to know of its frames, whether they are ASE Atoms or arrays."""
+"""Structures: what a dataset needs from its frames, whether they are ASE Atoms or arrays."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Structures(Protocol):
         """Numbers, positions, cell and pbc of some structures, one structure after another, as floats in one row."""
 
     def column(self, name: str, rows: np.ndarray) -> list[str] | None:
-        """An array of atoms as text, of some structures; "" where one has none, None where none of these has."""
+        """An array of atoms as text, of some structures; "" for one without it, None if none of them has it."""
 
     def pick(self, rows: np.ndarray) -> Self:
         """Some of the structures, in the order of `rows`, whole numbers from 0."""
 
     def state(self, rows: np.ndarray, **options: Any) -> State:
-        """Some of the structures as one batch; `options` are dtype and device, as of State.from_atoms."""
+        """Some of the structures as one batch; `options` are dtype and device, as in State.from_atoms."""
 
 
 class AtomsList(list[Atoms]):
@@ -94,12 +94,12 @@ def atoms_of(rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def missing(shape: tuple[int, ...]) -> np.ndarray:
-    """NaN of a shape, read-only, in the memory of one number: a label that no frame has."""
+    """Read-only NaN of a shape, in the memory of one number: a label that no frame has."""
     return np.broadcast_to(np.nan, shape)
 
 
 def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """array[rows]; of an array that is one value everywhere another such, of a mapped file a view where it can be."""
+    """array[rows]; one repeated value stays one value, and a mapped file gives a view if possible."""
     if array.ndim and array.size and not any(array.strides):
         return np.broadcast_to(array.flat[0], (len(rows), *array.shape[1:]))
     if (
@@ -113,7 +113,7 @@ def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Rows of both; of labels that are missing in both another such."""
+    """Rows of both; labels missing in both stay in the memory of one number."""
     if all(array.size and np.isnan(array.flat[0]) and not any(array.strides) for array in (first, second)):
         return missing((len(first) + len(second), *first.shape[1:]))
     return np.concatenate([first, second])

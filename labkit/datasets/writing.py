@@ -23,17 +23,17 @@ Frame = tuple[Atoms, dict[str, np.ndarray], dict[str, Any]]
 
 
 def write_frames(path: str | os.PathLike[str], frames: Iterable[Frame]) -> None:
-    """Write (structure, labels, info) one after another; the file appears whole or not at all."""
+    """Write (structure, labels, info) one after another; the file appears complete or not at all."""
     with write_text(path) as file:
         for i, (atoms, labels, info) in enumerate(frames):
             try:
                 file.write(frame_text(atoms, labels, info))
             except LabkitError as error:
-                raise LabkitError(f"{path}: frame {i} was not written, so nothing was: {error}") from error
+                raise LabkitError(f"{path}: frame {i} cannot be written, so nothing was: {error}") from error
 
 
 def frame_text(atoms: Atoms, labels: dict[str, np.ndarray], info: dict[str, Any]) -> str:
-    """One frame as text: count, comment line, one line an atom."""
+    """One frame as text: count, comment line, one line per atom."""
     columns: dict[str, np.ndarray] = {"species": np.array(atoms.get_chemical_symbols()), "pos": atoms.positions}
     for name in ("forces", "born_charges"):
         if name in labels:
@@ -61,7 +61,7 @@ def _body(columns: dict[str, np.ndarray], n: int) -> tuple[str, str]:
     for name, array in columns.items():
         table = np.asarray(array).reshape(n, -1)
         if table.dtype.kind not in KINDS or ":" in name or not WORD.fullmatch(name):
-            raise LabkitError(f"the array {name!r} of {table.dtype} has no place in extended XYZ; remove or rename it")
+            raise LabkitError(f"the array {name!r} of {table.dtype} does not fit in extended XYZ; remove or rename it")
         kind, show = KINDS[table.dtype.kind]
         rows = [[show(x) for x in row] for row in table.tolist()]
         if any(len(x.split()) != 1 for row in rows for x in row):
@@ -77,7 +77,7 @@ def _numbers(array: np.ndarray) -> str:
 
 def _key(key: str) -> str:
     if not key.strip() or "\n" in key or "\r" in key:
-        raise LabkitError(f"info key {key!r} cannot be written, expected a name in one line")
+        raise LabkitError(f"info key {key!r} cannot be written, expected a name on one line")
     return key if WORD.fullmatch(key) else _quoted(key)
 
 

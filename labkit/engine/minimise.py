@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from labkit.base import NO_PROGRESS, Potential, Progress, State, System
 from labkit.engine.constraints import Constraints
+from labkit.engine.left_out import left_out
 from labkit.engine.motion import evaluated, per_atom
+from labkit.engine.whole import whole
 from labkit.errors import LabkitError, Stopped
 
 
@@ -98,7 +101,10 @@ def _minimised(
     if not fmax > 0:
         raise LabkitError(f"fmax is {fmax} eV/Å; expected a positive number such as 0.01")
     ones = _equal_masses(state.system)
+    if (said := left_out(potential, constraints)) is not None:
+        warnings.warn(said, stacklevel=3)
     if constraints is not None:
+        state = whole(state, constraints)
         constraints.check(state.system, state.positions)
         state = state.replace(positions=constraints.positions(state.positions, state.positions, ones))
     state = evaluated(state, potential)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
 from labkit.base import Potential, State
 from labkit.engine.constraints import Constraints
+from labkit.engine.left_out import left_out
+from labkit.engine.whole import whole
 from labkit.errors import LabkitError
 from labkit.units import FORCE_TO_ACCELERATION
 
@@ -29,11 +33,18 @@ def evaluated(state: State, potential: Potential, *, stress: bool = False) -> St
 
 
 def started(state: State, potential: Potential, constraints: Constraints | None, *, stress: bool = False) -> State:
-    """The state brought onto its constraints, with forces; held atoms are at rest."""
+    """The state brought onto its constraints, with forces; held atoms are at rest.
+
+    Molecules that are cut by the faces of the cell are made whole. Warns of constraints of the force field that are
+    not among these.
+    """
     system = state.system
+    if (said := left_out(potential, constraints)) is not None:
+        warnings.warn(said, stacklevel=4)
     if system.any_held:
         state = state.replace(velocities=torch.where(system.held[:, None], 0.0, state.velocities))
     if constraints is not None:
+        state = whole(state, constraints)
         constraints.check(system, state.positions)
         masses = state.system.masses
         positions = constraints.positions(state.positions, state.positions, masses, state.loop_step)

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import re
 import time
+import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from numbers import Real
 
 import torch
 
 from labkit.base import NO_PROGRESS, Evaluation, Integrator, Observer, Potential, Progress, State, Stop
-from labkit.engine.checkpoint import Checkpoint
+from labkit.engine.checkpoint import ADVICE, Checkpoint
 from labkit.engine.fingerprint import fingerprint
 from labkit.engine.frozen_potential import FrozenPotential
 from labkit.engine.health import Health
 from labkit.engine.kinetic import temperature_under
+from labkit.engine.left_out import left_out
 from labkit.engine.run import Run
+from labkit.engine.start import Probe, Start
 from labkit.errors import LabkitError, Stopped
+from labkit.files import whole_content
 
 #: Steps between two checks that all is finite (each waits for the GPU); the exact step is found afterwards.
 BLOCK = 100
@@ -38,6 +43,7 @@ def simulate(
     checkpoint_every: int = 1000,
     resume: bool = True,
     retrained: bool = False,
+    start: State | None = None,
 ) -> State:
     """Move `state` by `steps` steps of `dt` fs and return the last state.
 
@@ -50,7 +56,9 @@ def simulate(
     An observer may return Stop(reason, systems): all observers then see this step, it is stored, and the run ends with
     Stopped(partial=state, reason=..., systems=...); called again, it resumes from there, and `state[others]` continues
     as if nothing had happened. With `retrained` the checkpoint may be that of another potential: forces and energy are
-    computed again, all else continues.
+    computed again, all else continues. A checkpoint of another run is refused, also one that has only another start:
+    `start` is what the run is known by, where `state` differs between calls, as after a minimisation that is skipped
+    when the run resumes; `Checkpoint.last_state` reads the state of any checkpoint, from which a run may continue.
 
     Raises LabkitError, with step, system, atoms and the last checkpoint, when something is not finite or explodes;
     Stopped(partial=state) when progress or an observer asks for it; LabkitError for a checkpoint of another run.
@@ -63,7 +71,8 @@ def simulate(
     store = None
     if checkpoint is not None:
         names = [f"{type(o).__name__} every {o.every}" for o in observers]
-        store = Checkpoint(checkpoint, fingerprint(state, potential, integrator, dt), names, retrained=retrained)
+        mark = fingerprint(state, potential, integrator, dt, observers)
+        store = Checkpoint(checkpoint, mark, names, Start.of(start or state), retrained=retrained)
         store.clear(everything=not resume)
     try:
         with torch.no_grad():
@@ -106,10 +115,15 @@ class _Loop:
                     f"{self.store.path}: is at step {stored.state.loop_step}, beyond step {self.last} where this run "
                     "ends; ask for more steps, give each run its own checkpoint file, or start again with resume=False"
                 )
+            if stored.note:
+                warnings.warn(stored.note, stacklevel=4)
+            same = stored.same_potential and self.store.knows(state, self.potential)
             run = Run(stored.state, self.potential, self.integrator, self.dt)
             for observer, position in zip(self.observers, stored.positions, strict=True):
-                observer.rewind(position, run)
-            state = stored.state if stored.same_potential else self._started(stored.state)
+                own = type(observer).__module__.startswith("labkit.")  # an error of other code is that code's
+                with whole_content(self.store.path, ADVICE) if own else nullcontext():
+                    observer.rewind(position, run)
+            state = stored.state if same else self._started(stored.state)
             self.health = Health(state, self.dt)
             return state, True
         # even if there are forces: they may be another potential's, or of positions that were changed since
@@ -130,6 +144,8 @@ class _Loop:
         except LabkitError as error:
             raise LabkitError(_at(f"step {state.loop_step}, before the first", error)) from error
         self._check_results(state, "init")
+        if self.store is not None:
+            self.store.probe = Probe.of(state, self.potential)
         return state
 
     def run(self, checkpoint_every: int) -> State:
@@ -213,10 +229,11 @@ class _Loop:
             text = _at(f"step {state.loop_step + 1}", error)
         store = self.store
         kept = "" if store is None else f"the last good checkpoint is {store.path} at step {store.last}; "
-        return LabkitError(
-            f"{text}. Most often the timestep is too large (it is {self.dt:g} fs: try half of it), otherwise atoms "
-            f"overlap at the start or the potential has a hole; {kept}all results until then are kept"
+        why = left_out(self.potential, self.integrator.constraints) or (
+            f"Most often the timestep is too large (it is {self.dt:g} fs: try half of it), otherwise atoms "
+            "overlap at the start or the potential has a hole"
         )
+        return LabkitError(f"{text}. {why[0].upper()}{why[1:]}; {kept}all results until then are kept")
 
     def _observe(self) -> list[Stop]:
         """Call all observers that are due at this step; return the requests to end the run."""

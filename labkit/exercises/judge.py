@@ -21,8 +21,8 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 def check(number: str, answer: Any, /, **data: Any) -> Verdict:
     """Report whether `answer` to an exercise is right, or what may have gone wrong, and record the attempt.
 
-    `data` are the learner's own objects from which the expected answer is computed. Raises NotAnswered while dots stand
-    for the answer (so that Run All ends there), LabkitError for an unknown exercise or missing data.
+    `data` are the learner's own objects from which the expected answer is computed. Raises NotAnswered while dots are
+    in place of the answer (so that Run All ends there), LabkitError for an unknown exercise or missing data.
 
     >>> check("00.1", "12")
     Exercise 00.1: not yet. '12' is text; give the number itself, without quotes.

@@ -50,7 +50,7 @@ def shift(strange: Dataset, train: Dataset) -> Expected:
     right = places[0]
     mistakes = {-right: "The other way round: frame 0 has the forces of which frame?"}
     mistakes[right - len(train)] = mistakes[-right]
-    return Expected(right, mistakes=mistakes, why="Somewhere a line was lost, and everything below it moved up.")
+    return Expected(right, mistakes=mistakes, why="A line was lost, and everything below it moved up.")
 
 
 @exercise("03.4", "How early the variance warns", unit="fs", optional=True)

@@ -44,7 +44,7 @@ def shortest() -> Expected:
         1000 * right: "That is in fs; expected ps.",
         right / 100: "There it is 100 %.",
     }
-    return Expected(right, rel=0.03, mistakes=mistakes, why="Ten times shorter a lag would see ten times the blur.")
+    return Expected(right, rel=0.03, mistakes=mistakes, why="At a lag ten times shorter, the blur is ten times larger.")
 
 
 @exercise("15.3", "How two colloids come together")

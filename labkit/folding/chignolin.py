@@ -17,6 +17,7 @@ from labkit.datasets.ice import data_folder
 from labkit.engine import Constraints, lbfgs
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField, import_openmm, state_from_openmm
+from labkit.forcefield.openmm.xml_files import open_forcefield
 
 FORCEFIELDS = {"ff14SB": "amber14/protein.ff14SB.xml", "ff99SB-ILDN": "amber99sbildn.xml"}
 SOLVENT = "implicit/gbn2.xml"
@@ -67,7 +68,7 @@ def chignolin(forcefield: str = "ff99SB-ILDN") -> Protein:
         raise LabkitError('OpenMM is not installed; run: pip install "labkit[forcefield]"') from error
     pdb = app.PDBFile(str(data_folder() / "chignolin" / "cln025.pdb"))
     modeller = app.Modeller(pdb.topology, pdb.positions)
-    parameters = app.ForceField(FORCEFIELDS[forcefield], SOLVENT)
+    parameters = open_forcefield(FORCEFIELDS[forcefield], SOLVENT)
     modeller.addHydrogens(parameters, pH=7.0)
     system = parameters.createSystem(
         modeller.topology, constraints=app.HBonds, hydrogenMass=HYDROGEN_MASS * unit.dalton

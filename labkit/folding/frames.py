@@ -16,6 +16,7 @@ import torch
 
 from labkit.base import Evaluation, Observer, State
 from labkit.engine import Run
+from labkit.engine.observers.files import Growing
 from labkit.engine.replica_exchange import WALKERS
 from labkit.errors import LabkitError
 from labkit.folding.umbrella import Umbrella
@@ -50,6 +51,10 @@ class Frames(Observer):
         self.path, self.every, self.beads, self.maps, self.umbrella = Path(path), every, beads, maps, umbrella
         self.type = record_type(*(len(m) for m in maps))
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"beads": self.beads, "maps": self.maps, "umbrella": self.umbrella}
+
     def __call__(self, state: State, evaluation: Evaluation) -> None:
         replicas = state.system.n_systems
         forces, energy = evaluation.forces, evaluation.energy
@@ -75,12 +80,16 @@ class Frames(Observer):
     def start(self, run: Run) -> None:
         self.path.write_bytes(b"")
 
-    def position(self) -> int:
-        return self.path.stat().st_size
+    def position(self) -> dict[str, Any]:
+        file = Growing(self.path)
+        length = self.path.stat().st_size
+        return {"bytes": length, "tail": file.tail(length)}
 
     def rewind(self, position: Any, run: Run) -> None:
-        with open(self.path, "r+b") as file:
-            file.truncate(position)
+        known = position if isinstance(position, dict) else {"bytes": position, "tail": None}  # of an earlier version
+        file = Growing(self.path)
+        file.check(known["bytes"], known["tail"])
+        file.cut(known["bytes"])
 
 
 def read_frames(path: str | os.PathLike[str], ca: int = 10, cacb: int = 19) -> np.ndarray:

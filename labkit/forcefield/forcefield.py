@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.config import compiler
 from labkit.errors import LabkitError
-from labkit.forcefield.fast.compiled import Compiled
+from labkit.forcefield.fast.compiled import Compiled, Started
 from labkit.forcefield.terms.degenerate import check_apart
 from labkit.forcefield.terms.term import Term
 
@@ -22,6 +22,7 @@ class ForceField(Potential):
 
     pair_dtype   torch.float32: on the CPU Lennard-Jones and electrostatics of near pairs are computed in single
                  precision and summed in double; forces then have a relative error of about 1e-6, see `pairs_in`
+    constrained  pairs (m, 2) of atoms without a bond term, because constraints hold them: a run without these warns
 
     >>> from ase.build import molecule
     >>> from labkit.base import State
@@ -33,7 +34,14 @@ class ForceField(Potential):
     torch.Size([3])
     """
 
-    def __init__(self, terms: Mapping[str, Term], n_atoms: int, *, pair_dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self,
+        terms: Mapping[str, Term],
+        n_atoms: int,
+        *,
+        pair_dtype: torch.dtype = torch.float64,
+        constrained: Any = (),
+    ) -> None:
         super().__init__()
         if pair_dtype not in (torch.float32, torch.float64):
             raise LabkitError(f"pair_dtype is {pair_dtype}; expected torch.float32 or torch.float64")
@@ -47,12 +55,18 @@ class ForceField(Potential):
                 )
         self.terms = nn.ModuleDict(terms)
         self.n_atoms = n_atoms
-        self.cutoff = max(term.cutoff for term in terms.values())
+        pairs = torch.as_tensor(constrained, dtype=torch.int64).reshape(-1, 2)
+        self.register_buffer("constrained", pairs, persistent=False)
         for name, term in terms.items():
             for key in term.INDICES:
                 index = getattr(term, key)
                 if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n_atoms:
                     raise LabkitError(f"term {name}: {key} names atom {int(index.max())} of {n_atoms} atoms")
+
+    @property
+    def cutoff(self) -> float:
+        """Å, the largest of a term."""
+        return max(term.cutoff for term in self.terms.values())
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         self.check(system)
@@ -72,7 +86,7 @@ class ForceField(Potential):
 
     def pairs_in(self, dtype: torch.dtype) -> ForceField:
         """This force field, with the same terms, computing near pairs in torch.float32 or torch.float64."""
-        return type(self)(dict(self.terms), self.n_atoms, pair_dtype=dtype)
+        return type(self)(dict(self.terms), self.n_atoms, pair_dtype=dtype, constrained=self.constrained)
 
     @property
     def _pairs(self) -> dict[str, torch.dtype]:
@@ -102,7 +116,7 @@ class ForceField(Potential):
                 if "atoms" in term.INDICES:
                     term.energy(system, positions, cell, Neighbours.none("cpu"))
 
-    def compiled(self, state: State) -> Compiled | None:
+    def compiled(self, state: State) -> Started | None:
         fast = self._fast(state)
         return None if fast is None else fast.start(state)
 
@@ -110,15 +124,22 @@ class ForceField(Potential):
         self.check(state.system)
         if state.positions.device.type != "cpu" or not compiler():
             return None
-        if "_kernels" not in self.__dict__:
-            terms = list(self.terms.values())
+        terms = list(self.terms.values())
+        made_of = [(term, term.settings()) for term in terms]  # kernels are made of these and read values each time
+        kept = self.__dict__.get("_kernels")
+        if kept is None or self.__dict__["_made_of"] != made_of:
             real = np.float32 if self.single_pairs else np.float64
-            self.__dict__["_kernels"] = Compiled.of(terms, real, self.cutoff)
-        return self.__dict__["_kernels"]
+            self.__dict__["_made_of"] = made_of
+            kept = self.__dict__["_kernels"] = Compiled.of(terms, real, self.cutoff)
+        return kept
 
     def reset(self) -> None:
         super().reset()
         self.__dict__.pop("_kernels", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the kernels, of which a copy makes its own."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("_kernels", "_made_of")}
 
     @classmethod
     def batch(cls, forcefields: Sequence[ForceField]) -> ForceField:
@@ -136,9 +157,12 @@ class ForceField(Potential):
             raise LabkitError(
                 "some force fields of the batch compute pairs in float32, others in float64; use pairs_in"
             )
-        return cls(terms, sum(counts), **forcefields[0]._pairs)
+        held = torch.cat([f.constrained + start for f, start in zip(forcefields, starts, strict=True)])
+        return cls(terms, sum(counts), constrained=held, **forcefields[0]._pairs)
 
     def repeat(self, times: int) -> ForceField:
         """This force field for `times` replicas in one batch."""
         terms = {name: term.repeated(times, self.n_atoms) for name, term in self.terms.items()}
-        return type(self)(terms, times * self.n_atoms, **self._pairs)
+        starts = self.n_atoms * torch.arange(times, device=self.constrained.device)
+        held = (self.constrained + starts[:, None, None]).reshape(-1, 2)
+        return type(self)(terms, times * self.n_atoms, constrained=held, **self._pairs)

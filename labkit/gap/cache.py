@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from labkit.base import NO_PROGRESS, Progress
 from labkit.config import config as run_config
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
-from labkit.gap.checkpoint import fingerprint
+from labkit.files import atomic_write
+from labkit.gap.checkpoint import RowCheckpoint, fingerprint, is_of_rows
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
 
 LIMIT = 2_000_000_000  # bytes; the designs used longest ago go first
+_USED = ".used"  # a number that grows with each use of any design: clocks are set back
 
 
 def grow_cached(
@@ -29,26 +33,16 @@ def grow_cached(
 ) -> Iterator[Design]:
     """Design.grow with rows kept in `folder` (config().cache/designs), under a name made of the settings and the data.
 
-    A build that was stopped or killed is resumed. If the folder cannot be used, the design is built without it, and its
-    notes say so.
+    A build that was stopped or killed is resumed. A folder that cannot be written is read; what it lacks is computed,
+    and the design's notes say that it is not kept.
     """
     root = Path(folder) if folder is not None else run_config().cache / "designs"
-    place = root / fingerprint(Design(train, config, valid))[:32]
-    seen = False
-    try:
-        for design in Design.grow(train, config, valid=valid, progress=progress, checkpoint=place):
-            seen = True
-            yield design
-        os.utime(place)
+    design = Design(train, config, valid)
+    place = root / fingerprint(design)[:32]
+    yield from design.growing(_CachedRows(place, design), progress)
+    with suppress(LabkitError, OSError):  # one that is shared or read-only serves as it is
+        atomic_write(place / _USED, str(1 + max(map(_used, root.iterdir()))))
         _prune(root, place, limit)
-    except (LabkitError, OSError) as error:
-        if isinstance(error, LabkitError) and not seen and not _concerns(place, error):
-            raise  # bad frames or settings: the same without a cache
-        for design in Design.grow(train, config, valid=valid, progress=progress):
-            note = f"nothing is kept on disk: {error}"
-            if note not in design.notes:
-                design.notes.append(note)
-            yield design
 
 
 def build_cached(train: Dataset, config: GapConfig, valid: Dataset | None = None, **how) -> Design:
@@ -57,15 +51,61 @@ def build_cached(train: Dataset, config: GapConfig, valid: Dataset | None = None
     return design
 
 
-def _concerns(place: Path, error: LabkitError) -> bool:
-    return isinstance(error.__cause__, OSError) or str(place) in str(error)
+class _CachedRows(RowCheckpoint):
+    """Rows that are also read where nothing can be written; what they are of, each file says itself."""
+
+    def __init__(self, folder: Path, design: Design) -> None:
+        self._notes, self._keep = design.notes, True
+        try:
+            super().__init__(folder, design)
+        except (LabkitError, OSError) as error:
+            self._note(error)
+
+    def write(self, *batch: Any) -> None:
+        self._try(super().write, *batch)
+
+    def write_points(self, *points: Any) -> None:
+        self._try(super().write_points, *points)
+
+    def _try(self, write: Callable[..., None], *what: Any) -> None:
+        try:
+            if self._keep:
+                write(*what)
+        except (LabkitError, OSError) as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        self._keep = False
+        self._notes.append(f"nothing is kept on disk: {error}")
 
 
 def _prune(root: Path, kept: Path, limit: int) -> None:
-    """Delete the designs used longest ago until all take less than `limit` bytes; but never the one just built."""
-    sizes = {path: sum(f.stat().st_size for f in path.iterdir()) for path in root.iterdir() if path.is_dir()}
+    """Delete what is incomplete, and the designs used longest ago until all take less than `limit` bytes.
+
+    Never the one just built, nor folders that are not labkit's.
+    """
+    folders = [path for path in root.iterdir() if path.is_dir() and path != kept and is_of_rows(path)]
+    for path in folders:
+        if not (path / "design.json").exists():  # another kernel that has just made it goes on without
+            shutil.rmtree(path, ignore_errors=True)
+    sizes = {path: _size(path) for path in root.iterdir() if path.is_dir()}
     total = sum(sizes.values())
-    for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
-        if total > limit and path != kept and (path / "design.json").exists():  # only labkit's own folders
+    for path in sorted(sizes, key=lambda path: (_used(path), path.stat().st_mtime)):
+        if total > limit and path in folders and path.exists():
             shutil.rmtree(path, ignore_errors=True)
             total -= sizes[path]
+
+
+def _used(path: Path) -> int:
+    try:
+        return int((path / _USED).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for file in path.iterdir():
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total

@@ -15,6 +15,7 @@ from labkit.errors import LabkitError, suggest
 from labkit.files import atomic_write
 from labkit.gap import configfile, configtext
 from labkit.gap.keys import FIT_KEYS
+from labkit.gap.lexer import as_real, fields_of, is_true
 from labkit.gap.terms import Distance2b, SettingError, Soap, checked_other, number
 
 __all__ = ["Distance2b", "GapConfig", "Soap"]
@@ -32,7 +33,7 @@ class GapConfig(ModelSettings):
     sigma_force    eV/Å, or None to leave forces out
     sigma_virial   eV/sqrt(atom), or None to leave stresses out
     sigma_hessian  eV/Å^2, for gap_fit only
-    e0             eV of an isolated atom, by symbol; None to determine them by `e0_method`
+    e0             eV of an isolated atom, by symbol or one for all; None to determine them by `e0_method`
     e0_method      'average' (from the energies) or 'isolated' (from frames of one atom)
     sparse_jitter  added to the sparse points' covariance
     energy_key, forces_key, virial_key, stress_key   names of the labels in gap_fit's training file
@@ -52,7 +53,7 @@ class GapConfig(ModelSettings):
     sigma_force: float | None = 0.02
     sigma_virial: float | None = 0.02
     sigma_hessian: float = 0.0
-    e0: Mapping[str, float] | None = None
+    e0: Mapping[str, float] | float | None = None
     e0_method: str = "average"
     sparse_jitter: float = 1e-10
     energy_key: str = "energy"
@@ -94,10 +95,14 @@ class GapConfig(ModelSettings):
             message = f"e0_method is {self.e0_method!r}, expected 'isolated' or 'average'{hint}"
             raise SettingError(message, "e0_method")
         if self.e0 is not None:
-            e0 = {_symbol(s): _e0(s, value) for s, value in self.e0.items()}
+            if isinstance(self.e0, Mapping):
+                e0 = {_symbol(s): _e0(s, value) for s, value in self.e0.items()}
+            else:
+                e0 = _e0("all atoms", self.e0)
             object.__setattr__(self, "e0", e0)
             object.__setattr__(self, "e0_method", "isolated")  # nothing is left to determine; gap_fit's default
         object.__setattr__(self, "other", checked_other(self.other, self, FIT_KEYS))
+        self.config_type_sigmas  # noqa: B018 (checked here)
         for key in ("energy_key", "forces_key", "virial_key", "stress_key", "atoms_filename", "gp_file"):
             _word(self, key)
 
@@ -105,6 +110,25 @@ class GapConfig(ModelSettings):
     def cutoff(self) -> float:
         """The longest cutoff of the descriptors, Å."""
         return max(d.cutoff for d in self.descriptors)
+
+    def parameter(self, key: str) -> str:
+        """The value of a key of gap_fit that is kept in `other`, or its default."""
+        return self.other.get(key, FIT_KEYS[key])
+
+    def flag(self, key: str) -> bool:
+        """The same as true or false."""
+        return is_true(self.parameter(key))
+
+    @property
+    def config_type_sigmas(self) -> dict[str, tuple[float, ...]]:
+        """Sigmas of energies, forces, virials and hessians by kind of frame, from config_type_sigma."""
+        words = fields_of(self.parameter("config_type_sigma"))
+        if len(words) % 5:
+            raise SettingError(
+                f"config_type_sigma has {len(words)} fields, expected 5 for each kind, as in {{ice:0.001:0.1:0.1:0}}",
+                "config_type_sigma",
+            )
+        return {words[k]: tuple(_sigma(words[k], x) for x in words[k + 1 : k + 5]) for k in range(0, len(words), 5)}
 
     @property
     def ignored(self) -> list[str]:
@@ -179,6 +203,15 @@ def _e0(symbol: str, value: Any) -> float:
     if not math.isfinite(number):
         raise SettingError(f"e0 of {symbol} is {value!r}, expected a number in eV", "e0")
     return number
+
+
+def _sigma(kind: str, text: str) -> float:
+    value = as_real(text)
+    if not (value is not None and 0 <= value < math.inf):
+        raise SettingError(
+            f"config_type_sigma of {kind} is {text!r}, expected a number of 0 or more", "config_type_sigma"
+        )
+    return value
 
 
 def _word(config: GapConfig, key: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from labkit.errors import LabkitError, suggest
 from labkit.gap.configtext import LABEL_KEYS
 from labkit.gap.keys import ALIASES, DISTANCE_2B_KEYS, FIT_KEYS, MANDATORY, OTHER_DESCRIPTORS, SOAP_KEYS
-from labkit.gap.lexer import Entry, Source, split_terms, tokens
+from labkit.gap.lexer import Entry, Source, as_real, is_true, split_terms, tokens
 from labkit.gap.terms import Distance2b, SettingError, Soap
 
 if TYPE_CHECKING:
@@ -47,11 +46,14 @@ def parse(kind: type[GapConfig], text: str, name: str) -> GapConfig:
         "seed": int(FIT_KEYS["rnd_seed"]),
     }
     for field, key in LABEL_KEYS.items():
-        values[field] = prefix + (entries[key].value if key in entries else FIT_KEYS[key])
-    forces = "force_parameter_name" not in entries or entries["force_parameter_name"].value.lower() != "none"
+        name = entries[key].value if key in entries else FIT_KEYS[key]
+        values[field] = "none" if name.lower() == "none" else prefix + name
+    forces = _used("force_parameter_name", entries)
     values |= _sigmas(entries["default_sigma"], forces, source)
     if not forces:
         values["forces_key"] = "forces"
+    if not _used("virial_parameter_name", entries) and not _used("stress_parameter_name", entries):
+        values["sigma_virial"] = None
     if "e0" in entries:
         if "e0_method" in entries and entries["e0_method"].value.lower() != "isolated":
             other = entries["e0_method"]
@@ -70,15 +72,26 @@ def parse(kind: type[GapConfig], text: str, name: str) -> GapConfig:
         values["seed"] = _real(entries["rnd_seed"], source)
     taken = {*LABEL_KEYS.values(), *kind.gap_fit_names, *kind.__dataclass_fields__}
     values["other"] = {key: entry.value for key, entry in entries.items() if key not in taken}
+    if prefix:
+        values["other"] |= {key: prefix + values["other"].get(key, FIT_KEYS[key]) for key in _PREFIXED}
     return _build(kind, values, entries, entries["gap"].line, source)
+
+
+def _used(key: str, entries: Mapping[str, Entry]) -> bool:
+    return key not in entries or entries[key].value.lower() != "none"
 
 
 def _collect(found: Iterator[Entry], known: Mapping[str, str], source: Source, what: str = "") -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
+    spelled = {key.lower(): key for key in (*known, *ALIASES)}  # gap_fit does not look at the case of keys
     for entry in found:
         if not entry.key:
-            raise source.error(f"{what}found {entry.value!r}, expected key=value", entry.line)
-        key = ALIASES.get(entry.key, entry.key)
+            named = spelled.get(entry.value.lower(), "")
+            if known.get(ALIASES.get(named, named)) not in ("T", "F"):
+                raise source.error(f"{what}found {entry.value!r}, expected key=value", entry.line)
+            entry = Entry(entry.value, "T", entry.line)  # a logical without a value is true
+        key = spelled.get(entry.key.lower(), entry.key)
+        key = ALIASES.get(key, key)
         if key not in known:
             options = [*known, *(alias for alias, meant in ALIASES.items() if meant in known)]
             elsewhere = "" if known is not FIT_KEYS or key not in SOAP_KEYS else "; it belongs inside gap={...}"
@@ -99,9 +112,10 @@ def _descriptors(gap: Entry, source: Source) -> Iterator[Soap | Distance2b]:
     for part in split_terms(gap.value):
         words = tokens(part, source, line)
         kind = next(words, Entry("", "", line))
+        kind = kind if kind.key else kind._replace(value=kind.value.lower())
         if kind.key or kind.value not in (Soap.name, Distance2b.name):
             found = kind.key or kind.value
-            if found in OTHER_DESCRIPTORS:
+            if found in map(str.lower, OTHER_DESCRIPTORS):
                 raise source.error(f"labkit has no {found}, only soap and distance_2b; use gap_fit for it", kind.line)
             hint = suggest(found, (Soap.name, Distance2b.name))
             raise source.error(f"gap={{...}} begins with {found!r}, expected soap or distance_2b{hint}", kind.line)
@@ -113,7 +127,15 @@ def _descriptor(kind: Entry, words: Iterator[Entry], source: Source) -> Soap | D
     soap = kind.value == Soap.name
     term, known = (Soap, SOAP_KEYS) if soap else (Distance2b, DISTANCE_2B_KEYS)
     entries = _collect(words, known, source, f"{kind.value}: ")
+    both = [entries[key] for key in ("n_sparse", "config_type_n_sparse") if key in entries]
+    if len(both) == 2:
+        raise source.error(
+            f"{kind.value}: n_sparse and config_type_n_sparse are both given, and gap_fit takes only one; remove one",
+            both[1].line,
+        )
     for key, default in known.items():
+        if key == "n_sparse" and both:
+            continue
         if key not in entries and (default == MANDATORY or key in ("cutoff", "n_sparse")):
             raise source.error(f"{kind.value}: {key} is missing; add {key}={_EXAMPLES.get(key, '...')}", kind.line)
     kernels = ("dot_product",) if soap else ("gaussian", "ard_se")
@@ -148,7 +170,7 @@ def _descriptor(kind: Entry, words: Iterator[Entry], source: Source) -> Soap | D
 def _species(entries: Mapping[str, Entry], kind: Entry, source: Source) -> dict[str, object]:
     """`centre` and `species` of a soap, `pair` of a distance_2b, where the term is for these only."""
     keys = [key for key in ("Z", "species_Z", "n_species", "Z1", "Z2") if key in entries]
-    every = "add_species" not in entries or entries["add_species"].value.strip(".").upper()[:1] == "T"
+    every = "add_species" not in entries or is_true(entries["add_species"].value)
     needed = ("Z", "species_Z") if kind.value == Soap.name else ("Z1", "Z2")
     if every and not keys:
         return {}
@@ -163,7 +185,7 @@ def _species(entries: Mapping[str, Entry], kind: Entry, source: Source) -> dict[
     if kind.value == Distance2b.name:
         return {"pair": tuple(_integer(entries[key].value, entries[key], source) for key in needed)}
     listed = entries["species_Z"]
-    species = tuple(_integer(z, listed, source) for z in listed.value.split())
+    species = tuple(_integer(z, listed, source) for z in listed.value.strip("{} ").split())
     if "n_species" in entries and _real(entries["n_species"], source) != len(species):
         entry = entries["n_species"]
         raise source.error(f"soap: n_species is {entry.value}, but species_Z lists {len(species)}", entry.line)
@@ -207,11 +229,14 @@ def _sigmas(entry: Entry, forces: bool, source: Source) -> dict[str, float | Non
     }
 
 
-def _e0(entry: Entry, source: Source) -> dict[str, float]:
-    words = [word.strip() for word in entry.value.split(":")]
+def _e0(entry: Entry, source: Source) -> dict[str, float] | float:
+    words = [word.strip() for word in entry.value.strip("{} ").split(":")]
+    if len(words) == 1 and (value := as_real(words[0])) is not None:
+        return value  # of all species
     if len(words) % 2 or len(words) < 2:
         raise source.error(
-            f"e0 is {entry.value!r}, expected symbols and eV, for example e0={{H:-13.6:O:-430.0}}", entry.line
+            f"e0 is {entry.value!r}, expected symbols and eV, for example e0={{H:-13.6:O:-430.0}}, or one number",
+            entry.line,
         )
     e0: dict[str, float] = {}
     for symbol, value in zip(words[::2], words[1::2], strict=True):
@@ -222,10 +247,10 @@ def _e0(entry: Entry, source: Source) -> dict[str, float]:
 
 
 def _real(entry: Entry, source: Source) -> float:
-    try:
-        return float(re.sub(r"(?<=[\d.])[dD](?=[+-]?\d)", "e", entry.value))  # Fortran's 1.0d-3
-    except ValueError:
-        raise source.error(f"{entry.key} is {entry.value!r}, expected a number", entry.line) from None
+    value = as_real(entry.value)
+    if value is None:
+        raise source.error(f"{entry.key} is {entry.value!r}, expected a number", entry.line)
+    return value
 
 
 def _integer(text: str, entry: Entry, source: Source) -> int:
@@ -234,6 +259,12 @@ def _integer(text: str, entry: Entry, source: Source) -> int:
         raise source.error(f"{entry.key} is {text!r}, expected an atomic number", entry.line)
     return int(number)
 
+
+#: Names of data that parameter_name_prefix is put before, besides those of the labels.
+_PREFIXED = (
+    "local_property_parameter_name", "hessian_parameter_name", "config_type_parameter_name", "sigma_parameter_name",
+    "force_mask_parameter_name", "local_property_mask_parameter_name",
+)  # fmt: skip
 
 #: Keys in the file whose settings have another name here, for errors.
 _KEYS_OF = {"centre": "Z", "species": "species_Z", "pair": "Z1", "seed": "rnd_seed"}

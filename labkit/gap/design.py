@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,12 +19,16 @@ import labkit
 from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
 from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
-from labkit.datasets import Dataset
+from labkit.datasets import Dataset, DatasetWarning
+from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
+from labkit.gap import configtext
 from labkit.gap.checkpoint import RowCheckpoint
 from labkit.gap.config import GapConfig
-from labkit.gap.e0 import fit_e0
+from labkit.gap.e0 import e0_notes, fit_e0
+from labkit.gap.fitted_labels import fitted_labels
+from labkit.gap.frame_noise import config_types
 from labkit.gap.metrics import labelled, table
 from labkit.gap.model import GapModel
 from labkit.gap.row_store import RowStore
@@ -50,17 +55,28 @@ class Design:
     """
 
     def __init__(self, train: Dataset, config: GapConfig, valid: Dataset | None = None) -> None:
-        self.train, self.valid, self.config = labelled(train, "training"), valid, config
+        configtext.check_own_fit(config)
+        self.config, self.notes = (
+            config,
+            [f"{x} is for gap_fit; labkit's own fit does not use it" for x in config.ignored],
+        )
+        self.train, notes = fitted_labels(labelled(train, "training"), config, "training:")
+        self.valid = None
         if valid is not None:
-            self.valid = labelled(valid, "validation")
+            self.valid, more = fitted_labels(labelled(valid, "validation"), config, "validation:")
+            notes += more
             check_species(self.valid.atoms, [int(z) for z in self.train.species], self.valid.name)
         if not np.isfinite(self.train.energy).any() and not np.isfinite(self.train.forces).any():
             raise LabkitError(f"{self.train.name}: none of {len(self.train)} training frames has an energy or forces")
         self.e0 = fit_e0(self.train, config)
         shared = "" if self.valid is None else overlap_note(self.train, self.valid)
         self.terms = make_terms(config, [int(z) for z in self.train.species]).to(run_config().device)
-        self.notes = [f"{setting} is for gap_fit; labkit's own fit does not use it" for setting in config.ignored]
-        self.notes += [shared] if shared else []
+        odd = e0_notes(self.train, self.e0)
+        for note in odd:
+            warnings.warn(f"{self.train.name}: {note}", DatasetWarning, stacklevel=4)
+        if line := quick_look(self.train):
+            notes.append(f"training: {line}")
+        self.notes += [*notes, *odd, *([shared] if shared else [])]
         self._core: BlockLeastSquares | None = None
         self._lock = threading.RLock()  # a growing design may be solved from another thread
 
@@ -93,7 +109,8 @@ class Design:
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[Design]:
         """Like `build`, but yield the design after every block of frames; it can be solved each time."""
-        yield from cls(train, config or GapConfig(), valid)._grow(progress, checkpoint)
+        design = cls(train, config or GapConfig(), valid)
+        yield from design.growing(RowCheckpoint(checkpoint, design) if checkpoint else None, progress)
 
     @property
     def columns(self) -> int:
@@ -182,10 +199,8 @@ class Design:
     def _virials(self) -> bool:
         return self.config.sigma_virial is not None and bool(np.isfinite(self.train.stress).any())
 
-    def _grow(
-        self, progress: Progress = NO_PROGRESS, checkpoint: str | os.PathLike[str] | None = None
-    ) -> Iterator[Design]:
-        kept = RowCheckpoint(checkpoint, self) if checkpoint else None
+    def growing(self, kept: RowCheckpoint | None = None, progress: Progress = NO_PROGRESS) -> Iterator[Design]:
+        """Compute all rows, or read those that are kept, and yield this design about a dozen times."""
         self._choose_points(kept, progress)
         self._prior_factor = self._prior()
         self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
@@ -199,7 +214,7 @@ class Design:
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
-            rows = kept.read(name, frames[0]) if kept else None
+            rows = kept.read(name, frames[0], self._rows[name].shapes(frames)) if kept else None
             if rows is None:
                 rows = self._compute(name, frames)
                 if kept:
@@ -216,7 +231,9 @@ class Design:
             self.notes += notes
             return
         known = len(self.notes)
-        self.notes += choose_points(self.terms, self.train.atoms, self.config, progress)
+        self.notes += choose_points(
+            self.terms, self.train.atoms, self.config, progress, config_types(self.train, self.config)
+        )
         if kept:
             kept.write_points(self.terms, self.notes[known:])
 

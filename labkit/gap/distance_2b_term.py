@@ -12,6 +12,9 @@ from labkit.descriptors.radial import cutoff_and_slope, smooth_cutoff
 from labkit.gap.config import Distance2b
 from labkit.gap.rows import VOIGT, Rows
 
+#: gap_fit's sum over pairs meets each of them twice, so that its delta is the size of half a pair's energy
+ORDERED = 2.0
+
 #: weights (M,) by pair of species
 Prepared = dict[tuple[int, int], Tensor]
 
@@ -29,7 +32,7 @@ class Distance2bTerm(nn.Module):
         self.pairs = [pair for pair in every if two_body.pair in (None, pair)]
         for a, b in self.pairs:
             self.register_buffer(f"points_{a}_{b}", torch.empty(0, dtype=torch.float64))
-        theta = torch.full((len(self.pairs),), two_body.theta_uniform or torch.nan, dtype=torch.float64)
+        theta = torch.full((len(self.pairs),), two_body.theta_uniform or 1.0, dtype=torch.float64)  # 1: of unseen pairs
         self.register_buffer("theta", theta)
 
     def points(self, pair: tuple[int, int]) -> Tensor:
@@ -54,8 +57,9 @@ class Distance2bTerm(nn.Module):
         return out
 
     def prior(self) -> Tensor:
-        """Covariance of the sparse points, (M, M) eV²."""
-        return torch.block_diag(*(self._gauss(pair, p, p) for pair in self.slices() for p in [self.points(pair)]))
+        """Covariance that makes the prior of the weights its inverse, (M, M) eV²."""
+        blocks = (self._gauss(pair, p, p) for pair in self.slices() for p in [self.points(pair)])
+        return torch.block_diag(*blocks) / ORDERED**2
 
     def distances(
         self, system: System, near: Neighbours, vectors: Tensor, pair: tuple[int, int]
@@ -102,6 +106,7 @@ class Distance2bTerm(nn.Module):
 
     def prior_variance(self, system: System, features: Tensor) -> tuple[Tensor, Tensor]:
         """Prior variances of the pair energies of atoms (n,) and of systems (S,), eV²."""
+        features = ORDERED * features
         return features.square().sum(1), system.sum_over_atoms(features).square().sum(1)
 
     def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:

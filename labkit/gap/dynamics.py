@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import NO_PROGRESS, Evaluation, Observer, Progress, State
-from labkit.datasets.audit.pairs import find_pairs, relative_distance
+from labkit.datasets.pairs import find_pairs, relative_distance
 from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.errors import LabkitError, Stopped
 from labkit.gap.model import GapModel

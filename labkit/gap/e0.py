@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,13 +10,18 @@ from ase.data import chemical_symbols
 
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
+from labkit.gap.lexer import as_real
 
 if TYPE_CHECKING:
     from labkit.datasets import Dataset
 
+BOUND = (-15.0, 3.0)  # eV per atom that binding can explain
+
 
 def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
     """e0 [eV] by symbol: as given; 'isolated': from frames of one atom; 'average': least squares of the energies.
+
+    gap_fit's e0_offset is added to all.
 
     Where the compositions cannot distinguish the species (as in pure water), 'average' assigns every species the mean
     energy per atom, as gap_fit does.
@@ -23,6 +29,12 @@ def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
     Raises LabkitError for a species without e0.
     """
     symbols = [chemical_symbols[z] for z in train.species]
+    offset = as_real(config.parameter("e0_offset")) or 0.0
+    if offset:
+        plain = config.replace(other={k: v for k, v in config.other.items() if k != "e0_offset"})
+        return {symbol: value + offset for symbol, value in fit_e0(train, plain).items()}
+    if config.e0 is not None and not isinstance(config.e0, Mapping):
+        return dict.fromkeys(symbols, config.e0)
     if config.e0 is not None:
         missing = [s for s in symbols if s not in config.e0]
         if missing:
@@ -39,6 +51,26 @@ def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
     if np.linalg.matrix_rank(counts) < len(symbols):
         return dict.fromkeys(symbols, float((energies / counts.sum(1)).mean()))
     return dict(zip(symbols, np.linalg.lstsq(counts, energies, rcond=None)[0].tolist(), strict=True))
+
+
+def e0_notes(train: Dataset, e0: Mapping[str, float]) -> list[str]:
+    """What is odd about energies of atoms: those of another reference leave no energies of bonds.
+
+    Bonds lower the energy by up to some 10 eV per atom; compressed or hot structures may lie a little above their
+    atoms. What lies beyond has to come from the sparse points, which costs accuracy everywhere.
+    """
+    known = np.isfinite(train.energy) & (train.counts > 1)
+    if not known.any():
+        return []
+    lone = [sum(e0[s] for s in train.atoms[int(k)].get_chemical_symbols()) for k in np.flatnonzero(known)]
+    left = float(np.mean((train.energy[known] - lone) / train.counts[known]))
+    if BOUND[0] < left < BOUND[1]:
+        return []
+    return [
+        f"e0 leaves {left:.4g} eV per atom on average, which no bonds can explain ({BOUND[0]:g} to {BOUND[1]:g} eV): "
+        "it seems to belong to another reference (other pseudopotentials, or all electrons); give atoms computed as "
+        "the frames were, or leave e0 out and use e0_method='average'"
+    ]
 
 
 def _isolated(train: Dataset, symbols: list[str]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from labkit.gap.cache import build_cached
 from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
+from labkit.gap.frame_noise import noise_digest
 from labkit.gap.power_law import PowerLaw
 from labkit.parallel import each, one_thread
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Fit = tuple[int, int]  # size, repeat
+_NAMES = re.compile(r"curve\.json|fit-\d+-\d+\.json|\..*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,48 +135,60 @@ def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]]
 
 
 class _FitStore:
-    """Finished fits, one small file each, with a fingerprint of data and settings."""
+    """Finished fits, one small file each, with a digest and a fingerprint of data and settings.
+
+    A file that does not fit, as one of an earlier version without a digest, is computed again and replaced.
+    """
 
     def __init__(self, folder: str | os.PathLike[str] | None, design: Design, seed: int) -> None:
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
-        mark, path = curve_fingerprint(design, seed), self.folder / "curve.json"
+        self.mark, path = curve_fingerprint(design, seed), self.folder / "curve.json"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabkitError(f"{self.folder}: the checkpoint folder cannot be made ({error.strerror})") from error
-        if not path.exists():
-            atomic_write(path, json.dumps({"fingerprint": mark}))
-        elif _read(path, "fingerprint") != mark:
+        written = _read(path).get("fingerprint")
+        if written is None and all(_NAMES.fullmatch(file.name) for file in self.folder.iterdir()):
+            atomic_write(path, json.dumps({"fingerprint": self.mark}))
+        elif written != self.mark:
             raise LabkitError(
                 f"{self.folder}: holds the learning curve of other data or settings; choose another folder or delete it"
             )
 
     def read(self, fit: Fit) -> list[dict[str, Any]] | None:
-        return None if self.folder is None else _read(self._path(fit), "rows")
+        if self.folder is None:
+            return None
+        found = _read(self._path(fit))
+        rows = found.get("rows")
+        return rows if isinstance(rows, list) and found.get("sha256") == self._digest(fit, rows) else None
 
     def write(self, fit: Fit, rows: list[dict[str, Any]]) -> None:
         if self.folder is not None:
-            atomic_write(self._path(fit), json.dumps({"rows": rows}))
+            atomic_write(self._path(fit), json.dumps({"rows": rows, "sha256": self._digest(fit, rows)}))
+
+    def _digest(self, fit: Fit, rows: list[dict[str, Any]]) -> str:
+        return hashlib.sha256(json.dumps([self.mark, fit, rows]).encode()).hexdigest()
 
     def _path(self, fit: Fit) -> Path:
         return self.folder / f"fit-{fit[0]:06d}-{fit[1]:03d}.json"  # type: ignore[operator]
 
 
 def curve_fingerprint(design: Design, seed: int) -> str:
-    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, the order of the frames."""
+    """What the fits of a curve depend on: the rows' fingerprint, the sigmas, also the frames' own, and their order."""
     sigmas = [getattr(design.config, f"sigma_{name}") for name in ("energy", "force", "virial")]
-    text = json.dumps([fingerprint(design), sigmas, seed])
+    text = json.dumps([fingerprint(design), sigmas, seed, noise_digest(design.train, design.config)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(path: Path, key: str) -> Any:
-    """The value under `key` in a file; None if it is missing or damaged, so that it is computed again."""
+def _read(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing if it is missing or damaged."""
     try:
-        return json.loads(path.read_text())[key]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        found = json.loads(path.read_text())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _order(n: int, seed: int, repeat: int) -> list[int]:

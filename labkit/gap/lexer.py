@@ -102,3 +102,25 @@ def split_terms(text: str) -> list[str]:
         else:
             parts[-1] += character
     return parts
+
+
+def fields_of(text: str) -> list[str]:
+    """The words of a list such as {ice:50:water:100}, which gap_fit divides at colons, semicolons and spaces.
+
+    >>> fields_of("{ice:50; water:100}")
+    ['ice', '50', 'water', '100']
+    """
+    return [word for word in re.split(r"[:;\s]+", text.strip().strip("{}")) if word]
+
+
+def as_real(text: str) -> float | None:
+    """A number as Fortran reads it, in any braces: 1.0d-3, { 5 }; None if it is none."""
+    try:
+        return float(re.sub(r"(?<=[\d.])[dD](?=[+-]?\d)", "e", text.strip("{} \t")))
+    except ValueError:
+        return None
+
+
+def is_true(text: str) -> bool:
+    """A logical as gap_fit reads it: T, true, .TRUE.; a key without a value is true."""
+    return text.strip("{} .").upper()[:1] in ("T", "")

@@ -28,7 +28,7 @@ def labelled(frames: Dataset | Sequence[ase.Atoms], what: str) -> Dataset:
 def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
     """Energies (S,) eV, forces (n, 3) eV/Å and stresses (S, 3, 3) eV/Å^3 of a model, and the labels as `..._true`.
 
-    Frames that are not periodic have no stress (NaN).
+    Open frames, and those without three lattice vectors, have no stress (NaN).
     """
     atoms, offsets = frames.atoms, np.asarray(frames.offsets)
     if hasattr(model, "species"):
@@ -38,7 +38,7 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
         "forces": np.full((offsets[-1], 3), np.nan),
         "stress": np.full((len(frames), 3, 3), np.nan),
     }
-    periodicity = np.array([frame.pbc.all() for frame in atoms])
+    periodicity = np.array([has_stress(frame) for frame in atoms])
     for periodic in (True, False):
         mine = np.flatnonzero(periodicity == periodic)
         for batch in batches(frames.counts[mine], 480):
@@ -53,14 +53,19 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
 
 
 def truth(frames: Dataset) -> dict[str, np.ndarray]:
-    """The labels of frames, and the number of atoms of each; a stress without a periodic cell is NaN."""
-    whole = np.array([frame.pbc.all() for frame in frames.atoms])
+    """The labels of frames, and the number of atoms of each; the stress of an open frame is NaN."""
+    whole = np.array([has_stress(frame) for frame in frames.atoms])
     return {
         "energy_true": frames.energy,
         "forces_true": frames.forces,
         "stress_true": np.where(whole[:, None, None], frames.stress, np.nan),
         "counts": frames.counts,
     }
+
+
+def has_stress(frame: ase.Atoms) -> bool:
+    """Whether a frame is periodic in some direction and has a volume: slabs have a stress, molecules have none."""
+    return bool(frame.pbc.any()) and frame.cell.rank == 3
 
 
 def table(predictions: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:

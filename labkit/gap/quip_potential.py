@@ -45,8 +45,7 @@ class QuipPotential(Potential):
         self.path = Path(path)
         self._quippy = self.calculator()
         self.cutoff = float(self._quippy._quip_potential.cutoff())
-        notes = beside(self.path, ".json")
-        self.made_by: dict[str, Any] = json.loads(notes.read_text()) if notes.is_file() else {}
+        self.made_by = notes_of(self.path)
 
     def calculator(self) -> QuippyCalculator:
         """A new instance of QUIP's ASE calculator for this model."""
@@ -132,6 +131,19 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def notes_of(path: Path) -> dict[str, Any]:
+    """What `labkit.gap.quip.fit` wrote beside a model, or {}. Raises LabkitError if it is damaged."""
+    notes = beside(path, ".json")
+    if not notes.is_file():
+        return {}
+    try:
+        return dict(json.loads(notes.read_text(encoding="utf-8")).items())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise LabkitError(
+            f"{notes}: is damaged ({error}); restore it, or delete it: the model works without"
+        ) from error
+
+
 def sparse_files(path: Path) -> dict[Path, str]:
     """The files of sparse points that a model's XML names, and their MD5 sums. Raises LabkitError for a bad XML."""
     try:
@@ -143,20 +155,20 @@ def sparse_files(path: Path) -> dict[Path, str]:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError as error:
         raise LabkitError(f"{path}: no such file; expected the XML that gap_fit writes") from error
-    except (ElementTree.ParseError, DefusedXmlException, UnicodeDecodeError) as error:
+    except (ElementTree.ParseError, DefusedXmlException, LookupError, ValueError) as error:
         raise LabkitError(f"{path}: not a complete XML file ({error}); fit the model again or restore it") from error
     except OSError as error:
         raise LabkitError(f"{path}: could not be read ({error.strerror})") from error
     if root.find(".//GAP_params") is None:
         raise LabkitError(f"{path}: holds no GAP_params; expected the XML that gap_fit writes")
     found = (c for c in root.iter("gpCoordinates") if c.get("sparseX_filename"))
-    return {path.with_name(c.get("sparseX_filename")): c.get("sparseX_md5sum", "") for c in found}
+    return {path.parent / c.get("sparseX_filename"): c.get("sparseX_md5sum", "") for c in found}
 
 
 def check_model(path: Path) -> None:
     """Raise LabkitError unless all of a model's files exist and are complete."""
     for file, expected in sparse_files(path).items():
-        if not file.is_file():
+        if not os.path.isfile(file):  # unlike file.is_file(), no error for a name that no file can have
             raise LabkitError(f"{file}: missing; {path.name} needs it in the same folder, copy it there too")
         if expected and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != expected:
             raise LabkitError(f"{file}: truncated or changed since gap_fit wrote it; fit the model again or restore it")

@@ -12,6 +12,7 @@ from torch import Tensor
 from labkit.config import config as run_config
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
+from labkit.gap.frame_noise import noise_ratios
 from labkit.gap.metrics import truth
 from labkit.gap.rows import VOIGT, Rows
 from labkit.regression import Block
@@ -41,7 +42,7 @@ class RowStore:
 
     def target(self, e0: Mapping[str, float], config: GapConfig) -> None:
         """Prepare labels minus e0, and the ratios of each row's noise to its sigma."""
-        frames, counts = self.frames, torch.as_tensor(self.frames.counts, dtype=torch.float64)
+        frames = self.frames
         volumes = torch.tensor([abs(np.linalg.det(a.cell.array)) for a in frames.atoms], dtype=torch.float64)
         virial = torch.as_tensor(truth(frames)["stress_true"])[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
         self.targets = {
@@ -49,12 +50,11 @@ class RowStore:
             "forces": torch.as_tensor(frames.forces).flatten(),
             "stress": virial.flatten(),
         }
-        atoms = counts.to(torch.int64)
-        root = counts.sqrt()  # energies and virials are sums over atoms; a frame's own sigma refers to its sum
+        ratios = {name: torch.as_tensor(x) for name, x in noise_ratios(frames, config).items()}
         self.scales = {
-            "energy": self._ratios("energy_sigma", config.sigma_energy, root),
-            "forces": self._ratios("force_sigma", config.sigma_force, root / root).repeat_interleave(3 * atoms),
-            "stress": self._ratios("virial_sigma", config.sigma_virial, root).repeat_interleave(6),
+            "energy": ratios["energy"],
+            "forces": ratios["forces"].flatten(),
+            "stress": ratios["stress"].repeat_interleave(6),
         }
         device = run_config().device
         self.targets = {name: value.to(device, torch.float64) for name, value in self.targets.items()}
@@ -68,6 +68,11 @@ class RowStore:
     def put(self, batch: list[int], rows: Rows) -> None:
         """Store the rows of consecutive frames and pass those with labels to the least-squares blocks."""
         first, last = batch[0], batch[-1] + 1
+        for name, shape in self.shapes(batch).items():  # rows of another shape would be broadcast
+            there = getattr(rows, name)
+            if there is None or tuple(there.shape) != shape:
+                found = None if there is None else tuple(there.shape)
+                raise LabkitError(f"{self.frames.name}: rows {name} of frame {first} on are {found}, expected {shape}")
         spans = self._spans(first, last)
         found = {"energy": rows.energy, "forces": rows.force.flatten(0, 1)}
         if rows.virial is not None:
@@ -78,6 +83,12 @@ class RowStore:
                 self._add(name, spans[name])
         self._finished[first:last] = True
         self.done += last - first
+
+    def shapes(self, batch: list[int]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the Rows of consecutive frames."""
+        atoms = int(self.offsets[batch[-1] + 1] - self.offsets[batch[0]])
+        found = {"energy": (len(batch), self.columns), "force": (atoms, 3, self.columns)}
+        return found | ({"virial": (len(batch), 6, self.columns)} if "stress" in self.rows else {})
 
     def subset(self, which: list[int], frames: Dataset, e0: Mapping[str, float], config: GapConfig) -> RowStore:
         """The rows of some frames, as if only these had been computed."""
@@ -179,21 +190,6 @@ class RowStore:
             rows, targets, scales = rows[labelled], targets[labelled], scales[labelled]
         if len(rows):
             self._blocks[name].add(rows, targets, scales)
-
-    def _ratios(self, key: str, sigma: float | None, usual: Tensor) -> Tensor:
-        """Noise of each frame in units of sigma: the default, or the frame's own value under `key`."""
-        ratios = usual.clone()
-        for frame, info in enumerate(self.frames.info):
-            own = info.get(key)
-            if own is None or not sigma:
-                continue
-            try:
-                ratios[frame] = float(own) / sigma
-            except (TypeError, ValueError):
-                ratios[frame] = torch.nan
-            if not 0 < ratios[frame] < torch.inf:
-                raise LabkitError(f"{self.frames.name}, frame {frame}: {key} is {own!r}, expected a positive number")
-        return ratios
 
     def _product(self, name: str, weights: Tensor) -> np.ndarray:
         return (self.rows[name] @ weights).cpu().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ase
 import torch
@@ -13,7 +13,9 @@ from labkit.base.frames import batches
 from labkit.errors import LabkitError, Stopped, suggest
 from labkit.gap.config import GapConfig, Soap
 from labkit.gap.distance_2b_term import Distance2bTerm
+from labkit.gap.lexer import as_real
 from labkit.gap.soap_term import SoapTerm
+from labkit.gap.terms import n_sparse_of_kinds
 from labkit.regression.selection import METHODS, select
 
 
@@ -34,16 +36,22 @@ def make_terms(config: GapConfig, species: Sequence[int]) -> nn.ModuleList:
 
 
 def choose_points(
-    terms: nn.ModuleList, frames: Sequence[ase.Atoms], config: GapConfig, progress: Progress = NO_PROGRESS
+    terms: nn.ModuleList,
+    frames: Sequence[ase.Atoms],
+    config: GapConfig,
+    progress: Progress = NO_PROGRESS,
+    kinds: Sequence[str] = (),
 ) -> list[str]:
     """Set every term's sparse points from the training frames; return notes for the user.
+
+    `kinds` are the frames' config types, which config_type_n_sparse refers to.
 
     The number of points is clipped to that of the environments, as in gap_fit.
     """
     notes: list[str] = []
     for term in terms:
         if isinstance(term, SoapTerm):
-            _choose_environments(term, frames, config, notes, progress)
+            _choose_environments(term, frames, config, notes, progress, kinds)
         else:
             _choose_distances(term, frames)
             notes += _unseen_pairs(term)
@@ -53,7 +61,12 @@ def choose_points(
 
 
 def _choose_environments(
-    term: SoapTerm, frames: Sequence[ase.Atoms], config: GapConfig, notes: list[str], progress: Progress
+    term: SoapTerm,
+    frames: Sequence[ase.Atoms],
+    config: GapConfig,
+    notes: list[str],
+    progress: Progress,
+    kinds: Sequence[str],
 ) -> None:
     soap = term.soap
     if soap.sparse_method not in METHODS:
@@ -61,7 +74,11 @@ def _choose_environments(
             f"sparse_method is {soap.sparse_method!r}, which only gap_fit has; labkit's own fit has "
             f"{', '.join(METHODS)}{suggest(soap.sparse_method, METHODS)}"
         )
+    wanted = n_sparse_of_kinds(soap)
+    places = {kind: place for place, kind in enumerate(wanted)}
+    numbers = [places.get(kind, places.get("default", -1)) for kind in kinds] if wanted else []
     seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
+    owners: dict[int, list[Tensor]] = {z: [] for z in term.centres}
     for batch in batches(map(len, frames), 480):
         if progress.should_stop():
             raise Stopped("stopped while choosing sparse points")
@@ -70,7 +87,10 @@ def _choose_environments(
         power = term.descriptor(state.system, state.positions, state.cell, near)
         for z in term.centres:
             if z in state.system.of_species:
-                seen[z].append(power[state.system.of_species[z]])
+                mine = state.system.of_species[z]
+                seen[z].append(power[mine])
+                if wanted:
+                    owners[z].append(torch.tensor([numbers[k] for k in batch])[state.system.index[mine].cpu()])
     for z, parts in seen.items():
         if not parts:
             continue
@@ -81,17 +101,44 @@ def _choose_environments(
             notes.append(
                 f"{len(every) - len(features)} of {len(every)} environments of {symbol} are duplicates, left out"
             )
+        if wanted:
+            owner = torch.cat(owners[z])[different.cpu()]
+            chosen = _of_kinds(features, owner, wanted, soap, abs(config.seed), occurrences)
+            if len(chosen) < soap.n_sparse:
+                notes.append(
+                    f"n_sparse clipped from {soap.n_sparse} to {len(chosen)} for {symbol}: the training frames of "
+                    "some kinds have no more environments"
+                )
+            term.set_points(z, features[chosen])
+            continue
         count = min(soap.n_sparse, len(features))
         if count < soap.n_sparse:
             notes.append(
                 f"n_sparse clipped from {soap.n_sparse} to {count} for {symbol}: "
                 "the training frames have no more environments"
             )
-        if count == len(features):
-            chosen = torch.arange(count)
-        else:
-            chosen = select(features, count, soap.sparse_method, abs(config.seed), zeta=soap.zeta, weights=occurrences)
+        chosen = _chosen(features, count, soap, abs(config.seed), occurrences)
         term.set_points(z, features[chosen])
+
+
+def _of_kinds(
+    features: Tensor, owner: Tensor, wanted: Mapping[str, int], soap: Soap, seed: int, occurrences: Tensor
+) -> Tensor:
+    """Rows of `features` (n, F): as many of each kind of frame as are wanted; `owner` (n,) is the kind's place."""
+    chosen = []
+    for place, count in enumerate(wanted.values()):
+        mine = torch.nonzero(owner == place).flatten().to(features.device)
+        if count and len(mine):
+            rows = _chosen(features[mine], min(count, len(mine)), soap, seed, occurrences[mine])
+            chosen.append(mine[rows])
+    return torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.int64, device=features.device)
+
+
+def _chosen(features: Tensor, count: int, soap: Soap, seed: int, occurrences: Tensor) -> Tensor:
+    """Which `count` rows of `features` (n, F) are sparse points; all, in order, if there are no more."""
+    if count == len(features):
+        return torch.arange(count, device=features.device)
+    return select(features, count, soap.sparse_method, seed, zeta=soap.zeta, weights=occurrences)
 
 
 def _different(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,4 +176,5 @@ def _choose_distances(term: Distance2bTerm, frames: Sequence[ase.Atoms]) -> None
     for pair, (start, end) in ends.items():
         if start < term.cutoff:
             points = torch.linspace(start, term.cutoff, term.two_body.n_sparse).to(vectors)
-            term.set_points(pair, points, width=max(end - start, 0.1))
+            scale = as_real(term.two_body.other.get("theta_fac", "1")) or 1.0
+            term.set_points(pair, points, width=max(end - start, 0.1) * scale)

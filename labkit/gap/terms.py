@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from labkit.descriptors.limits import CUTOFF, L_MAX, N_MAX
 from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
+from labkit.gap.lexer import fields_of
 
 #: How gap_fit can choose sparse points; labkit's own fit supports the first three.
 SPARSE_METHODS = (
@@ -16,6 +18,7 @@ SPARSE_METHODS = (
     "none", "file", "index_file", "uniq",
 )  # fmt: skip
 OWN_SPARSE_METHODS = SPARSE_METHODS[:3]
+MOST = 1e100  # of any setting, so that its square is finite
 
 
 class SettingError(LabkitError):
@@ -36,7 +39,8 @@ class Soap:
     atom_sigma               Å, width of the Gaussian that stands for an atom
     zeta                     exponent of the kernel
     delta                    eV, typical size of an atom's energy
-    n_sparse                 sparse points for each species of the central atom
+    n_sparse                 sparse points for each species of the central atom; with config_type_n_sparse in `other`
+                             their total
     sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit has more)
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for all species
@@ -73,8 +77,8 @@ class Soap:
 
     def __post_init__(self) -> None:
         _check_common(self)
-        number(self, "n_max", above=0, whole=True)
-        number(self, "l_max", least=0, whole=True)
+        number(self, "n_max", above=0, most=N_MAX, whole=True)
+        number(self, "l_max", least=0, most=L_MAX, whole=True)
         for key in ("atom_sigma", "zeta"):
             number(self, key, above=0)
         number(self, "central_weight", least=0)
@@ -91,7 +95,7 @@ class Distance2b:
 
     cutoff                   Å
     cutoff_transition_width  Å
-    delta                    eV, typical size of a pair's energy
+    delta                    eV, typical size of half a pair's energy, of the share of each of its atoms, as in gap_fit
     theta_uniform            Å, length over which the energy of a pair changes; None for their range
     n_sparse                 sparse points for each pair of species
     sparse_method            'uniform' spreads the points over the distances
@@ -115,7 +119,7 @@ class Distance2b:
     def __post_init__(self) -> None:
         _check_common(self)
         if self.theta_uniform is not None:
-            number(self, "theta_uniform", above=0)
+            number(self, "theta_uniform", above=1e-4)
         if self.pair is not None:
             pair = _elements("distance_2b", "pair", self.pair, 2)
             object.__setattr__(self, "pair", (min(pair), max(pair)))
@@ -127,6 +131,7 @@ def number(
     *,
     above: float | None = None,
     least: float | None = None,
+    most: float = MOST,
     whole: bool = False,
     hint: str = "",
 ) -> None:
@@ -134,19 +139,20 @@ def number(
     value = getattr(owner, key)
     name = f"{owner.name}: {key}" if hasattr(owner, "name") else key
     bound = f"above {above:g}" if above is not None else f"from {least:g}"
+    bound += "" if most == MOST else f", at most {most:g}"
     kind = "a whole number" if whole else "a number"
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    wrong = not math.isfinite(number) or (whole and number != int(number)) or isinstance(value, (bool, str))
+    wrong = not abs(number) <= most or (whole and number != int(number)) or isinstance(value, (bool, str))
     if wrong or (above is not None and number <= above) or (least is not None and number < least):
-        raise SettingError(f"{name} is {value!r}, expected {kind} {bound}{hint}", key)
+        raise SettingError(f"{name} is {value!r:.80}, expected {kind} {bound}{hint}", key)
     object.__setattr__(owner, key, int(number) if whole else number)
 
 
 def _check_common(descriptor: Soap | Distance2b) -> None:
-    number(descriptor, "cutoff", above=0)
+    number(descriptor, "cutoff", above=0, most=CUTOFF)
     number(descriptor, "cutoff_transition_width", least=0)
     if descriptor.cutoff_transition_width > descriptor.cutoff:
         raise SettingError(
@@ -155,7 +161,11 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
             "cutoff_transition_width",
         )
     number(descriptor, "delta", above=0)
-    number(descriptor, "n_sparse", above=0, whole=True)
+    known = SOAP_KEYS if descriptor.name == "soap" else DISTANCE_2B_KEYS
+    object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
+    if kinds := n_sparse_of_kinds(descriptor):
+        object.__setattr__(descriptor, "n_sparse", sum(kinds.values()))
+    number(descriptor, "n_sparse", above=0, most=1e7, whole=True)
     method = str(descriptor.sparse_method).lower()
     method = "fps" if method == "pivot" else method
     if method not in SPARSE_METHODS:
@@ -165,8 +175,18 @@ def _check_common(descriptor: Soap | Distance2b) -> None:
             "sparse_method",
         )
     object.__setattr__(descriptor, "sparse_method", method)
-    known = SOAP_KEYS if descriptor.name == "soap" else DISTANCE_2B_KEYS
-    object.__setattr__(descriptor, "other", checked_other(descriptor.other, descriptor, known))
+
+
+def n_sparse_of_kinds(descriptor: Soap | Distance2b) -> dict[str, int]:
+    """Sparse points for each kind of frame, from config_type_n_sparse={ice:50:water:100}; empty if it is not given."""
+    words = fields_of(descriptor.other.get("config_type_n_sparse", ""))
+    if len(words) % 2 or not all(word.isdecimal() for word in words[1::2]):
+        raise SettingError(
+            f"{descriptor.name}: config_type_n_sparse is {descriptor.other['config_type_n_sparse']!r}, expected kinds "
+            "of frames and whole numbers, as in {ice:50:water:100}",
+            "config_type_n_sparse",
+        )
+    return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
 
 def checked_other(other: Mapping[str, Any], owner: Any, known: Mapping[str, str]) -> dict[str, str]:

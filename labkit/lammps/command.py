@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import torch
-
+import labkit
 from labkit.errors import LabkitError
-from labkit.lammps.mlmod.kinds import KINDS, Shape, blocks
-from labkit.lammps.mlmod.models import ExportedModel
+from labkit.lammps.mlmod.inspection import inspect
+from labkit.lammps.mlmod.kinds import KINDS, blocks
 from labkit.lammps.mlmod.parameters import Parameters
-from labkit.lammps.mlmod.symmetry import symmetric
 from labkit.lammps.units import Units
 
-#: numbers of atoms with which a model of a whole group is tried, if none is given
-TRIED = (*range(1, 65), 100, 128, 200, 256, 400, 512, 1000)
+#: what the process that runs models sees of the environment, which may hold secrets
+KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+TIME = 300  # s for trying all models
 PLACES = {
     "INITIAL_INTEGRATE": "before the forces of a step",
     "POST_FORCE": "when the forces of a step are known",
@@ -27,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["check"], help="check a parameter file, try its models, explain it")
     parser.add_argument("file", type=Path, metavar="FILE.xml", help="a parameter file of MLMOD")
     parser.add_argument("--atoms", type=int, help="atoms of the group; by default models are tried with several")
+    parser.add_argument(
+        "--trust", action="store_true", help="run models whatever they do, as you: only those of people you trust"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,41 +49,44 @@ def run(options: argparse.Namespace) -> int:
     made = blocks(parameters, Units(1.0, 1.0, 1.0, 1.0))
     for place in parameters["mask_fix"]:
         print(f"  {place}: {PLACES[place]}")
-    models = {key: ExportedModel(parameters, key) for key in kind.models}
-    for key, shape in kind.models.items():
-        print(f"  {key}, {models[key].path}: {_tried(models[key], shape, made, options.atoms)}")
-    kind.make(parameters, made, models, None)  # errors that only show when the parts are put together
-    print("  It has no units: it takes those of LAMMPS's units style. It is valid.")
+    for key in kind.models if not options.trust else ():
+        inspect(parameters.file(key), parameters.where(key))
+    if kind.models:
+        _try(options)
+    else:
+        kind.make(parameters, made, {}, None)  # errors that only appear when the parts are combined
+    print("  It has no units: those of LAMMPS's units style are used. It is valid.")
     return 0
 
 
-def _tried(model: ExportedModel, shape: Shape, made: object, atoms: int | None) -> str:
-    """The input and output of a model, tried with random numbers; raises LabkitError if no size fits."""
-    sizes = (shape.atoms,) if shape.atoms else (atoms,) if atoms else TRIED
-    fitting, first = [], None
-    for n in sizes:
-        rows = torch.randn(3, shape.inputs(made, n), generator=torch.Generator().manual_seed(n))
-        try:
-            given = model.table(rows[0]) if shape.outputs(n) is None else model.single(rows[0], shape.outputs(n))
-        except LabkitError as error:
-            first = first or error
-            continue
-        fitting.append((n, rows, given))
-        if len(fitting) == 2:
-            break
-    if not fitting:
-        if len(sizes) > 1:
-            raise LabkitError(f"{first} (tried with 1 to {sizes[-1]} atoms; give the number in the group: --atoms N)")
-        raise first
-    for _, _, given in fitting if shape.symmetric else ():
-        try:
-            symmetric(given.reshape(1, round(len(given) ** 0.5), -1))
-        except LabkitError as error:
-            raise LabkitError(f"{model.where}: {error}") from error
-    n, rows, given = fitting[0]
-    gives = f"({shape.outputs(n)}, 1)" if shape.outputs(n) is not None else tuple(given.shape)
-    text = f"takes ({shape.inputs(made, n)}, 1), returns {gives}"
-    if shape.atoms is None:
-        return text + (f"; groups of {n} atoms" if len(fitting) == 1 else "; groups of any size")
-    model(rows, shape.outputs(n))
-    return text + ("; all at once" if model.batched else "; one call after another, since it takes no batches")
+def _try(options: argparse.Namespace) -> None:
+    """Run the models in a process of their own, with as few rights as the platform can take away."""
+    paths = [str(Path(labkit.__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(("LC_", "OMP_", "LABKIT_", "MKL_"))}
+    words = [str(options.file), str(options.atoms or 0), "trusted" if options.trust else "confined"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "labkit.lammps.trial", *words],
+            env={**(os.environ if options.trust else kept), "PYTHONPATH": os.pathsep.join(paths)},
+            capture_output=True, text=True, timeout=TIME,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise LabkitError(
+            f"{options.file}: its models did not end within {TIME} s; give the number in the group: --atoms N"
+        ) from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"the process that ran them ended with {done.returncode}"]
+        raise LabkitError(said[0] if done.returncode == 2 else f"{options.file}: its models do not run: {said[0]}")
+    *shown, refused = done.stdout.splitlines()
+    print("\n".join(shown))
+    print(f"  {_rights(options.trust, refused.removeprefix('confined: '))}")
+
+
+def _rights(trusted: bool, refused: str) -> str:
+    """What it meant that the models were run."""
+    if trusted:
+        return "Models are programs: they ran as you, uninspected, and could do all that you can."
+    checked = "Models are programs: their code was read first, and computes with tensors only. They then ran "
+    if not refused:
+        return checked + "as you, since this system cannot confine a process: run only those of people you trust."
+    return checked + f"in a process that could not {refused}."

@@ -9,7 +9,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.potential_hook import PotentialHook
-from labkit.lammps.pulse import interruptible
+from labkit.lammps.run_progress import interruptible
 
 
 class Fixes:
@@ -93,12 +93,12 @@ class Fixes:
             try:
                 if hook.rank > 0 and not hook.host.running:
                     raise LabkitError("runs with integrators and observers are started by host.run(steps)")
-                hook.host.pulse(int(step))
+                hook.host.report_step(int(step))
                 hook.call(int(step), external)
             except BaseException as error:  # noqa: BLE001 (ctypes would swallow it: `reraise` raises it)
                 external[:] = 0
                 self._failure = (error, f"step {step}: hook {hook}")
-                self.lmp.fix_external_set_energy_global(hook.name, float("nan"))  # so that nobody takes it for a result
+                self.lmp.fix_external_set_energy_global(hook.name, float("nan"))  # cannot be taken for a result
                 self.lmp.force_timeout()
 
         return callback

@@ -50,7 +50,7 @@ class Names:
 
 
 class AtomGroup:
-    """The members of a group, and their present values in LAMMPS.
+    """The members of a group, and their current values in LAMMPS.
 
     LAMMPS keeps atoms in an order that changes while it runs; here they are in the order of their tags (IDs).
     Positions are unwrapped by the image flags, so that they are continuous. The members are those at the start of a
@@ -92,7 +92,7 @@ class AtomGroup:
         )
 
     def rows(self) -> np.ndarray:
-        """Present indices of the members among the local atoms, in the order of their tags."""
+        """Current indices of the members among the local atoms, in the order of their tags."""
         tags = self._array("id", self.lmp.extract_setting("nlocal"))
         place = np.where(tags < len(self._place), self._place[np.minimum(tags, len(self._place) - 1)], -1)
         local = np.flatnonzero(place >= 0)
@@ -103,7 +103,7 @@ class AtomGroup:
         return rows
 
     def state(self, step: int, rows: np.ndarray, **more: Any) -> State:
-        """Present positions, velocities and forces in LAMMPS."""
+        """Current positions, velocities and forces in LAMMPS."""
         units, cell = self.units, self.cell()
         x = self.numbers("x", rows) + self._images(rows) @ cell
         box = cell * np.array(self.lmp.extract_box()[5])[:, None]  # a direction that is open has no lattice vector

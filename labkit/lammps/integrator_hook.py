@@ -49,7 +49,7 @@ class IntegratorHook(Hook):
             self._check_place(now)
             if isinstance(self._request, ForceRequest):
                 self._request, self._evaluated = self._thread.resume(known), self._evaluated + 1
-        if self.host.whole(step):
+        if self.host.ends_step(step):
             self._check_evaluations()
             self.state = self._request.state
             if step == self.host.last:
@@ -59,7 +59,7 @@ class IntegratorHook(Hook):
         self._move(now, rows)
 
     def _start(self, now: State, known: Evaluation) -> CompletedStep:
-        """Start at the present positions, whose forces are known."""
+        """Start at the current positions, whose forces are known."""
         kept = {} if self.state is None else {"aux": self.state.aux, "energy": self.state.energy}
         self._thread = IntegratorThread(self.what, now.replace(**kept), self.host.dt)
         request = self._thread.resume()
@@ -78,8 +78,8 @@ class IntegratorHook(Hook):
             found = f"more than {self.evaluations}" if more else f"{self._evaluated}"
             right = self.evaluations + 1 if more else self._evaluated
             raise LabkitError(
-                f"a step of {type(self.what).__name__} asks for forces {found} times, expected {self.evaluations}; set "
-                f"the number: host.integrator(..., evaluations={right})"
+                f"a step of {type(self.what).__name__} evaluates forces {found} times, expected {self.evaluations}; "
+                f"set the number: host.integrator(..., evaluations={right})"
             )
 
     def _check_place(self, now: State) -> None:

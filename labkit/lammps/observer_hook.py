@@ -32,9 +32,9 @@ class ObserverHook(Hook):
         host, count = self.host, self.host.count(step)
         if not self._started:
             self._started = True
-            self.what.start(Run(self._state(step), host.everything(), None, host.dt))
-        due = host.whole(step) and count % self.what.every == 0
-        host.tally(step + 1 if (count + 1) % self.what.every == 0 or host.evaluations > 1 else None)
+            self.what.start(Run(self._state(step), host.labkit_potential(), None, host.dt))
+        due = host.ends_step(step) and count % self.what.every == 0
+        host.request_energy(step + 1 if (count + 1) % self.what.every == 0 or host.evaluations > 1 else None)
         if not due or count == self._last:
             return
         self._last, state = count, self._state(step)

@@ -1,8 +1,7 @@
-"""Topologies and coordinates of the files that a run names: psf, prmtop, pdb, xyz; pdb, xyz, coor, inpcrd; xsc."""
+"""Topologies and coordinates of the files that a run names: psf, prmtop, pdb, xyz; pdb, xyz, coor, crd, gro; xsc."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from labkit.base.box import box_or_none
 from labkit.errors import LabkitError
+from labkit.forcefield.openmm.prmtop import open_prmtop, sections
+from labkit.forcefield.structure.coordinates import KINDS, Coordinates, labels_of_topology
+from labkit.forcefield.structure.coordinates import read_coordinates as read_structure
+from labkit.forcefield.structure.elements import elements_of
+from labkit.forcefield.structure.kinds import kind
+from labkit.forcefield.structure.labels import AtomLabels
+from labkit.forcefield.structure.psf import Psf
 from labkit.forcefield.terms.openmm_values import plain
 
 ANGSTROM = 10.0  # of the nm that OpenMM's readers give
@@ -22,6 +29,9 @@ class Topology:
     """Of n atoms: types (names, if a file has no types), atomic numbers (0: none), masses u, charges e or None.
 
     angles, dihedrals  None: all that the bonds imply
+    weighed            the file has masses; otherwise they are those of the elements
+    labels             what the file calls the atoms
+    box                (3, 3) Å: a prmtop's own (IFBOX), for coordinates that have none
     """
 
     types: list[str]
@@ -32,6 +42,9 @@ class Topology:
     angles: Rows | None = None
     dihedrals: Rows | None = None
     impropers: Rows = ()
+    weighed: bool = False
+    labels: AtomLabels | None = None
+    box: np.ndarray | None = None
 
 
 def read_topology(path: Path) -> Topology:
@@ -41,20 +54,19 @@ def read_topology(path: Path) -> Topology:
     return _read(path, kinds, "topology")
 
 
-def read_coordinates(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Positions (n, 3) Å and the box (3, 3) Å or None; raises LabkitError for other kinds of files."""
-    kinds = {".pdb": _pdb_places, ".cif": _pdb_places, ".xyz": _xyz, ".extxyz": _xyz, ".coor": _coor}
-    kinds |= {".inpcrd": _inpcrd, ".rst7": _inpcrd}
+def read_coordinates(path: Path) -> Coordinates:
+    """Positions, box and labels; raises LabkitError for other kinds of files."""
+    kinds = {**dict.fromkeys(KINDS, read_structure), ".xyz": _xyz, ".extxyz": _xyz, ".coor": _coor}
     return _read(path, kinds, "coordinates")
 
 
-def read_box(path: Path) -> np.ndarray:
+def read_box(path: Path) -> np.ndarray | None:
     """The box (3, 3) Å of the last line of a NAMD extended system file; None if it has no volume."""
     return _read(path, {".xsc": _xsc, ".xst": _xsc}, "extended_system")
 
 
 def _read(path: Path, kinds: dict[str, Callable[[Path], Any]], key: str) -> Any:
-    reader = kinds.get(path.suffix.lower())
+    reader = kinds.get(kind(path))
     if reader is None:
         raise LabkitError(f"{key}: {path}: unknown kind of file {path.suffix!r}; known: {', '.join(kinds)}")
     if not path.is_file():
@@ -82,82 +94,48 @@ def _elements(atoms: list[Any]) -> tuple[list[int], list[float]]:
     return numbers, [float(plain(atom.element.mass)) if atom.element is not None else 0.0 for atom in atoms]
 
 
-def _pdb_file(path: Path) -> Any:
-    app = _app()
-    return app.PDBxFile(str(path)) if path.suffix.lower() == ".cif" else app.PDBFile(str(path))
-
-
 def _pdb(path: Path) -> Topology:
-    topology = _pdb_file(path).topology
-    atoms = list(topology.atoms())
-    bonds = [(bond.atom1.index, bond.atom2.index) for bond in topology.bonds()]
-    return Topology([atom.name for atom in atoms], *_elements(atoms), bonds)
+    found = read_structure(path)
+    if found.topology is None:
+        raise LabkitError(
+            f"topology: {path}: two atoms of a residue have the same name; give each its own, or use a psf"
+        )
+    atoms = list(found.topology.atoms())
+    bonds = [(bond.atom1.index, bond.atom2.index) for bond in found.topology.bonds()]
+    return Topology(list(found.labels.names), *_elements(atoms), bonds, labels=found.labels)
 
 
 def _psf(path: Path) -> Topology:
-    psf = _app().CharmmPsfFile(str(path))
-    atoms = psf.atom_list
-
-    def rows(found: Any, *ends: str) -> Rows:
-        return [tuple(getattr(row, end).idx for end in ends) for row in found]
-
-    four = ("atom1", "atom2", "atom3", "atom4")
-    centre_third = ("atom2", "atom3", "atom1", "atom4")  # CHARMM lists the centre first
+    """The lists of the file as they are: TorchMD takes no angles and dihedrals but those."""
+    psf = Psf.read(path)
+    numbers = elements_of(psf.masses, psf.bonds, psf.names)
     return Topology(
-        [str(atom.attype) for atom in atoms],
-        _elements(list(psf.topology.atoms()))[0],
-        [float(plain(atom.mass)) for atom in atoms],
-        rows(psf.bond_list, *four[:2]),
-        [float(plain(atom.charge)) for atom in atoms],
-        rows(psf.angle_list, *four[:3]) or None,
-        rows(psf.dihedral_list, *four) or None,
-        rows(psf.improper_list, *centre_third),
-    )
+        psf.types, numbers, psf.masses, psf.bonds, psf.charges, psf.angles, psf.dihedrals, psf.impropers, weighed=True,
+        labels=AtomLabels(str(path), numbers, False, psf.names, psf.residues),
+    )  # fmt: skip
 
 
 def _prmtop(path: Path) -> Topology:
-    app = _app()
-    sections = _amber_sections(path)
-    topology = app.AmberPrmtopFile(str(path)).topology
-    found = np.array(sections["DIHEDRALS_INC_HYDROGEN"] + sections["DIHEDRALS_WITHOUT_HYDROGEN"], int).reshape(-1, 5)
+    topology = open_prmtop(path).topology
+    vectors = topology.getPeriodicBoxVectors()
+    values = {name: section.values for name, section in sections(path).items()}
+    found = np.array(values["DIHEDRALS_INC_HYDROGEN"] + values["DIHEDRALS_WITHOUT_HYDROGEN"], int).reshape(-1, 5)
     rows = np.abs(found[:, :4]) // 3
     improper = found[:, 3] < 0
     once = list(dict.fromkeys(map(tuple, rows[~improper].tolist())))  # a row for each cosine of a sum
     return Topology(
-        sections["AMBER_ATOM_TYPE"],
+        values["AMBER_ATOM_TYPE"],
         _elements(list(topology.atoms()))[0],
-        [float(mass) for mass in sections["MASS"]],
+        [float(mass) for mass in values["MASS"]],
         [(bond.atom1.index, bond.atom2.index) for bond in topology.bonds()],
-        [float(charge) / 18.2223 for charge in sections["CHARGE"]],  # AMBER's unit: kcal/mol = q q / (r/Å)
+        [float(charge) / 18.2223 for charge in values["CHARGE"]],  # AMBER's unit: kcal/mol = q q / (r/Å)
         None,
         once,
         list(dict.fromkeys(map(tuple, rows[improper].tolist()))),
+        weighed=True,
+        labels=labels_of_topology(topology, str(path), sure="ATOMIC_NUMBER" in values),
+        box=None if vectors is None else box_or_none(_quantity(vectors), str(path)),
     )
-
-
-def _amber_sections(path: Path) -> dict[str, list[str]]:
-    """Fields of each %FLAG, cut at the width that its %FORMAT gives."""
-    found: dict[str, list[str]] = {}
-    width, name = 0, ""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("%FLAG"):
-            name = line.split()[1]
-            found[name] = []
-        elif line.startswith("%FORMAT"):
-            width = int(re.search(r"[aIEF](\d+)", line.split("(")[1], re.IGNORECASE).group(1))
-        elif not line.startswith("%") and name:
-            found[name] += [line[k : k + width].strip() for k in range(0, len(line.rstrip()), width)]
-    return found
-
-
-def _pdb_places(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    pdb = _pdb_file(path)
-    return _quantity(pdb.getPositions()), _box(pdb.topology.getPeriodicBoxVectors())
-
-
-def _inpcrd(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    found = _app().AmberInpcrdFile(str(path))
-    return _quantity(found.getPositions()), _box(found.getBoxVectors() if found.boxVectors is not None else None)
 
 
 def _quantity(positions: Any) -> np.ndarray:
@@ -166,35 +144,33 @@ def _quantity(positions: Any) -> np.ndarray:
     return np.array(positions.value_in_unit(unit.nanometer), dtype=float).reshape(-1, 3) * ANGSTROM
 
 
-def _box(vectors: Any) -> np.ndarray | None:
-    return None if vectors is None else _quantity(vectors)
-
-
 def _xyz_topology(path: Path) -> Topology:
     import ase.io
 
     atoms = ase.io.read(path, index=0)
-    return Topology(atoms.get_chemical_symbols(), atoms.numbers.tolist(), atoms.get_masses().tolist(), [])
+    numbers = atoms.numbers.tolist()
+    labels = AtomLabels(str(path), numbers)
+    return Topology(atoms.get_chemical_symbols(), numbers, atoms.get_masses().tolist(), [], labels=labels)
 
 
-def _xyz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _xyz(path: Path) -> Coordinates:
     import ase.io
 
     atoms = ase.io.read(path, index=0)
-    return atoms.positions, atoms.cell.array if atoms.pbc.all() else None
+    box = box_or_none(atoms.cell.array, str(path)) if atoms.pbc.all() else None
+    return Coordinates(atoms.positions, box, AtomLabels(str(path), atoms.numbers.tolist()))
 
 
-def _coor(path: Path) -> tuple[np.ndarray, None]:
+def _coor(path: Path) -> Coordinates:
     """NAMD's binary positions: their number, then float64 of either byte order."""
     data = path.read_bytes()
     for order in "<>":
         count = int(np.frombuffer(data[:4], f"{order}i4")[0])
         if len(data) == 4 + 24 * count:
-            return np.frombuffer(data[4:], f"{order}f8").astype(float).reshape(-1, 3), None
+            return Coordinates(np.frombuffer(data[4:], f"{order}f8").astype(float).reshape(-1, 3), None)
     raise LabkitError(f"coordinates: {path}: {len(data)} bytes are not binary coordinates of NAMD (4 + 24 per atom)")
 
 
 def _xsc(path: Path) -> np.ndarray | None:
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
-    box = np.array(rows[-1][1:10], dtype=float).reshape(3, 3)
-    return box if abs(np.linalg.det(box)) > 1e-6 else None
+    return box_or_none(np.array(rows[-1][1:10], dtype=float).reshape(3, 3), str(path))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 import time
 from pathlib import Path
 
 from labkit.engine import lbfgs, maxwell_boltzmann, simulate
 from labkit.engine.observers import Dcd, Thermodynamics, Xtc
-from labkit.errors import LabkitError, Stopped
+from labkit.errors import Stopped
 from labkit.md.bar import Bar
+from labkit.md.output import Output
 from labkit.md.prepare import prepare
 from labkit.md.settings import RunSettings
 
@@ -22,29 +24,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="resume from the checkpoint in log_dir")
     again.add_argument("--overwrite", action="store_true", help="start again and overwrite the files of an earlier run")
+    parser.add_argument(
+        "--trust", action="store_true", help="run the Python module that the run file names as external"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it; returns 0 when all steps are done, 130 when stopped; results are in log_dir."""
     settings = RunSettings.read(options.file)
-    log, name = Path(settings.log_dir), Path(settings.output)
-    try:
-        log.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabkitError(f"log_dir: {log}: is not a writable folder ({error.strerror}); choose another") from error
-    checkpoint = log / f"{name.stem}.checkpoint"
-    _check_again(options, checkpoint)
-    prepared = prepare(settings, options.file.parent)
+    output = Output.of(settings.log_dir, settings.output, settings.replicas)
+    with output.locked():
+        return _run(options, settings, output)
+
+
+def _run(options: argparse.Namespace, settings: RunSettings, output: Output) -> int:
+    output.check(resume=options.resume, overwrite=options.overwrite)
+    prepared = prepare(settings, options.file.parent, trust=options.trust)
+    for note in prepared.notes:
+        print(f"note: {note}", file=sys.stderr)
     state, bar = prepared.state, Bar()
-    several = "-{system}" if settings.replicas > 1 else ""
-    xtc = name.suffix == ".xtc"
-    trajectory = log / f"{name.stem}{several}{'.xtc' if xtc else '.dcd'}"
-    monitor = log / "monitor.csv"
     observers = [
-        (Xtc if xtc else Dcd)(trajectory, settings.output_period),
-        Thermodynamics(monitor, settings.output_period),
+        (Xtc if output.suffix == ".xtc" else Dcd)(output.trajectory, settings.output_period),
+        Thermodynamics(output.monitor, settings.output_period),
     ]
-    start = time.monotonic()
+    start, begun = time.monotonic(), options.resume
     try:
         with bar.interruptible():
             if settings.minimize and not options.resume:
@@ -52,33 +55,26 @@ def run(options: argparse.Namespace) -> int:
                     forces=None, energy=None, aux={}
                 )
             state = maxwell_boltzmann(state, settings.temperature)
+            if options.overwrite:
+                output.clear()
+            begun = True
             simulate(
                 state, prepared.potential, prepared.integrator, settings.steps, settings.timestep, observers=observers,
-                progress=bar, checkpoint=checkpoint, checkpoint_every=settings.checkpoint_period, resume=options.resume,
+                progress=bar, checkpoint=output.checkpoint, checkpoint_every=settings.checkpoint_period,
+                resume=options.resume,
+                start=prepared.state,  # a run that resumes is not minimised again
             )  # fmt: skip
     except Stopped as stopped:
-        print(f"\n{_stopped(options.file, stopped, checkpoint)}")
+        print(f"\n{_stopped(options, stopped, begun and output.checkpoint.exists())}")
         return STOPPED
     seconds = time.monotonic() - start
     print(f"{settings.steps} steps, {settings.steps * settings.timestep * 1e-3:.6g} ps; this part took {seconds:.1f} s")
-    print(f"trajectory {trajectory}, energies {monitor}, checkpoint {checkpoint}")
+    print(f"trajectory {output.trajectory}, energies {output.monitor}, checkpoint {output.checkpoint}")
     return 0
 
 
-def _check_again(options: argparse.Namespace, checkpoint: Path) -> None:
-    """Neither overwrite an earlier run without a request, nor start one that was to be resumed."""
-    if options.resume and not checkpoint.exists():
-        raise LabkitError(
-            f"--resume: there is no checkpoint {checkpoint}; start without it, or check log_dir and output"
-        )
-    if checkpoint.exists() and not (options.resume or options.overwrite):
-        raise LabkitError(
-            f"{checkpoint}: an earlier run is here; resume it (--resume), overwrite it (--overwrite), or choose "
-            "another log_dir or output"
-        )
-
-
-def _stopped(file: Path, stopped: Stopped, checkpoint: Path) -> str:
-    if not checkpoint.exists():
+def _stopped(options: argparse.Namespace, stopped: Stopped, saved: bool) -> str:
+    if not saved:
         return "stopped before the first step; nothing was saved"
-    return f"{stopped}; resume with: labkit md {shlex.quote(str(file))} --resume"
+    trust = " --trust" if options.trust else ""
+    return f"{stopped}; resume with: labkit md {shlex.quote(str(options.file))} --resume{trust}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabkitError, suggest
+from labkit.forcefield.torchmd.yaml_file import parse_yaml
+from labkit.md.external import External
 
 Check = Callable[[Any], Any]  # returns the converted value, or raises ValueError
 
@@ -57,29 +60,16 @@ def _one_of(*options: str) -> Check:
     return check
 
 
-def _external(value: Any) -> External:
-    if not isinstance(value, dict):
-        raise ValueError
-    for key in value:
-        if key not in ("module", "embeddings", "file"):
-            known = ["module", "embeddings", "file"]
-            raise LabkitError(f"external: unknown key {key!r}{suggest(str(key), known)}; known: {', '.join(known)}")
-    embeddings = value.get("embeddings")
-    if embeddings is not None:
-        embeddings = tuple(_whole(0)(number) for number in embeddings)
-    found = {key: _text(value[key]) for key in ("module", "file") if value.get(key) is not None}
+def _exclusions(value: Any) -> tuple[str, ...]:
+    """As _names; TorchMD's run files also have Python's tuples as text, such as ('bonds', 'angles')."""
+    return tuple(re.findall(r"[\w-]+", value.lower())) if isinstance(value, str) else _names(value)
+
+
+def _files(value: Any) -> tuple[str, ...]:
+    found = tuple(_text(name) for name in ([value] if isinstance(value, str) else list(value)))
     if not found:
         raise ValueError
-    return External(**found, embeddings=embeddings)
-
-
-@dataclass(frozen=True)
-class External:
-    """An external potential: labkit's own model (`file`), or `External(file, embeddings, device)` of a module."""
-
-    module: str = "labkit"
-    file: str | None = None
-    embeddings: tuple[int, ...] | None = None
+    return found
 
 
 def _key(check: Check, expected: str, default: Any = None) -> Any:
@@ -93,7 +83,8 @@ class RunSettings:
     Without `forceterms` all terms of the force field are used. `langevin_temperature` 0 is dynamics at constant
     energy. `output_period` is the interval between frames and between rows of monitor.csv, `save_period` that of
     checkpoints (10 output periods), both in steps. An `output` that ends with .xtc is an XTC file, otherwise a
-    DCD file is written.
+    DCD file is written. Keys that name structures take one file or a list: the bonds and types come from the first
+    that has them, each replica starts from a frame of its own where there are as many frames as replicas.
 
     >>> given = {"steps": "100", "structure": "water.pdb", "forcefield": "water.yaml"}
     >>> RunSettings.from_dict(given, "run.yaml").steps
@@ -105,19 +96,19 @@ class RunSettings:
     langevin_temperature: float = _key(_number(0.0), "a temperature in K, or 0 for none", 0.0)
     langevin_gamma: float = _key(_number(0.0), "a friction in 1/ps, such as 0.1", 0.1)
     device: str = _key(_text, "a device, such as cpu or cuda:0", "cpu")
-    topology: str | None = _key(_text, "a psf, prmtop, pdb or xyz file")
-    coordinates: str | None = _key(_text, "a pdb, xyz, coor or inpcrd file")
-    structure: str | None = _key(_text, "a pdb or xyz file for both topology and coordinates")
-    forcefield: str | None = _key(_text, "a TorchMD YAML file, or an AMBER prmtop")
+    topology: tuple[str, ...] | None = _key(_files, "a psf, prmtop, pdb or xyz file, or a list of files")
+    coordinates: tuple[str, ...] | None = _key(_files, "a pdb, xyz, coor, inpcrd or xtc file, or a list of files")
+    structure: tuple[str, ...] | None = _key(_files, "a pdb or xyz file for topology and coordinates, or a list")
+    forcefield: str | None = _key(_text, "a TorchMD YAML, CHARMM prm, AMBER frcmod or prmtop file")
     forceterms: tuple[str, ...] | None = _key(_names, "a list of terms, such as [bonds, angles, lj]")
     cutoff: float | None = _key(_number(0.0, above=True), "a distance in Å above 0, such as 9")
     switch_dist: float | None = _key(_number(0.0), "a distance in Å below the cutoff, such as 7.5")
     rfa: bool = _key(_flag, "true or false", False)
-    exclusions: tuple[str, ...] | None = _key(_names, "a list of bonds, angles, 1-4")
+    exclusions: tuple[str, ...] | None = _key(_exclusions, "a list of bonds, angles, 1-4")
     replicas: int = _key(_whole(1), "a whole number from 1", 1)
     extended_system: str | None = _key(_text, "an xsc file")
     minimize: int | None = _key(_whole(0), "a number of steps, such as 500")
-    external: External | None = _key(_external, "module, embeddings and file, such as {file: model.safetensors}")
+    external: External | None = _key(External.of, "module, embeddings and file, such as {file: model.safetensors}")
     precision: str = _key(_one_of("single", "double"), "single or double", "double")
     seed: int = _key(_whole(0), "a whole number from 0", 1)
     steps: int = _key(_whole(0), "a whole number of steps from 0", 10000)
@@ -125,6 +116,7 @@ class RunSettings:
     output_period: int = _key(_whole(1), "a whole number of steps from 1", 10)
     save_period: int = _key(_whole(0), "a whole number of steps, or 0 for 10 output periods", 0)
     log_dir: str = _key(_text, "a folder", ".")
+    npz_file: str | None = _key(_text, "an npz file with coord and z, of atoms without a topology")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> RunSettings:
@@ -149,17 +141,14 @@ class RunSettings:
 
     @classmethod
     def read(cls, path: str | Path) -> RunSettings:
-        """The settings of a file; raises LabkitError if it cannot be read or is not YAML."""
+        """The settings of a file of YAML, or of lines `key=value`; raises LabkitError if it is neither."""
         try:
-            import yaml
-        except ImportError as error:
-            raise LabkitError('PyYAML is not installed; run: pip install "labkit[forcefield]"') from error
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise LabkitError(f"{path}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise LabkitError(f"{path}: not YAML: {error}") from error
+        content = parse_yaml(_as_yaml(text), str(path))
         if not isinstance(content, dict):
             raise LabkitError(f"{path}: expected keys and values, such as 'steps: 1000'; found {content!r:.60}")
         return cls.from_dict(content, str(path))
@@ -171,11 +160,20 @@ class RunSettings:
     def _check(self, where: str) -> None:
         if self.forcefield is None and self.external is None:
             raise LabkitError(f"{where}: neither forcefield nor external is given; give one for the forces")
-        if self.topology is None and self.structure is None:
+        if (self.topology or self.structure or self.npz_file) is None:
             raise LabkitError(f"{where}: neither topology nor structure is given; give one for the atoms")
-        if self.coordinates is None and self.structure is None:
+        if (self.coordinates or self.structure or self.npz_file) is None:
             raise LabkitError(f"{where}: neither coordinates nor structure is given; give one for the positions")
         if self.cutoff is None and (self.rfa or self.switch_dist is not None):
             raise LabkitError(f"{where}: {'rfa' if self.rfa else 'switch_dist'} needs a cutoff, such as cutoff: 9")
         if self.switch_dist is not None and self.switch_dist >= self.cutoff:
             raise LabkitError(f"{where}: switch_dist is {self.switch_dist}, not below the cutoff of {self.cutoff} Å")
+
+
+def _as_yaml(text: str) -> str:
+    """TorchMD's other run files have lines `key=value`, with None, True and lists as Python writes them."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    rows = [re.fullmatch(r"\s*(\w+)\s*=\s*(.*?)\s*", line) for line in lines]
+    if not rows or None in rows:
+        return text
+    return "\n".join(f"{row[1]}: {'null' if row[2] == 'None' else row[2]}" for row in rows)

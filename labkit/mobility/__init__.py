@@ -23,6 +23,7 @@ from labkit.mobility.pair import PairMobility
 from labkit.mobility.periodic import PeriodicRotnePragerYamakawa
 from labkit.mobility.positive import check_positive
 from labkit.mobility.training import train
+from labkit.mobility.trajectories import TrajectoryWarning, continuous
 from labkit.mobility.wall import WallRotnePragerYamakawa
 
 __all__ = [
@@ -37,11 +38,13 @@ __all__ = [
     "Passive",
     "PeriodicRotnePragerYamakawa",
     "RotnePragerYamakawa",
+    "TrajectoryWarning",
     "WallRotnePragerYamakawa",
     "WholeModel",
     "active",
     "by_distance",
     "check_positive",
+    "continuous",
     "divergence",
     "load_mobility",
     "maximum_likelihood",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from labkit.errors import LabkitError
+from labkit.mobility.trajectories import continuous
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +49,35 @@ class Passive:
                 raise LabkitError(f"Passive: {name} is {getattr(self, name)}; expected a positive number")
 
     @classmethod
-    def from_trajectory(cls, trajectory: Tensor, dt: float, temperature: float, every: int = 1) -> Passive:
+    def from_trajectory(
+        cls, trajectory: Tensor, dt: float, temperature: float, every: int = 1, *, cell: Any = None
+    ) -> Passive:
         """Displacements over `every` frames of a trajectory (frames, n, 3) or (frames, S, n, 3), `dt` fs apart.
 
-        Windows follow one another without overlap. Raises LabkitError for a trajectory that is shorter.
+        Windows follow one another without overlap. Positions that are wrapped into a `cell` are unwrapped if it is
+        given: edges (3,), lattice vectors (3, 3) or (S, 3, 3), Å. Raises LabkitError for a trajectory that is shorter,
+        and for one whose frames or particles are not in order (`continuous`).
         """
-        if trajectory.ndim not in (3, 4) or trajectory.shape[-1] != 3:
-            raise LabkitError(
-                f"the trajectory has shape {tuple(trajectory.shape)}; expected (frames, n, 3) or (frames, S, n, 3)"
-            )
+        check_shape(trajectory)
         if not 1 <= every < len(trajectory):
             raise LabkitError(f"a lag of {every} frames does not fit into a trajectory of {len(trajectory)}")
+        return cls.of_windows(continuous(trajectory, cell), dt, temperature, every)
+
+    @classmethod
+    def of_windows(cls, trajectory: Tensor, dt: float, temperature: float, every: int) -> Passive:
+        """The same of a trajectory that is known to be in order."""
         frames = trajectory[::every]
         start, moved = frames[:-1], frames[1:] - frames[:-1]
         n = trajectory.shape[-2]
         return cls(start.reshape(-1, n, 3), moved.reshape(-1, n, 3), every * dt, temperature)
+
+
+def check_shape(trajectory: Tensor) -> None:
+    """Raise LabkitError for what is no trajectory of particles."""
+    if trajectory.ndim not in (3, 4) or trajectory.shape[-1] != 3:
+        raise LabkitError(
+            f"the trajectory has shape {tuple(trajectory.shape)}; expected (frames, n, 3) or (frames, S, n, 3)"
+        )
 
 
 def _same(data: Active | Passive, *names: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError
-from labkit.mobility.data import Active, Passive
+from labkit.mobility.data import Active, Passive, check_shape
+from labkit.mobility.trajectories import continuous
 from labkit.units import KB
 
 
@@ -114,16 +116,24 @@ def scan_lags(
     temperature: float,
     every: Sequence[int],
     estimator: Callable[[Passive], Estimate] = pair_passive,
+    *,
+    cell: Any = None,
 ) -> LagScan:
     """An estimate at each lag of `every` frames (ascending), of a trajectory (frames, [S,] n, 3) `dt` fs apart.
 
     Too short a lag shows momenta or caging, too long a lag a mobility that has changed; between them is a plateau.
     Its beginning is chosen: the shortest lag whose estimate differs from the next one's by no more than their errors
     (in the mean square over all entries). If there is none, it is the longest lag, and `settled` is False.
+
+    The trajectory and `cell` are as in `Passive.from_trajectory`.
     """
     if len(every) < 2 or any(b <= a for a, b in zip(every[:-1], every[1:])):
         raise LabkitError(f"lags of {list(every)} frames; expected at least two, ascending")
-    estimates = [estimator(Passive.from_trajectory(trajectory, dt, temperature, k)) for k in every]
+    check_shape(trajectory)
+    if not 1 <= every[0] <= every[-1] < len(trajectory):
+        raise LabkitError(f"lags of {list(every)} frames do not fit into a trajectory of {len(trajectory)}")
+    trajectory = continuous(trajectory, cell)
+    estimates = [estimator(Passive.of_windows(trajectory, dt, temperature, k)) for k in every]
     for chosen, (one, other) in enumerate(zip(estimates[:-1], estimates[1:])):
         apart = (one.value - other.value).square() / (one.error.square() + other.error.square())
         if float(apart.mean()) <= 1.0:

@@ -9,6 +9,8 @@ from labkit.errors import LabkitError
 from labkit.mobility.mobility import Mobility
 from labkit.mobility.pair import PairMobility, positive
 
+WIDEST = 4096  # of a hidden layer
+
 
 class RadialNet(nn.Module):
     """Smooth functions of a distance that decay as 1/r: u times a small network of u, with u = s/(r + s).
@@ -18,6 +20,10 @@ class RadialNet(nn.Module):
 
     def __init__(self, outputs: int, width: int, scale: float, seed: int) -> None:
         super().__init__()
+        if type(width) is not int or not 1 <= width <= WIDEST:
+            raise LabkitError(f"width is {width!r:.40}, expected a whole number from 1 to {WIDEST}")
+        if type(seed) is not int or abs(seed) >= 2**63:
+            raise LabkitError(f"seed is {seed!r:.40}, expected a whole number of 64 bits")
         self.register_buffer("scale", positive(scale, "scale", "Å"))
         self.layers = nn.Sequential(
             nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, outputs)

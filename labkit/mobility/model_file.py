@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from labkit.errors import LabkitError
-from labkit.files import read_tensors, write_model
+from labkit.files import expect_tensor, read_tensors, whole_content, write_model
 from labkit.mobility.learned import MODELS, Mobility, model_of
 
 _FORMAT = "labkit mobility 1"
@@ -36,9 +36,9 @@ def load_mobility(path: str | os.PathLike[str], device: torch.device | str = "cp
     """
     path = Path(path)
     header, tensors = read_tensors(path, _FORMAT, "learned mobility", device)
-    try:
+    with whole_content(path):
         model = model_of(header["kind"], json.loads(header["settings"])).to(device)
+        for name, tensor in model.state_dict().items():
+            expect_tensor(name, tensors.get(name), *tensor.shape)
         model.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
-        raise LabkitError(f"{path}: settings and weights do not fit ({error}); save the model again") from error
     return model

@@ -57,6 +57,6 @@ class PairMobility(Mobility):
 def positive(value: float | Tensor, name: str, unit: str) -> Tensor:
     """A number or (n,) as float64. Raises LabkitError if it is not positive."""
     found = torch.as_tensor(value, dtype=torch.float64)
-    if found.ndim > 1 or not bool((found > 0).all()):
+    if found.ndim > 1 or not bool(((found > 0) & torch.isfinite(found)).all()):
         raise LabkitError(f"{name} is {value}; expected a positive number of {unit}, or one for each particle")
     return found

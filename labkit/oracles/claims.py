@@ -13,7 +13,7 @@ from ase import Atoms
 from labkit.oracles.errors import StoreError
 from labkit.oracles.label import Label
 from labkit.oracles.owner import has_ended, owner
-from labkit.oracles.rows import book, label_key, write_label
+from labkit.oracles.rows import label_key, write_calculation, write_label
 
 if TYPE_CHECKING:
     from labkit.oracles.database import Database
@@ -58,7 +58,7 @@ class Claims:
                 token, beat, process, started, host, cores = other
                 if not (has_ended(process) or self._silent(key, (token, beat))):
                     return False
-                book(connection, structure, oracle.hash, "lost", beat - started, cores, started, host)
+                write_calculation(connection, structure, oracle.hash, "lost", beat - started, cores, started, host)
             values: tuple[Any, ...] = (key, self.token, owner(), now, now, socket.gethostname(), oracle.cores)
             connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         return True
@@ -79,7 +79,9 @@ class Claims:
         with self.database.transaction(on_disk=seconds > CHEAP) as connection:
             if label is not None:
                 write_label(connection, structure, atoms, oracle, label)
-            book(connection, structure, oracle.hash, outcome, seconds, oracle.cores, started, host, program, message)
+            write_calculation(
+                connection, structure, oracle.hash, outcome, seconds, oracle.cores, started, host, program, message
+            )
             key = label_key(structure, oracle.hash)
             connection.execute("DELETE FROM claims WHERE key = ? AND token = ?", (key, self.token))
 

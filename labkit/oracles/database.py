@@ -39,13 +39,13 @@ class Database:
         if not self.path.parent.is_dir():
             raise StoreError(f"{self.path}: there is no folder {self.path.parent}; create it, or choose another path")
         self._pid, self._lock, self._connection = -1, threading.RLock(), None
-        with self._turn():
+        with self._exclusive():
             pass
 
     @contextmanager
     def transaction(self, *, on_disk: bool = False) -> Iterator[sqlite3.Connection]:
         """All or nothing, even if the process is killed; with `on_disk`, even if the power fails. Others wait."""
-        with self._turn() as connection:
+        with self._exclusive() as connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -58,7 +58,7 @@ class Database:
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self._turn() as connection:
+        with self._exclusive() as connection:
             return connection.execute(query, values).fetchall()
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Database:
             self._connection = None
 
     @contextmanager
-    def _turn(self) -> Iterator[sqlite3.Connection]:
+    def _exclusive(self) -> Iterator[sqlite3.Connection]:
         if self._pid != os.getpid():  # SQLite's connections and held locks must not be carried across a fork
             self._pid, self._lock, self._connection = os.getpid(), threading.RLock(), None
         with self._lock:
@@ -78,10 +78,13 @@ class Database:
                 yield self._connection
             except sqlite3.Error as error:
                 raise StoreError(_explain(self.path, error)) from error
+            except UnicodeDecodeError as error:  # SQLite's own message about a damaged table holds part of it
+                raise StoreError(_explain(self.path, sqlite3.DatabaseError("malformed"))) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lambda raw: raw.decode(errors="replace")  # damaged text is found by its sha256
     try:
         _check(path, connection)
         _write_ahead(connection)

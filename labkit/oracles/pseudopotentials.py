@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 from labkit.oracles.errors import MissingProgram
 
+LARGEST = 200_000_000  # bytes
 FOLDERS = (
     "/usr/share/espresso/pseudo",
     "/usr/share/doc/quantum-espresso/examples/CPV/EXX-wf-example",
@@ -25,9 +27,19 @@ def pseudopotential(name: str) -> bytes:
     for folder in map(Path, [*own, *FOLDERS]):
         for candidate in (folder / name, folder / f"{name}.gz"):
             if candidate.is_file():
-                content = candidate.read_bytes()
-                return gzip.decompress(content) if candidate.suffix == ".gz" else content
+                return _content(candidate)
     raise MissingProgram(
         f"pseudopotential {name} not found in {', '.join([*own, *FOLDERS[:2]])}; install quantum-espresso-data (with "
         "its documentation), or set LABKIT_PSEUDO to a folder that has the file"
     )
+
+
+def _content(path: Path) -> bytes:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        try:
+            content = file.read(LARGEST + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise MissingProgram(f"{path}: is damaged ({error}); install it again") from error
+    if len(content) > LARGEST:
+        raise MissingProgram(f"{path}: holds more than {LARGEST // 10**6} MB, as no pseudopotential does")
+    return content

@@ -15,7 +15,7 @@ COLOURS = (TRAIN, VALID, FORCE, INK)
 class Curves:
     """`Curves({"O-O": (r, g)}, "r [Å]", "g(r)")` as the last line of a cell; x and y are (n,) of anything numeric.
 
-    A curve whose name is in `dashed` is drawn as what others are compared with; `top` cuts what is higher.
+    Curves named in `dashed` are references, drawn dashed; `top` is the upper limit of y.
 
     >>> Curves({"line": ([0, 1], [0, 1])}, "x [Å]", "y [eV]")
     Curves of line

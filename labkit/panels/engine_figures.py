@@ -1,4 +1,4 @@
-"""Pictures of how fast a batch moves, and of replicas that exchange, as the last line of a cell."""
+"""Pictures of the speed of batches and of replica exchange, as the last line of a cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLOURS = (TRAIN, VALID, FORCE)
 
 
 def scaling_figure(replicas: pd.DataFrame, atoms: pd.Series) -> Image:
-    """Left: steps × replicas per second over replicas, a line for each column; right: ms a step over atoms."""
+    """Left: steps × replicas per second over replicas, a line for each column; right: ms per step over atoms."""
     figure = new_figure(7.6, 3.6)
     left, right = figure.subplots(1, 2)
     dress(left, "replicas", "steps × replicas / s", "Batches")
@@ -45,10 +45,10 @@ def scaling_figure(replicas: pd.DataFrame, atoms: pd.Series) -> Image:
 
 
 def exchange_figure(table: pd.DataFrame, walkers: Any, every: float, acceptance: Any, shown: int = 80) -> Image:
-    """Populations over temperature, and which place some walkers are at.
+    """Populations over temperature, and the places of some walkers over time.
 
-    table    over temperature [K]: a column for each way to get populations, "exact" among them
-    walkers  (T, R) who is at each of R places, each `every` ps; the last `shown` rows are drawn
+    table    over temperature [K]: a column for each method of computing populations, "exact" among them
+    walkers  (T, R) the walker at each of R places, every `every` ps; the last `shown` rows are drawn
     acceptance (R - 1,) of each place with the one above
     """
     figure = new_figure(7.6, 3.6)

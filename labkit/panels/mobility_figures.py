@@ -31,7 +31,7 @@ def learned_figure(
 ) -> Image:
     """M over the distance in radii, (R, 3) each, in units of the true M_self; and the error in per cent of that.
 
-    bars  (R, 3) standard errors of what was learned, as of `pair_learned`: bands of two of them around the errors
+    bars  (R, 3) standard errors of the learned mobility, as from `pair_learned`: bands of two of them around the errors
     """
     figure = new_figure(7.6, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
@@ -72,7 +72,7 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:
     """Histograms of heights [Å] by name, with Boltzmann's density, and the density without the drift term.
 
-    mobility  (n,) across the wall, at the heights that `above.boltzmann` gives from 0 to 7 radii
+    mobility  (n,) across the wall, at the heights of `above.boltzmann` from 0 to 7 radii
     """
     z, density = (part.numpy() for part in above.boltzmann(thermal, 7 * above.radius, len(mobility)))
     with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""Pictures beside spectra: whether a trajectory stays within the training data, and the spread of models outside."""
+"""Pictures for spectra: whether a trajectory stays within the training data, and the spread of models outside."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reach_figure(
     errors: Mapping[str, float],
     unit: str = "Å³",
 ) -> Image:
-    """Components of the labels trained on beside those predicted; spreads of several sets, with errors where known.
+    """Components of the training labels and of the predictions; spreads of several sets, with known errors.
 
     known    (F, 3, 3) labels
     found    (..., 3, 3) predicted along trajectories

@@ -52,7 +52,7 @@ def search_figure(table: pd.DataFrame) -> Figure:
 
 
 def heat_map(axes: Axes, table: pd.DataFrame, form: str, low: float, high: float) -> None:
-    """Cells of a table from `low` (dark, framed) to `high` (light), with their numbers where a format is given."""
+    """Cells of a table from `low` (dark, framed) to `high` (light), with their numbers if a format is given."""
     values = table.to_numpy(dtype=float)
     span = max(np.log(high / low), 1e-9)
     shown = np.log(values / low) / span  # equal ratios look alike

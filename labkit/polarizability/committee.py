@@ -13,6 +13,7 @@ from torch import Tensor
 
 from labkit.base import NO_PROGRESS, Neighbours, Progress, System
 from labkit.config import config
+from labkit.files import expect_tensor
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments
 from labkit.polarizability.labels import Frames
@@ -110,5 +111,6 @@ class TensorCommittee(TensorModule):
     def load(cls, path: str | os.PathLike[str]) -> TensorCommittee:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
         with read_module(path, FORMAT, "tensor committee", config().device) as found:
-            weights = {d: found.tensors[f"weights.{d}"] for d in found.degrees}
-            return cls(found.descriptor, found.points, weights, found.tensors["mean"], found.metadata)
+            mean = expect_tensor("mean", found.tensors.get("mean"), len(found.descriptor.settings.species), None)
+            weights = {d: found.columns("weights", d, mean.shape[1]) for d in found.degrees}
+            return cls(found.descriptor, found.points, weights, mean, found.metadata)

@@ -16,6 +16,7 @@ from torch import Tensor
 from labkit.base import NO_PROGRESS, Neighbours, Progress, System
 from labkit.config import config
 from labkit.errors import LabkitError
+from labkit.files import expect_tensor
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments, arrange
 from labkit.polarizability.labels import Frames
@@ -123,7 +124,10 @@ class TensorModel(TensorModule):
     def load(cls, path: str | os.PathLike[str]) -> TensorModel:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
         with read_module(path, FORMAT, "tensor model", config().device) as found:
-            numbers = json.loads(found.header["posterior"])
-            parts = {d: [found.tensors[f"{x}.{d}"] for x in ("weights", "basis", "total")] for d in found.degrees}
-            posterior = {d: Posterior(*tensors, *numbers[str(d)]) for d, tensors in parts.items()}
-            return cls(found.descriptor, found.points, posterior, found.tensors["mean"], found.metadata)
+            numbers, posterior = json.loads(found.header["posterior"]), {}
+            for d in found.degrees:
+                weights, basis = found.columns("weights", d), found.columns("basis", d, None)
+                total = expect_tensor(f"total.{d}", found.tensors.get(f"total.{d}"), basis.shape[1])
+                posterior[d] = Posterior(weights, basis, total, *map(float, numbers[str(d)]))
+            mean = expect_tensor("mean", found.tensors.get("mean"), len(found.descriptor.settings.species))
+            return cls(found.descriptor, found.points, posterior, mean, found.metadata)

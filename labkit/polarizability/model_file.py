@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.files import read_tensors, whole_header, write_model
+from labkit.errors import LabkitError
+from labkit.files import expect_tensor, read_tensors, whole_content, write_model
 from labkit.polarizability.descriptor import TensorDescriptor
 from labkit.polarizability.environments import Environments
 from labkit.polarizability.module import TensorModule
@@ -32,6 +33,11 @@ class ModuleFile:
     @property
     def degrees(self) -> list[int]:
         return list(self.descriptor.settings.target.parts)
+
+    def columns(self, name: str, degree: int, *more: int | None) -> Tensor:
+        """The tensor of this name and degree λ, checked to have the rows of the points and `more` dimensions."""
+        rows = self.points.n_groups * (2 * degree + 1)
+        return expect_tensor(f"{name}.{degree}", self.tensors.get(f"{name}.{degree}"), rows, *more)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -55,14 +61,25 @@ def read_module(path: str | os.PathLike[str], form: str, what: str, device: torc
     """Read what `write_module` wrote; LabkitError, naming the file, for what is missing, here or in the block."""
     path = Path(path)
     header, tensors = read_tensors(path, form, what, device)
-    with whole_header(path):
+    with whole_content(path):
         settings = Settings.from_dict(json.loads(header["settings"]))
-        features = {d: tensors[f"features.{d}"].tolist() for d in settings.degrees}
+        metadata = json.loads(header["metadata"])
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("periodic"), bool):
+            raise LabkitError(f"its metadata {header['metadata']:.80} do not say whether its frames are periodic")
+        names = [f"features.{d}" for d in settings.degrees]
+        features = {d: expect_tensor(name, tensors[name], None, whole=True).tolist()
+                    for d, name in zip(settings.degrees, names, strict=True)}  # fmt: skip
+        numbers = expect_tensor("numbers", tensors["numbers"], None, whole=True)
+        count, group = len(numbers), expect_tensor("group", tensors["group"], len(numbers), whole=True)
+        if not count or bool((group >= count).any()):
+            raise LabkitError(f"its {count} points belong to groups with numbers from {count}")
+        for d in settings.degrees:
+            expect_tensor(f"points.{d}", tensors[f"points.{d}"], count, 2 * d + 1, len(features[d]))
         points = Environments(
-            tensors["numbers"],
-            torch.zeros_like(tensors["numbers"]),  # frames matter in training only
-            tensors["group"],
-            tensors["weight"],
+            numbers,
+            torch.zeros_like(numbers),  # frames matter in training only
+            group,
+            expect_tensor("weight", tensors["weight"], count),
             {d: tensors[f"points.{d}"] for d in settings.degrees},
         )
         yield ModuleFile(TensorDescriptor(settings, features).to(device), points, tensors, header)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ase.data import chemical_symbols
+
 from labkit.base.settings import ModelSettings
+from labkit.descriptors.limits import check_expansion, is_number
 from labkit.errors import LabkitError, suggest
 from labkit.polarizability.target import Target
 
@@ -40,17 +43,20 @@ class Settings(ModelSettings):
     sparse_method: str = "fps"
 
     def __post_init__(self) -> None:
-        for key in ("n_max", "cutoff", "atom_sigma", "zeta"):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                raise LabkitError(f"{key} is {value!r}, expected a positive number")
-        if self.zeta < 1:
-            raise LabkitError(f"zeta is {self.zeta!r}, expected 1 (linear) or more")
+        check_expansion(
+            self.n_max, self.l_max, self.cutoff, self.atom_sigma, self.cutoff_transition_width, len(self.species)
+        )
+        if not self.species or not all(type(z) is int and 0 < z < len(chemical_symbols) for z in self.species):
+            raise LabkitError(f"species is {self.species!r:.80}, expected atomic numbers, such as (1, 8)")
+        if not is_number(self.zeta) or not 1 <= self.zeta <= 1000:
+            raise LabkitError(f"zeta is {self.zeta!r:.80}, expected 1 (linear) to 1000")
+        if not is_number(self.central_weight) or not 0 <= self.central_weight <= 1e6:
+            raise LabkitError(f"central_weight is {self.central_weight!r:.80}, expected a number from 0 to 1e6")
         if self.l_max < max(self.degrees):
             raise LabkitError(f"l_max is {self.l_max}, but {self.target.name} needs at least {max(self.degrees)}")
         for key in ("n_features", "n_sparse"):
             value = getattr(self, key)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (type(value) is not int or value < 1):
                 raise LabkitError(f"{key} is {value!r}, expected a whole number from 1, or None for all")
 
     @property

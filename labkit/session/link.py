@@ -14,7 +14,7 @@ LARGEST = 20_000_000  # bytes in a notebook's page
 
 
 class SessionLink:
-    """Displays a link that contains the session; if it is too large, it is written beside the notebook instead."""
+    """Displays a link that contains the session; if it is too large, it is written next to the notebook instead."""
 
     def __repr__(self) -> str:
         return f"in a terminal: labkit session export {NAME}"
@@ -47,4 +47,4 @@ def _beside(content: bytes, size: str) -> str:
         atomic_write(NAME, content)
     except LabkitError as error:
         return f"The session ({size}) is too large for a link, and {error}"
-    return f"{NAME} ({size}) is beside this notebook: save it from the list of files."
+    return f"{NAME} ({size}) is next to this notebook: save it from the list of files."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +13,12 @@ from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.exercises import record
 from labkit.files import atomic_path, atomic_write
+from labkit.leftovers import locked_folder, remove_folders, remove_leftovers
 from labkit.session.archive import pack, unpack
 
 ASIDE = "aside"  # folder in the session's, for files that an import replaced
+RUNS = "runs"
+IMPORT = ".import-"
 
 
 @dataclass
@@ -44,6 +46,7 @@ def export_session(path: str | os.PathLike[str], *, overwrite: bool = False) -> 
     path = Path(path)
     if path.exists() and not overwrite:
         raise LabkitError(f"{path}: already exists; choose another name, or replace it with --overwrite")
+    clean(config().session)
     found = [(name, file) for name, file in session_files() if file.resolve() != path.resolve()]
     if not found:
         raise LabkitError(f"{config().session}: there is nothing to export yet")
@@ -71,14 +74,36 @@ def import_session(path: str | os.PathLike[str]) -> ImportedSession:
     folder = config().session
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=folder) as staging:
-            names = unpack(Path(path), Path(staging))
-            return _take(names, Path(staging), folder)
+        clean(folder)
+        with locked_folder(folder, IMPORT) as staging:
+            names = unpack(Path(path), staging)
+            _check_places(Path(path), names)
+            return _take(names, staging, folder)
     except OSError as error:
         raise LabkitError(
             f"{folder}: could not import {path} ({error.strerror or error}); each file is still intact. "
             "Make room, or set LABKIT_SESSION to another folder, and import again."
         ) from error
+
+
+def clean(folder: Path) -> None:
+    """Remove what imports that were killed left in the session's folder."""
+    remove_folders(folder, IMPORT)
+    for own in (folder, folder / RUNS):
+        remove_leftovers(own)
+
+
+def _check_places(path: Path, names: list[str]) -> None:
+    """Raise LabkitError for a file where the session has a folder, or the reverse, also where case does not count."""
+    answers = record.path().name
+    for name in names:
+        first, *rest = (part.casefold() for part in PurePosixPath(name).parts)
+        if (first == answers and (rest or name != answers)) or (first in (RUNS, ASIDE) and not rest):
+            kind = "a file" if first == answers else "a folder"
+            raise LabkitError(
+                f"{path}: it holds {name!r}, but {first} is {kind} of a session; nothing was imported. Expected a file "
+                "made by labkit session export"
+            )
 
 
 def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
@@ -92,7 +117,7 @@ def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
     answers = record.path().name
     if answers in names:  # first: if the two cannot be merged, nothing else is touched
         _merge(staging / answers, record.path(), done)
-    aside = folder / ASIDE / datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f")
+    aside = _next_aside(folder / ASIDE)
     for name in names:
         new, target, kept = staging / name, folder / name, aside / name
         if name == answers:
@@ -109,6 +134,13 @@ def _take(names: list[str], staging: Path, folder: Path) -> ImportedSession:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(new, target)
     return done
+
+
+def _next_aside(folder: Path) -> Path:
+    """A new folder of this import, after those of earlier ones: clocks are set back."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S-%f")
+    earlier = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return folder / (stamp if not earlier or stamp > earlier[-1] else f"{earlier[-1]}-later")
 
 
 def _merge(new: Path, target: Path, done: ImportedSession) -> None:

@@ -57,6 +57,10 @@ class Response(Observer):
         self._steps: list[int] = []
         self._dt = 0.0
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"models": {name: m.models for name, m in self._models.items()}, "velocities": self.velocities}
+
     def start(self, run: Run) -> None:
         """Drop the samples, unless the run continues where the last one ended."""
         continues = (

@@ -248,5 +248,5 @@ def test_frames_as_arrays_are_beads_too() -> None:
     assert flat.hash == Dataset.from_atoms([*frames, other]).hash
     renamed = {**alike, "types": np.array(["CA", "CB:TYR", "CA"])}
     assert Dataset.from_arrays(places, [0, 0, 0], arrays=renamed, energy=np.full(3, 1.5)).hash != shared.hash
-    with pytest.raises(LabkitError, match="frame 0, atom 0: atomic number 0 is no element.*types and masses"):
+    with pytest.raises(LabkitError, match="frame 0, atom 0: atomic number 0 is not an element.*types and masses"):
         Dataset.from_arrays(places, [0, 0, 0], arrays={"types": alike["types"]})

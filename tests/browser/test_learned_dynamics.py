@@ -49,7 +49,7 @@ def test_an_estimate_appears_while_it_runs(notebook, artefacts, tmp_path):
     panel.locator(".labkit-way select").select_option("active: pushed")
     panel.get_by_role("button", name="Continue").click()
     error = panel.locator(".labkit-error").first
-    until(lambda: error.count() and "another experiment" in error.inner_text(), 10, "sentence in red")
+    until(lambda: error.count() and "experiment have changed" in error.inner_text(), 10, "sentence in red")
 
 
 def pairs(panel):

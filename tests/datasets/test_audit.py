@@ -15,8 +15,8 @@ from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.datasets.audit import audit
 from labkit.datasets.audit.basis import Basis
-from labkit.datasets.audit.finding import listed
-from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.listed import listed
+from labkit.datasets.pairs import find_pairs
 from labkit.errors import LabkitError, Stopped
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL
 
@@ -153,7 +153,7 @@ def test_positions_in_bohr(metal):
     frames = [a.copy() for a in metal.atoms]
     for a in frames:
         a.set_cell(a.cell / BOHR, scale_atoms=True)
-    assert "as with bohr and not Å" in audit(replace(metal, atoms=frames)).about("unit of length")[0].text
+    assert "as with bohr instead of Å" in audit(replace(metal, atoms=frames)).about("unit of length")[0].text
 
 
 def test_wild_forces_name_the_atom(metal):

@@ -55,7 +55,7 @@ def test_empty_file(written):
 @pytest.mark.parametrize("kept", [5, 6, 7])
 def test_cut_in_the_middle(written, kept):
     path = written("".join((FRAME + FRAME).splitlines(keepends=True)[:kept]))
-    refused(path, "ends inside frame 1", "begun on line 5", "the 1 frames before it are whole", "keep_whole=True")
+    refused(path, "ends inside frame 1", "begun on line 5", "the 1 frames before it are complete", "keep_whole=True")
     with pytest.warns(DatasetWarning, match="kept 1 frames"):
         ds = load(path, energy_key="energy", forces_key="forces", keep_whole=True)
     assert ds.energy.tolist() == [-3.5]
@@ -111,8 +111,15 @@ def test_key_that_is_not_there(written):
 
 @pytest.mark.parametrize("bad", ["nan", "inf", "-inf", "NaN"])
 def test_labels_that_are_not_finite(written, bad):
-    refused(written(FRAME + FRAME.replace("-3.5", bad)), "frame 1", "'energy' is", bad.lower())
-    refused(written(FRAME + FRAME.replace("0.7 -0.5", f"0.7 {bad}")), "frame 1, atom 1", "'forces' is", bad.lower())
+    """They are missing labels, which are named; a position that is not finite is refused."""
+    given = {"energy_key": "energy", "forces_key": "forces"}
+    with pytest.warns(DatasetWarning, match=r"mine\.xyz: energy of frame 1: not finite, taken as missing"):
+        ds = load(written(FRAME + FRAME.replace("-3.5", bad)), **given)
+    assert np.isnan(ds.energy).tolist() == [False, True] and np.isfinite(ds.forces).all()
+    said = r"forces of 1 atoms in frame 1 \(the first is atom 1 of frame 1\): not finite"
+    with pytest.warns(DatasetWarning, match=said):
+        ds = load(written(FRAME + FRAME.replace("0.7 -0.5", f"0.7 {bad}")), **given)
+    assert np.isnan(ds.forces).sum() == 1 and np.isnan(ds.forces[3, 0])
     refused(written(FRAME + FRAME.replace("0.7", bad)), "frame 1, atom 1", "position", "not finite")
 
 
@@ -123,11 +130,18 @@ def test_unknown_element(written):
     refused(written(z), "atom 0", "atomic number 150")
 
 
-@pytest.mark.parametrize("cell", ["0 0 0 0 0 0 0 0 0", "9 0 0 0 9 0 0 0 0", "9 0 0 9 0 0 0 0 9"])
+@pytest.mark.parametrize("cell", ["9 0 0 0 9 0 0 0 0", "9 0 0 9 0 0 0 0 9"])
 def test_periodic_without_volume(written, cell):
     text = FRAME.replace("9 0 0 0 9 0 0 0 9", cell)
     refused(written(text), "frame 0", "no volume", 'pbc="F F F"')
     assert len(load(written(text.replace("energy", 'pbc="F F F" energy')), energy_key="energy", forces_key=False)) == 1
+
+
+def test_nine_zeros_are_an_open_system(written):
+    zeros = FRAME.replace("9 0 0 0 9 0 0 0 9", "0 0 0 0 0 0 0 0 0")
+    ds = load(written(zeros), energy_key="energy", forces_key="forces")
+    assert not ds.atoms[0].pbc.any() and ds.energy.tolist() == [-3.5]
+    refused(written(zeros.replace("energy", 'pbc="T T T" energy')), "frame 0", "no volume", 'pbc="F F F"')
 
 
 def test_pbc_without_cell(written):
@@ -193,7 +207,7 @@ def test_read_only_folder_and_unwritable_info(tmp_path):
         ds.write(tmp_path / "nowhere" / "a.xyz")
     bad = Dataset.from_atoms([Atoms("He", info={"energy": 1.0, "thing": object()})])
     (tmp_path / "a.xyz").write_text("old")
-    with pytest.raises(LabkitError, match=r"a\.xyz: frame 0 was not written.*info\['thing'\]"):
+    with pytest.raises(LabkitError, match=r"a\.xyz: frame 0 cannot be written.*info\['thing'\]"):
         bad.write(tmp_path / "a.xyz")
     assert (tmp_path / "a.xyz").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 

@@ -97,7 +97,7 @@ def test_another_run_is_refused_in_words(made, monkeypatch):
     refused("potential .*LennardJones, this run has .*Ideal", potential=Ideal())
     wider = LennardJones()
     wider.cutoff = 6.5
-    refused("settings of the potential.itself.cutoff nothing, this run has 6.5", potential=wider)
+    refused("settings of the potential.itself.cutoff 6.0, this run has 6.5", potential=wider)
     refused("potential .*, this run has .*Sum", potential=LennardJones() + Ideal())
     refused("integrator.temperature 90.0, this run has 100.0", integrator=Thermal(temperature=100.0))
     refused("integrator.class .*Thermal, this run has .*Brownian", integrator=Brownian())
@@ -118,7 +118,7 @@ def test_damage_other_formats_and_the_end(made):
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, made)
-    with pytest.raises(LabkitError, match="format is None, expected 'labkit run 2'"):
+    with pytest.raises(LabkitError, match="format is None, expected 'labkit run 3'"):
         go()
 
 
@@ -159,6 +159,6 @@ def test_flipped_bits_and_the_old_format_are_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(LabkitError, match="is damaged|not a readable checkpoint"):
             simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)
-    path.write_bytes(whole.replace(b"labkit run 2", b"labkit run 1"))
-    with pytest.raises(LabkitError, match="format is 'labkit run 1', expected 'labkit run 2'"):
+    path.write_bytes(whole.replace(b"labkit run 3", b"labkit run 1"))
+    with pytest.raises(LabkitError, match="format is 'labkit run 1', expected 'labkit run 3'"):
         simulate(fluid(), LennardJones(), Thermal(), 10, 1.0, checkpoint=path)

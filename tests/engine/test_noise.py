@@ -143,3 +143,8 @@ def test_seeds_of_many_systems() -> None:
     for wrong in (2**63, 1.5):
         with pytest.raises(LabkitError, match="expected a whole number"):
             seeds_for(1, [wrong])
+
+
+def test_streams_are_different_and_leave_room_for_columns_beyond_the_fourth():
+    streams = [x for name, x in vars(noise).items() if name.isupper() and isinstance(x, int) and name != "STREAMS"]
+    assert sorted(streams) == list(range(len(streams))) and len(streams) <= noise.STREAMS

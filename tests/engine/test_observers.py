@@ -159,6 +159,32 @@ def test_msd_of_brownian_motion_is_6_d_t(wrapped):
     assert torch.all(found.error < 0.0006)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_msd_of_wrapped_positions_in_skewed_cells(seed):
+    """An integrator that wraps atoms into a skewed, left-handed or partly periodic cell, whatever its description."""
+    random = np.random.default_rng(seed)
+    cell = np.diag(random.uniform(4, 6, 3)) + 0.7 * random.normal(size=(3, 3))
+    cell[1] += random.integers(-3, 4) * cell[0]
+    cell[2] += random.integers(-3, 4) * cell[1]
+    cell *= random.choice([-1, 1], 3)[:, None]
+    pbc = [True, True, bool(seed % 2)]
+    atoms = Atoms("Ar6", random.uniform(0, 1, (6, 3)) @ cell, cell=cell, pbc=pbc)
+
+    class Wrap(Brownian):
+        def step(self, state, potential, dt):
+            state = super().step(state, potential, dt)
+            (frame,) = state.to_atoms()
+            frame.wrap()
+            return state.replace(positions=torch.from_numpy(frame.positions))
+
+    found = []
+    for kind, wrapped in ((Brownian, False), (Wrap, True)):
+        msd = MeanSquareDisplacement(window=200.0, every=2, wrapped=wrapped)
+        simulate(State.from_atoms(atoms, seed=3), Nothing(), kind(diffusion=0.002), 200, 5.0, observers=[msd])
+        found.append(msd.mean())
+    assert torch.allclose(found[0], found[1], rtol=1e-9)
+
+
 def test_msd_against_a_sum_over_all_pairs_of_frames():
     frames = []
     keep = Record(lambda s: frames.append(s.positions) or s.positions[:1, 0], every=2)

@@ -20,7 +20,7 @@ TYPICAL = """
 # settings of a tutorial
 atoms_filename=train.xyz gp_file=gap.xml   # one line, two keys
 gap={soap cutoff=5.0 atom_sigma=0.3 l_max=6 n_max=4 n_sparse=8000 \\
-     delta=1.0 covariance_type=dot_product zeta=2 config_type_n_sparse={ice:50:water:100}
+     delta=1.0 covariance_type=dot_product zeta=2 mark_sparse_atoms
   : distance_2b cutoff=4.0 theta_uniform=1.0 n_sparse=20 delta=2 covariance_type=ARD_SE sparse_method=uniform}
 default_sigma={0.01 0.5 0 0}
 e0={H:-13.6:O:-4.3d2} sparse_jitter=1e-8 sparse_separate_file=F
@@ -40,13 +40,14 @@ def test_reads_a_typical_file():
     assert isinstance(soap, Soap) and isinstance(pair, Distance2b)
     assert (soap.cutoff, soap.n_max, soap.l_max, soap.zeta, soap.n_sparse) == (5.0, 4, 6, 2.0, 8000)
     assert (soap.cutoff_transition_width, soap.sparse_method) == (0.5, "random")  # gap_fit's own defaults
-    assert soap.other == {"config_type_n_sparse": "ice:50:water:100"}
+    assert soap.other == {"mark_sparse_atoms": "T"} and pair.other == {}
     assert (pair.cutoff, pair.theta_uniform, pair.delta, pair.n_sparse) == (4.0, 1.0, 2.0, 20)
     assert (config.sigma_energy, config.sigma_force, config.sigma_virial) == (0.01, 0.5, None)
     assert config.e0 == {"H": -13.6, "O": -430.0}
     assert (config.sparse_jitter, config.seed, config.forces_key) == (1e-8, -1, "my_forces")
     assert config.other == {"sparse_separate_file": "F", "config_type_sigma": "ice:0.1:0.2:0:0"}
-    assert config.ignored == ["config_type_sigma=ice:0.1:0.2:0:0", "soap: config_type_n_sparse=ice:50:water:100"]
+    assert config.config_type_sigmas == {"ice": (0.1, 0.2, 0.0, 0.0)}
+    assert config.ignored == ["soap: mark_sparse_atoms=T"]
     assert GapConfig.parse(config.text()) == config
     assert config.cutoff == 5.0
 

@@ -102,7 +102,7 @@ def test_leave_one_out_against_refits(train: Dataset) -> None:
 
 
 def _run(design: Design) -> Design:
-    for _ in design._grow():
+    for _ in design.growing():
         pass
     return design
 

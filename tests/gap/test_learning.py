@@ -39,7 +39,7 @@ def test_a_subset_is_the_design_of_its_frames(sets, index) -> None:
     part = whole.subset(index)
     alone = Design(sets[0][index], CONFIG, sets[1])
     alone.terms, alone._choose_points = whole.terms, lambda *_: None  # the same sparse points
-    *_, alone = alone._grow()
+    *_, alone = alone.growing()
     one, other = part.solve(sigma_energy=0.01), alone.solve(sigma_energy=0.01)
     assert part.e0 == alone.e0 and part.n_frames == len(index)
     np.testing.assert_allclose(part.errors(one)["rmse"], alone.errors(other)["rmse"], rtol=1e-6)
@@ -173,7 +173,7 @@ def test_nonsense_is_told(sets, changes: dict, sentence: str) -> None:
 
 def test_overlapping_sets_are_told(sets) -> None:
     curve = LearningCurve.build(sets[0], CONFIG, sets[1] + sets[0][7:9], sizes=[10])
-    assert "2 of 10 validation frames are training frames" in "\n".join(curve.notes)
+    assert "2 of 10 validation frames are also training frames" in "\n".join(curve.notes)
     assert "validation frame 8, training frame 7" in "\n".join(curve.notes)
 
 

@@ -125,7 +125,7 @@ def test_a_read_only_folder(model: GapModel, tmp_path, monkeypatch) -> None:
     def refuse(*args, **kwargs):  # the superuser, as whom CI may run, can write anywhere
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("labkit.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("labkit.leftovers.tempfile.mkstemp", refuse)
     with pytest.raises(LabkitError, match="could not be written .Permission denied.; nothing was changed"):
         model.save(tmp_path / "gap.safetensors")
     assert not list(tmp_path.iterdir())

@@ -68,8 +68,9 @@ def test_a_cache_that_cannot_be_written_costs_only_time(frames: labkit.Dataset, 
     assert design.n_frames == len(frames) and "nothing is kept on disk" in "\n".join(design.notes)
 
 
-@pytest.mark.parametrize("mark", ["{", json.dumps({"fingerprint": "of other data"})])
-def test_a_cache_of_other_data_or_damaged_is_not_used(frames: labkit.Dataset, tmp_path, mark: str) -> None:
+def test_a_cache_of_other_data_is_not_used(frames: labkit.Dataset, tmp_path) -> None:
+    """A damaged entry is replaced: see test_damage."""
+    mark = json.dumps({"fingerprint": "of other data"})
     right = build_cached(frames, CONFIG, folder=tmp_path).solve().weights
     (place,) = tmp_path.iterdir()
     (place / "design.json").write_text(mark)

@@ -145,7 +145,7 @@ def test_a_step_may_ask_for_forces_twice():
     assert lmp.extract_global("ntimestep") == 20 and seen.steps.tolist() == [0, 2, 4, 6, 8, 10]
     end = simulate(start, lennard_jones(lmp), Heun(), 10, host.dt)
     assert float((ours.positions - end.positions).abs().max()) < 1e-10
-    with pytest.raises(LabkitError, match=r"asks for forces more than 1 times.*evaluations=2"), Host(lmp) as host:
+    with pytest.raises(LabkitError, match=r"evaluates forces more than 1 times.*evaluations=2"), Host(lmp) as host:
         host.integrator(Heun())
         host.run(3)
 
@@ -393,7 +393,7 @@ class StopAfter:
 @pytest.mark.parametrize("moved_by", ["lammps", "labkit"])
 def test_stop_ends_with_a_whole_step_and_another_run_goes_on(moved_by, monkeypatch):
     """Stopped after 7 steps and run for 13 more, it is where 20 in one go lead to."""
-    monkeypatch.setattr("labkit.lammps.pulse.PERIOD", 0.0)
+    monkeypatch.setattr("labkit.lammps.run_progress.PERIOD", 0.0)
     ends = []
     for stop in (True, False):
         lmp = argon(NOTHING, "metal", "block 0 3 0 3 0 3", NVE if moved_by == "lammps" else "")
@@ -418,7 +418,7 @@ def test_stop_ends_with_a_whole_step_and_another_run_goes_on(moved_by, monkeypat
 
 
 def test_a_run_without_hooks_can_be_stopped(monkeypatch):
-    monkeypatch.setattr("labkit.lammps.pulse.PERIOD", 0.0)
+    monkeypatch.setattr("labkit.lammps.run_progress.PERIOD", 0.0)
     lmp = argon(NATIVE, region="block 0 2 0 2 0 2", more=NVE)
     with Host(lmp) as host, pytest.raises(Stopped, match="stopped after 4 of 50 steps"):
         host.run(50, progress=StopAfter(5))

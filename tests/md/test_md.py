@@ -9,6 +9,7 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import ase
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +30,7 @@ from labkit.units import KCAL_PER_MOL
 KEYS = ["timestep", "temperature", "langevin_temperature", "langevin_gamma", "device", "topology", "coordinates"]
 KEYS += ["structure", "forcefield", "forceterms", "cutoff", "switch_dist", "rfa", "exclusions", "replicas"]
 KEYS += ["extended_system", "minimize", "external", "precision", "seed", "steps", "output", "output_period"]
-KEYS += ["save_period", "log_dir"]
+KEYS += ["save_period", "log_dir", "npz_file"]
 REPOSITORY = Path(labkit.md.__file__).resolve().parents[2]
 
 
@@ -45,7 +46,7 @@ def test_all_keys_and_no_others(tmp_path):
     values |= dict(
         minimize=100, precision="single", seed=4, output="out", output_period=5, save_period=50, log_dir="log"
     )
-    values |= dict(external={"module": "mine", "embeddings": [1, 2], "file": "model.ckpt"})
+    values |= dict(npz_file="atoms.npz", external={"module": "mine", "embeddings": [1, 2], "file": "model.ckpt"})
     assert set(values) == set(KEYS)
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -139,9 +140,14 @@ def test_amber_against_openmm(tmp_path):
     assert topology.dihedrals == [(0, 1, 2, 3)] and topology.bonds == [(0, 1), (2, 3), (1, 2)]
     some = prepare(RunSettings.from_dict({**values, "forceterms": ["bonds", "angles"]}, "run"), tmp_path)
     assert list(some.potential.terms) == ["bonds", "angles"]
-    for terms, message in (["repulsion"], "has no such term"), (["dihedrals"], "both or neither"):
-        with pytest.raises(LabkitError, match=message):
-            prepare(RunSettings.from_dict({**values, "forceterms": terms}, "run"), tmp_path)
+    with pytest.raises(LabkitError, match="has no such term"):
+        prepare(RunSettings.from_dict({**values, "forceterms": ["repulsion"]}, "run"), tmp_path)
+    phi = ase.Atoms("HOOH", where).get_dihedral(0, 1, 2, 3) / 57.29577951308232
+    part = prepare(RunSettings.from_dict({**values, "forceterms": ["dihedrals"]}, "run"), tmp_path)
+    expected = 1.4 * (1 + np.cos(2 * phi - np.pi)) + 0.7 * (1 + np.cos(phi))  # of tests/md/files.py
+    assert float(part.potential.evaluate(part.state).energy) / KCAL_PER_MOL == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(LabkitError, match="forceterms: there is no term impropers; there are bonds, angles, torsions"):
+        prepare(RunSettings.from_dict({**values, "forceterms": ["impropers"]}, "run"), tmp_path)
     assert len(import_openmm(system).masses) == 4
 
 
@@ -164,7 +170,7 @@ def test_external_module_beside_the_file(tmp_path):
     (tmp_path / "wells_of_a_test.py").write_text(MODULE)
     external = {"module": "wells_of_a_test", "embeddings": [1] * 90, "file": "wells.txt"}
     path = files.water_box(tmp_path, external=external, replicas=2)
-    prepared = prepare(RunSettings.read(path), tmp_path)
+    prepared = prepare(RunSettings.read(path), tmp_path, trust=True)
     alone = prepare(RunSettings.read(files.water_box(tmp_path, replicas=2)), tmp_path)
     difference = prepared.potential.evaluate(prepared.state).forces - alone.potential.evaluate(alone.state).forces
     torch.testing.assert_close(difference, -2 * KCAL_PER_MOL * alone.state.positions, atol=1e-8, rtol=1e-8)
@@ -257,13 +263,14 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path, capsys):
 def test_reading_coordinates_and_boxes(tmp_path):
     where = np.random.default_rng(0).normal(size=(5, 3))
     files.coor(tmp_path / "a.coor", where)
-    np.testing.assert_array_equal(read_coordinates(tmp_path / "a.coor")[0], where)
+    np.testing.assert_array_equal(read_coordinates(tmp_path / "a.coor").positions, where)
     (tmp_path / "b.coor").write_bytes(b"12345678")
     with pytest.raises(LabkitError, match="8 bytes are not binary coordinates"):
         read_coordinates(tmp_path / "b.coor")
     lines = ["title", "    2", "".join(f"{x:12.7f}" for x in (1, 2, 3, 4, 5, 6)), f"{20:12.7f}" * 3 + f"{90:12.7f}" * 3]
     (tmp_path / "a.inpcrd").write_text("\n".join(lines) + "\n")
-    positions, box = read_coordinates(tmp_path / "a.inpcrd")
+    found = read_coordinates(tmp_path / "a.inpcrd")
+    positions, box = found.positions, found.box
     np.testing.assert_allclose(positions, [[1, 2, 3], [4, 5, 6]])
     np.testing.assert_allclose(box, 20 * np.eye(3), atol=1e-9)
     files.xsc(tmp_path / "open.xsc", np.zeros((3, 3)))

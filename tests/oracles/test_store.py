@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,33 @@ def test_a_label_under_the_key_of_another_is_damage(store, tmp_path):
     rows(tmp_path, "UPDATE labels SET data = ?, sha256 = ? WHERE key = ?", data, sha256, two)
     with pytest.warns(LabelStoreWarning):
         assert len(list(store.frames())) == 1
+
+
+def test_flipped_bits_are_never_in_a_label(store, tmp_path):
+    """Energy, forces and structure to the last bit; a file that is too damaged is refused in words."""
+    list(Counted(tmp_path / "log").label(coppers(3), store))
+
+    def seen():
+        with LabelStore(tmp_path / "labels.sqlite") as again:
+            return [(a.get_potential_energy(), a.get_forces().tobytes(), a.positions.tobytes(), a.cell.array.tobytes())
+                    for a in again.frames()]  # fmt: skip
+
+    good = seen()
+    store.close()
+    whole, random = (tmp_path / "labels.sqlite").read_bytes(), np.random.default_rng(0)
+    used = np.flatnonzero(np.frombuffer(whole, np.uint8))  # SQLite's pages are mostly empty
+    for place in random.choice(used, 80):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        for path in tmp_path.glob("labels.sqlite*"):
+            path.unlink()
+        (tmp_path / "labels.sqlite").write_bytes(damaged)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabelStoreWarning)
+            try:
+                assert set(seen()) <= set(good)
+            except StoreError:
+                continue
 
 
 def test_a_damaged_structure_is_written_again(store, tmp_path):

@@ -4,6 +4,10 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+import ipywidgets as widgets
+
+from labkit import panels
+
 KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
 OWN = {"structure": {"viewer", "nglview_frontend"}, "train": {"drawn_fit"}}  # what no other panel has
 COST = 150  # lines of a small panel
@@ -16,7 +20,9 @@ def folders(repository: Path) -> list[Path]:
 def test_panels_have_files_of_the_same_names(repository) -> None:
     found = {path.name: {file.stem for file in path.glob("*.py")} for path in folders(repository)}
     del found["kit"]
-    assert len(found) == 13
+    public = {vars(panels)[name] for name in panels.__all__}
+    kinds = {kind.__module__ for kind in public if isinstance(kind, type) and issubclass(kind, widgets.Widget)}
+    assert set(found) == {module.split(".")[2] for module in kinds}
     assert {name: kinds - KINDS - OWN.get(name, set()) for name, kinds in found.items() if kinds - KINDS} == {
         name: set() for name in OWN
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from polarizability.cells import design as fitted_design
 from polarizability.cells import fitted, ice
 from spectra.toys import Charges, Linear, charges, crystal, harmonic, start
 
@@ -63,6 +64,29 @@ def test_observed_and_stored_frames_give_the_same() -> None:
     np.testing.assert_allclose(seen.current[0, 3], by_hand, atol=1e-12)
     line = response.infrared(resolution=2000.0)
     np.testing.assert_array_equal(line.intensity, stored.infrared(resolution=2000.0).intensity)
+
+
+def test_another_model_is_another_run(tmp_path) -> None:
+    """Models that differ only in their weights, or committees in their members: not two in one series."""
+    frames, design = ice()[0], fitted_design()
+    state = State.from_atoms(frames.atoms[0])
+
+    def go(model, steps=8) -> Response:
+        response = Response(polarizability=model)
+        simulate(state, Free(), VelocityVerlet(), steps, 0.5, observers=[response], checkpoint=tmp_path / "c")
+        return response
+
+    for one, other in (
+        (lambda: design.solve(1e-6, train=range(20)), lambda: design.solve(1e-5, train=range(20))),
+        (lambda: design.committee(1e-5, range(20), members=4), lambda: design.committee(1e-5, range(20), 4, seed=1)),
+    ):
+        (tmp_path / "c").unlink(missing_ok=True)
+        go(one())
+        with pytest.raises(LabkitError, match="another run: settings of the observers.*models"):
+            go(other(), 16)
+        used = one()
+        used.predict(frames[:1])
+        assert go(used, 16).steps.tolist() == [0, 4, 8, 12, 16]
 
 
 def test_a_continued_run_adds_samples_and_another_replaces_them() -> None:

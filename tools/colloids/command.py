@@ -62,7 +62,7 @@ def keep_settings(settings: Solvent, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / SETTINGS
     if path.exists() and Solvent.load(path) != settings:
-        raise LabkitError(f"{path}: the blocks here are of other settings; give --settings {path}, or another folder")
+        raise LabkitError(f"{path}: the blocks here have other settings; give --settings {path}, or another folder")
     atomic_write(path, settings.text())
 
 
@@ -76,15 +76,15 @@ Read with `tools.colloids.colloids()`; `sha256sum -c SHA256SUMS` checks the file
     python -m tools.colloids --out FOLDER --blocks {len(data.viscosity)}
 
 with LAMMPS, from the settings in {SETTINGS} (`--settings` for others). Reduced units: the solvent's sigma, epsilon and
-mass are 1. Each row is the mean over one block of {s.block:g} (time), {s.steps} steps.
+mass are 1. Each row is the mean over one block of {s.block:g} time units, {s.steps} steps.
 
-pulling.csv: piece; distance of two colloids, which lie along x (0: one colloid); force on each colloid along x, y and z
-alike; block; velocity of the colloids; temperature. viscosity.csv: amplitudes of a cosine in the solvent's acceleration
-and velocity.
+pulling.csv: piece; distance of two colloids, which lie along x (0: one colloid); force on each colloid, the same along
+x, y and z; block; velocity of the colloids; temperature. viscosity.csv: amplitudes of a cosine in the solvent's
+acceleration and velocity.
 
-- The solvent repels by Weeks, Chandler and Andersen's potential; its pairwise thermostat conserves momentum.
-- The counter-force acts on all mass alike, and the colloids weigh what they displace: no net force, no net flow.
-- Two colloids are one body that does not turn: V = (M_ii + M_ij) F. Along x is along the pair, y and z across it.
+- The solvent interacts by the repulsive Weeks-Chandler-Andersen potential; its pair thermostat conserves momentum.
+- The counter-force acts equally on all mass, the colloids have the mass of the displaced fluid: no net force or flow.
+- Two colloids are one body that does not rotate: V = (M_ii + M_ij) F. x is along the pair, y and z across it.
 - The solvent slips along the colloids: their hydrodynamic radius is not that of their surface; M_ii gives it.
 
     from tools.colloids import colloids, compare  # in labkit's repository

@@ -1,4 +1,4 @@
-"""Mobilities of pulled colloids, and the periodic tensor with one free parameter beside them."""
+"""Mobilities of pulled colloids, compared with the periodic tensor with one free parameter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labkit.mobility import Mobility, Oseen, PeriodicRotnePragerYamakawa
 from tools.colloids.box import lengths
 from tools.colloids.data import VELOCITY, Colloids
 
-#: radius at which terms of order (a/r)³ vanish: what is left are point forces
+#: radius at which terms of order (a/r)³ vanish: only point forces remain
 _POINT = 1e-4
 _HASIMOTO = 2.837297
 
@@ -91,7 +91,7 @@ def mobilities(data: Colloids) -> pd.DataFrame:
 def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measured:
     """The radius a for which the periodic tensor gives one sphere in a cube this M_ii.
 
-    6πη M_ii = 1/a - 2.837297/L + 4πa²/3L³ (Hasimoto), with the errors of M_ii and η carried on by 1/a.
+    6πη M_ii = 1/a - 2.837297/L + 4πa²/3L³ (Hasimoto), with the errors of M_ii and η propagated through 1/a.
     """
 
     def excess(a: float) -> float:
@@ -100,7 +100,7 @@ def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measur
     low, high = 1e-3 * box, 0.3 * box
     if not excess(low) > 0 > excess(high):
         raise LabkitError(
-            f"M_ii = {mobility.value:.3g} in a fluid of viscosity {eta.value:.3g} does not belong to a sphere with a "
+            f"M_ii = {mobility.value:.3g} in a fluid of viscosity {eta.value:.3g} is not that of a sphere with a "
             f"radius between {low:.3g} and {high:.3g}; check that both have the same units and enough blocks"
         )
     a = brentq(excess, low, high, xtol=1e-7 * box)
@@ -109,7 +109,7 @@ def hydrodynamic_radius(mobility: Measured, eta: Measured, box: float) -> Measur
 
 
 def blocks(mobility: Mobility, box: float, distance: float = 0.0) -> tuple[float, float]:
-    """M_ii (twice) or, at a distance along x, M_ij along and across; the mobility's units are all of one system."""
+    """M_ii (twice) or, at a distance along x, M_ij along and across; all units belong to one system."""
     apart = [[0.0, 0.0, 0.0]] + ([[distance, 0.0, 0.0]] if distance else [])
     matrix = mobility.matrix(torch.tensor([apart], dtype=torch.float64), box * torch.eye(3, dtype=torch.float64)[None])
     return float(matrix[0, 0, -3]), float(matrix[0, 1, -2])

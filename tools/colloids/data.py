@@ -23,7 +23,7 @@ VELOCITY = ["velocity_x", "velocity_y", "velocity_z"]
 class Colloids:
     """Block means, in the solvent's reduced units (sigma, epsilon and mass are 1).
 
-    pulling    a row for each block: piece, distance (0: one colloid), force (on each colloid, along x, y and z alike),
+    pulling    a row for each block: piece, distance (0: one colloid), force (on each colloid, equal along x, y, z),
                block, velocity_x, velocity_y, velocity_z, temperature; two colloids lie along x
     viscosity  block, acceleration, amplitude (of the cosine in the velocity), temperature
 

@@ -1,4 +1,4 @@
-"""Recompute labelled frames and say how far the new labels are from the old ones."""
+"""Recompute labelled frames and report how far the new labels are from the old ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.oracles import Oracle
 from labkit.units import GPA, MEV
 from tools.ice.labelling import label_frames
 
-#: What other versions of pw.x, libraries and processors may change: far below what a potential learns.
+#: Differences between versions of pw.x, libraries and processors: far below what a potential learns.
 TOLERANCE = {"energy": 0.1, "forces": 1.0, "stress": 0.01, "polarizability": 0.01, "born_charges": 0.01}
 
 
@@ -35,7 +35,7 @@ class Deviation:
 
     @property
     def within_tolerance(self) -> bool:
-        """True where energy and forces were compared and nothing deviates by more than TOLERANCE."""
+        """True if energy and forces were compared and nothing deviates by more than TOLERANCE."""
         compared = np.isfinite([self.energy, self.forces]).all()
         return bool(compared) and not any(getattr(self, name) > limit for name, limit in TOLERANCE.items())
 
@@ -47,7 +47,7 @@ def check(
     workers: int = 1,
     progress: Progress = NO_PROGRESS,
 ) -> list[Deviation]:
-    """Label the structures of `frames` anew, in `folder` (see label_frames), and compare frame by frame."""
+    """Label the structures of `frames` again, in `folder` (see label_frames), and compare frame by frame."""
     if not len(frames):
         raise LabkitError("no frames to check")
     again = label_frames(frames.atoms, oracle, folder, workers, progress)

@@ -35,29 +35,29 @@ SETS = ("train", "valid", "normal_modes", "disordered", "minimum", "stretch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `python -m tools.ice` understands."""
+    """Add the arguments of `python -m tools.ice`."""
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--check", type=int, metavar="N", help="recompute N shipped frames and report the deviations")
-    task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to go on")
+    task.add_argument("--out", type=Path, metavar="FOLDER", help="make new frames in FOLDER; run again to resume")
     task.add_argument(
-        "--responses", type=Path, metavar="FOLDER", help="add responses to shipped frames; run again to go on"
+        "--responses", type=Path, metavar="FOLDER", help="add responses to shipped frames; run again to resume"
     )
-    parser.add_argument("--merge", action="store_true", help="put what --responses has made into data/ice")
+    parser.add_argument("--merge", action="store_true", help="merge the results of --responses into data/ice")
     parser.add_argument("--train", type=int, default=200, help="training frames to have after --responses (200)")
     parser.add_argument("--valid", type=int, default=50, help="validation frames to have after --responses (50)")
     parser.add_argument("--what", choices=RECIPES, default="normal_modes", help="how --out samples structures")
-    parser.add_argument("--potential", type=Path, metavar="GAP.xml", help="what drives --what dynamics")
+    parser.add_argument("--potential", type=Path, metavar="GAP.xml", help="potential for --what dynamics")
     parser.add_argument("-n", "--frames", type=int, default=25, help="frames to make (25); in dynamics, per trajectory")
     parser.add_argument("--trajectories", type=int, default=1, help="trajectories of --what dynamics (1)")
     parser.add_argument("--temperature", type=float, default=300.0, help="K (300)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (0)")
     parser.add_argument("--response", action="store_true", help="also dielectric tensor, Born charges by ph.x")
     parser.add_argument("--store", type=Path, metavar="FILE", help="all labels and their cost (FOLDER/labels.sqlite)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="frames at a time (one a processor)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="frames at a time (one per processor)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it; return 0 fine, 1 deviations too large or stopped, 2 bad input, 3 a program is missing."""
+    """Run the command; return 0 for success, 1 deviations too large or stopped, 2 bad input, 3 a program is missing."""
     try:
         if options.merge:
             return _merge(options.responses)
@@ -135,7 +135,7 @@ def shipped(n: int, response: bool = False) -> Dataset:
 
 
 def table(deviations: Sequence[Deviation]) -> str:
-    """Deviations as text, one frame a line, the largest below."""
+    """Deviations as text, one frame per line, the largest below."""
     compared = [name for name in UNITS if any(np.isfinite(getattr(d, name)) for d in deviations)]
     width = max(len(d.origin) for d in deviations)
     lines = ["".join([f"{'largest deviation':<{width}}", *(f"{f'{x} [{UNITS[x]}]':>26}" for x in compared)])]

@@ -51,7 +51,7 @@ class Dynamics:
         chosen = int(np.random.SeedSequence([seed, trajectory]).generate_state(1, np.uint64)[0] >> 1)
         state = maxwell_boltzmann(State.from_atoms(_bare(start), seed=chosen), self.temperature)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an ASE calculator is the slow path
+            warnings.simplefilter("ignore")  # the warning that ASE calculators are slow
             potential = AsePotential(calculator)
         langevin, centre = Langevin(self.temperature, self.friction), start.get_center_of_mass()
         for sample in range(self.samples):
@@ -75,8 +75,8 @@ class _Run(Observer):
         broken = guard.broken(state.to_atoms()[0]) if guard else None
         if broken:
             raise GuardError(
-                f"trajectory {self.trajectory}, step {step} ({step * timestep:g} fs): {broken}; the potential is not "
-                "to be trusted there. Label frames near it and fit again; "
+                f"trajectory {self.trajectory}, step {step} ({step * timestep:g} fs): {broken}; do not trust "
+                "the potential there. Label frames near it and fit again; "
                 f"{len(self.frames)} samples were taken before",
                 step,
                 self.frames,
@@ -89,7 +89,7 @@ def _bare(atoms: Atoms) -> Atoms:
 
 
 def _at_rest(state: State, centre: np.ndarray, info: dict[str, int]) -> Atoms:
-    """The frame with its centre of mass put back: friction and noise move it, and nothing else depends on it."""
+    """The frame with its centre of mass restored: friction and noise move it, and nothing else depends on it."""
     moved = state.to_atoms()[0]
     shift = centre - moved.get_center_of_mass()
     frame = Atoms(moved.numbers, moved.positions + shift, cell=moved.cell, pbc=moved.pbc)

@@ -1,4 +1,4 @@
-"""A guard that stops dynamics before it labels nonsense: distances that molecules of water keep."""
+"""A guard that stops dynamics before it samples meaningless frames: limits on distances in water molecules."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True)
 class Guard:
-    """Rules that every frame must keep.
+    """Rules that every frame must obey.
 
     bonds    (A, B): (low, high)   each A has its nearest B between low and high [Å]
     closest  (A, B): low           no A and B come closer than low [Å]
 
     A fitted potential can fall into a hole, where energy, temperature and bond lengths look normal while two oxygen
-    atoms are 1.2 Å apart; only such rules, or the potential's own uncertainty, notice.
+    atoms are 1.2 Å apart; only such rules, or the potential's uncertainty, detect this.
 
     >>> from ase.build import molecule
     >>> water = molecule("H2O")
@@ -40,7 +40,7 @@ class Guard:
         return cls({("H", "O"): (0.82, 1.25)}, {("O", "O"): 2.3, ("H", "H"): 1.25})
 
     def broken(self, atoms: Atoms) -> str | None:
-        """Say which rule a frame breaks, or None."""
+        """The rule that a frame breaks, in words, or None."""
         if not np.isfinite(atoms.positions).all():
             return "positions are not finite"
         reach = max([*self.closest.values(), *(2 * high for _, high in self.bonds.values())], default=0.0)

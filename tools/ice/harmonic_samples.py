@@ -15,8 +15,8 @@ def harmonic_samples(
 ) -> list[Atoms]:
     """Draw `n` frames of the classical harmonic Boltzmann distribution at `temperature` [K].
 
-    Each amplitude Q is normal with variance k_B T/ω². Modes softer than `lowest` [cm^-1], imaginary ones too, count
-    as that stiff: the harmonic picture fails there, and another method's modes need not be at rest in this minimum.
+    Each amplitude Q is normal with variance k_B T/ω². Modes softer than `lowest` [cm^-1], also imaginary ones, are
+    given that frequency: the harmonic approximation fails there, and the structure need not be a minimum of the method.
 
     >>> harmonic_samples(modes, 300.0, 25)[0].info["sample"]  # doctest: +SKIP
     0

@@ -1,4 +1,4 @@
-"""Label many frames with an oracle: one file a frame, several at a time, resumable."""
+"""Label many frames with an oracle: one file per frame, several at a time, resumable."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def label_frames(
 ) -> Dataset:
     """Label `frames` and return them as a Dataset; each label is a file in `folder` as soon as it exists.
 
-    With a store, labels that are there are taken from it, new ones are written to it first, and all calculations are
-    booked in it. A second call takes the files that are there, so that a killed run loses at most the `workers` frames
-    in flight; Stop ends those and raises Stopped with what is done. The oracle is called from threads: one that runs a
-    program (Espresso) keeps `workers` processors busy.
+    With a store, existing labels are taken from it, new ones are written to it first, and all calculations are
+    recorded in it. A second call uses the existing files, so that a killed run loses at most the `workers` frames
+    being computed; Stop ends those and raises Stopped with the finished ones. The oracle is called from threads: one
+    that runs a program (Espresso) keeps `workers` processors busy.
 
-    Raises LabkitError where the folder holds labels of other structures or another oracle, or, after all frames were
-    tried, where some failed; what succeeded stays.
+    Raises LabkitError if the folder holds labels of other structures or another oracle, or, after all frames were
+    tried, if some failed; successful labels stay.
 
     >>> from ase.build import molecule
     >>> from ase.calculators.emt import EMT
@@ -74,18 +74,18 @@ def _work(
     store: LabelStore | None,
 ) -> dict[int, LabkitError]:
     todo, failed = sorted(set(range(len(frames))) - done), {}
-    begun, before = time.monotonic(), len(done)
+    start, before = time.monotonic(), len(done)
     progress.update(len(done), len(frames), failed=0)
-    wanted = [frames[i] for i in todo]
+    unlabelled = [frames[i] for i in todo]
     try:
-        for outcome in outcomes(oracle, wanted, store, workers=workers, should_stop=progress.should_stop):
+        for outcome in outcomes(oracle, unlabelled, store, workers=workers, should_stop=progress.should_stop):
             i = todo[outcome.index]
             if outcome.label is None:
                 failed[i] = outcome.error
-            else:  # a label that cannot be kept ends the run: the next ones could not be kept either
+            else:  # a label that cannot be stored ends the run: the next ones could not be stored either
                 _keep(oracle.labelled(frames[i], outcome.label), paths[i])
                 done.add(i)
-            rate = (time.monotonic() - begun) / max(len(done) - before + len(failed), 1)
+            rate = (time.monotonic() - start) / max(len(done) - before + len(failed), 1)
             progress.update(len(done), len(frames), failed=len(failed), seconds_per_frame=rate)
     except Stopped as stopped:
         whole = [path for path in paths if path.exists()]
@@ -116,7 +116,7 @@ def _read(paths: list[Path], name: str) -> Dataset:
 
 
 def _dataset(frames: list[Atoms], name: str) -> Dataset:
-    """Take the oracle's labels, not others that the frames may carry along, such as REF_energy."""
+    """Take the oracle's labels, not others that the frames may have, such as REF_energy."""
     found = {key for atoms in frames for key in values(atoms)}
     keys = {f"{label}_key": label if label in found else False for label in LABELS}
     return Dataset.from_atoms(frames, **keys, name=name)

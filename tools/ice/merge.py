@@ -1,4 +1,4 @@
-"""Put responses that were computed into the shipped files, as text: no other label loses a digit."""
+"""Merge computed responses into the shipped files, as text: no other label loses a digit."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from labkit.units import MEV
 from tools.ice.check import TOLERANCE
 from tools.ice.responses import LABELS, read_order
 
-ENERGY = 1e-4  # eV a frame, by which labels of the same settings may differ
+ENERGY = 1e-4  # eV per frame, by which labels with the same settings may differ
 COUNTS = re.compile(r"\d+ frames of training and \d+\s+of validation")
 
 
 def merge(folder: str | os.PathLike[str], destination: str | os.PathLike[str]) -> dict[str, int]:
-    """Add dielectric, polarizability and born_charges to train.xyz.xz and valid.xyz.xz; how many frames have them now.
+    """Add dielectric, polarizability and born_charges to train.xyz.xz and valid.xyz.xz; return how many have them.
 
-    `folder` is one of `add_responses`. Only labels that exist are merged, and frames that have them already stay, so
-    that it can be done again and again. SHA256SUMS and the numbers in README.md follow. Raises LabkitError, and changes
-    nothing, for a label of another structure, or whose energy or forces are not those of the shipped frame.
+    `folder` is one of `add_responses`. Only existing labels are merged, and frames that have them are unchanged,
+    so it can be repeated. SHA256SUMS and numbers in README.md are updated. Raises LabkitError, and changes nothing,
+    for a label of another structure, or if its energy or forces are not those of the shipped frame.
     """
     destination = Path(destination)
     order = read_order(folder)
@@ -46,14 +46,14 @@ def merge(folder: str | os.PathLike[str], destination: str | os.PathLike[str]) -
     for file, data in content.items():
         sums = re.sub(rf"\w+(?=  {re.escape(file)})", hashlib.sha256(data).hexdigest(), sums)
     readme = destination / "README.md"
-    said = COUNTS.sub(f"{counts['train']} frames of training and {counts['valid']} of validation", readme.read_text())
-    for file, data in {**content, SUMS: sums, readme.name: said}.items():
+    text = COUNTS.sub(f"{counts['train']} frames of training and {counts['valid']} of validation", readme.read_text())
+    for file, data in {**content, SUMS: sums, readme.name: text}.items():
         atomic_write(destination / file, data)
     return counts
 
 
 def _merged(chunk: Chunk, path: Path) -> str:
-    """The frame's text with the labels of the file, if it is there and the frame has none."""
+    """The frame's text with the labels of the file, if it exists and the frame has none."""
     if not path.exists() or "born_charges" in chunk.lines[1]:
         return chunk.text
     shipped, label = parse(chunk), parse(next(chunks(path)))

@@ -26,7 +26,7 @@ SOURCES = {
     "minimum": "minimum_pbe.xyz",
     "stretch": "stretch_pbe.xyz.xz",
 }
-TRAIN = range(16)  # trajectories; the rest validate
+TRAIN = range(16)  # trajectories; the others are for validation
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -38,8 +38,8 @@ def pack(
     """Write data/ice from a folder with the files of SOURCES; equal sources make equal files.
 
     Labels are copied as text. Training frames are ordered by `nested_order`; frames of one trajectory are correlated,
-    so that validation frames come from other trajectories, not at random. `minimum` names a labelled file to take in
-    place of the source's.
+    so that validation frames come from other trajectories, not at random. `minimum` names a labelled file that replaces
+    the source's.
     """
     source, destination = Path(source), Path(destination)
     paths = {kind: source / name for kind, name in SOURCES.items()}
@@ -66,9 +66,9 @@ def pack(
 
 
 def nested_order(keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Order (trajectory, sample) so that every prefix is spread over trajectories and over time.
+    """Order (trajectory, sample) so that every prefix is spread over all trajectories and over time.
 
-    Round after round takes one sample of each trajectory; those of successive rounds lie far apart in time, because
+    Each round takes one sample of each trajectory; those of successive rounds are far apart in time, because
     fractions of multiples of the golden ratio, sorted, have neighbours whose multiples differ by large steps.
 
     >>> [sample for _, sample in nested_order([(0, s) for s in range(8)])]

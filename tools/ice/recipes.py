@@ -1,4 +1,4 @@
-"""How the frames of ice are made: sample structures, keep them, label them, write one file."""
+"""Recipes for the frames of ice: sample structures, store them, label them, write one file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tools.ice.guard import Guard
 from tools.ice.harmonic_samples import harmonic_samples
 from tools.ice.labelling import label_frames
 
-LOWEST = 124.76  # cm^-1: how stiff the two softest modes are in the shipped normal-mode frames
-LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond both ends of what 300 K reaches
+LOWEST = 124.76  # cm^-1: frequency of the two softest modes in the shipped normal-mode frames
+LENGTHS = np.arange(0.80, 1.3001, 0.025)  # Å, of an O-H bond: beyond the range at 300 K at both ends
 RECIPES = ("normal_modes", "dynamics", "minimum", "stretch")
 
 
@@ -64,9 +64,9 @@ def generate(
     progress: Progress = NO_PROGRESS,
     store: LabelStore | None = None,
 ) -> Dataset:
-    """Make frames in `folder` and return them; what is there already is taken, so a second call goes on.
+    """Make frames in `folder` and return them; existing files are used, so a second call resumes.
 
-    structures*.xyz  what was sampled      labels/  one file a labelled frame      frames.xyz.xz  all of them
+    structures*.xyz  the samples      labels/  one file per labelled frame      frames.xyz.xz  all of them
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,11 +77,11 @@ def generate(
 
 
 def structures(recipe: Recipe, folder: Path, progress: Progress = NO_PROGRESS) -> list[Atoms]:
-    """Sample the structures of `recipe`, or read those that `folder` keeps from before."""
+    """Sample the structures of `recipe`, or read those already in `folder`."""
     settled = folder / "recipe.txt"
     if settled.exists() and settled.read_text() != f"{recipe}\n":
-        begun = settled.read_text().strip()
-        raise LabkitError(f"{settled}: this folder was begun as {begun}, not {recipe}; take another folder")
+        found = settled.read_text().strip()
+        raise LabkitError(f"{settled}: this folder was started with {found}, not {recipe}; choose another folder")
     atomic_write(settled, f"{recipe}\n")
     start = ice("minimum").atoms[0]
     if recipe.what == "minimum":
@@ -108,7 +108,7 @@ def _normal_modes(recipe: Recipe, start: Atoms, progress: Progress) -> list[Atom
     except ImportError as error:
         raise MissingProgram("normal modes need tblite: python -m pip install tblite") from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that an ASE calculator is the slow path
+        warnings.simplefilter("ignore")  # the warning that ASE calculators are slow
         potential = AsePotential(TBLite(method="GFN1-xTB", accuracy=0.01, verbosity=0))
     # the minimum is PBE's: forces of another method do not vanish there
     modes = normal_modes(State.from_atoms(start), potential, step=0.01, fmax=np.inf, progress=progress)

@@ -1,4 +1,4 @@
-"""Which shipped frames lack a response to the electric field, and its computation for as many as are wanted."""
+"""The shipped frames that lack a response to the electric field, and its computation for a requested number."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def add_responses(
 ) -> Dataset:
     """Label frames of the shipped ice until `train` and `valid` of them have a response; returns the new ones.
 
-    order.txt of `folder` says which, labels/ holds a file each (see label_frames, also for `store`): a second call
-    goes on, also when some were merged into data/ice meanwhile. Raises LabkitError where the folder was begun for other
+    order.txt in `folder` lists them, labels/ holds a file for each (see label_frames, also for `store`): a second call
+    resumes, even if some were merged into data/ice meanwhile. Raises LabkitError if the folder was started for other
     numbers.
     """
     folder = Path(folder)
@@ -40,7 +40,7 @@ def add_responses(
     sets = {"train": ice("train"), "valid": ice("valid")}
     path = folder / ORDER
     if not path.exists():
-        lines = [f"{name} {k}" for name, k in wanted(sets["train"], sets["valid"], train, valid)]
+        lines = [f"{name} {k}" for name, k in frames_to_label(sets["train"], sets["valid"], train, valid)]
         atomic_write(path, "\n".join(lines) + "\n")
     order = read_order(folder)
     for name, count in (("train", train), ("valid", valid)):
@@ -51,10 +51,10 @@ def add_responses(
     return label_frames(frames, oracle, folder / LABELS, workers, progress, store)
 
 
-def wanted(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[Place]:
-    """The frames to label: the first of training, which are nested sets, and of validation evenly spread ones.
+def frames_to_label(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[Place]:
+    """The frames to label: the first of the training set, which are nested sets, and evenly spread validation frames.
 
-    One of validation follows four of training, so that a run which is stopped has some of both.
+    One validation frame follows four training frames, so that a stopped run has some of both.
     """
     chosen: dict[str, list[int]] = {}
     for name, frames, count in (("train", train, n_train), ("valid", valid, n_valid)):
@@ -75,7 +75,7 @@ def wanted(train: Dataset, valid: Dataset, n_train: int, n_valid: int) -> list[P
 
 
 def read_order(folder: str | os.PathLike[str]) -> list[Place]:
-    """What order.txt of a folder says: the frame that each label file belongs to."""
+    """The content of order.txt in a folder: the frame that each label file belongs to."""
     path = Path(folder) / ORDER
     if not path.is_file():
         raise LabkitError(f"{path}: there is no such file; expected a folder of python -m tools.ice --responses")
@@ -88,5 +88,5 @@ def read_order(folder: str | os.PathLike[str]) -> list[Place]:
 
 
 def _places(frames: Dataset, labelled: bool) -> list[int]:
-    """The frames that have a response, or have not."""
+    """The frames with a response, or without."""
     return np.flatnonzero(np.isfinite(frames.polarizability[:, 0, 0]) == labelled).tolist()

@@ -9,9 +9,9 @@ from scipy import stats
 
 from labkit.datasets.audit.shift_regression import Normal
 
-FURTHEST = 100  # frames, the largest shift that is tried
-FEWEST = 6  # frames that a shift must leave to be judged
-ENOUGH = 20  # frames from which forces that fit nowhere are a problem, and not too little to go by
+FURTHEST = 100  # frames, the largest shift tried
+FEWEST = 6  # frames that must remain at a shift for it to be judged
+ENOUGH = 20  # frames from which forces that fit nowhere are a problem; fewer are too few to decide
 CERTAIN = 1e-2  # probability, times the number of shifts tried, below which a shift is called found
 
 
@@ -21,12 +21,12 @@ class Alignment:
 
     label     'forces' or 'energy'
     shifts    (S,)
-    error     (S,) cross-validated squared error over the labels' own squares: 0 explained, about 1 not at all
+    error     (S,) cross-validated squared error over the labels' own squares: 0 if explained, about 1 if not at all
     frames    (S,) frames compared
-    found     the shift that the labels have, or None where that cannot be told
+    found     the shift of the labels, or None if undecided
     verdict   'aligned', 'shifted', 'unrelated' or 'unclear'
     z, p      of the best shift against none (or, if none is best, against the next best); p counts all shifts tried
-    rolled    whether the labels of the other end stand in the frames that a shift leaves over
+    rolled    whether the labels of the other end are in the frames that a shift leaves over
     """
 
     label: str
@@ -42,13 +42,13 @@ class Alignment:
     rolled: bool = False
 
     @property
-    def told(self) -> bool:
-        """Whether it is known where the labels belong."""
+    def is_known(self) -> bool:
+        """Whether the shift of the labels is known."""
         return self.verdict in ("aligned", "shifted")
 
     @property
-    def taken(self) -> int:
-        """The shift that all else is worked out with: the one found, or none."""
+    def used_shift(self) -> int:
+        """The shift used for everything else: the one found, or 0."""
         return self.found or 0
 
     def at(self, shift: int) -> float:
@@ -57,9 +57,9 @@ class Alignment:
 
 
 def judge(label: str, shifts: np.ndarray, normal: Normal, total_frames: int) -> Alignment | None:
-    """Compare all shifts of a set of so many frames.
+    """Compare all shifts of a set of `total_frames` frames.
 
-    None where no shift, or only too few frames, can be compared.
+    None if there are too few frames to compare.
     """
     total = normal.weight * normal.square
     counts = (normal.weight > 0).sum(0)
@@ -87,7 +87,7 @@ def judge(label: str, shifts: np.ndarray, normal: Normal, total_frames: int) -> 
 
 
 def lowest(shifts: np.ndarray, error: np.ndarray, counts: np.ndarray, frames: int) -> int:
-    """Where the error is least; of a shift and its counterpart (labels that went round have both), the fuller one."""
+    """The shift of least error; of a shift and its counterpart after wrapping around, the one with more frames."""
     best = int(np.nanargmin(error))
     other = np.flatnonzero(np.abs(shifts - shifts[best]) == frames)
     for k in other[(counts[other] > counts[best]) & (error[other] < 1.5 * error[best] + 0.05)]:
@@ -96,13 +96,13 @@ def lowest(shifts: np.ndarray, error: np.ndarray, counts: np.ndarray, frames: in
 
 
 def _log(errors: np.ndarray) -> np.ndarray:
-    """Ratios and not differences of errors are compared: a few bad frames cannot hide what the others say."""
+    """Ratios of errors are compared, not differences, so that a few bad frames cannot hide the result of the others."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(np.where(errors > 0, errors, np.nan))
 
 
 def paired(gain: np.ndarray) -> tuple[float, float]:
-    """z and one-sided p of a mean above 0, of as many numbers as there are frames that know nothing of each other."""
+    """z and one-sided p of a mean above 0, with as many numbers as there are independent frames."""
     known = gain[np.isfinite(gain)]
     if len(known) < 3 or known.std() == 0:
         return 0.0, 1.0
@@ -112,7 +112,7 @@ def paired(gain: np.ndarray) -> tuple[float, float]:
 
 
 def correlation_length(values: np.ndarray) -> float:
-    """1 + 2 Σ ρ_t, how many neighbouring frames count as one: they resemble each other along a trajectory.
+    """1 + 2 Σ ρ_t, the number of neighbouring frames that count as one, since they are correlated along a trajectory.
 
     The autocorrelation ρ is summed up to its first negative value. NaN are left out.
     """

@@ -10,10 +10,10 @@ from labkit.datasets.audit.frame_labels import Labels
 
 
 def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Finding]:
-    """What the scan over shifts says, in words."""
+    """The result of the scan over shifts, in words."""
     topic = f"{label} alignment"
     if found is None:
-        return [Finding("note", topic, "not tested: too few frames with the same atoms and this label, or too alike")]
+        return [Finding("note", topic, "not tested: too few frames with the same atoms and this label, or too similar")]
     tried = int(np.isfinite(found.error).sum())
     explained, other = 1 - found.at(found.best), 1 - found.at(found.rival)
     sure = f"{how}; {tried} shifts from {found.shifts[0]} to {found.shifts[-1]} tried"
@@ -28,33 +28,33 @@ def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Fi
     if found.verdict == "shifted":
         s = found.found
         text = (
-            f"found a shift of {s:+d}: {label} of the geometry of frame k stand in frame k{s:+d}; so {explained:.1%} "
-            f"of them are explained, as they stand {other:.1%}; "
+            f"found a shift of {s:+d}: {label} of the geometry of frame k are in frame k{s:+d}; so {explained:.1%} "
+            f"of them are explained, without the shift {other:.1%}; "
         )
-        text += "those of the other end went round" if found.rolled else "those of the other end are not in the set"
+        text += "those of the other end wrapped around" if found.rolled else "those of the other end are not in the set"
         late = "late" if s > 0 else "early"
         remedy = f"ds = audit(ds).repaired(), and find the step that writes {label} {abs(s)} frames too {late}"
         return [Finding("problem", topic, text, remedy, sure)]
     if found.verdict == "unrelated":
-        text = f"{label} fit no shift of the frames: {explained:.1%} explained at best ({_shift(found.best)})"
-        remedy = "are the frames in another order, or the atoms, than where the labels come from?"
+        text = f"{label} do not fit at any shift of frames: {explained:.1%} explained at best ({_shift(found.best)})"
+        remedy = "are the frames, or their atoms, in another order than in the source of the labels?"
         enough = label == "forces" and found.frames[found.shifts == 0][0] >= ENOUGH
         severity: Severity = "problem" if enough else "warning"
         return [Finding(severity, topic, text, remedy, sure)]
-    text = f"cannot be told: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; "
-    text += "the frames are too few or too alike"
+    text = f"undecided: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; "
+    text += "the frames are too few or too similar"
     severity = "warning" if found.at(found.best) < 0.25 * found.at(0) else "note"
     return [Finding(severity, topic, text, "give more frames, further apart in time", sure)]
 
 
-def together(labels: Labels, forces: Alignment | None, energy: Alignment | None) -> list[Finding]:
-    """Say so where all labels moved by the same shift."""
+def common_shift(labels: Labels, forces: Alignment | None, energy: Alignment | None) -> list[Finding]:
+    """A finding if all labels have the same shift."""
     if forces is None or energy is None or not forces.found or not energy.found:
         return []
     n = len(labels.dataset) if forces.rolled else 10**9
     if (forces.found - energy.found) % n:
         return []
-    text = f"forces and energies are shifted together, by {forces.found:+d}: it is the geometries that moved"
+    text = f"forces and energies are shifted together, by {forces.found:+d}: the geometries were shifted"
     return [Finding("note", "alignment", text)]
 
 

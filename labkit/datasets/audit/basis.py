@@ -1,4 +1,4 @@
-"""A linear model of any system's energy: pair functions and embedding functions, with their forces."""
+"""A linear model of the energy of any system: pair functions and embedding functions, with their forces."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from scipy.sparse import csr_matrix
 
-from labkit.datasets.audit.pairs import CUTOFF, Pairs, find_pairs
+from labkit.datasets.pairs import CUTOFF, Pairs, find_pairs
 
 RADIAL = 12  # functions of a pair of elements
-MOST = 14  # kinds of pairs with functions of their own; the rarer ones share one set
-DECAYS = (0.4, 0.8)  # Å, of the two densities that atoms embed into
+MOST = 14  # kinds of pairs with separate functions; the rarer ones share one set
+DECAYS = (0.4, 0.8)  # Å, of the two embedding densities
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +23,11 @@ class Basis:
     """E = Σ_m w_m Φ_m and F = X w, with X = -∂Φ/∂R.
 
     Pairs of elements ab have Φ_abk = Σ_pairs g_k(r) f_c(r): Gaussians whose centres and widths grow geometrically from
-    the shortest distance to the cutoff. Elements a embed into two densities, Σ_i∈a ρ_i^q with
+    the shortest distance to the cutoff. Elements a are embedded in two densities, Σ_i∈a ρ_i^q with
     ρ_i = Σ_j exp((1 Å - r)/d) f_c(r) and q = 1/2, 2 (as in embedded-atom models of metals).
 
     species  the elements
-    kinds    (S, S) which pair function two elements have
+    kinds    (S, S) the pair function of two elements
     starts   shortest distance of each kind, Å
     """
 
@@ -57,7 +57,7 @@ class Basis:
         return RADIAL * len(self.starts) + 2 * len(DECAYS) * len(self.species)
 
     def names(self) -> str:
-        """What the model is made of, in words."""
+        """The functions of the model, in words."""
         return (
             f"{len(self.starts)} kinds of pairs × {RADIAL} radial functions and {2 * len(DECAYS)} embedding functions "
             f"for {', '.join(chemical_symbols[z] for z in self.species)}, within {CUTOFF} Å"
@@ -74,7 +74,7 @@ class Basis:
             columns = slice(RADIAL * t, RADIAL * (t + 1))
             value, slope = _radial(pairs.distance[mine], start)
             to_i = csr_matrix((np.ones(len(mine)), (pairs.i[mine], np.arange(len(mine)))), shape=(n, len(mine)))
-            atomic[:, columns] = 0.5 * (to_i @ value)  # every pair stands twice
+            atomic[:, columns] = 0.5 * (to_i @ value)  # every pair is listed twice
             for c in range(3):
                 forces[:, c, columns] = to_i @ (pairs.unit[mine, c, None] * slope)
         self._embed(pairs, place, forces, atomic)
@@ -83,7 +83,7 @@ class Basis:
     def _embed(self, pairs: Pairs, place: np.ndarray, forces: np.ndarray, atomic: np.ndarray) -> None:
         n, s, column = len(pairs.numbers), len(self.species), RADIAL * len(self.starts)
         to_i = csr_matrix((np.ones(len(pairs.i)), (pairs.i, np.arange(len(pairs.i)))), shape=(n, len(pairs.i)))
-        own = np.eye(s)[place]  # (n, S): a function of each element's atoms
+        own = np.eye(s)[place]  # (n, S): functions of each element's atoms
         smooth, bend = _cutoff(pairs.distance)
         for decay in DECAYS:
             decayed = np.exp((1.0 - pairs.distance) / decay)

@@ -1,16 +1,19 @@
-"""Findings that need labels only: what there is, what is missing, what stands out."""
+"""Findings that need only the labels: what there is, what is missing, what stands out."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.datasets.audit.energy_pairing import deviation
-from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.audit.finding import Finding
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
+from labkit.datasets.listed import listed
+from labkit.datasets.placeholders import blanked, placeholders
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
@@ -46,6 +49,19 @@ def _ranges(dataset: Dataset) -> list[Finding]:
     return [Finding("note", "ranges", "; ".join(parts))] if parts else []
 
 
+def filled_in(dataset: Dataset) -> tuple[Dataset, list[Finding]]:
+    """The dataset without its placeholders, and what they are."""
+    labels = {name: getattr(dataset, name) for name in ("energy", "forces", "stress", "polarizability")}
+    found = placeholders(dataset.atoms, labels, dataset.offsets)
+    remedy = "give these frames no such label, or compute it; labkit's fits leave placeholders out"
+    out = []
+    for one in found:
+        rows = np.flatnonzero(one.rows)
+        frames = np.unique(np.searchsorted(dataset.offsets, rows, side="right") - 1) if one.label == "forces" else rows
+        out.append(Finding("warning", "placeholders", one.text, remedy, frames=tuple(frames.tolist())))
+    return replace(dataset, **blanked(labels, found)) if found else dataset, out
+
+
 def missing(dataset: Dataset) -> list[Finding]:
     """Labels that no frame, or only some frames, have."""
     out = []
@@ -61,7 +77,7 @@ def missing(dataset: Dataset) -> list[Finding]:
                 Finding(
                     "warning", "missing labels",
                     f"{len(frames)} of {len(dataset)} frames have no {label.name}: {listed(frames)}",
-                    "a fit leaves these labels out; look whether they failed or have another key",
+                    "a fit leaves these labels out; check whether their calculations failed or they have another key",
                     frames=tuple(frames.tolist()),
                 )
             )  # fmt: skip
@@ -93,7 +109,7 @@ def wild_forces(dataset: Dataset) -> list[Finding]:
 
 
 def energies(dataset: Dataset) -> list[Finding]:
-    """Energy offsets of compositions: a sum over elements, and those that do not obey it."""
+    """Energy offsets of compositions: a sum over elements, and the compositions that deviate from it."""
     known = np.flatnonzero(np.isfinite(dataset.energy))
     groups: dict[str, list[int]] = {}
     for k in known:
@@ -118,8 +134,8 @@ def energies(dataset: Dataset) -> list[Finding]:
     for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
         frames = groups[names[k]]
         text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from where the other compositions put it by "
-            f"energies of their elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
+            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from the prediction of the other compositions, "
+            f"a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
         )
         remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
         sure = f"z = {z[k]:.0f}, each of {len(names)} compositions left out in turn"
@@ -128,7 +144,7 @@ def energies(dataset: Dataset) -> list[Finding]:
 
 
 def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
-    """The value of one composition less what the others say; NaN where they do not hold all that it is made of."""
+    """The value of one composition minus the prediction of the others; NaN if they lack one of its elements."""
     rest = np.arange(len(values)) != k
     solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
     return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan

@@ -1,4 +1,4 @@
-"""Which shift of frames the energies fit: against what the forces integrate to, or against the geometry alone."""
+"""The shift of frames at which the energies fit: the integrated forces, or the geometry alone."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class EnergyCheck:
     """How labelled energies follow the forces.
 
     alignment  by shift
-    low, high  bounds of the ratio of labelled energy differences to those that the forces integrate to; NaN without
-    by         'path', 'model', 'changes' or 'geometry': what the energies were held against
+    low, high  bounds of the ratio of labelled energy differences to those from the forces; NaN without
+    by         'path', 'model', 'changes' or 'geometry': what the energies were compared with
     residual   (S,) eV, of every frame's energy at the shift found, NaN where unknown
     spread     eV, the robust standard deviation of that
-    variation  eV, that of the energies themselves
+    variation  eV, the same of the energies themselves
     size       (S,) eV, how far each frame's modelled energy is from the median
     """
 
@@ -43,16 +43,16 @@ class EnergyCheck:
 
     @property
     def explained(self) -> float:
-        """Share of the energies' variance at the shift that is taken."""
-        return 1 - self.alignment.at(self.alignment.taken)
+        """Share of the energies' variance that is explained at the shift used."""
+        return 1 - self.alignment.at(self.alignment.used_shift)
 
 
 def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alignment) -> EnergyCheck | None:
-    """Compare energies with those `modelled` (F,) for some frames by forces that are aligned so.
+    """Compare energies with those `modelled` (F,) for some frames from forces with this alignment.
 
-    None where fewer than FEWEST frames of one composition have an energy.
+    None if fewer than FEWEST frames of one composition have an energy.
     """
-    dataset, orders, shift = labels.dataset, labels.orders, forces.taken
+    dataset, orders, shift = labels.dataset, labels.orders, forces.used_shift
     likely = (shift, shift - len(dataset), shift + len(dataset)) if forces.rolled else (shift,)
     model = np.full(len(dataset), np.nan)
     model[frames] = modelled
@@ -73,12 +73,12 @@ def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alig
         found["path"] = None
     by = max((by for by in found if found[by] is not None), key=lambda by: found[by][1])
     alignment, level = found[by][0], pairings["model"]
-    if alignment.found:  # only single frames can say whether those of the other end belong there
+    if alignment.found:  # only single frames show whether those of the other end belong there
         error = float(np.nanmean(level.residual(alignment.found) ** 2))
-        alignment = replace(alignment, rolled=level.goes_round(alignment.found, error))
-    slope, _ = level.ratio(alignment.taken)
-    low, high = (pairings["path"] if by == "path" else level).ratio(alignment.taken)
-    source = np.arange(len(true)) + alignment.taken
+        alignment = replace(alignment, rolled=level.wraps_around(alignment.found, error))
+    slope, _ = level.ratio(alignment.used_shift)
+    low, high = (pairings["path"] if by == "path" else level).ratio(alignment.used_shift)
+    source = np.arange(len(true)) + alignment.used_shift
     there = (source >= 0) & (source < len(true))
     residual = np.where(there, true[np.where(there, source, 0)], np.nan) - slope * raw
     size = np.abs(np.nan_to_num(slope * raw))
@@ -86,7 +86,7 @@ def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alig
 
 
 def check_alone(labels: Labels, seen: Survey) -> EnergyCheck | None:
-    """Energies against the geometry alone, where no forces help: a ridge regression on the basis functions."""
+    """Energies compared with the geometry alone, if no forces help: a ridge regression on the basis functions."""
     energy = clipped(centred(labels, labels.dataset.energy))
     if correlation_length(energy) * DIFFERENT > np.isfinite(energy).sum():
         return None
@@ -104,15 +104,15 @@ def check_alone(labels: Labels, seen: Survey) -> EnergyCheck | None:
     normal = Normal(gram, prints[:, :, None] * y[:, None, :], y**2, there.astype(float))
     judged = judge("energy", shifts, normal, n)
     if judged is None or judged.verdict == "unrelated":
-        return None  # too poor a model to say anything
+        return None  # the model is too poor to decide
     nothing = np.full(n, np.nan)
     return EnergyCheck(judged, np.nan, np.nan, "geometry", nothing, np.nan, deviation(energy), nothing)
 
 
 def centred(labels: Labels, values: np.ndarray, frames: np.ndarray | None = None) -> np.ndarray:
-    """Less the median of each order of atoms that 4 frames or more have (the others are NaN).
+    """Values minus the median of each order of atoms that 4 frames or more have (the others are NaN).
 
-    Where the volume varies, its first two powers are taken out, too: forces do not know what they add to the energy.
+    If the volume varies, its first two powers are subtracted too: forces do not contain their part of the energy.
     """
     frames = np.arange(len(values)) if frames is None else frames
     atoms, orders = labels.dataset.atoms, labels.orders[frames]

@@ -1,4 +1,4 @@
-"""Two series of energies, frame by frame: at which shift they follow each other."""
+"""Two series of energies, frame by frame, and the shift at which they agree."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import CERTAIN, FEWEST, Alignment, correlation_length, lowest, shift_range
 
-CLIP = 6.0  # robust standard deviations beyond which one frame's energy counts no more
+CLIP = 6.0  # robust standard deviations at which one frame's energy is clipped
 EXPECTED = 0.05  # probability below which energies are found shifted as the forces are
-DIFFERENT = 30  # frames that know nothing of each other, below which any two smooth curves are alike
+DIFFERENT = 30  # independent frames, below which any two smooth curves look alike
 
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Energies (S,) and what a model says of the same frames (S,), both less their medians; NaN where unknown."""
+    """Energies (S,) and a model's energies of the same frames (S,), both minus their medians; NaN where unknown."""
 
     true: np.ndarray
     model: np.ndarray
     orders: np.ndarray
 
     def at(self, shift: int) -> tuple[np.ndarray, np.ndarray]:
-        """Model of frame k and energy of frame k + shift, (S,) each, less their means; NaN unless both are."""
+        """Model of frame k and energy of frame k + shift, (S,) each, minus their means; NaN unless both are known."""
         n = len(self.true)
         source = np.arange(n) + shift
         there = (source >= 0) & (source < n)
@@ -40,14 +40,14 @@ class Pairing:
         return (y - xy / xx * x) / np.sqrt(yy / np.isfinite(y).sum())
 
     def ratio(self, shift: int) -> tuple[float, float]:
-        """Regression of energies on the model, and of the model on energies: what errors of both leave between."""
+        """Regression of energies on the model, and of the model on energies: the true ratio lies between."""
         x, y = self.at(shift)
         xx, xy, yy = np.nansum(x * x), np.nansum(x * y), np.nansum(y * y)
         low, high = sorted((xy / xx, yy / xy), key=abs) if xy else (0.0, np.inf)
         return float(low), float(high)
 
     def whitened(self) -> Pairing:
-        """Both less ρ times what they were a frame before, with the ρ of the energies.
+        """Both minus ρ times their values one frame before, with the ρ of the energies.
 
         Energies of a trajectory are smooth, and any two smooth curves are alike somewhere; what is new in each frame is
         not. In shuffled frames ρ is about 0, and nothing changes.
@@ -63,9 +63,9 @@ class Pairing:
     def scan(self, likely: tuple[int, ...] = ()) -> tuple[Alignment, float] | None:
         """By shift, with the odds of two Gaussian models that each have the spread of their own residuals.
 
-        Also the logarithm of the odds of the best shift against no relation at all.
+        The second value is the logarithm of the odds of the best shift against no relation at all.
 
-        Shifts may be `likely` beforehand, as likely as none: those of the forces. The others have to stand out of all.
+        The shifts in `likely`, those of the forces, are a priori as likely as no shift. Others must stand out from all.
         """
         shifts = shift_range(len(self.true))
         residuals = [self.residual(int(s)) for s in shifts]
@@ -94,11 +94,11 @@ class Pairing:
             verdict, found = ("shifted", int(shifts[best])) if p < certain else ("unclear", None)
         z = float(np.sqrt(2 * max(odds, 0.0)))
         made = Alignment("energy", shifts, error, counts, found, verdict, int(shifts[best]), int(shifts[rival]), z, p)
-        made = replace(made, rolled=self.goes_round(made.taken, float(error[best]))) if found else made
+        made = replace(made, rolled=self.wraps_around(made.used_shift, float(error[best]))) if found else made
         return made, float(alone)
 
-    def goes_round(self, shift: int, error: float) -> bool:
-        """Whether energies of the other end are likelier those of the frames left over than those of any frames."""
+    def wraps_around(self, shift: int, error: float) -> bool:
+        """Whether energies of the other end fit the frames left over better than they fit any frames."""
         n = len(self.true)
         over = np.arange(n - shift, n) if shift > 0 else np.arange(-shift)
         x, y = self.at(shift)
@@ -109,7 +109,7 @@ class Pairing:
 
 
 def clipped(values: np.ndarray) -> np.ndarray:
-    """Within CLIP robust standard deviations."""
+    """Values clipped at CLIP robust standard deviations."""
     most = CLIP * deviation(values)
     return np.clip(values, np.nanmedian(values) - most, np.nanmedian(values) + most) if most > 0 else values
 

@@ -19,9 +19,9 @@ from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
 
 AGAINST = {
-    "path": "against the work of the forces along the path",
-    "model": "against the energy that the model of the forces gives",
-    "changes": "against what is new from frame to frame in the energy that the model of the forces gives",
+    "path": "compared with the work of the forces along the path",
+    "model": "compared with the energy from the model of the forces",
+    "changes": "compared with what is new from frame to frame in the energy from the model of the forces",
     "geometry": "linear model of the energies, each frame predicted from others",
 }
 
@@ -30,9 +30,9 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     """Examine labelled frames: contents, duplicates, outliers, distances, units, and whether labels fit their frames.
 
     Forces and energies are compared with the geometry by a linear model, cross-validated at every shift of frames from
-    -100 to 100. `print(audit(ds))` gives the findings in order of severity; `report.problems` are those to repair.
+    -100 to 100. `print(audit(ds))` lists the findings by severity; `report.problems` are those to repair.
 
-    Raises LabkitError for an empty set, and Stopped when `progress` says so.
+    Raises LabkitError for an empty set, and Stopped when `progress` asks to stop.
 
     >>> from labkit.datasets import ice
     >>> audit(ice("train", n=50)).problems
@@ -41,10 +41,11 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     if len(dataset) == 0:
         raise LabkitError(f"{dataset.name or 'the dataset'} is empty; expected at least one frame")
     began = time.perf_counter()
+    dataset, filled = contents.filled_in(dataset)
     labels = Labels(dataset)
     model = fit(labels, progress)
     seen = survey(labels, model, progress)
-    found = contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
+    found = filled + contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
     found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None
     if model.weights is not None:
@@ -56,21 +57,21 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     curve = None if energy is None else energy.alignment
     against = AGAINST["model" if energy is None else energy.by]
     found += alignment_findings.alignment_findings(curve, "energies", against)
-    found += alignment_findings.together(labels, model.alignment, curve)
+    found += alignment_findings.common_shift(labels, model.alignment, curve)
     found += odd_frames.odd_frames(labels, model, seen, energy)
     found += unit_findings.units(labels, model, energy)
-    found += _what_was_seen(dataset, seen)
+    found += _coverage(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)
     seconds = time.perf_counter() - began
     return Report(dataset.name or "dataset", tuple(found), curves, _values(dataset, seen), seconds, dataset)
 
 
-def _what_was_seen(dataset: Dataset, seen: Survey) -> list[Finding]:
+def _coverage(dataset: Dataset, seen: Survey) -> list[Finding]:
     if len(seen.frames) == len(dataset):
         return []
-    text = f"distances, duplicates and single frames were looked at in {len(seen.frames)} of {len(dataset)} frames"
-    return [Finding("note", "sample", text, "give parts of the set, audit(ds[:1000]), to see all of it")]
+    text = f"distances, duplicates and single frames were checked in {len(seen.frames)} of {len(dataset)} frames"
+    return [Finding("note", "sample", text, "audit parts of the set, as in audit(ds[:1000]), to check all of it")]
 
 
 def _values(dataset: Dataset, seen: Survey) -> dict[str, np.ndarray]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-import numpy as np
-
 Severity = Literal["problem", "warning", "note"]
 
 
@@ -19,14 +17,14 @@ COLOURS = {"problem": "#b3261e", "warning": "#a15c00", "note": "#4d5966"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about a dataset.
+    """One finding about a dataset.
 
-    severity  'problem' (mend it), 'warning' (look at it) or 'note'
+    severity  'problem' (repair it), 'warning' (check it) or 'note'
     topic     'forces alignment', 'energy unit', 'duplicates', ...
     text      what was found, with the numbers of frames and atoms
     remedy    what to do, or ""
     sure      how sure that is, and what was tested, or ""
-    frames    numbers of the frames it is about, if it is about some only
+    frames    numbers of the frames concerned, if not all
     """
 
     severity: Severity
@@ -49,17 +47,3 @@ def row(f: Finding) -> str:
         f"<tr><td {cell}><b style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
         f"<td {cell}>{escape(f.topic)}</td><td {cell}>{escape(f.text)}{small}</td></tr>"
     )
-
-
-def listed(frames: np.ndarray | list[int] | tuple[int, ...], most: int = 8) -> str:
-    """Numbers of frames for people, stretches drawn together.
-
-    >>> listed([3]), listed([1, 2, 3, 7])
-    ('frame 3', 'frames 1-3, 7')
-    """
-    numbers = sorted(int(k) for k in frames)
-    breaks = [0, *(n for n in range(1, len(numbers)) if numbers[n] != numbers[n - 1] + 1), len(numbers)]
-    runs = [numbers[a:b] for a, b in zip(breaks, breaks[1:])]
-    words = [str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs[:most]]
-    more = f" and {len(numbers) - sum(map(len, runs[:most]))} more" if len(runs) > most else ""
-    return f"frame{'s' * (len(numbers) != 1)} {', '.join(words)}{more}"

@@ -1,4 +1,4 @@
-"""The linear model fitted to a dataset's own forces: which shift they fit, and how far they are off."""
+"""A linear model fitted to the forces of a dataset: the shift at which they fit, and how far they are off."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from labkit.base import Progress
 from labkit.datasets.audit.alignment import Alignment, Normal, judge, shift_range
 from labkit.datasets.audit.basis import Basis
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, spread
+from labkit.datasets.pairs import Pairs, find_pairs, portions, spread
 from labkit.errors import Stopped
 
 SAMPLE = 300  # frames that the model is fitted to
 ROWS = 128  # atoms of a frame whose forces are fitted
-VANISHING = 1e-4  # eV/Å, of forces that symmetry makes zero: there is nothing to align
-FIT_PAIRS = 4e6  # pairs to go through for that: some seconds
+VANISHING = 1e-4  # eV/Å, of forces that symmetry makes zero: they have nothing to align
+FIT_PAIRS = 4e6  # pairs to evaluate for the fit: some seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +24,11 @@ class ForceModel:
     """F = X w / scale, fitted to a sample of the frames at the shift of `alignment`.
 
     scale      (p,) root mean square of the columns of X
-    weights    (p,) or None where there are too few forces, or they belong to no shift
+    weights    (p,) or None if there are too few forces, or they fit at no shift
     root       (p, p) of their covariance, up to a factor
-    alignment  None where there are too few frames to tell
+    alignment  None if there are too few frames to decide
     sample     frames that were fitted
-    left_out   (len(sample),) their squared errors, predicted without themselves
+    left_out   (len(sample),) squared errors of each, predicted without it
     """
 
     basis: Basis
@@ -42,14 +42,14 @@ class ForceModel:
     def misfits(self, labels: Labels, frames: np.ndarray, pairs: Pairs, design: np.ndarray) -> tuple[np.ndarray, ...]:
         """Squared errors (F,) of the forces that belong to these frames, about 1 where they do not; NaN without forces.
 
-        Then the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
+        Also the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
         is: the mean variance of its predicted forces, up to a factor.
         """
         predicted = design @ (self.weights / self.scale)
         errors, peaks, unlike = (np.full(len(frames), np.nan) for _ in range(3))
         worst = np.zeros(len(frames), int)
         for n, (k, start, end) in enumerate(zip(frames.tolist(), pairs.offsets, pairs.offsets[1:])):
-            source = labels.source(k, np.array([self.alignment.taken]), around=self.alignment.rolled)
+            source = labels.source(k, np.array([self.alignment.used_shift]), around=self.alignment.rolled)
             if source[0] >= 0:
                 off = ((labels.forces(source[0]) - predicted[start:end]) ** 2).sum(1)
                 errors[n] = off.sum() * labels.weight(source, 3 * len(off))[0]
@@ -69,7 +69,7 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     parts: list[tuple[np.ndarray, ...]] = []
     scale, components = np.zeros(basis.size), 0
     for batch in portions(frames, sample):
-        ask(progress, len(parts), len(sample), "fitting forces")
+        report_progress(progress, len(parts), len(sample), "fitting forces")
         pairs = find_pairs([frames[k] for k in batch])
         design, _ = basis.rows(pairs)
         scale += np.einsum("ncp,ncp->p", design, design)
@@ -88,20 +88,20 @@ def fit(labels: Labels, progress: Progress) -> ForceModel:
     alignment = judge("forces", shifts, normal, len(frames)) if labels.typical > VANISHING**2 else None
     if alignment is None:
         return blank
-    if alignment.verdict == "unrelated" or alignment.at(alignment.taken) > 0.5:
+    if alignment.verdict == "unrelated" or alignment.at(alignment.used_shift) > 0.5:
         return replace(blank, alignment=alignment)
-    column = int(np.flatnonzero(shifts == alignment.taken)[0])
+    column = int(np.flatnonzero(shifts == alignment.used_shift)[0])
     left_out = normal.left_out(column)
     solved, root = normal.weights(column)
     model = replace(blank, weights=solved, root=root, alignment=alignment, left_out=left_out)
     if alignment.verdict == "shifted":
-        model = replace(model, alignment=replace(alignment, rolled=_goes_round(labels, model)))
+        model = replace(model, alignment=replace(alignment, rolled=_wraps_around(labels, model)))
     return model
 
 
-def _goes_round(labels: Labels, model: ForceModel) -> bool:
-    """Whether frames that the shift leaves without forces fit those of the other end."""
-    n, s = len(labels.dataset), model.alignment.taken
+def _wraps_around(labels: Labels, model: ForceModel) -> bool:
+    """Whether frames that the shift leaves without forces fit the forces of the other end."""
+    n, s = len(labels.dataset), model.alignment.used_shift
     over = np.arange(n - s, n) if s > 0 else np.arange(-s)
     over = over[:: max(1, len(over) // 10)]
     pairs = find_pairs([labels.dataset.atoms[k] for k in over])
@@ -117,7 +117,7 @@ def _rows(atoms: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(atoms, ROWS, replace=False))
 
 
-def ask(progress: Progress, step: int, total: int, what: str) -> None:
+def report_progress(progress: Progress, step: int, total: int, what: str) -> None:
     if progress.should_stop():
         raise Stopped(f"the audit was stopped while {what}")
     progress.update(step, total, stage=what)

@@ -1,4 +1,4 @@
-"""The labels of a dataset, by the frame whose geometry they are held against."""
+"""The labels of a dataset, by the frame whose geometry they are compared with."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from labkit.datasets.dataset import Dataset
 
 
 class Labels:
-    """Forces of the frames that have all of them, and which frames could exchange theirs.
+    """Forces of the frames that have them for all atoms, and which frames could have exchanged theirs.
 
     has      (S,) whether a frame has forces
-    orders   (S,) a number for each order of elements: labels can belong to frames of the same one only
+    orders   (S,) a number for each order of elements: labels can only belong to frames of the same order
     typical  median over frames of the mean square of a force component, (eV/Å)^2
     """
 
@@ -31,7 +31,7 @@ class Labels:
         return np.array([seen.setdefault(a.numbers.tobytes(), len(seen)) for a in self.dataset.atoms], dtype=int)
 
     def source(self, k: int, shifts: np.ndarray, around: bool = False) -> np.ndarray:
-        """(S,) the frames k + s whose forces may belong to frame k, or -1; `around` counts on at the other end."""
+        """(S,) the frames k + s whose forces may belong to frame k, or -1; `around` continues at the other end."""
         n = len(self.dataset)
         source = k + np.asarray(shifts)
         inside = (source >= 0) & (source < n) | around
@@ -43,5 +43,5 @@ class Labels:
         return self.dataset.forces[self.dataset.offsets[frame] : self.dataset.offsets[frame + 1]]
 
     def weight(self, frames: np.ndarray, components: int) -> np.ndarray:
-        """Weights of squared errors, by the forces' own size: one frame with wild forces counts no more than others."""
+        """Weights of squared errors, by the size of the forces: frames with large forces count no more than others."""
         return np.where(frames >= 0, 1 / (components * (self.mean_square[frames] + self.typical) + 1e-300), 0.0)

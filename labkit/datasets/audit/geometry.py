@@ -1,4 +1,4 @@
-"""Findings about geometry: atoms too close or alone, lengths in another unit, frames that stand twice."""
+"""Findings about geometry: atoms too close, lengths in another unit, duplicate frames."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from scipy.spatial import cKDTree
 
-from labkit.datasets.audit.finding import Finding, listed
+from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
+from labkit.datasets.listed import listed
 
 CLOSE, TOO_CLOSE = 0.7, 0.5  # of the sum of covalent radii
 NEAR = 0.01  # Å, root mean square displacement below which frames count as near-duplicates
 SAME = 1e-5  # Å
 NOBLE = {2, 10, 18, 36, 54, 86}
-ODD_LENGTHS = (1.55, 2.4)  # median of nearest distances over covalent radii that bohr for Å would give
+ODD_LENGTHS = (1.55, 2.4)  # median of nearest distances over covalent radii if they are in bohr
 
 
 def distances(dataset: Dataset, seen: Survey) -> list[Finding]:
@@ -29,10 +30,10 @@ def distances(dataset: Dataset, seen: Survey) -> list[Finding]:
             sum_ = covalent_radii[dataset.atoms[frame].numbers[[a, b]]].sum()
             frames = seen.frames[found]
             text = (
-                f"{listed(frames)}: atoms nearer than {high:g} times their covalent radii; nearest are atoms {a} "
+                f"{listed(frames)}: atoms closer than {high:g} times their covalent radii; closest are atoms {a} "
                 f"({symbols[0]}) and {b} ({symbols[1]}) of frame {frame}, {seen.closest[least] * sum_:.3f} Å apart"
             )
-            remedy = "drop these frames, unless the potential is meant to know such compression"
+            remedy = "drop these frames, unless the potential is meant for such compression"
             out.append(Finding(severity, "atoms too close", text, remedy, frames=tuple(frames.tolist())))
     return out + _unit_of_length(dataset, seen)
 
@@ -42,13 +43,13 @@ def _unit_of_length(dataset: Dataset, seen: Survey) -> list[Finding]:
         return []
     ratio = float(np.median(seen.nearest[""]))
     if ODD_LENGTHS[0] < ratio < ODD_LENGTHS[1]:
-        guess = "bohr and not Å"
+        guess = "bohr instead of Å"
     elif ratio < 0.2:
-        guess = "nm and not Å"
+        guess = "nm instead of Å"
     else:
         return []
     text = f"nearest neighbours are typically {ratio:.2f} times the sum of covalent radii apart: as with {guess}"
-    sure = "measured over all nearest neighbours; a gas of lone atoms would look alike"
+    sure = "measured over all nearest neighbours; a gas of single atoms would look the same"
     return [Finding("warning", "unit of length", text, "convert positions and cells to Å", sure)]
 
 
@@ -65,27 +66,27 @@ def duplicates(dataset: Dataset, seen: Survey) -> list[Finding]:
         wrong = [pair for pair in same if _differ(dataset, *pair)]
         frames = tuple(sorted({k for pair in same for k in pair}))
         pairs = ", ".join(f"{a} = {b}" for a, b in same[:6]) + (" ..." if len(same) > 6 else "")
-        text = f"{len(frames)} frames stand in the set more than once: {pairs}"
+        text = f"{len(frames)} frames occur more than once: {pairs}"
         remedy = "keep one of each: copies in training and validation make the error look too small"
         out.append(Finding("warning", "duplicates", text, remedy, f"same within {SAME:g} Å", frames))
         if wrong:
             a, b = wrong[0]
             change = dataset.energy[b] - dataset.energy[a]
-            text = f"{len(wrong)} pairs of equal frames have different labels, as frames {a} and {b} ({change:+.4g} eV)"
-            remedy = "one of the two labels belongs elsewhere, or comes from other settings: compute it again"
+            text = f"{len(wrong)} pairs of equal frames have different labels, such as {a} and {b} ({change:+.4g} eV)"
+            remedy = "one of the two labels belongs to another frame, or has other settings: compute it again"
             frames = tuple(sorted({k for pair in wrong for k in pair}))
             sure = "energies differ by more than 2 meV/atom"
             out.append(Finding("problem", "duplicates disagree", text, remedy, sure, frames))
     if near:
         frames = tuple(sorted({k for pair in near for k in pair}))
-        text = f"{len(frames)} frames have another one within {NEAR} Å, as frames {near[0][0]} and {near[0][1]}"
+        text = f"{len(frames)} frames are within {NEAR} Å of another one, such as {near[0][0]} and {near[0][1]}"
         remedy = "thin them out, and keep neighbours of one trajectory on one side of the split"
         out.append(Finding("note", "near-duplicates", text, remedy, "by invariants of their distances", frames))
     return out
 
 
 def _nearest_print(dataset: Dataset, seen: Survey) -> list[tuple[int, int, float]]:
-    """Each frame's nearest other one of the same composition, and how many Å apart they are, root mean square."""
+    """Each frame's nearest neighbour of the same composition, and their root mean square distance in Å."""
     found = {}
     formulas = np.array([dataset.atoms[k].get_chemical_formula() for k in seen.frames])
     for formula in np.unique(formulas):

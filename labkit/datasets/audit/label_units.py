@@ -1,11 +1,11 @@
-"""Units that labels may be in, told by ratios and by how stiff bonds are."""
+"""The units of labels, inferred from ratios and from the stiffness of bonds."""
 
 from __future__ import annotations
 
 import numpy as np
 from ase.data import chemical_symbols
 
-from labkit.datasets.audit.pairs import Pairs, relative_distance
+from labkit.datasets.pairs import Pairs, relative_distance
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, MEV, RYDBERG
 
 ENERGIES = {"eV": 1.0, "Hartree": HARTREE, "Ry": RYDBERG, "kcal/mol": KCAL_PER_MOL, "kJ/mol": KJ_PER_MOL, "meV": MEV}
@@ -30,11 +30,11 @@ FACTOR = 6.0  # of measured over expected stiffness, beyond which units are doub
 
 
 def stiffness(pairs: Pairs, forces: np.ndarray) -> dict[str, tuple[float, float]]:
-    """For each kind of bonded pair: k = -cov(F, r)/var(r) [eV/Å^2], and k over what Badger's rule expects.
+    """For each kind of bonded pair: k = -cov(F, r)/var(r) [eV/Å^2], and k over the value from Badger's rule.
 
     F is the force on the lighter atom, along the bond and away from the other one, r the length. The rule is
-    k = 1.86 mdyn/Å · Å^3/(r - d)^3 with d a sum over both atoms' rows, divided by SOFTER where metals take part; here
-    it has to be right within a factor only.
+    k = 1.86 mdyn/Å · Å^3/(r - d)^3 with d a sum over both atoms' rows, divided by SOFTER if metals take part; here
+    it only has to be right within a factor.
     Source: Badger, J. Chem. Phys. 2, 128 (1934) and 3, 710 (1935).
     """
     numbers = pairs.numbers
@@ -66,10 +66,10 @@ def name_forces(ratio: float) -> str:
 
 
 def name_ratio(low: float, high: float, atoms: float, stiff: float | None) -> str:
-    """What explains energy labels that are `low` to `high` times what the forces integrate to, or "".
+    """What explains energy labels that are `low` to `high` times the integral of the forces, or "".
 
     With E in units u_E and F in u_F the ratio is u_F/u_E; simple explanations first, and those that agree with `stiff`,
-    how stiff bonds are over what is expected.
+    the measured over the expected stiffness of bonds.
     """
     best, least = "", np.inf
     for energy, u_e in ENERGIES.items():

@@ -1,4 +1,4 @@
-"""Findings about single frames whose labels are not those of their geometry."""
+"""Findings about single frames whose labels do not belong to their geometry."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import ENOUGH, shift_range
 from labkit.datasets.audit.energy_alignment import EnergyCheck
-from labkit.datasets.audit.finding import Finding, Severity, listed
+from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import find_pairs
 from labkit.datasets.audit.survey import Survey
+from labkit.datasets.listed import listed
+from labkit.datasets.pairs import find_pairs
 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
 
@@ -24,11 +25,11 @@ ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over the 
 ODD_ENERGY = (7.0, 0.5, 3.0)  # over the robust spread; the energies' own spread or size; what 1 frame in 20 exceeds
 
 
-UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model says nothing of a frame
+UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model cannot judge a frame
 
 
 def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCheck | None) -> list[Finding]:
-    """Single frames whose labels are not those of their geometry."""
+    """Single frames whose labels do not belong to their geometry."""
     out = []
     remedy = "compute these frames again, or drop them: ds[[k for k in range(len(ds)) if k not in audit(ds).bad]]"
     known = np.isfinite(seen.misfit)
@@ -37,7 +38,7 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
         misfit, peak = np.nan_to_num(seen.misfit), np.nan_to_num(seen.peak)
         odd = (misfit > ODD_FRAME[0]) & (misfit > ODD_FRAME[1] * usual)
         odd |= (peak > ODD_ATOM[0]) & (peak > ODD_ATOM[1] * usual_peak)
-        odd &= np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)  # else nothing can be said of it
+        odd &= np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)  # otherwise the model cannot judge it
         found = np.flatnonzero(odd)
         if len(found):
             first = found[peak[found].argmax()]
@@ -50,10 +51,10 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
                 f"{misfit[first]:.0%} of the frame's squared forces are unexplained by a model of other frames; below "
                 f"{usual:.1%} in three of four of {known.sum()} frames"
             )
-            alike = np.bincount(labels.orders)[labels.orders[frames]]  # of rare kinds the model knows too little
+            alike = np.bincount(labels.orders)[labels.orders[frames]]  # the model has too little data on rare kinds
             severity: Severity = "problem" if (alike >= ENOUGH).any() or len(labels.dataset) < ENOUGH else "warning"
             out.append(Finding(severity, "forces of single frames", text, remedy, sure, tuple(frames.tolist())))
-    if energy is not None and energy.spread > 0 and energy.alignment.told and energy.by != "geometry":
+    if energy is not None and energy.spread > 0 and energy.alignment.is_known and energy.by != "geometry":
         off = np.nan_to_num(np.abs(energy.residual - np.nanmedian(energy.residual)))
         usual = max(ODD_ENERGY[0] * energy.spread, ODD_ENERGY[2] * np.nanquantile(off[off > 0], 0.95))
         least = np.maximum(usual, ODD_ENERGY[1] * np.maximum(energy.variation, energy.size))
@@ -66,13 +67,13 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
                 f"{listed(frames)}: the energy does not belong to the geometry; worst is frame {worst}, off by "
                 f"{energy.residual[worst]:+.3g} eV, where {energy.spread:.2g} eV is usual"
             )
-            sure = f"robust z = {off[worst] / energy.spread:.0f} against the energy that the forces integrate to"
+            sure = f"robust z = {off[worst] / energy.spread:.0f} relative to the energy from integrated forces"
             out.append(Finding("problem", "energies of single frames", text, remedy, sure, tuple(frames.tolist())))
     return out
 
 
 def _shift_of_part(labels: Labels, model: ForceModel, frames: np.ndarray) -> str:
-    """Where the forces of several odd frames stand, if they moved together."""
+    """The common shift of the forces of several odd frames, if there is one."""
     if len(frames) < 3:
         return ""
     shifts = shift_range(len(labels.dataset))

@@ -1,4 +1,4 @@
-"""Shifted labels put back to their frames."""
+"""Shifted labels moved back to their frames."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from labkit.datasets.dataset import Dataset
 
 
 def repaired(dataset: Dataset, shifts: dict[str, int], rolled: set[str] | frozenset[str] = frozenset()) -> Dataset:
-    """The dataset in which frame k has the label of frame k + shift; frames that get none are left out.
+    """The dataset in which frame k has the label of frame k + shift; frames without one are left out.
 
-    shifts  by how many frames, for 'forces' and 'energy'
-    rolled  the labels whose last frames stand at the beginning (or the first at the end): they go round
+    shifts  in frames, of 'forces' and 'energy'
+    rolled  the labels that wrapped around: those of the last frames are at the beginning (or the reverse)
 
     >>> from labkit.datasets import ice
     >>> ds = ice("train", n=50)

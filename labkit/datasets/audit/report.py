@@ -1,4 +1,4 @@
-"""The report of an audit: findings, and what they were read from."""
+"""The report of an audit: findings, and the data behind them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from labkit.files import atomic_write
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """What a dataset looks like to a careful reader: `print` it, or let a notebook show it.
+    """The result of an audit: `print` it, or display it in a notebook.
 
-    findings    problems first
-    alignments  of forces and energy against the geometry, by shift of frames: what the panel draws
-    values      'energy' (S,) eV/atom less its mean, 'forces' (n,) eV/Å, 'nearest <pair>' distances over covalent radii
-    seconds     that it took
+    findings    the problems come first
+    alignments  of forces and energy with the geometry, by shift of frames: what the panel draws
+    values      'energy' (S,) eV/atom minus its mean, 'forces' (n,) eV/Å, 'nearest <pair>' distances over covalent radii
+    seconds     that the audit took
     """
 
     name: str
@@ -41,12 +41,12 @@ class Report:
         return tuple(f for f in self.findings if f.severity == "problem")
 
     def about(self, topic: str) -> tuple[Finding, ...]:
-        """The findings whose topic starts so."""
+        """The findings whose topic starts with `topic`."""
         return tuple(f for f in self.findings if f.topic.startswith(topic))
 
     @property
     def bad(self) -> tuple[int, ...]:
-        """Frames whose own labels were found wrong."""
+        """Frames whose labels were found to be wrong, one by one."""
         single = [f.frames for f in self.findings if f.topic.endswith("of single frames")]
         return tuple(sorted({frame for frames in single for frame in frames}))
 
@@ -56,12 +56,12 @@ class Report:
         return {a.label: a.found for a in self.alignments if a.found and a.verdict == "shifted"}
 
     def repaired(self) -> Dataset:
-        """The dataset with shifted forces and energies put back to their frames; frames without partners are left out.
+        """The dataset with shifted forces and energies moved back to their frames; frames without labels are left out.
 
-        Raises LabkitError where no shift was found.
+        Raises LabkitError if no shift was found.
         """
         if not self.shifts:
-            raise LabkitError(f"{self.name}: no shift of labels was found, so there is none to put right")
+            raise LabkitError(f"{self.name}: no shift of labels was found, so there is nothing to repair")
         rolled = {a.label for a in self.alignments if a.rolled}
         return repaired(self.dataset, self.shifts, rolled)
 
@@ -76,7 +76,7 @@ class Report:
         return "\n".join(lines)
 
     def head(self) -> str:
-        """One line: how many of what."""
+        """One line: the number of frames, atoms and findings."""
         counts = [sum(f.severity == s for f in self.findings) for s in ORDER]
         found = ", ".join(f"{n} {s}{'s' * (n != 1)}" for n, s in zip(counts, ORDER))
         return f"{self.name}: {len(self.dataset)} frames, {self.dataset.offsets[-1]} atoms: {found}"
@@ -98,7 +98,7 @@ class Report:
         return json.dumps({**content, "findings": [asdict(f) for f in self.findings], "alignments": curves}, indent=1)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_json`, whole or not at all."""
+        """Write `to_json`; the file appears complete or not at all."""
         atomic_write(path, self.to_json() + "\n")
 
     def to_csv(self) -> str:

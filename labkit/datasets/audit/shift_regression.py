@@ -12,17 +12,17 @@ FOLDS = 6
 STRETCHES = 60  # into which frames are divided, and which are dealt out to the folds
 
 
-RIDGES = (1e-5, 1e-2)  # of the mean diagonal of XᵀX; the best is taken for each shift by itself
+RIDGES = (1e-5, 1e-2)  # of the mean diagonal of XᵀX; the best is taken for each shift separately
 
 
 @dataclass(frozen=True, eq=False)
 class Normal:
-    """Normal equations of K frames against labels of S shifts: what regression needs to know, frame by frame.
+    """Normal equations of K frames against labels of S shifts: all that the regression needs, frame by frame.
 
     gram   (K, p, p)  XᵀX
-    right  (K, p, S)  Xᵀy of the labels that stand s frames later
+    right  (K, p, S)  Xᵀy of the labels s frames later
     square (K, S)     yᵀy
-    weight (K, S)     of these labels; 0 where no such frame is, or it has other atoms
+    weight (K, S)     of these labels; 0 if there is no such frame, or it has other atoms
     """
 
     gram: np.ndarray
@@ -33,7 +33,7 @@ class Normal:
     def errors(self) -> np.ndarray:
         """Squared errors (K, S) of each frame's labels, predicted from the other folds; weighted, NaN where none are.
 
-        The folds are many short stretches of frames: kinds of frames that stand together are not left out as a whole.
+        The folds are many short stretches of frames: no kind of frames that are neighbours is left out entirely.
         """
         count, size, shifts = self.right.shape
         folds = self._folds()
@@ -59,7 +59,7 @@ class Normal:
 
     def _folds(self) -> list[np.ndarray]:
         stretch = np.arange(len(self.gram)) // max(1, len(self.gram) // STRETCHES)
-        fold = np.random.default_rng(0).permutation(stretch[-1] + 1)[stretch] % FOLDS  # in step with no period of data
+        fold = np.random.default_rng(0).permutation(stretch[-1] + 1)[stretch] % FOLDS  # in step with no period
         return [np.flatnonzero(fold == f) for f in np.unique(fold)]
 
     def weights(self, shift: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""One pass over all frames: distances, fingerprints, and what the fitted model says."""
+"""One pass over all frames: distances, fingerprints, and predictions of the fitted model."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.base import Progress
-from labkit.datasets.audit.force_alignment import ForceModel, ask
+from labkit.datasets.audit.force_alignment import ForceModel, report_progress
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.pairs import Pairs, find_pairs, portions, relative_distance, spread
+from labkit.datasets.pairs import Pairs, find_pairs, portions, relative_distance, spread
 
-SURVEY_PAIRS = 4e7  # pairs to go through: a minute
+SURVEY_PAIRS = 4e7  # pairs to evaluate: a minute
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over F frames gives.
+    """The results of one pass over F frames.
 
     frames   (F,)   which: all, or as many as the budget allowed
     energy   (F,)   of the fitted model, eV up to a constant for each composition; NaN without a fit
-    misfit   (F,)   squared errors of the forces as of ForceModel.misfits; NaN without
+    misfit   (F,)   squared errors of the forces, as in ForceModel.misfits; NaN without
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
-    unlike   (F,)   variance of the predicted forces, up to a factor: large where the geometry is like no other
-    prints   (F, p) energies of the basis functions over their scales, by which duplicates are told
+    unlike   (F,)   variance of the predicted forces, up to a factor: large if the geometry is unlike all others
+    prints   (F, p) energies of the basis functions over their scales, by which duplicates are recognized
     closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
     nearest         {pair of elements: relative distances of atoms' nearest neighbours}, all together under ""
     """
@@ -47,7 +47,7 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
     frames = spread(atoms, len(atoms), SURVEY_PAIRS)
     parts, nearest, done = [], {}, 0
     for batch in portions(atoms, frames):
-        ask(progress, done, len(frames), "going through the frames")
+        report_progress(progress, done, len(frames), "going through the frames")
         pairs = find_pairs([atoms[k] for k in batch])
         design, energies = model.basis.rows(pairs)
         prints = energies / model.scale

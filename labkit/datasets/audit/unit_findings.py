@@ -9,38 +9,38 @@ from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.label_units import FACTOR, name_forces, name_ratio, stiffness
-from labkit.datasets.audit.pairs import find_pairs
+from labkit.datasets.pairs import find_pairs
 
-NEAR_ONE = (1.2, 1.35)  # factor beyond its bounds within which a ratio counts as one: if it explains all, or less
+NEAR_ONE = (1.2, 1.35)  # a ratio within this factor of 1 counts as 1: if the energies are fully explained, or less
 
 
 def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list[Finding]:
-    """Signs and units: how stiff bonds are, and whether energies are what the forces integrate to."""
+    """Signs and units: how stiff bonds are, and whether the energies agree with the integrated forces."""
     if model.weights is None:
         return []
     bonds = bond_stiffness(labels, model)
     stiff = float(np.median([ratio for _, ratio in bonds.values()])) if bonds else None
     shown = ", ".join(f"{kind} {k:.3g}" for kind, (k, _) in list(bonds.items())[:4])
-    judged = energy is not None and energy.alignment.told and energy.by != "geometry" and energy.explained > 0.5
-    low, high = (energy.low, energy.high) if judged else (1.0, 1.0)
+    comparable = energy is not None and energy.alignment.is_known and energy.by != "geometry" and energy.explained > 0.5
+    low, high = (energy.low, energy.high) if comparable else (1.0, 1.0)
     sure = f"force constants {shown} eV/Å^2, {stiff:.2g} times what is expected" if bonds else "no bonds to measure"
-    if judged:
+    if comparable:
         what = "the work along the path" if energy.by == "path" else "the model of the forces"
-        sure += f"; labelled energies are {_about(low, high)} times what {what} says"
+        sure += f"; labelled energies are {_about(low, high)} times those from {what}"
     if stiff is not None and stiff < 0:
-        both = judged and low > 0
+        both = comparable and low > 0
         what = "energies and forces have the sign" if both else "the forces (now +dE/dR) have the sign"
         text = f"bonds push when long and pull when short: {what} flipped"
         remedy = "multiply energies and forces by -1" if both else "multiply the forces by -1: dE/dR is not a force"
         return [Finding("problem", "sign", text, remedy, sure)]
-    if judged and low < 0:
-        text = "energies fall where the forces say that they rise: the energies have the sign flipped"
+    if comparable and low < 0:
+        text = "energies fall where the forces say they should rise: the energies have the wrong sign"
         if stiff is None:
-            text = "energies fall where the forces say that they rise: the sign of one of them is flipped"
+            text = "energies fall where the forces say they should rise: one of the two has the wrong sign"
         return [Finding("problem", "sign", text, "multiply by -1 what is wrong", sure)]
     odd = stiff is not None and not 1 / FACTOR < stiff < FACTOR
-    near = NEAR_ONE[0 if judged and energy.explained > 0.98 else 1]
-    if judged and not low / near < 1 < high * near:
+    near = NEAR_ONE[0 if comparable and energy.explained > 0.98 else 1]
+    if comparable and not low / near < 1 < high * near:
         sizes = float(np.median(labels.dataset.counts))
         named = name_ratio(low, high, sizes, stiff)
         text = f"energies and forces are not in the same units: energies change {_about(low, high)} times too much"
@@ -48,13 +48,15 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list
         return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
     if odd:
         unit = name_forces(stiff)
-        text = f"forces are {stiff:.3g} times as large as bonds of these lengths should give"
+        text = f"forces are {stiff:.3g} times as large as expected for bonds of these lengths"
         text += f", as in {unit}" if unit else ""
-        text += "; energies agree with them, so both are in that unit" if judged else ""
+        text += "; energies agree with them, so both are in that unit" if comparable else ""
         return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
-    if stiff is None and not judged:
+    if stiff is None and not comparable:
         return [Finding("note", "units", "units of forces and energies could not be checked", sure=sure)]
-    text = "energies, forces and positions go together as eV, eV/Å and Å" if judged else "forces look like eV/Å"
+    text = (
+        "energies, forces and positions are consistent with eV, eV/Å and Å" if comparable else "forces look like eV/Å"
+    )
     return [Finding("note", "units", text, sure=sure)]
 
 
@@ -63,9 +65,9 @@ def _about(low: float, high: float) -> str:
 
 
 def bond_stiffness(labels: Labels, model: ForceModel) -> dict[str, tuple[float, float]]:
-    """As of `stiffness`, from a sample of frames with the forces that belong to them."""
+    """As `stiffness`, from a sample of frames with the forces that belong to them."""
     sample = model.sample[:: max(1, len(model.sample) // 100)]
-    source = [labels.source(int(k), np.array([model.alignment.taken]))[0] for k in sample]
+    source = [labels.source(int(k), np.array([model.alignment.used_shift]))[0] for k in sample]
     both = [(int(k), j) for k, j in zip(sample, source) if j >= 0]
     if not both:
         return {}

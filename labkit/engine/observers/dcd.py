@@ -24,6 +24,9 @@ class Dcd(Trajectory):
     >>> writer = Dcd("run-{system}.dcd", every=100)
     """
 
+    def file(self, path: str) -> Growing:
+        return Growing(path, mutable=92)  # the record with the number of frames
+
     def header(self) -> None:
         state = self.run.state
         for file, s in zip(self.files, self._chosen, strict=True):

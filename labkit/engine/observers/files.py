@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from labkit.base import Observer, State
+from labkit.engine.observers import stored
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
+TAIL = 1 << 16  # bytes by which a file is known again
+
 
 class Growing:
-    """A file that is only appended to (apart from its header); opened for each write, so that none is lost."""
+    """A file that is only appended to; opened for each write, so that none is lost.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    mutable  bytes at its beginning that later frames change
+    """
+
+    def __init__(self, path: str | os.PathLike[str], mutable: int = 0) -> None:
         self.path = Path(path)
         self.length = 0
+        self.mutable = mutable
 
     def begin(self) -> None:
         """Replace any old file by an empty one."""
@@ -28,13 +38,34 @@ class Growing:
         self._write("r+b", [(self.length, data), *patches])
         self.length += len(data)
 
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file for reading."""
+        try:
+            with open(self.path, "rb") as file:
+                yield file
+        except OSError as error:  # of HDF5, too, for a file that is damaged
+            raise LabkitError(
+                f"{self.path}: cannot be read ({error.strerror or error}); restore it, or start again with resume=False"
+            ) from error
+
     def safe(self) -> int:
         """Wait until all is on the disk, and return the length."""
         self._write("r+b", [], sync=True)
         return self.length
 
-    def cut(self, length: int) -> None:
-        """Go back to `length` bytes."""
+    def tail(self, length: int) -> str:
+        """sha256 of the last bytes before `length`, which later frames leave as they are."""
+        begin = max(self.mutable, length - TAIL)
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(begin)
+                return hashlib.sha256(file.read(max(0, length - begin))).hexdigest()
+        except OSError:
+            return ""  # what is wrong, `cut` says
+
+    def check(self, length: int, tail: str | None) -> None:
+        """Raise LabkitError unless the file still has `length` bytes that end as they did: others are not cut."""
         try:
             found = self.path.stat().st_size
         except OSError:
@@ -45,6 +76,18 @@ class Growing:
                 f"{self.path}: {state}, the checkpoint was made with {length} bytes of it; restore the file, or "
                 "start again with resume=False"
             )
+        if tail not in (None, self.tail(length)):
+            raise self.foreign()
+
+    def foreign(self) -> LabkitError:
+        """The error for a file that another run has written, or another program has changed."""
+        return LabkitError(
+            f"{self.path}: is not the file of this run: it holds something else than when the checkpoint was made; "
+            "restore the file, move it away, or start again with resume=False"
+        )
+
+    def cut(self, length: int) -> None:
+        """Go back to `length` bytes."""
         self._write("r+b", [], cut=length)
         self.length = length
 
@@ -60,6 +103,9 @@ class Growing:
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
+            if pieces:
+                with suppress(OSError):  # without what was written of the last frame
+                    os.truncate(self.path, self.length)
             raise LabkitError(
                 f"{self.path}: cannot be written ({error.strerror or error}); choose a folder that exists, is "
                 "writable and has free space"
@@ -110,15 +156,20 @@ class FileObserver(Observer):
         self._step = state.loop_step
 
     def position(self) -> dict[str, Any]:
-        return {"bytes": [file.safe() for file in self.files], "step": self._step}
+        lengths = [file.safe() for file in self.files]
+        tails = [file.tail(length) for file, length in zip(self.files, lengths, strict=True)]
+        return {"bytes": lengths, "tails": tails, "step": self._step}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
-        self.run, self.files, self._step = run, self.prepare(run), position["step"]
+        self.run, self.files, self._step = run, self.prepare(run), stored.step_of(position)
         if len(self.files) != len(position["bytes"]):
             raise LabkitError(
                 f"{type(self).__name__}: has {len(self.files)} files, the checkpoint was made with "
                 f"{len(position['bytes'])}; give it the same path, or start again with resume=False"
             )
+        tails = position.get("tails", [None] * len(self.files))
+        for file, length, tail in zip(self.files, position["bytes"], tails, strict=True):
+            file.check(length, tail)
         for file, length in zip(self.files, position["bytes"], strict=True):
             file.cut(length)
         self.update_header()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import State
+from labkit.engine.observers import stored
 from labkit.engine.observers.files import FileObserver, Growing
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
@@ -37,6 +38,10 @@ class Record(FileObserver):
         self.function, self.path, self.names = function, path, list(names)
         self._values: list[Tensor] = []
         self._steps: list[int] = []
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"function": self.function, "names": self.names, "in memory": self.path is None}
 
     @property
     def steps(self) -> Tensor:
@@ -87,5 +92,9 @@ class Record(FileObserver):
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
         super().rewind(position, run)
-        self._values = list(position["values"].cpu().unbind()) if "values" in position else []
-        self._steps = position["steps"].tolist() if "steps" in position else []
+        self._values, self._steps = [], []
+        if "values" in position or "steps" in position:
+            steps, values = position["steps"], position["values"]
+            steps = stored.tensor(position, "steps", len(steps), dtype=torch.int64)
+            values = stored.tensor(position, "values", len(steps), run.state.system.n_systems, values.shape[-1])
+            self._values, self._steps = list(values.cpu().unbind()), steps.tolist()

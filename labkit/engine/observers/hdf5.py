@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
 import json
 import os
 import zlib
@@ -12,7 +14,8 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.base import Evaluation, State
-from labkit.engine.observers.files import Growing
+from labkit.engine.observers.files import TAIL, Growing
+from labkit.engine.observers.pending_writes import PendingWrites
 from labkit.engine.observers.trajectory import Trajectory, lengths_and_angles, oriented
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
@@ -37,9 +40,6 @@ class Hdf5(Trajectory):
         self._h5py = _h5py(self.path)
         return super().prepare(run)
 
-    def file(self, path: str) -> Growing:
-        return _Store(path)
-
     def header(self) -> None:
         state = self.run.state
         for store, s in zip(self.files, self._chosen, strict=True):
@@ -47,11 +47,12 @@ class Hdf5(Trajectory):
             cell = oriented(state, s, str(store.path))[2] is not None
             names = [state.system.vocabulary.names[t] for t in state.system.types[atoms].tolist()]
             topology = _topology(state.system.numbers[atoms].tolist(), names)
-            store.guarded(lambda store=store, cell=cell, topology=topology: self._create(store, cell, topology))
+            store.append(self._created(cell, topology))
 
-    def _create(self, store: Growing, cell: bool, topology: dict[str, Any]) -> None:
-        n = len(topology["chains"][0]["residues"][0]["atoms"])
-        with self._h5py.File(store.path, "w") as file:
+    def _created(self, cell: bool, topology: dict[str, Any]) -> bytes:
+        """The content of a file without frames."""
+        n, content = len(topology["chains"][0]["residues"][0]["atoms"]), io.BytesIO()
+        with self._h5py.File(content, "w") as file:
             for name, value in (
                 ("conventions", "Pande"),
                 ("conventionVersion", "1.1"),
@@ -77,6 +78,7 @@ class Hdf5(Trajectory):
                     track_times=False,
                 )
                 data.attrs["units"] = np.bytes_(unit)
+        return content.getvalue()
 
     def frame(self, file: Growing, state: State, evaluation: Evaluation, s: int) -> None:
         from labkit.engine.kinetic import kinetic_energy
@@ -90,28 +92,40 @@ class Hdf5(Trajectory):
             lengths, angles = lengths_and_angles(cell)
             values |= {"cell_lengths": 0.1 * lengths, "cell_angles": angles}
 
-        def add() -> None:
-            with self._h5py.File(file.path, "r+") as target:
+        with file.opened() as source:
+            pending = PendingWrites(source)  # a full disk would end the process if HDF5 wrote to it
+            with self._h5py.File(pending, "r+") as target:
                 for name, value in values.items():
                     data = target[name]
                     data.resize(len(data) + 1, axis=0)
                     data[-1] = value
-
-        file.guarded(add)
+            changes = pending.appended(), pending.patches()
+        file.append(*changes)
 
     def position(self) -> dict[str, Any]:
         found = super().position()
-        images = [base64.b64encode(zlib.compress(self._image(file))).decode() for file in self.files]
-        return found | {"images": images}
+        images = [self._image(file) for file in self.files]
+        chunks = [_chunks(file, image) for file, image in zip(self.files, images, strict=True)]
+        packed = [base64.b64encode(zlib.compress(image)).decode() for image in images]
+        return found | {"images": packed, "tails": [None] * len(images), "chunks": chunks}
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
+        # parts of the file, and a table that is never longer than they are
+        images = [
+            zlib.decompressobj().decompress(base64.b64decode(image), 2 * length + 1024)
+            for image, length in zip(position["images"], position["bytes"], strict=True)
+        ]
+        chunks = position.get("chunks", [None] * len(images))
+        for file, length, image, known in zip(self.prepare(run), position["bytes"], images, chunks, strict=False):
+            file.check(length, None)
+            if known not in (None, _chunks(file, image)):
+                raise file.foreign()
         super().rewind(position, run)
-        for file, image in zip(self.files, position["images"], strict=True):
-            plain = zlib.decompress(base64.b64decode(image))
-            gaps = np.frombuffer(plain, "<i8", 2 * int(np.frombuffer(plain, "<i8", 1)[0]), 8).reshape(-1, 2)
-            at, pieces = 8 + gaps.nbytes, []
-            for start, size in gaps.tolist():
-                pieces.append((start, plain[at : at + size]))
+        for file, image in zip(self.files, images, strict=True):
+            gaps, at = _gaps(image)
+            pieces = []
+            for start, size in gaps:
+                pieces.append((start, image[at : at + size]))
                 at += size
             file.append(b"", patches=tuple(pieces))
 
@@ -143,17 +157,22 @@ class Hdf5(Trajectory):
         return b"".join([np.delete(table, 1).tobytes(), *pieces])
 
 
-class _Store(Growing):
-    """A file that another library writes; only its length is kept here."""
+def _gaps(image: bytes) -> tuple[list[list[int]], int]:
+    """(start, size) of each stretch of an image, and where the stretches begin in it."""
+    gaps = np.frombuffer(image, "<i8", 2 * int(np.frombuffer(image, "<i8", 1)[0]), 8).reshape(-1, 2)
+    return gaps.tolist(), 8 + gaps.nbytes
 
-    def guarded(self, work: Any) -> None:
-        try:
-            work()
-            self.length = os.path.getsize(self.path)
-        except (OSError, RuntimeError) as error:  # h5py raises both
-            raise LabkitError(
-                f"{self.path}: cannot be written ({error}); choose a folder that exists, is writable and has free space"
-            ) from error
+
+def _chunks(file: Growing, image: bytes) -> str:
+    """sha256 of the complete chunks of frames before the end of an image, which later frames leave as they are."""
+    found = hashlib.sha256()
+    gaps = _gaps(image)[0]
+    with open(file.path, "rb") as source:
+        for (start, size), (after, _) in zip(gaps, gaps[1:], strict=False):
+            begin = max(start + size, after - TAIL)
+            source.seek(begin)
+            found.update(source.read(after - begin))
+    return found.hexdigest()
 
 
 def _topology(numbers: list[int], names: list[str]) -> dict[str, Any]:

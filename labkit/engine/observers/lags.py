@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labkit.base import Observer, State
+from labkit.engine.observers import stored
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
@@ -33,6 +34,10 @@ class Lagged(Observer):
         self._counts: Tensor | None = None  # (blocks, W)
         self._block, self._filled, self._length, self._seen = 0, 0, 0, 0
         self._step: int | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"window": self.window}
 
     def quantity(self, state: State) -> Tensor:
         """The observed quantity, (n, 3)."""
@@ -124,8 +129,16 @@ class Lagged(Observer):
     def rewind(self, position: dict[str, Any], run: Run) -> None:
         self._clear()
         self.start(run)
-        for name, value in position.items():
-            setattr(self, f"_{name}", value)
+        state, size = run.state, self._size()
+        self._block, self._filled = stored.whole(position, "block", most=_BLOCKS), stored.whole(position, "filled")
+        self._length, self._seen = stored.whole(position, "length", 1), stored.whole(position, "seen")
+        self._step = stored.step_of(position)
+        if self._seen:
+            past = (size, state.system.n_atoms, 3)
+            self._past = stored.tensor(position, "past", *past, dtype=state.positions.dtype)
+            shape = (_BLOCKS, state.system.n_systems, len(self.species), size)
+            self._sums = stored.tensor(position, "sums", *shape)
+            self._counts = stored.tensor(position, "counts", _BLOCKS, size)
 
     def numbers(self) -> dict[str, Tensor]:
         """Numbers that a test compares to the bit."""

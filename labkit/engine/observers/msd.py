@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from labkit.base import State
+from labkit.base.nearest_image import nearest
+from labkit.engine.observers import stored
 from labkit.engine.observers.lags import Lagged
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
@@ -24,8 +26,8 @@ class Diffusion:
 class MeanSquareDisplacement(Lagged):
     """⟨|r(t0 + t) - r(t0)|²⟩ [Å^2] for t up to `window` [fs], per system and species; over all t0 and atoms.
 
-    labkit's positions are not wrapped into the cell. With `wrapped=True`, for an integrator that wraps them, jumps of
-    more than half a cell between two samples are removed (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
+    labkit's positions are not wrapped into the cell. With `wrapped=True`, for an integrator that wraps them, an atom is
+    taken to move to its nearest image between two samples (Smith & Allen, Understanding Molecular Simulation, 4.4.1).
     In a run with a changing cell the displacements include the scaling of the positions.
 
     Raises LabkitError for a window that holds no two samples.
@@ -49,7 +51,7 @@ class MeanSquareDisplacement(Lagged):
             self._unwrapped = state.positions.clone()
         else:
             moved = state.positions - self._latest
-            self._unwrapped = self._unwrapped + moved - _jumps(state, moved)
+            self._unwrapped = self._unwrapped + nearest(moved, state.cell, state.system.pbc, state.system.index)
         self._latest = state.positions
         return self._unwrapped
 
@@ -74,6 +76,13 @@ class MeanSquareDisplacement(Lagged):
         spread = blocks.std(0) / len(blocks) ** 0.5 if len(blocks) > 1 else torch.full_like(values[..., 0], torch.nan)
         return Diffusion(_slope(lags[chosen], values[..., chosen]) / 6.0, spread)
 
+    def rewind(self, position: dict, run: Run) -> None:
+        super().rewind(position, run)
+        if self.wrapped and self._seen:
+            n, dtype = run.state.system.n_atoms, run.state.positions.dtype
+            self._unwrapped = stored.tensor(position, "unwrapped", n, 3, dtype=dtype)
+            self._latest = stored.tensor(position, "latest", n, 3, dtype=dtype)
+
     def position(self) -> dict:
         more = {n: t for n in ("unwrapped", "latest") if (t := getattr(self, f"_{n}")) is not None}
         return super().position() | more
@@ -82,16 +91,6 @@ class MeanSquareDisplacement(Lagged):
         super().start(run)
         if self.wrapped and not bool(run.state.system.pbc.any()):
             raise LabkitError("MeanSquareDisplacement: wrapped=True, but no system is periodic; leave it out")
-
-
-def _jumps(state: State, moved: Tensor) -> Tensor:
-    """The lattice vectors nearest to displacements (n, 3), along periodic directions."""
-    system = state.system
-    open_ = ~system.pbc
-    cell = state.cell + torch.diag_embed(open_.to(state.cell.dtype)) * (torch.det(state.cell) == 0)[:, None, None]
-    parts = torch.linalg.solve(cell.mT[system.index], moved)
-    whole = torch.round(parts) * system.pbc[system.index].to(parts.dtype)
-    return torch.einsum("na,nab->nb", whole, state.cell[system.index])
 
 
 def _slope(x: Tensor, y: Tensor) -> Tensor:

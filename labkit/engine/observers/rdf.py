@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from labkit.base import Observer, State, find_neighbours
+from labkit.engine.observers import stored
 from labkit.engine.run import Run
 from labkit.errors import LabkitError
 
@@ -30,6 +31,10 @@ class RadialDistribution(Observer):
         self.frames, self.species = 0, []
         self._sum: Tensor | None = None
         self._step: int | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"r_max": self.r_max, "bins": self.bins}
 
     def start(self, run: Run) -> None:
         """Start again, unless the run continues where the last one ended."""
@@ -85,7 +90,10 @@ class RadialDistribution(Observer):
 
     def rewind(self, position: dict[str, Any], run: Run) -> None:
         self._prepare(run)
-        self.frames, self._step, self._sum = position["frames"], position["step"], position.get("sum")
+        self.frames, self._step, self._sum = stored.whole(position, "frames"), stored.step_of(position), None
+        if self.frames:
+            kinds = len(self.species)
+            self._sum = stored.tensor(position, "sum", run.state.system.n_systems, kinds, kinds, self.bins)
 
     def numbers(self) -> dict[str, Tensor]:
         """Numbers that a test compares to the bit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,10 @@ class Thermodynamics(FileObserver):
     def __init__(self, path: str | os.PathLike[str], every: int = 100, *, pressure: bool = False) -> None:
         super().__init__(every)
         self.path, self.pressure = path, pressure
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"pressure": self.pressure}
 
     def prepare(self, run: Run) -> list[Growing]:
         if self.pressure and not bool(run.state.system.pbc.all()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,10 @@ class Trajectory(FileObserver):
         super().__init__(every)
         self.path, self.system = os.fspath(path), system
         self._chosen: list[int] = []
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"system": self.system}
 
     def prepare(self, run: Run) -> list[Growing]:
         count = run.state.system.n_systems

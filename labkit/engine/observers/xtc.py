@@ -34,16 +34,23 @@ class Xtc(Trajectory):
     def frame(self, file: Growing, state: State, evaluation: Evaluation, s: int) -> None:
         positions, _, cell = oriented(state, s, str(file.path))
         box = np.zeros((3, 3)) if cell is None else cell
-        with tempfile.TemporaryDirectory(prefix="labkit-xtc-") as folder:
-            single = Path(folder) / "frame.xtc"
-            with self._open(str(single), "w") as target:
-                target.write(
-                    np.ascontiguousarray(0.1 * positions[None], dtype=np.float32),
-                    time=np.array([1e-3 * self.time(state)], dtype=np.float32),
-                    step=np.array([state.loop_step], dtype=np.int32),
-                    box=np.ascontiguousarray(0.1 * box[None], dtype=np.float32),
-                )
-            file.append(single.read_bytes())
+        try:
+            with tempfile.TemporaryDirectory(prefix="labkit-xtc-") as folder:
+                single = Path(folder) / "frame.xtc"
+                with self._open(str(single), "w") as target:
+                    target.write(
+                        np.ascontiguousarray(0.1 * positions[None], dtype=np.float32),
+                        time=np.array([1e-3 * self.time(state)], dtype=np.float32),
+                        step=np.array([state.loop_step], dtype=np.int32),
+                        box=np.ascontiguousarray(0.1 * box[None], dtype=np.float32),
+                    )
+                data = single.read_bytes()
+        except (OSError, RuntimeError) as error:  # MDTraj raises both
+            raise LabkitError(
+                f"{file.path}: a frame could not be compressed in {tempfile.gettempdir()} ({error}); make room there, "
+                "or set TMPDIR to another folder"
+            ) from error
+        file.append(data)
 
 
 def _xtc_file(path: str | os.PathLike[str]) -> Callable:

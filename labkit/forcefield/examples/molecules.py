@@ -11,6 +11,7 @@ from labkit.base import State
 from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.openmm.reader import from_openmm
 from labkit.forcefield.openmm.state import state_from_openmm
+from labkit.forcefield.openmm.xml_files import open_forcefield
 
 if TYPE_CHECKING:
     import openmm
@@ -47,7 +48,7 @@ def water(molecules: int = 100, cutoff: float = 9.0) -> Example:
     """A cube of flexible TIP3P-FB: reaction field, switched Lennard-Jones; a cutoff [Å] of at most half the side."""
     from openmm import app, unit
 
-    forcefield = app.ForceField("amber14/tip3pfb.xml")
+    forcefield = open_forcefield("amber14/tip3pfb.xml")
     modeller = app.Modeller(app.Topology(), [] * unit.nanometer)
     modeller.addSolvent(forcefield, numAdded=molecules, neutralize=False)
     side = min(modeller.topology.getUnitCellDimensions().value_in_unit(unit.nanometer))
@@ -74,4 +75,4 @@ def peptide() -> Example:
             topology.addAtom(atom, app.Element.getBySymbol(atom[0]), residue)
             places.append([0.1 * float(x) for x in place])
     topology.createStandardBonds()
-    return Example(app.ForceField("amber14-all.xml").createSystem(topology), topology, np.array(places))
+    return Example(open_forcefield("amber14-all.xml").createSystem(topology), topology, np.array(places))

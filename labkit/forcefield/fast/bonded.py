@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from labkit.base import State
+from labkit.base.lattice import lattices_of
 from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.term import Term
 
@@ -15,7 +16,7 @@ Compute = Callable[..., None]
 
 
 class CompiledBonded:
-    """A bonded term without nearest images.
+    """A bonded term; if it is periodic, each atom of a row is at the image nearest to the one before it.
 
     `make` returns the compiled function for the rows of atoms (m, w) and the term's VALUES.
     """
@@ -26,12 +27,26 @@ class CompiledBonded:
     def begin(self, state: State) -> None:
         (term,) = self.terms
         values = [getattr(term, key).detach().double().numpy() for key in term.VALUES]
-        self._index, self._compute = state.system.index.numpy(), self._make(term.atoms.numpy(), *values)
+        self._atoms, self._index, self._pbc = term.atoms.numpy(), state.system.index.numpy(), state.system.pbc.numpy()
+        self._periodic = term.periodic and bool(self._pbc.any())
+        if self._periodic:  # each row has atoms of its own, which may be at other images than in another row
+            self._row_index = self._index[self._atoms].ravel()
+            self._placed, self._of_rows = np.empty((2, self._atoms.size, 3))
+        rows = np.arange(self._atoms.size).reshape(self._atoms.shape) if self._periodic else self._atoms
+        self._compute = self._make(rows, *values)
 
     def add(
         self, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray, virial: np.ndarray
     ) -> None:
-        self._compute(positions, self._index, energy, forces, virial)
+        if not self._periodic:
+            self._compute(positions, self._index, energy, forces, virial)
+            return
+        from labkit.forcefield.fast.kernels.nearest import fold, unfold
+
+        unfold(self._atoms, positions, self._index, lattices_of(cells, self._pbc).arrays(), self._placed)
+        self._of_rows[:] = 0.0
+        self._compute(self._placed, self._row_index, energy, self._of_rows, virial)
+        fold(self._atoms, self._of_rows, forces)
 
 
 def bonded_kernel(*kinds: type[Term]) -> Callable[[Callable[..., Compute]], Callable[..., Compute]]:
@@ -40,7 +55,7 @@ def bonded_kernel(*kinds: type[Term]) -> Callable[[Callable[..., Compute]], Call
     def register(make: Callable[..., Compute]) -> Callable[..., Compute]:
         @kernel_of(*kinds)
         def kernel(term: Term, real: type) -> CompiledBonded | None:
-            return None if term.periodic or not len(term.atoms) else CompiledBonded(term, make)
+            return CompiledBonded(term, make) if len(term.atoms) else None
 
         return make
 

@@ -39,13 +39,13 @@ class CompiledBorn(CompiledPairs):
         from labkit.forcefield.fast.kernels.born import rows_of
 
         super()._find(positions, cells, which)
-        clusters = self._kept[1]
+        clusters = self._kept.clusters
         self._rows = rows_of(clusters.start, clusters.system, clusters.first)
 
     def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
         from labkit.forcefield.fast.kernels.born import born, divided
 
-        clusters = self._kept[1]
+        clusters = self._kept.clusters
         if self._sorted is None:  # a last row for slots without an atom
             self._sorted = tuple(by_rank(values, clusters.order) for values in self._values)
         if self._work is None or self._work[0] != config().threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from threading import RLock
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,10 +40,12 @@ class Compiled:
     """Energies and forces of one batch for many steps, on arrays and without torch's overhead per step.
 
     Kernels compute their terms; `rest` is evaluated with autograd, only once if it depends on the cell alone.
+    Several threads may use it in turn: kernels keep the lists of the batch that was evaluated last.
     """
 
     def __init__(self, kernels: Iterable[Kernel], rest: Rest) -> None:
         self.kernels, self.rest = list(kernels), rest
+        self._lock, self._prepared_for = RLock(), None
 
     @classmethod
     def of(cls, terms: Sequence[Term], real: type, cutoff: float) -> Compiled:
@@ -53,39 +56,34 @@ class Compiled:
     def evaluate(self, state: State, *, forces: bool = True, stress: bool = False) -> Evaluation:
         dtype, state = state.positions.dtype, _double(state)
         found = self.rest.evaluate(state, forces=forces, stress=stress)
-        self._begin(state)
         energy, force, virial = found.energy.numpy(), np.zeros(state.positions.shape), np.zeros(state.cell.shape)
-        for kernel in self.kernels:
-            kernel.add(*self._arrays(state), energy, force, virial)
+        with self._lock:
+            self._begin(state)
+            for kernel in self.kernels:
+                kernel.add(*self._arrays(state), energy, force, virial)
         return Evaluation(
             found.energy.to(dtype),
             (found.forces + torch.from_numpy(force)).to(dtype) if forces else None,
             (found.stress - torch.from_numpy(virial) / state.volume()[:, None, None]).to(dtype) if stress else None,
         )
 
-    def start(self, state: State) -> Compiled:
+    def start(self, state: State) -> Started:
         """Prepare for positions of this system, in this cell, with the current parameters."""
         state = _double(state)
-        self._begin(state)
-        self._state, self._cells = state, state.cell.detach().numpy()
-        self._constant = self.rest.evaluate(state, forces=False).energy.numpy() if self.rest.still else None
-        return self
+        with self._lock:
+            self._begin(state)
+        return Started(self, state)
 
-    def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
-        """Write forces (n, 3) eV/Å and return energies (S,) eV."""
-        if self._prepared_for is not self._state.system:  # evaluated for other systems in between
-            self._begin(self._state)
-        if self._constant is None:
-            found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
-            energy = found.energy.numpy()
-            forces[:] = found.forces.numpy()
-        else:
-            energy = self._constant.copy()
-            forces[:] = 0.0
-        virial = np.zeros(self._cells.shape)
-        for kernel in self.kernels:
-            kernel.add(positions, self._cells, energy, forces, virial)
-        return energy
+    def add(
+        self, state: State, positions: np.ndarray, cells: np.ndarray, energy: np.ndarray, forces: np.ndarray
+    ) -> None:
+        """Add energies (S,) eV and forces (n, 3) eV/Å of what kernels know, for positions of the state's system."""
+        virial = np.zeros(cells.shape)
+        with self._lock:
+            if self._prepared_for is not state.system:  # the potential was asked about other systems meanwhile
+                self._begin(state)
+            for kernel in self.kernels:
+                kernel.add(positions, cells, energy, forces, virial)
 
     def _begin(self, state: State) -> None:
         self._prepared_for = state.system
@@ -95,6 +93,28 @@ class Compiled:
     @staticmethod
     def _arrays(state: State) -> tuple[np.ndarray, np.ndarray]:
         return state.positions.detach().contiguous().numpy(), state.cell.detach().contiguous().numpy()
+
+
+class Started:
+    """Kernels for many steps of one system in one cell."""
+
+    def __init__(self, compiled: Compiled, state: State) -> None:
+        self._compiled, self._state = compiled, state
+        self.kernels, self.rest, self._cells = compiled.kernels, compiled.rest, state.cell.detach().numpy().copy()
+        still = self.rest.still
+        self._constant = self.rest.evaluate(state, forces=False).energy.numpy() if still else None
+
+    def __call__(self, positions: np.ndarray, forces: np.ndarray) -> np.ndarray:
+        """Write forces (n, 3) eV/Å and return energies (S,) eV."""
+        if self._constant is None:
+            found = self.rest.evaluate(self._state.replace(positions=torch.tensor(positions)), forces=True)
+            energy = found.energy.numpy()
+            forces[:] = found.forces.numpy()
+        else:
+            energy = self._constant.copy()
+            forces[:] = 0.0
+        self._compiled.add(self._state, positions, self._cells, energy, forces)
+        return energy
 
 
 def _double(state: State) -> State:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.base import State
+from labkit.base.lattice import lattices_of
+from labkit.errors import LabkitError
 from labkit.units import COULOMB
 
 if TYPE_CHECKING:
     from labkit.forcefield.terms.pme import Pme
+
+
+MOST_POINTS = 2**27  # of a mesh, 1 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,7 @@ class Mesh:
 class CompiledMesh:
     """All of a Pme term except its near pairs, one system of a batch after another, on one thread.
 
-    A system's mesh is kept until its cell or the settings of the term change.
+    A system's mesh, of its reduced cell, is kept until that or the settings of the term change.
     """
 
     def __init__(self, term: Pme) -> None:
@@ -58,6 +63,7 @@ class CompiledMesh:
         if len(self._meshes) != system.n_systems:
             self._meshes = [None] * system.n_systems
         self._offsets, self._index, n = list(system.offsets), system.index.numpy(), system.n_atoms
+        self._pbc = system.pbc.numpy()
         self._charges = self.term.charges.detach().double().numpy() * COULOMB**0.5
         self._exclusions, self._table = self.term.exclusions.numpy(), pieces(self.term.nodes)
         self._first, shares = np.empty((n, 3), np.int64), np.empty((2, n, 3, self.term.nodes))
@@ -71,16 +77,17 @@ class CompiledMesh:
         if not np.isfinite(cells).all():
             energy += np.nan
             return
-        inverses, settings = np.empty_like(cells), (self.term.alpha, self.term.mesh_spacing, self.term.nodes)
+        lattices = lattices_of(cells, self._pbc)
+        settings, boxes = (self.term.alpha, self.term.mesh_spacing, self.term.nodes), lattices.numbers @ cells
         for s in range(len(cells)):
             mesh = self._meshes[s]
-            if mesh is None or mesh.settings != settings or not np.array_equal(mesh.cell, cells[s]):
-                mesh = self._meshes[s] = Mesh.of(cells[s], *settings)
-            inverses[s] = mesh.inverse
+            if mesh is None or mesh.settings != settings or not np.array_equal(mesh.cell, boxes[s]):
+                check_mesh(boxes, self.term.mesh_spacing)
+                mesh = self._meshes[s] = Mesh.of(boxes[s], *settings)
             part = slice(self._offsets[s], self._offsets[s + 1])
             energy[s] += self._system(mesh, positions[part], part, forces[part], virial[s])
         excluded(
-            self._exclusions, positions, cells, inverses, self._index, self._charges, self.term.alpha,
+            self._exclusions, positions, lattices.arrays(), self._index, self._charges, self.term.alpha,
             energy, forces, virial,
         )  # fmt: skip
 
@@ -104,3 +111,16 @@ class CompiledMesh:
         background = 0.5 * np.pi * charges.sum() ** 2 / (mesh.volume * self.term.alpha**2)
         virial -= background * np.eye(3)
         return energy - self.term.alpha / np.pi**0.5 * (charges**2).sum() - background
+
+
+def check_mesh(boxes: np.ndarray, spacing: float) -> None:
+    """Raise LabkitError, naming the frame, for a cell (S, 3, 3) Å that needs more points than there is memory for."""
+    lengths = np.linalg.norm(boxes, axis=2)
+    points = (lengths / spacing).prod(1)
+    s = int(points.argmax())
+    if points[s] > MOST_POINTS:
+        sides = ", ".join(f"{length:.3g}" for length in lengths[s])
+        raise LabkitError(
+            f"frame {s}: Pme: a cell of {sides} Å needs a mesh of {points[s]:.2g} points, {spacing:.3g} Å apart; "
+            f"expected at most {MOST_POINTS:.2g}: check the cell, or give a larger mesh_spacing or tolerance"
+        )

@@ -27,7 +27,10 @@ class CompiledNbfix(CompiledPairs):
 
         super()._find(positions, cells, which)
         reach2 = np.inf if self.cutoff is None else (self.cutoff + SKIN) ** 2
-        self._pairs = self._system.index.numpy(), *single_pairs(positions, cells, reach2, *self._kept[1].arrays())
+        self._pairs = (
+            self._system.index.numpy(),
+            *single_pairs(positions, self._kept.boxes(cells), reach2, *self._kept.clusters.arrays()),
+        )
 
     def _add(self, positions: np.ndarray, cells: np.ndarray, *results: np.ndarray) -> None:
         from labkit.forcefield.fast.kernels.nbfix import nbfix

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labkit.errors import LabkitError
+from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.term import Term
 
 
@@ -22,7 +23,12 @@ def reduced(rows: np.ndarray) -> np.ndarray:
 
 
 def check_cutoff(name: str, term: Term, rows: np.ndarray) -> None:
-    """Raise LabkitError for a cutoff beyond half the box: OpenMM considers only the nearest image of a pair."""
+    """Raise LabkitError for no cutoff, and for one beyond half the box: OpenMM considers only the nearest image."""
+    if isinstance(term, PairTerm) and term.reach is None:
+        raise LabkitError(
+            f"term {name}: it has no cutoff, and OpenMM computes periodic pairs with a cutoff only; give it one, or "
+            "leave out the box"
+        )
     if term.cutoff > 0.5 * rows.diagonal().min():
         lengths = ", ".join(f"{length:g}" for length in rows.diagonal())
         raise LabkitError(

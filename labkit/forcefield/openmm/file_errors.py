@@ -39,9 +39,11 @@ def top_types(file: str) -> Atoms:
 
 
 def naming(file: str, make: Callable[[], Any], types: Callable[[], Atoms] = list) -> Any:
-    """The result of `make`; its errors name the file and the atoms of the types that they mention."""
+    """The result of `make`; errors of OpenMM name the file and the atoms of the types that they mention."""
     try:
         return make()
+    except LabkitError:
+        raise
     except Exception as error:
         root: BaseException = error
         while root.__context__ is not None:  # OpenMM wraps some errors in less informative ones

@@ -12,9 +12,11 @@ from torch import Tensor
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield.forcefield import ForceField
+from labkit.forcefield.openmm import pair_expressions as pair_expressions  # reads what no term does
 from labkit.forcefield.openmm.nonbonded_reader import nonbonded
 from labkit.forcefield.openmm.state import box_of, masses_of
 from labkit.forcefield.terms.openmm_values import plain
+from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import read, reads
 from labkit.forcefield.terms.term import Term
 from labkit.units import NANOMETRE
@@ -44,7 +46,7 @@ class Imported:
     constraint_atoms      (m, 2) pairs of atoms at a fixed distance
     constraint_distances  (m,)   Å
     box                   (3, 3) Å, rows are lattice vectors; None for an open system
-    notes                 what was left out because it is not an energy
+    notes                 what was left out because it is not an energy, and what is computed differently
     """
 
     forcefield: ForceField
@@ -86,13 +88,18 @@ def import_openmm(system: openmm.System) -> Imported:
     terms, notes = _terms(system)
     if not terms:
         raise LabkitError(f"the System of {len(masses)} particles has no interactions; add forces with parameters")
-    pairs = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())]
+    pairs, box = [system.getConstraintParameters(m) for m in range(system.getNumConstraints())], box_of(system)
+    notes += [
+        f"term {name} has no cutoff: in the box of the System each pair is at its nearest image, in OpenMM at none"
+        for name, term in terms.items()
+        if box is not None and isinstance(term, PairTerm) and term.reach is None
+    ]
     return Imported(
-        ForceField(terms, len(masses)),
+        ForceField(terms, len(masses), constrained=[pair[:2] for pair in pairs]),
         masses,
         torch.tensor([pair[:2] for pair in pairs], dtype=torch.int64).reshape(-1, 2),
         torch.tensor([plain(pair[2]) * NANOMETRE for pair in pairs], dtype=config().dtype),
-        box_of(system),
+        box,
         tuple(notes),
     )
 

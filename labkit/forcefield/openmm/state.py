@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     import openmm
 
 
-def state_from_openmm(topology: Any, positions: Any, system: openmm.System, seed: int = 0) -> State:
+def state_from_openmm(
+    topology: Any, positions: Any, system: openmm.System, seed: int = 0, *, numbers: Sequence[int] | None = None
+) -> State:
     """Elements of an openmm.app.Topology, positions (a Quantity, or numbers in nm), masses and box of the System.
+
+    numbers  (n,) atomic numbers, 0 for what is no element, in place of the topology's elements
 
     Raises LabkitError for differing numbers of atoms, atoms without element, virtual sites and particles without mass.
     """
@@ -31,14 +36,18 @@ def state_from_openmm(topology: Any, positions: Any, system: openmm.System, seed
             f"{len(atoms)} atoms in the topology, {len(where)} positions and {len(masses)} particles in the System; "
             "all three must come from the same file or Modeller"
         )
-    for number, atom in enumerate(atoms):
+    for number, atom in enumerate(atoms if numbers is None else ()):
         if atom.element is None:
             raise LabkitError(f"atom {number} ({atom.name} of {atom.residue.name}) has no element; set atom.element")
     dtype, device = config().dtype, config().device
     moving = torch.as_tensor(where, dtype=dtype, device=device)
     return State(
         system=System(
-            numbers=torch.tensor([atom.element.atomic_number for atom in atoms], dtype=torch.int64, device=device),
+            numbers=torch.tensor(
+                [atom.element.atomic_number for atom in atoms] if numbers is None else numbers,
+                dtype=torch.int64,
+                device=device,
+            ),
             masses=masses.to(device),
             index=torch.zeros(len(atoms), dtype=torch.int64, device=device),
             pbc=torch.full((1, 3), box is not None, device=device),

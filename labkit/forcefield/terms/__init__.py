@@ -9,6 +9,7 @@ from labkit.forcefield.terms.bias import Bias as Bias
 from labkit.forcefield.terms.bonds import HarmonicBonds as HarmonicBonds
 from labkit.forcefield.terms.bonds import UreyBradley as UreyBradley
 from labkit.forcefield.terms.cmap import Cmap as Cmap
+from labkit.forcefield.terms.contacts import Contacts as Contacts
 from labkit.forcefield.terms.coulomb import Coulomb as Coulomb
 from labkit.forcefield.terms.generalized_born import GeneralizedBorn as GeneralizedBorn
 from labkit.forcefield.terms.geometric_mixing import GeometricLennardJones as GeometricLennardJones

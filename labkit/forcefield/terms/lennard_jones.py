@@ -73,10 +73,11 @@ class LennardJones(PairTerm):
         volume = torch.linalg.det(cell).abs()
         if torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
             return self.correction(system) / volume
-        mark = (system, *((id(p), p._version) for p in self.parameters()))  # kept while these are the same
+        values = [*self.parameters()]  # kept too, so that their ids stay their own
+        mark = (system, self.reach, self.switch, *((id(p), p._version) for p in values))  # kept while the same
         kept = self.__dict__.get("_beyond")
         if kept is None or kept[0] != mark:
-            kept = self.__dict__["_beyond"] = (mark, self.correction(system).detach())
+            kept = self.__dict__["_beyond"] = (mark, self.correction(system).detach(), values)
         return kept[1] / volume
 
     def correction(self, system: System) -> Tensor:

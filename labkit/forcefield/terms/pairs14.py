@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from labkit.base import System
-from labkit.errors import LabkitError
 from labkit.forcefield.fast.bonded import bonded_kernel
 from labkit.forcefield.fast.kernels.limits import SAME2
 from labkit.forcefield.terms.degenerate import without
@@ -24,7 +23,6 @@ from labkit.units import COULOMB, KJ_PER_MOL, NANOMETRE
 if TYPE_CHECKING:
     import openmm
 
-A_AND_C = "-C/r^6+A/r^12"
 LJ_COULOMB = "4*epsilon*((sigma/r)^12-(sigma/r)^6)+138.93545764438198*q/r"
 #: With OpenMM's factor for 1-4 pairs, 4 if they are not scaled, and with or without charges.
 LJ_PAIR = re.compile(
@@ -80,31 +78,6 @@ def _read(force: openmm.CustomBondForce, system: openmm.System) -> Named:
             force.usesPeriodicBoundaryConditions(),
         ),
     )
-
-
-@reads("CustomBondForce")
-def _read_a_and_c(force: openmm.CustomBondForce, system: openmm.System) -> Named:
-    """A/r^12 - C/r^6 of single pairs (GROMACS' 1-4 with geometric mixing)."""
-    names = [force.getPerBondParameterName(p) for p in range(force.getNumPerBondParameters())]
-    if formula(force) != A_AND_C or sorted(names) != ["A", "C"]:
-        raise unknown(force)
-    given = [force.getBondParameters(m) for m in range(force.getNumBonds())]
-    if not given:
-        return
-    atoms, values = table([[*row[:2], *row[2]] for row in given], 2)
-    column = dict(zip(names, values.T, strict=True))
-    a, c = column["A"], column["C"]
-    one_sided = np.flatnonzero((a > 0) != (c > 0))
-    if len(one_sided):
-        m = one_sided[0]
-        raise LabkitError(
-            f"CustomBondForce, bond {m}: A is {a[m]:g} and C is {c[m]:g}, which give no sigma and epsilon; "
-            "expected both positive, or both zero"
-        )
-    a, c = np.where(a > 0, a, 1.0), np.where(c > 0, c, 0.0)
-    sigma, epsilon = (a / np.where(c > 0, c, 1.0)) ** (1 / 6), c**2 / (4 * a)
-    periodic = force.usesPeriodicBoundaryConditions()
-    yield "pairs14", Pairs14(atoms, np.zeros(len(a)), sigma * NANOMETRE, epsilon * KJ_PER_MOL, periodic)
 
 
 @bonded_kernel(Pairs14)

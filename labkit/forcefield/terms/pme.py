@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from labkit.base import Neighbours, System
+from labkit.base.lattice import lattices_of
 from labkit.errors import LabkitError
+from labkit.forcefield.fast.mesh import CompiledMesh, check_mesh
 from labkit.forcefield.terms.pair_term import PairTerm
 from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.splines import ORDERS
 from labkit.forcefield.terms.term import separation
 from labkit.units import COULOMB
-
-if TYPE_CHECKING:
-    from labkit.forcefield.fast.mesh import CompiledMesh
 
 
 class Pme(PairTerm):
@@ -74,10 +73,12 @@ class Pme(PairTerm):
         total = -self._sum(system, i, self._products(i, j) * torch.erf(self.alpha * r) / r)
         mesh = self._calculator(positions)
         none = torch.empty(0, 2, dtype=torch.int64, device=positions.device)
-        parts = []
+        reduced = lattices_of(cell.detach().cpu().numpy(), system.pbc.cpu().numpy())
+        check_mesh(reduced.rows, self.mesh_spacing)
+        boxes, parts = torch.from_numpy(reduced.numbers).to(cell) @ cell, []  # a skewed cell would need a finer mesh
         for s, (start, end) in enumerate(zip(system.offsets, system.offsets[1:], strict=False)):
             q = self.charges[start:end, None]
-            potential = mesh(q, cell[s], positions[start:end], none, positions.new_empty(0))
+            potential = mesh(q, boxes[s], positions[start:end], none, positions.new_empty(0))
             parts.append((q * potential).sum())
         return COULOMB * (total + torch.stack(parts))
 
@@ -102,6 +103,4 @@ class Pme(PairTerm):
 @kernel_of(Pme)
 def _kernel(term: Pme, real: type) -> CompiledMesh:
     """All but the near pairs, which share a kernel with Lennard-Jones."""
-    from labkit.forcefield.fast.mesh import CompiledMesh
-
     return CompiledMesh(term)

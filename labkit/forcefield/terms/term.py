@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from labkit.base import Neighbours, Potential, System
+from labkit.base.nearest_image import nearest
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.degenerate import refuse
@@ -109,12 +110,4 @@ def separation(system: System, positions: Tensor, cell: Tensor, i: Tensor, j: Te
     """Vectors r_j - r_i (m, 3) in Å; `periodic`: to the nearest image of j."""
     # index_select, not [...]: its gradient is an index_add, several times faster
     vectors = positions.index_select(0, j) - positions.index_select(0, i)
-    if not periodic:
-        return vectors
-    boxes = cell.index_select(0, system.index[i])
-    pbc = system.pbc[system.index[i]].to(vectors.dtype)
-    # vectors of open directions, which have no meaning, must not decide which image is the nearest
-    periodic_part = torch.where(system.pbc[:, :, None], cell.detach(), 0.0)
-    inverse = torch.linalg.pinv(periodic_part).index_select(0, system.index[i])
-    images = -torch.round((vectors.detach()[:, None] @ inverse).squeeze(1)) * pbc
-    return vectors + (images[:, None] @ boxes).squeeze(1)
+    return nearest(vectors, cell, system.pbc, system.index.index_select(0, i)) if periodic else vectors

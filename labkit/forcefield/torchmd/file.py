@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabkitError, suggest
+from labkit.forcefield.torchmd.parameter_files import ParameterFile, read_parameters
+from labkit.forcefield.torchmd.yaml_file import read_yaml
 
 # section: (atoms in a key, required parameters, optional parameters)
 SECTIONS: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
@@ -22,16 +24,24 @@ SECTIONS: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
 }
 TORSION = ("phi_k", "phase", "per")
 ANY = "X"
+OTHERS = (".prm", ".par", ".frcmod")  # files of other programs
 
 
 class TorchmdFile:
     """The sections of one file. Keys are types in parentheses, as in (OT, HT); X stands for any type.
+
+    Parameters of CHARMM (.prm, .par) and AMBER (.frcmod) have the same sections; `omitted` names what has none.
 
     Raises LabkitError, naming file, section and key, for what is unknown, missing or not a number.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.parameters: ParameterFile | None = None
+        if self.path.suffix.lower() in OTHERS:
+            self.parameters = read_parameters(self.path)
+            self.types, self.sections = set(), self.parameters.sections
+            return
         content = self._load()
         self.types = {self._type(t, "atomtypes") for t in content.pop("atomtypes", ())}
         self.sections: dict[str, dict[tuple[str, ...], Any]] = {}
@@ -59,6 +69,10 @@ class TorchmdFile:
             "with X for any type, or leave that term out"
         )
 
+    def omitted(self, types: Sequence[str]) -> str:
+        """What the file holds for atoms of these types that TorchMD leaves out, in words; "" for nothing."""
+        return "" if self.parameters is None else self.parameters.omitted({*types, ANY})
+
     def number(self, value: Any, section: str, key: Any) -> float:
         """A finite number, also one that YAML reads as text, such as 1e-3."""
         try:
@@ -70,16 +84,7 @@ class TorchmdFile:
         return number
 
     def _load(self) -> dict[str, Any]:
-        try:
-            import yaml
-        except ImportError as error:
-            raise LabkitError('PyYAML is not installed; run: pip install "labkit[forcefield]"') from error
-        try:
-            content = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise LabkitError(f"{self.path}: cannot be read: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise LabkitError(f"{self.path}: not YAML: {error}") from error
+        content = read_yaml(self.path)
         if not isinstance(content, dict):
             raise LabkitError(f"{self.path}: expected sections, such as bonds, lj, masses; found {content!r:.60}")
         return content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -13,34 +13,41 @@ from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.forcefield.terms.angles import HarmonicAngles
 from labkit.forcefield.terms.bonds import HarmonicBonds
+from labkit.forcefield.terms.impropers import HarmonicImpropers
 from labkit.forcefield.terms.pairs14 import Pairs14
 from labkit.forcefield.terms.term import Term
 from labkit.forcefield.terms.torsions import Torsions
-from labkit.forcefield.topology import angles_of, dihedrals_of, pairs14_of
+from labkit.forcefield.topology import angles_of, dihedrals_of
 from labkit.forcefield.torchmd.file import TorchmdFile
+from labkit.forcefield.torchmd.near import near_by_bonds, near_by_terms
 from labkit.units import KCAL_PER_MOL
 
 Rows = Sequence[Sequence[int]]
 
 
 class TorchmdTerms:
-    """Terms from the entries of a file for the rows of atoms of one topology."""
+    """Terms from the entries of a file for the rows of atoms of one topology; a row that is given twice counts once.
+
+    in_use  terms that are in use, for exclusions and 1-4 pairs as in TorchMD: only bonds, angles and dihedrals in use
+            make any, and only those of the given rows; None: all neighbours by bonds, whatever terms are in use
+    """
 
     def __init__(
         self, file: TorchmdFile, types: Sequence[str], bonds: Rows, angles: Any, dihedrals: Any, impropers: Rows,
-        periodic: bool,
+        periodic: bool, in_use: Collection[str] | None = None,
     ) -> None:  # fmt: skip
         self.file, self.types, self.periodic = file, [str(t) for t in types], periodic
-        pairs = sorted({(min(i, j), max(i, j)) for i, j in _plain(bonds, 2, "bonds", len(self.types))})
+        n_atoms = len(self.types)
+        pairs = _either_way(_plain(bonds, 2, "bonds", n_atoms))
+        angles = angles_of(pairs) if angles is None else angles
+        dihedrals = dihedrals_of(pairs) if dihedrals is None else dihedrals
         self.rows = {
             "bonds": pairs,
-            "angles": _tuples(angles_of(pairs)) if angles is None else _plain(angles, 3, "angles", len(self.types)),
-            "dihedrals": _tuples(dihedrals_of(pairs))
-            if dihedrals is None
-            else _plain(dihedrals, 4, "dihedrals", len(types)),
-            "impropers": _plain(impropers, 4, "impropers", len(self.types)),
+            "angles": _either_way(_plain(angles, 3, "angles", n_atoms)),
+            "dihedrals": _either_way(_plain(dihedrals, 4, "dihedrals", n_atoms)),
+            "impropers": sorted(set(_plain(impropers, 4, "impropers", n_atoms))),
         }
-        self.pairs14 = pairs14_of(pairs)
+        self.near = near_by_bonds(pairs, self.rows["angles"]) if in_use is None else near_by_terms(self.rows, in_use)
 
     def entries(self, section: str) -> list[Any]:
         return [self.file.get(section, [self.types[a] for a in row], row) for row in self.rows[section]]
@@ -63,21 +70,42 @@ class TorchmdTerms:
         k, theta0 = [2 * e["k0"] * KCAL_PER_MOL for e in found], [math.radians(e["theta0"]) for e in found]
         return HarmonicAngles(self.rows["angles"], k, theta0, self.periodic)
 
-    def torsion(self) -> Term:
+    def torsions(self) -> dict[str, Term]:
         found = zip(self.rows["dihedrals"], self.entries("dihedrals"), strict=True)
-        return self._cosines([(row, term) for row, entry in found for term in entry["terms"]])
+        return self._cosines("dihedrals", [(row, term) for row, entry in found for term in entry["terms"]])
 
-    def improper(self) -> Term:
-        return self._cosines(list(zip(self.rows["impropers"], self.entries("impropers"), strict=True)))
+    def impropers(self) -> dict[str, Term]:
+        """Around the third atom, or else around the one that is bonded to the others; the angle is that of the row."""
+        return self._cosines("impropers", [(row, self._around(row)) for row in self.rows["impropers"]])
 
-    def _cosines(self, found: list[tuple[Any, dict[str, float]]]) -> Term:
-        return Torsions(
-            [row for row, _ in found],
-            [term["per"] for _, term in found],
-            [math.radians(term["phase"]) for _, term in found],
-            [term["phi_k"] * KCAL_PER_MOL for _, term in found],
-            self.periodic,
-        )
+    def _around(self, row: tuple[int, ...]) -> Any:
+        try:
+            return self.file.get("impropers", [self.types[a] for a in row], row)
+        except LabkitError:
+            bonds = set(self.rows["bonds"])
+            for centre in row:
+                others = [a for a in row if a != centre]
+                if all((min(a, centre), max(a, centre)) in bonds for a in others):
+                    return self.file.get("impropers", [self.types[a] for a in (*others[:2], centre, others[2])], row)
+            raise
+
+    def _cosines(self, name: str, found: list[tuple[Any, dict[str, float]]]) -> dict[str, Term]:
+        """phi_k (1 + cos(per φ - phase)), and for per 0 phi_k (φ - phase)², as CHARMM's impropers."""
+        waves = [pair for pair in found if pair[1]["per"]]
+        springs = [pair for pair in found if not pair[1]["per"]]
+        made: dict[str, Term] = {}
+        if waves:
+            rows, phase, k = self._columns(waves)
+            made[name] = Torsions(rows, [term["per"] for _, term in waves], phase, k, self.periodic)
+        if springs:
+            rows, phase, k = self._columns(springs)
+            made[f"{name}_harmonic"] = HarmonicImpropers(rows, [2 * value for value in k], phase, self.periodic)
+        return made
+
+    def _columns(self, found: list[tuple[Any, dict[str, float]]]) -> tuple[list[Any], list[float], list[float]]:
+        rows = [row for row, _ in found]
+        terms = [term for _, term in found]
+        return rows, [math.radians(t["phase"]) for t in terms], [t["phi_k"] * KCAL_PER_MOL for t in terms]
 
     def sizes(self) -> tuple[list[float], list[float]]:
         """σ [Å] and ε [eV] of each atom; CHARMM's minus sign of ε is dropped if all have it."""
@@ -94,15 +122,9 @@ class TorchmdTerms:
             raise LabkitError(f"{len(charges)} charges for {len(self.types)} atoms; give one for each")
         return charges
 
-    def excluded(self, kinds: Sequence[str]) -> list[tuple[int, int]]:
-        found: set[tuple[int, int]] = set(self.rows["bonds"]) if "bonds" in kinds else set()
-        if "angles" in kinds:
-            found |= {(min(i, k), max(i, k)) for i, _, k in self.rows["angles"]}
-        return sorted(found | (set(self.pairs14) if "1-4" in kinds else set()))
-
     def scaled(self, charges: Tensor, with_lj: bool) -> Term:
         product, sigma, epsilon = [], [], []
-        for (i, j), row in self.pairs14.items():
+        for (i, j), row in self.near.pairs14.items():
             entry = self.file.get("dihedrals", [self.types[a] for a in row], row)
             ends = [self.file.get("lj", [self.types[a]], [a]) for a in (i, j)] if with_lj else []
             for end, atom in zip(ends, (i, j), strict=False):
@@ -115,11 +137,12 @@ class TorchmdTerms:
             sigma.append(0.5 * sum(end["sigma14"] for end in ends))
             depth = math.sqrt(math.prod(abs(end["epsilon14"]) for end in ends)) if ends else 0.0
             epsilon.append(depth / entry.get("scnb", 1.0) * KCAL_PER_MOL)
-        return Pairs14(list(self.pairs14), product, sigma, epsilon, self.periodic)
+        return Pairs14(list(self.near.pairs14), product, sigma, epsilon, self.periodic)
 
 
-def _tuples(rows: Any) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in rows.tolist()]
+def _either_way(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Each row once, from its lower end, ascending."""
+    return sorted({row if row[0] < row[-1] else row[::-1] for row in rows})
 
 
 def _plain(rows: Any, width: int, what: str, n_atoms: int) -> list[tuple[int, ...]]:

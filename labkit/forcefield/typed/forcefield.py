@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from labkit.base import Evaluation, Neighbours, Potential, State, System
 from labkit.errors import LabkitError
-from labkit.forcefield.fast.compiled import Compiled
+from labkit.forcefield.fast.compiled import Started
 from labkit.forcefield.forcefield import ForceField
 from labkit.forcefield.typed.term import TypedTerm
 
@@ -70,7 +70,7 @@ class TypedForceField(Potential):
     def evaluate(self, state: State, **wanted: Any) -> Evaluation:
         return self.forcefield(state.system).evaluate(state, **wanted)
 
-    def compiled(self, state: State) -> Compiled | None:
+    def compiled(self, state: State) -> Started | None:
         return self.forcefield(state.system).compiled(state)
 
     def reset(self) -> None:

@@ -85,7 +85,7 @@ def per_system(state: State) -> list[Tensor]:
 
 
 def alike(state: State) -> list[Tensor]:
-    """The atoms of all systems, (S, n) for those of one size n: replicas go through a model in one call."""
+    """The atoms of all systems, (S, n) for those of one size n: replicas are evaluated in one call of a model."""
     counts = state.system.counts
     starts = torch.cumsum(counts, 0) - counts
     return [starts[counts == n][:, None] + torch.arange(n) for n in torch.unique(counts).tolist()]

@@ -55,12 +55,14 @@ def load(
     units: str | Units,
     timestep: float | None = None,
     types: Mapping[str, int] | None = None,
+    trusted: bool = False,
 ) -> Any:
     """The content of an MLMOD parameter file, for labkit's engine: a Potential, an Integrator or an Observer.
 
     units     the LAMMPS style for which the file was written, or Units; the file itself has none
     timestep  fs; only for forces with the input Time
     types     {name: number}, for models with the input Type, of types whose names are not numbers
+    trusted   run the models that it names whatever they do; otherwise those that do more than arithmetic are refused
 
     Raises LabkitError, with file and line, for errors in the file and in the models that it names.
 
@@ -69,7 +71,7 @@ def load(
     """
     parameters = Parameters.read(path, {name: kind.keys for name, kind in KINDS.items()})
     kind = KINDS[parameters.kind]
-    models = {key: ExportedModel(parameters, key) for key in kind.models}
+    models = {key: ExportedModel(parameters, key, trusted=trusted) for key in kind.models}
     return kind.make(parameters, blocks(parameters, Units.of(units), types), models, timestep)
 
 
@@ -155,14 +157,14 @@ KINDS: dict[str, Kind] = {
         {},
         _oseen,
         "moves the particles by the velocities M F, without noise: M is the Oseen tensor, M_ii = I/(6 pi eta a), "
-        "M_ij = (I + rr)/(8 pi eta (r + epsilon)). MLMOD's own M_ij lacks the pi, so that its particles feel each "
-        "other pi times as much",
+        "M_ij = (I + rr)/(8 pi eta (r + epsilon)). MLMOD's M_ij lacks the pi, so that its coupling is pi times "
+        "too strong",
     ),
     "dX_MF_ML1": Kind(
         {"M_ii_filename": _FILE, "M_ij_filename": _FILE, **_WEAK},
         _BOTH,
         _pair,
-        "moves the particles by the velocities M F, without noise: M is put together from a model of each particle "
+        "moves the particles by the velocities M F, without noise: M is assembled from a model of each particle "
         "and a model of each pair (M_ji is the transpose of M_ij)",
     ),
     "dX_MF_Q1_ML1_Pair": Kind(
@@ -188,13 +190,13 @@ KINDS: dict[str, Kind] = {
         {"qoi_filename": Shape(lambda b, n: b.size(n), lambda n: None)},
         _quantity,
         "computes a quantity of all atoms of the group every skip_step steps, writes it to files in base_dir, and "
-        "shows it to LAMMPS as f_NAME[i]; whichever of the places in mask_fix are named, it is of the end of the step",
+        "makes it available in LAMMPS as f_NAME[i]; it belongs to the end of the step, whatever mask_fix names",
     ),
     "Dyn_ML1": Kind(
         {**_NAMED, "dyn1_filename": _FILE, "dyn2_filename": _FILE, **_MASKS},
         {"dyn1_filename": _DYN, "dyn2_filename": _DYN},
         _map,
-        "replaces positions and velocities by what dyn1 makes of them before the forces are computed "
-        "(INITIAL_INTEGRATE) and by what dyn2 makes of them afterwards (FINAL_INTEGRATE)",
+        "replaces positions and velocities by the output of dyn1 before the forces are computed "
+        "(INITIAL_INTEGRATE) and by the output of dyn2 afterwards (FINAL_INTEGRATE)",
     ),
 }

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError
+from labkit.lammps.mlmod.inspection import inspect
 from labkit.lammps.mlmod.parameters import Parameters
 
 #: rows in one call: limits the memory, and the activations of a layer stay in the processor's cache
 ROWS = 16384
 #: float32's precision, with allowance for another order of operations
 TOLERANCE = 1e-4
-#: rows with which a way to call is tried; a prime, so that no other dimension is mistaken for it
+#: rows with which a method of calling is tested; a prime, so that no other dimension is mistaken for it
 SAMPLE = 11
 
 Batched = Callable[[torch.nn.Module, Tensor], Tensor]
@@ -34,7 +35,7 @@ def _columns(model: torch.nn.Module, rows: Tensor) -> Tensor:
     return model(rows.T.contiguous()).T
 
 
-#: ways to call a model for all rows at once, tried in this order
+#: methods of calling a model for all rows at once, tried in this order
 WAYS: tuple[Batched, ...] = (_vmapped, _stacked, _columns)
 
 
@@ -43,21 +44,30 @@ class ExportedModel:
 
     A model that was exported for one pair may not accept many: torch.vmap, the model's own batch and columns side by
     side are tried, and the first that agrees with single calls is kept, and checked again with one row of every call;
-    if none does, it is called once per row, with a warning. Loading TorchScript executes the code in the file. Raises
-    LabkitError, naming the key of the parameter file, for a file that is not TorchScript, a model that fails, and one
-    that returns another shape.
+    if none does, it is called once per row, with a warning.
+
+    Loading TorchScript executes the code in the file. It is inspected first, and refused if it does more than
+    arithmetic, unless it is `trusted`. Raises LabkitError, naming the key of the parameter file, for a file that is
+    not TorchScript or is refused, a model that fails, and one that returns another shape.
     """
 
-    def __init__(self, parameters: Parameters, key: str) -> None:
+    def __init__(self, parameters: Parameters, key: str, *, trusted: bool = False) -> None:
         self.where, self.path = parameters.where(key), parameters.file(key)
+        if not trusted:
+            inspect(self.path, self.where)
         self._module = _load(self.path, self.where)
         self._way: Batched | None = None
         self._checked: set[int] = set()
         self._calls = 0
 
     @property
+    def settings(self) -> Path:
+        """What a run that resumes must share: the file of the model, by its content."""
+        return self.path
+
+    @property
     def batched(self) -> bool:
-        """Whether it was found to take all rows in one call."""
+        """Whether all rows are computed in one call."""
         return self._way is not None
 
     @torch.no_grad()
@@ -103,10 +113,10 @@ class ExportedModel:
         if self._way is not None:
             try:
                 found = self._way(self._module, rows)
-            except Exception:  # noqa: BLE001 (a branch that the first rows did not take: below it is called row by row)
+            except Exception:  # noqa: BLE001 (a branch that the first rows did not take: row by row, below)
                 found = None
             self._calls += 1
-            row = 7919 * self._calls % len(rows)  # another one each time
+            row = 7919 * self._calls % len(rows)  # a different one each time
             if found is not None and len(found) == len(rows) and _agree(found[row], self.single(rows[row], size)):
                 return found
             self._slow()
@@ -115,7 +125,7 @@ class ExportedModel:
     def _choose(self, rows: Tensor, size: int | None) -> None:
         self._checked.add(rows.shape[1])
         sample = rows[torch.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).long()]
-        # others beside them, so that there are SAMPLE and all branches are likely to be taken
+        # and random ones up to SAMPLE, so that all branches are likely to be taken
         random = torch.randn(SAMPLE - len(sample), rows.shape[1], generator=torch.Generator().manual_seed(0))
         more = torch.cat([sample, random * rows.abs().mean()])
         expected = torch.stack([self.single(row, size) for row in more])
@@ -126,7 +136,7 @@ class ExportedModel:
                     warnings.simplefilter("ignore")
                     # more than once: TorchScript optimises at the second call
                     found = [way(self._module, sample) for _ in range(3)][-1]
-            except Exception:  # noqa: BLE001 (that it does not take this is what is to be found out)
+            except Exception:  # noqa: BLE001 (a failure means that the model cannot be called so)
                 continue
             if found.shape == expected.shape and _agree(found, expected):
                 self._way = way

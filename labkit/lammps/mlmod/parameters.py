@@ -54,7 +54,7 @@ class Parameters:
         for element in root:
             if element is not data:
                 named = "a second <model_data>" if element.tag == "model_data" else f"<{element.tag}>"
-                raise LabkitError(f"{at(element)}: {named} beside <model_data>; a file has one and nothing else")
+                raise LabkitError(f"{at(element)}: {named} next to <model_data>; a file has one and nothing else")
         kind = data.attrib["type"]
         if kind not in kinds:
             known = ", ".join(kinds)

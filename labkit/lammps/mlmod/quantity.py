@@ -34,6 +34,10 @@ class Quantity(Observer):
         self.folder, self.name, self.places = folder, name, places
         self._timestep: float | None = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"model": self.model, "blocks": self.blocks, "places": self.places}
+
     def start(self, run: Any) -> None:
         self._timestep = run.dt
         try:

@@ -11,8 +11,8 @@ __all__ = ["DataPanel"]
 class DataPanel(Panel):
     """Examine frames before anything is trained on them: `DataPanel(ds)` as the last line of a cell.
 
-    Run shows the findings, problems first, and below them the distributions and at which shift of frames the labels
-    fit the geometry.
+    Run shows the findings, problems first, then the distributions and the shift of frames at which the labels fit the
+    geometry.
 
     >>> import labkit
     >>> panel = DataPanel(labkit.datasets.ice("train", n=50))

@@ -1,4 +1,4 @@
-"""A dataset at a glance: its energies, forces and distances, and at which shift its labels fit."""
+"""A dataset at a glance: its energies, forces and distances, and the shift at which its labels fit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, lege
 
 COLOURS = {"forces": TRAIN, "energy": VALID}
 NAMES = {"forces": "forces", "energy": "energies"}
-PAIRS = (TRAIN, VALID, FORCE, "#8a5fa8", "#b08a2e", MUTED)  # of the commonest kinds of neighbours
-FAR = 3.2  # of the sum of covalent radii: what lies beyond is no neighbour
+PAIRS = (TRAIN, VALID, FORCE, "#8a5fa8", "#b08a2e", MUTED)  # of the most common kinds of neighbours
+FAR = 3.2  # of the sum of covalent radii: farther atoms are not neighbours
 
 
 def data_figure(report: Report) -> Figure:
@@ -75,7 +75,7 @@ def _alignment(axes: Axes, report: Report) -> None:
 
 
 def _mark(axes: Axes, found: Alignment, colour: str) -> None:
-    """A point at the minimum; red, with its number, where labels are shifted."""
+    """A point at the minimum; red, with its number, if labels are shifted."""
     shifted = found.verdict == "shifted"
     at = (found.best, found.at(found.best))
     axes.plot(*at, "o", color=BAD if shifted else colour, markersize=6, markeredgecolor="white", zorder=3)

@@ -1,4 +1,4 @@
-"""The Data panel without a screen: the examination, its findings as a table, its script and its files."""
+"""The Data panel without a screen: the audit, its findings as a table, its script and its files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from labkit.panels.kit.script import Script
 
 
 class DataModel(PanelModel):
-    """A dataset, and its Report as `results`; `shift` introduces a fault on purpose, for the report to find."""
+    """A dataset, and its Report as `results`; `shift` introduces a fault on purpose, for the audit to find."""
 
     title = "Data audit"
 
     shift = p(
-        traitlets.Int(0), "basic", "shift forces by", "frames", range=(-20, 20, 1), help="on a copy, to see it found"
+        traitlets.Int(0), "basic", "shift forces by", "frames", range=(-20, 20, 1), help="on a copy, to test the audit"
     )
 
     def __init__(self, dataset: Dataset) -> None:
@@ -39,7 +39,7 @@ class DataModel(PanelModel):
         if self.shift == 0:
             return self.dataset
         if len(set(self.dataset.counts.tolist())) > 1:
-            raise LabkitError("forces can be shifted for a try only where all frames have as many atoms; set it to 0")
+            raise LabkitError("forces can only be shifted if all frames have the same number of atoms; set it to 0")
         return replace(self.dataset, forces=np.roll(self.dataset.forces, self.shift * self.dataset.counts[0], axis=0))
 
     def make_job(self) -> Job:

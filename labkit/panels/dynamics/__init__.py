@@ -1,4 +1,4 @@
-"""The Dynamics panel: atoms that move, with their energies and their temperature."""
+"""The Dynamics panel: a trajectory live, with energies and temperature."""
 
 from labkit.panels.dynamics.view import DynamicsPanel
 

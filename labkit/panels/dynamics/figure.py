@@ -15,10 +15,10 @@ SHOWN = 1500  # points of a curve
 
 
 class DynamicsFigure:
-    """Axes that hold still while curves grow; they are drawn again only when a curve leaves them.
+    """Axes that stay fixed while curves grow; they are drawn again only when a curve leaves them.
 
-    `end` fs is where the run will end; the time axes grow by doubling until there. Energies are an atom's;
-    potential and total ones count from the first potential energy.
+    `end` fs is where the run will end; the time axes grow by doubling until then. Energies are per atom;
+    potential and total energies are relative to the first potential energy.
     """
 
     def __init__(self, end: float) -> None:
@@ -45,7 +45,7 @@ class DynamicsFigure:
         self.live = LiveFigure(figure, [*self.lines.values(), self.measured, self.target, self.mean])
 
     def picture(self, run: AdjustableRun, failed: bool = False) -> bytes:
-        """PNG of the run so far; where it has `failed`, a red line marks the end."""
+        """PNG of the run so far; if it has `failed`, a red line marks the end."""
         rows = np.array(list(run.rows), dtype=float)
         time, scale = rows[:, 1], 1e3 / run.state.system.numbers.numel()
         potential, kinetic = rows[:, 2] - rows[0, 2], rows[:, 3]
@@ -68,7 +68,7 @@ class DynamicsFigure:
         return self.live.png()
 
     def _grow(self, time: float) -> None:
-        """Widen the axes of time to the next half, quarter, ... of the run that holds `time`."""
+        """Widen the time axes to the next half, quarter, ... of the run that contains `time`."""
         if 0 < time <= self._until:
             return
         self._until = self.end
@@ -79,7 +79,7 @@ class DynamicsFigure:
         self.live.freeze()
 
     def _reach(self, axes: Axes, values: np.ndarray) -> None:
-        """Widen the axes by half as much again as the values need, where they leave them."""
+        """Widen the axes by half as much again as the values need, if these leave them."""
         low, high = float(values.min()), float(values.max())
         bottom, top = axes.get_ylim()
         if bottom <= low and high <= top and axes in self._reached:

@@ -1,4 +1,4 @@
-"""The Dynamics panel without a screen: potential, ensemble and what can be changed during a run."""
+"""The Dynamics panel without a screen: potential, ensemble and the settings that can be changed during a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell resca
 class DynamicsModel(PanelModel):
     """Parameters of a run, and an AdjustableRun as `results`.
 
-    All but potential, steps and seed count at once, also while it runs. `run` begins at the structure with new
+    All but potential, steps and seed take effect at once, also during a run. `run` begins at the structure with new
     velocities, `go_on` where the last run ended.
     """
 
@@ -44,7 +44,7 @@ class DynamicsModel(PanelModel):
     dt = p(Float(0.5), "basic", "timestep", "fs", range=(0.1, 6.0, 0.1))
     steps = p(Int(1000), "basic", "steps", range=(100, 20_000, 100))
     friction = p(Float(0.01), "advanced", "friction", "1/fs", help="of the Langevin thermostat")
-    time = p(Float(100.0), "advanced", "CSVR time", "fs", help="in which the kinetic energy finds its mean")
+    time = p(Float(100.0), "advanced", "CSVR time", "fs", help="in which the kinetic energy relaxes to its mean")
     pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
     seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
 
@@ -71,7 +71,7 @@ class DynamicsModel(PanelModel):
         return self.found().trajectory
 
     def integrator(self) -> Integrator:
-        """That of the parameters as they are now; raises LabkitError for what makes no sense."""
+        """The integrator of the current parameters; raises LabkitError if they are invalid."""
         if not self.temperature > 0:
             raise LabkitError(f"temperature is {self.temperature:g} K, expected a positive number")
         if self.ensemble == LANGEVIN:
@@ -110,7 +110,7 @@ class DynamicsModel(PanelModel):
         elif self.potential == self.started[0]:
             run = self.results
         else:
-            raise LabkitError(f"this run is one of '{self.started[0]}'; press Run to begin with '{self.potential}'")
+            raise LabkitError(f"the last run used '{self.started[0]}'; press Run to start with '{self.potential}'")
         self._figure = DynamicsFigure(run.time + self.steps * self.dt)
         return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
 
@@ -143,5 +143,5 @@ class DynamicsModel(PanelModel):
 
     def _update(self, job: Job) -> None:
         if job is self.job and job.error is not None and job.result is self.results and self.results is not None:
-            self.present(self.results)  # once more, with the mark of the end
+            self.present(self.results)  # again, with the mark of the end
         super()._update(job)

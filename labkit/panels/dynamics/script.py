@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def dynamics_script(model: DynamicsModel) -> str:
-    """Python that runs the legs of the last run, or the one of the present parameters where there is none."""
+    """Python that runs the legs of the last run, or of the current parameters if there was none."""
     last = model.results
     legs = last.legs if last is not None else ()
     legs = legs or ((expression(model.integrator()), model.dt, model.steps),)
@@ -33,7 +33,7 @@ def dynamics_script(model: DynamicsModel) -> str:
     script.add(f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={seed}), {temperature:g})")
     kind, files = "", 0
     for integrator, dt, steps in legs:
-        if integrator.partition("(")[0] != kind:  # another integrator has other columns to log
+        if integrator.partition("(")[0] != kind:  # another integrator logs other columns
             kind, files = integrator.partition("(")[0], files + 1
             name = f"run{files if files > 1 else ''}"
             log, writer = f'Thermodynamics("{name}.csv", every={rows})', f'ExtXyz("{name}.extxyz", every={frames})'

@@ -1,4 +1,4 @@
-"""The Dynamics panel: atoms that move, with their energies and their temperature."""
+"""The Dynamics panel: a trajectory live, with energies and temperature."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class DynamicsPanel(Panel):
     def _settings(self) -> widgets.Widget:
         self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")
         basic = self.controls("basic")
-        shown = basic if len(self.model.potentials) > 1 else basic[1:]  # no choice of one
+        shown = basic if len(self.model.potentials) > 1 else basic[1:]  # nothing to choose
         return widgets.VBox([*shown, fold("Advanced", self.controls("advanced")), self.structure])
 
     def _show_atoms(self, change: dict) -> None:
-        """The present atoms, at most every SHOWN seconds; a new run removes the frames of the one before."""
+        """The current atoms, at most every SHOWN seconds; a new run removes the frames of the one before."""
         run, before = change["new"], change["old"]
         view = self.structure.model
         if before is None or run.rows is not before.rows:

@@ -16,17 +16,17 @@ def parameter(
 ) -> traitlets.TraitType:
     """A trait with what its control needs; a plain default gives a trait of its type.
 
-    group  which controls it stands with
-    how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `live=True` for one that tells while
-           it is dragged, `options=[...]` for a choice, `help` for a tooltip; none of them: a field to type in, which
-           takes any number (the physics checks it)
+    group  the group of controls it belongs to
+    how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `live=True` for one that reports
+           while it is dragged, `options=[...]` for a choice, `help` for a tooltip; none of them: a field to type in,
+           which takes any number (the physics checks it)
     """
     trait = default if isinstance(default, traitlets.TraitType) else TRAITS[type(default)](default)
     return trait.tag(group=group, label=label, unit=unit, how=how)
 
 
 def parameters(model: traitlets.HasTraits, group: str | None = None) -> list[str]:
-    """Names of the tagged traits of a model (in one group), as they stand in its class."""
+    """Names of the tagged traits of a model (in one group), in the order of its class."""
     own = {name: trait for cls in reversed(type(model).__mro__) for name, trait in vars(cls).items()}
     tagged = {name: t.metadata for name, t in own.items() if isinstance(t, traitlets.TraitType) and "how" in t.metadata}
     return [name for name, tags in tagged.items() if group is None or tags["group"] == group]
@@ -63,7 +63,7 @@ def _widget(trait: traitlets.TraitType, value: Any) -> widgets.Widget:
         kind = widgets.Text if isinstance(trait, traitlets.Unicode) else widgets.IntText if whole else widgets.FloatText
         return kind(value=value, **common)
     low, high, step = how["range"]
-    low, high = min(low, value), max(high, value)  # a start outside the usual range is shown, not changed
+    low, high = min(low, value), max(high, value)  # an initial value outside the usual range is shown, not changed
     if how.get("log"):
         shown = ".2g" if low >= 1e-5 else ".1e"  # d3 writes 1e-5 as 0.000010
         return widgets.FloatLogSlider(

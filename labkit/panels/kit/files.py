@@ -9,7 +9,7 @@ from typing import Any
 
 
 def file_bytes(write: Callable[[Path], Any], name: str) -> bytes:
-    """The content of the file that `write(path)` makes, in a temporary folder; b"" if it makes none.
+    """The content of the file that `write(path)` writes, in a temporary folder; b"" if it writes none.
 
     The path ends in `name`.
 

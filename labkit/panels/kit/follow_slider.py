@@ -14,8 +14,8 @@ from labkit.jobs import Job
 class FollowSlider(Progress):
     """Call `work()` in a job after the last `ask()`, once `delay` seconds have passed without another.
 
-    A LabkitError goes to `complain`; any other failure is the job's, and so raised by `labkit.finish()`. Long
-    work can be given this object as its progress: it ends, by Stopped, when there is a newer request.
+    A LabkitError goes to `on_error`; any other failure is that of the job, and so raised by `labkit.finish()`. Long
+    work can take this object as its progress: it then ends, by Stopped, when there is a newer request.
 
     >>> seen = []
     >>> follower = FollowSlider(lambda: seen.append(1), "example", print, delay=0.05)
@@ -24,22 +24,22 @@ class FollowSlider(Progress):
     """
 
     def __init__(
-        self, work: Callable[[], None], name: str, complain: Callable[[LabkitError], None], delay: float = 0.0
+        self, work: Callable[[], None], name: str, on_error: Callable[[LabkitError], None], delay: float = 0.0
     ) -> None:
-        self._work, self._name, self._complain, self._delay = work, name, complain, delay
-        self._asked, self._lock = threading.Event(), threading.Lock()
+        self._work, self._name, self._on_error, self._delay = work, name, on_error, delay
+        self._requested, self._lock = threading.Event(), threading.Lock()
         self.job: Job | None = None
         self.busy = False
 
     def ask(self) -> None:
         with self._lock:
-            self._asked.set()
+            self._requested.set()
             if not self.busy:
                 self.busy = True
                 self.job = Job(self._follow, name=self._name).start()
 
     def should_stop(self) -> bool:
-        return self._asked.is_set()
+        return self._requested.is_set()
 
     def settle(self, timeout: float) -> None:
         """Wait until the latest request is done; raises what failed, TimeoutError after `timeout` seconds."""
@@ -53,20 +53,20 @@ class FollowSlider(Progress):
     def _follow(self, progress: object) -> None:
         try:
             while self._next():
-                if self._asked.wait(self._delay):
+                if self._requested.wait(self._delay):
                     continue
                 try:
                     self._work()
                 except Stopped:
                     continue
                 except LabkitError as error:
-                    self._complain(error)
+                    self._on_error(error)
         except BaseException:
             self.busy = False
             raise
 
     def _next(self) -> bool:
         with self._lock:
-            self.busy = self._asked.is_set()
-            self._asked.clear()
+            self.busy = self._requested.is_set()
+            self._requested.clear()
             return self.busy

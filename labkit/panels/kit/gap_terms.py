@@ -20,7 +20,7 @@ def terms_of(config: GapConfig) -> tuple[Soap, Distance2b | None]:
 
 
 def with_soap(config: GapConfig, values: dict[str, Any], **others: Any) -> GapConfig:
-    """The config with other values of its soap, and of itself; raises LabkitError for what makes no sense."""
+    """The config with other values of its soap, and of itself; raises LabkitError if they are invalid."""
     soap, pair = terms_of(config)
     soap = replace(soap, **values)
     return config.replace(descriptors=(soap,) if pair is None else (soap, pair), **others)

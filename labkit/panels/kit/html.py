@@ -25,7 +25,7 @@ def bold(text: str) -> str:
 
 
 def state(status: str, fraction: float, eta: float | None) -> str:
-    """Where the work is, as in "running · 40 % · 12 s left"."""
+    """The state of the work, as in "running · 40 % · 12 s left"."""
     parts = [status]
     if status in ("running", "stopping", "stopped"):
         parts.append(f"{fraction:.0%}")
@@ -35,7 +35,7 @@ def state(status: str, fraction: float, eta: float | None) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for people.
+    """A duration in words.
 
     >>> seconds(7.6), seconds(125), seconds(7300)
     ('8 s', '2 min 5 s', '2 h 1 min')
@@ -49,7 +49,7 @@ def seconds(value: float) -> str:
 
 
 def code(text: str) -> str:
-    """A script with a button that copies it; a click on the text selects all of it, too."""
+    """A script with a button that copies it; a click on the text also selects all of it."""
     copy = "navigator.clipboard.writeText(this.nextElementSibling.textContent);this.textContent='Copied'"
     return f'<button class="labkit-link" onclick="{copy}">Copy</button><pre class="labkit-code">{escape(text)}</pre>'
 
@@ -67,7 +67,7 @@ def links(files: Mapping[str, bytes]) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes for people.
+    """A number of bytes in words.
 
     >>> size(900), size(12_300), size(4_200_000)
     ('900 B', '12 kB', '4.2 MB')
@@ -84,5 +84,5 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def row(cells: Iterable[str], css: str) -> str:
-    """Cells side by side; rows of one class are in line with each other though each stands alone."""
+    """Cells side by side; rows of one class are aligned although each is separate."""
     return f"<div class='{css}'>" + "".join(f"<span>{escape(cell)}</span>" for cell in cells) + "</div>"

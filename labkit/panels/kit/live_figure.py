@@ -13,7 +13,7 @@ from PIL import Image
 class LiveFigure:
     """Pictures of a figure in which only the `moving` artists change between two calls of `freeze`.
 
-    Drawing axes, ticks and labels takes some 100 ms, a moved line a few: so the first is kept as a background.
+    Drawing axes, ticks and labels takes some 100 ms, moving a line takes a few: so the former are kept as a background.
     """
 
     def __init__(self, figure: Figure, moving: Iterable[Artist]) -> None:
@@ -36,7 +36,7 @@ class LiveFigure:
         for artist in self.moving:
             (artist.axes or self.figure).draw_artist(artist)
         buffer = io.BytesIO()
-        # three bytes a pixel, lightly compressed: time counts more than size
+        # three bytes per pixel, lightly compressed: time matters more than size
         Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert(
             "RGB"
         ).save(buffer, format="png", compress_level=1)

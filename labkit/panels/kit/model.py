@@ -17,20 +17,20 @@ from labkit.panels.kit.style import to_png
 
 
 class PanelModel(traitlets.HasTraits):
-    """Parameters, state and results of a panel, without a widget.
+    """Parameters, state and results of a panel, without widgets.
 
     A subclass has one trait for each parameter, tagged with a group and what a control needs (`controls.py`), and
     defines `make_job`, `present`, `code` and `outputs`. All traits below are set from any thread.
 
-    status    'ready', then what its job says; 'stopping' after Stop
-    message   the sentence of an error, or ""
+    status    'ready', then the status of its job; 'stopping' after Stop
+    message   the text of an error, or ""
     note      remarks on the results
     results   what the job has found so far
-    picture   PNG of it
-    table     HTML of it
+    picture   PNG of the results
+    table     HTML of the results
 
-    Text of the panel: `title`, `hint`; `continue_hint` is the tooltip of Continue, "" where there is no such button.
-    The first `open_groups` groups of parameters are in sight, the others are folded away.
+    Text of the panel: `title`, `hint`; `continue_hint` is the tooltip of Continue, "" if there is no such button.
+    The first `open_groups` groups of parameters are visible, the others are folded away.
     """
 
     title = ""
@@ -50,12 +50,12 @@ class PanelModel(traitlets.HasTraits):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self.job: Job | None = None
-        self.continuing = False  # whether the job that is being made continues the last run
+        self.continuing = False  # whether the job being made continues the last run
         self.followers: list[FollowSlider] = []
         self._lock = threading.RLock()
 
     def make_job(self) -> Job:
-        """The work of the present parameters, not started; raises LabkitError for what cannot be done."""
+        """The job of the current parameters, not started; raises LabkitError if they are invalid."""
         raise NotImplementedError
 
     def present(self, result: Any) -> None:
@@ -63,7 +63,7 @@ class PanelModel(traitlets.HasTraits):
         raise NotImplementedError
 
     def code(self) -> str:
-        """The script that does the same."""
+        """The script that computes the same."""
         raise NotImplementedError
 
     def files(self) -> dict[str, bytes]:
@@ -75,10 +75,10 @@ class PanelModel(traitlets.HasTraits):
         return {}
 
     def run(self) -> Job:
-        """Start; raises LabkitError during a run, and for parameters that make no sense."""
+        """Start; raises LabkitError during a run, and for invalid parameters."""
         with self._lock:
             if self.job is not None and self.job.status == "running":
-                raise LabkitError("this panel runs already; press Stop, or wait for the end")
+                raise LabkitError("this panel is already running; press Stop, or wait for the end")
             self.message = self.note = ""
             try:
                 job = self.make_job()
@@ -108,30 +108,30 @@ class PanelModel(traitlets.HasTraits):
 
     def stop(self) -> None:
         """Ask the work to end; the results so far stay."""
-        with self._lock:  # otherwise the job's last notice could come in between, and "stopping" stay for ever
+        with self._lock:  # otherwise the job's last notice could come in between, and "stopping" would stay for ever
             if self.job is not None and self.status == "running":
                 self.status = "stopping"
                 self.job.stop()
 
     def settle(self, timeout: float = 60.0) -> None:
-        """Wait until the picture is that of the present parameters; raises what failed, TimeoutError after a while."""
+        """Wait until the picture shows the current parameters; raises what failed, TimeoutError after `timeout` s."""
         end = time.monotonic() + timeout
         for follower in self.followers:
             follower.settle(max(end - time.monotonic(), 0.0))
 
     def follow(self, work: Callable[[], None], name: str, delay: float = 0.0) -> FollowSlider:
         """A FollowSlider that calls `work` and shows its errors here; `settle` waits for it."""
-        self.followers.append(FollowSlider(work, name, self.complain, delay))
+        self.followers.append(FollowSlider(work, name, self.show_error, delay))
         return self.followers[-1]
 
-    def complain(self, error: LabkitError) -> None:
+    def show_error(self, error: LabkitError) -> None:
         self.message = str(error)
 
     def show(self, figure: Figure) -> None:
         self.picture = to_png(figure)
 
     def _update(self, job: Job) -> None:
-        """Called in the job's own thread of notices, at most four times a second."""
+        """Called in the job's thread for notices, at most four times a second."""
         try:
             if job.result is not None and job.result is not self.results:
                 self.results = job.result

@@ -12,7 +12,7 @@ from labkit.panels.kit.model import PanelModel
 
 
 class RestartOnChange(PanelModel):
-    """A PanelModel with `restart()`: after the first Run, run with the present parameters in place of what runs.
+    """A PanelModel with `restart()`: after the first Run, it replaces the job by one with the current parameters.
 
     `waiting` is true from then until the stopped job has ended.
     """
@@ -43,7 +43,7 @@ class RestartOnChange(PanelModel):
                 return
 
     def _start(self) -> None:
-        if isinstance(self.job.error, LabkitError):  # it was shown, and this run replaces it: finish() need not raise
+        if isinstance(self.job.error, LabkitError):  # displayed already: finish() need not raise it
             with suppress(LabkitError, TimeoutError):
                 self.job.wait(0)
         try:

@@ -1,4 +1,4 @@
-"""The scripts that "Show code" shows."""
+"""The scripts displayed by "Show code"."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Script:
         return text
 
     def frames(self, name: str, frames: Any, count: int | None = None, label: str = "") -> None:
-        """Load frames as the variable `name`: those shipped by their name, others as the user's own.
+        """Load frames as the variable `name`: shipped frames by their name, others as the user's own.
 
-        count  how many of them are used
-        label  the tensor that they are labelled with
+        count  number of frames used
+        label  the tensor they are labelled with
         """
         shipped, end = _shipped(frames, label), f"[:{count}]" if count else ""
         if shipped is None:
@@ -87,5 +87,5 @@ def _shipped(frames: Any, label: str) -> str | None:
         else:
             known = ice(name, len(frames))
     except LabkitError:
-        return None  # no shipped set after all
+        return None  # not a shipped set
     return name if known.hash == frames.hash else None

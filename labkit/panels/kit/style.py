@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: apart for colour-blind eyes, too
+TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: also distinct for colour-blind eyes
 FORCE = "#2a7f62"
 SET_NAMES, SET_COLOURS = {"train": "training", "valid": "validation"}, {"train": TRAIN, "valid": VALID}
 INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
@@ -54,7 +54,7 @@ CSS = f"""<style>
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of width × height inches (at 100 pixels an inch on screen), drawn by Agg, unknown to pyplot."""
+    """An empty figure of width × height inches (100 pixels per inch on screen), drawn by Agg, not managed by pyplot."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -81,7 +81,7 @@ def legend(axes: Axes, *artists: Any, **options: Any) -> Legend:
 
 
 def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 where there are few."""
+    """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 if there are few decades."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
     decades = np.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0), numticks=12))
@@ -105,5 +105,5 @@ def notebook_image(figure: Figure, width: int = 760) -> Image:
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # time counts more than bytes
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # time matters more than bytes
     return buffer.getvalue()

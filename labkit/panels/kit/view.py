@@ -14,14 +14,15 @@ from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import control, groups, parameters
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 
 
-class Panel(widgets.VBox):
+class Panel(Replaced):
     """Run, Stop, Continue, progress with the time left, controls, results, Show code and Download of a model.
 
     A subclass names its `model_type` and takes the same arguments. `run()`, `stop()`, `go_on()`, `settle()` and `job`
-    are those of `model`, so that a panel is driven alike with and without a screen.
+    are those of `model`, so that a panel is used in the same way with and without a screen.
     """
 
     model_type: type[PanelModel]
@@ -64,7 +65,7 @@ class Panel(widgets.VBox):
         return self.model.go_on()
 
     def settle(self, timeout: float = 60.0) -> None:
-        """Wait until the picture is that of the present parameters; raises what failed."""
+        """Wait until the picture shows the current parameters; raises what failed."""
         self.model.settle(timeout)
 
     @property
@@ -90,7 +91,7 @@ class Panel(widgets.VBox):
         return [card]
 
     def _settings(self) -> widgets.Widget:
-        """Controls of the first groups in sight, those of the others folded away."""
+        """Controls of the first groups, visible, and those of the others, folded away."""
         names, shown = groups(self.model), self.model.open_groups
         made: list[widgets.Widget] = []
         for group in names[:shown]:
@@ -128,7 +129,7 @@ def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:
 
 
 class Unfolding(widgets.VBox):
-    """A toggle above what `content` returns when it is opened or refreshed, or the sentence of its error."""
+    """A toggle above what `content` returns when it is opened or refreshed, or the text of its error."""
 
     def __init__(self, title: str, icon: str, content: Callable[[], str]) -> None:
         self._content = content

@@ -1,4 +1,4 @@
-"""A learning curve on log-log paper, with its power law and the learner's guess."""
+"""A learning curve on logarithmic axes, with its power law and the learner's guess."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
 def learning_figure(curve: LearningCurve, sizes: list[int], guesses: Mapping[str, float], at: int) -> Figure:
     """Energies and forces side by side: both sets, with bars of one standard deviation over the repeats.
 
-    guesses  quantity -> error expected at `at` frames, drawn beside the truth; 0 where nothing was guessed
+    guesses  quantity -> error expected at `at` frames, drawn beside the result; 0 without a guess
     """
     figure = new_figure(7.6, 4.0)
     summary = curve.summary()
@@ -66,7 +66,7 @@ def _law(axes: Axes, curve: LearningCurve, quantity: str, sizes: list[int]) -> l
     try:
         law = curve.law("valid", quantity)
     except LabkitError:
-        return []  # not two sizes yet, or no validation frames
+        return []  # fewer than two sizes so far, or no validation frames
     ends = [min(sizes), max(sizes)]
     values = [law.at(size)[0] for size in ends]
     off = f" ± {law.spread:.2f}" if np.isfinite(law.spread) else ""

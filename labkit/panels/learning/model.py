@@ -33,7 +33,7 @@ SOAP = ("cutoff", "n_max", "l_max", "n_sparse")
 class LearningModel(PanelModel):
     """Parameters of a learning curve, and a LearningCurve as `results`.
 
-    guess_energy, guess_forces  what the learner expects of `at` frames; 0: no guess; `locked` once the curve has begun
+    guess_energy, guess_forces  the learner's guess for `at` frames; 0: no guess; `locked` once the curve has started
     """
 
     title = "Learning curve"
@@ -78,7 +78,7 @@ class LearningModel(PanelModel):
 
     @property
     def at(self) -> int:
-        """The number of frames that a guess is about: the largest size."""
+        """The number of frames of the guess: the largest size."""
         try:
             return max(self.counts())
         except LabkitError:
@@ -95,7 +95,7 @@ class LearningModel(PanelModel):
         return found
 
     def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        """The parameters as GapConfig; raises LabkitError if they are invalid."""
         return with_soap(
             self.base,
             {name: getattr(self, name) for name in SOAP},
@@ -126,7 +126,7 @@ class LearningModel(PanelModel):
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError:
-            return None  # the design's notes say that the cache cannot be used
+            return None  # the notes of the design report that the cache cannot be used
         return root / curve_fingerprint(Design(self.train, config, self.valid), 0)[:32]
 
     def present(self, result: LearningCurve) -> None:

@@ -1,4 +1,4 @@
-"""The results of the LearningCurve panel in words: errors, how good the guess was, what more data would bring."""
+"""The results of the LearningCurve panel in words: errors, the quality of the guess, the gain from more data."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def more_data(curve: LearningCurve) -> str:
         now = law.at(twice // 2)[0]
         span = f" ({value / factor:.3g} to {value * factor:.3g})" if np.isfinite(factor) else ""
         words.append(f"{quantity} {value:.3g}{span} {UNIT[quantity]}, {1 - value / now:.0%} less")
-    return f"Twice the frames, {twice}, if the dashed line goes on: " + "; ".join(words) if words else ""
+    return f"Twice the frames, {twice}, if the dashed line continues: " + "; ".join(words) if words else ""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class LearningCurvePanel(Panel):
-    """Fits to more and more frames, drawn as they come: `LearningCurvePanel(train, valid)` ends a cell.
+    """Fits to more and more frames, drawn as they finish: `LearningCurvePanel(train, valid)` ends a cell.
 
-    First set what you expect at the largest size; the panel draws it beside the truth. Stop keeps what there is, Run
-    resumes from it, also in another kernel. Fits run on the workers of a dask `client` where one is given.
+    First set what you expect at the largest size; the panel draws it next to the result. Stop keeps the finished fits,
+    Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given.
 
     >>> import labkit
     >>> from labkit.gap import GapConfig, Soap
@@ -40,7 +40,7 @@ class LearningCurvePanel(Panel):
             traitlets.dlink((self.model, "locked"), (box.children[1], "disabled"))
 
         def say(_: object = None) -> None:
-            words = "Your guess stands until you change sizes or settings." if self.model.locked else "0 is no guess."
+            words = "Your guess is locked until you change sizes or settings." if self.model.locked else "0: no guess."
             head.value = html.hint(f"Your guess, at {self.model.at} frames (validation). {words}")
 
         self.model.observe(say, ["locked", "sizes"])

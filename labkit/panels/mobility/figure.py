@@ -18,7 +18,7 @@ LABELS = ("itself", "other, along", "other, across")
 def mobility_figure(view: LagEstimates, radius: float, truth: Mobility | None) -> Figure:
     """Above: k_BT M over the distance in radii, learned curves thin, the truth dashed. Below: over the lag."""
     figure = new_figure(6.4, 5.6)
-    figure.set_layout_engine("none")  # the other one draws everything twice
+    figure.set_layout_engine("none")  # a layout engine draws everything twice
     grid = figure.add_gridspec(2, 1, left=0.105, right=0.985, top=0.95, bottom=0.085, hspace=0.36)
     grid.set_height_ratios((1.7, 1))
     upper, lower = (figure.add_subplot(cell) for cell in grid)

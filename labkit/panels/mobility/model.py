@@ -1,4 +1,4 @@
-"""The Mobility panel without a screen: how pairs are released, at which lag they are observed, and what is learned."""
+"""The Mobility panel without a screen: the release of pairs, the lag of observation, and the model learned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WATCHED, PUSHED = "passive: watched", "active: pushed"
 class MobilityModel(PanelModel):
     """Parameters of the experiment, and RepeatedReleases as `results`.
 
-    All lags are kept: `lag` and `theory` count at once, also after the run. `run` starts again, `go_on` adds pairs.
+    All lags are kept: `lag` and `theory` take effect at once, also after the run. `run` restarts, `go_on` adds pairs.
     """
 
     title = "Two colloids in a fluid"
@@ -42,7 +42,7 @@ class MobilityModel(PanelModel):
     force = p(Float(50.0), "basic", "force", "pN", range=(5.0, 200.0, 5.0), help="standard deviation; when pushed")
     releases = p(Int(5000), "basic", "pairs", "let go", range=(PAIRS, 50_000, PAIRS))
     theory = p(Bool(False), "basic", "show the truth", help="the mobility that the simulation uses")
-    learn = p(Bool(True), "basic", "learn a model", help="a PairModel from what was seen, at the end")
+    learn = p(Bool(True), "basic", "learn a model", help="a PairModel from these data, at the end")
     nearest = p(Float(2.3), "advanced", "from", "radii", help="distance at which pairs are let go")
     farthest = p(Float(10.0), "advanced", "to", "radii")
     blur = p(Float(0.3), "advanced", "camera's blur", "Å", help="standard deviation of a coordinate in a picture")
@@ -57,11 +57,11 @@ class MobilityModel(PanelModel):
 
     @property
     def data(self) -> Active | Passive:
-        """The data at the present lag. Raises LabkitError before the first run."""
+        """The data at the current lag. Raises LabkitError before the first run."""
         return self.found().sightings.data(1e3 * self.lag)
 
     def tweezers(self) -> Tweezers:
-        """The experiment of the present parameters. Raises LabkitError for what makes no sense."""
+        """The experiment of the current parameters. Raises LabkitError if they are invalid."""
         if self.way not in (WATCHED, PUSHED):
             raise LabkitError(f"way is {self.way!r}; expected {WATCHED!r} or {PUSHED!r}")
         if self.way == PUSHED and not self.force > 0:
@@ -77,7 +77,7 @@ class MobilityModel(PanelModel):
         if 1e3 * self.lag not in LAGS:
             raise LabkitError(f"lag is {self.lag} ps; expected one of {', '.join(f'{1e-3 * t:g}' for t in LAGS)}")
         if old is not None and vars(old.tweezers) != vars(tweezers):
-            raise LabkitError("this is another experiment than before; press Run to begin it")
+            raise LabkitError("the parameters of the experiment have changed; press Run to start a new one")
         start = RepeatedReleases(tweezers, 1000 * self.seed) if old is None else old
         batches = -(-self.releases // PAIRS)
         return Job(release_pairs, start, batches, lambda: 1e3 * self.lag if self.learn else None, name="mobility")

@@ -28,7 +28,7 @@ save_mobility(model, "mobility.safetensors")
 
 
 def mobility_script(model: MobilityModel) -> str:
-    """Python that releases as many pairs as the panel has, or would, estimates and learns."""
+    """Python that releases as many pairs as the panel has, or would, then estimates and learns."""
     tweezers, found = model.tweezers(), model.results
     if found is None or found.sightings is None or vars(found.tweezers) != vars(tweezers):
         found = RepeatedReleases(tweezers, 1000 * model.seed)

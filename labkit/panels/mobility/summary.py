@@ -1,4 +1,4 @@
-"""The estimates of the Mobility panel in words: M_self, the coupling of near pairs, and how good the lag is."""
+"""The estimates of the Mobility panel in words: M_self, the coupling of near pairs, and the quality of the lag."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def _about_lag(view: LagEstimates) -> str:
         if 0 <= j < len(LAGS)
     ]
     return (
-        f"M_self is {' and '.join(beside)}. Too short a lag sees the blur of the camera, too long a one has moved on "
-        "to other distances: take one where neighbours agree within their errors, near pairs included."
+        f"M_self is {' and '.join(beside)}. If the lag is too short, the camera's blur counts; if too long, pairs "
+        "move to other distances. Choose one where neighbouring lags agree within their errors, near pairs included."
     )
 
 

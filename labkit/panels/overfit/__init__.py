@@ -11,8 +11,8 @@ __all__ = ["OverfitPanel"]
 class OverfitPanel(Panel):
     """Move a sigma and see, at once, both errors, the parity plot and the energy along a bond with its uncertainty.
 
-    The other sliders compute descriptors again, which takes seconds the first time; what was built before is read from
-    config().cache. `scan` are frames of one stretched bond, such as `labkit.datasets.ice("stretch")`; where it is not
+    The other sliders compute descriptors again, which takes seconds the first time; designs built before are read from
+    config().cache. `scan` are frames of one stretched bond, such as `labkit.datasets.ice("stretch")`; if it is not
     given, the shortest bond of the lowest training frame is stretched.
 
     >>> import labkit

@@ -24,9 +24,9 @@ from labkit.panels.kit.style import (
 from labkit.panels.train.figure import SHOWN, points
 
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
-SIGMAS = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}  # what the sliders and sweeps reach
+SIGMAS = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}  # range of the sliders and sweeps
 SIGMA_UNIT = {"sigma_energy": "eV/√atom", "sigma_force": "eV/Å"}
-WIDE = 2.0  # standard deviations that the band of the scan shows
+WIDE = 2.0  # standard deviations in the band of the scan
 
 
 class OverfitFigure:
@@ -49,7 +49,7 @@ class OverfitFigure:
         self.live = LiveFigure(figure, self._moving)
 
     def picture(self, point: ScanFit, name: str | None = None, sigma: float = 0.0) -> bytes:
-        """PNG of `point`; on the axes of a sweep the markers stand at `sigma`, if the sweep is of `name`."""
+        """PNG of `point`; on the axes of a sweep the markers are at `sigma`, if the sweep is of `name`."""
         scale = 1e3 if self.quantity == "energy" else 1.0
         for which, line in self.dots.items():
             true, predicted = points(point.predictions[which], self.quantity)
@@ -83,13 +83,13 @@ class OverfitFigure:
                 self.error.plot(table.index, values, color=SET_COLOURS[which], linewidth=1.4, label=SET_NAMES[which])
                 self.marks[which] = self._mark(self.error, SET_COLOURS[which])
         drawn = pd.concat([table[which, self.quantity] for which in SET_COLOURS if (which, self.quantity) in table])
-        # a training error a thousand times smaller says no more than one a hundred times
+        # a training error a thousand times smaller tells no more than one a hundred times smaller
         log_ticks(self.error.yaxis, max(drawn.min(), drawn.max() / 1e3) / 1.15, drawn.max() * 1.15)
         self._draw_optimum(table)
         evidence = table["log evidence", ""]
         self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4)
         top = evidence.max()
-        span = max(top - np.median(evidence), 50.0)  # where sigma is far too small it falls without end
+        span = max(top - np.median(evidence), 50.0)  # if sigma is far too small it falls without limit
         self.evidence.set_ylim(top - 1.6 * span, top + 0.15 * span)
         self.evidence.axvline(evidence.idxmax(), color=MUTED, linewidth=0.8, linestyle=":")
         self.evidence.yaxis.set_major_locator(MaxNLocator(5))

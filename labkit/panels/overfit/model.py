@@ -26,7 +26,7 @@ from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 SOAP = ("n_max", "l_max", "cutoff", "atom_sigma", "zeta", "n_sparse")
-REST = 0.6  # s without a move, after which the sweep is made and the fit is written down
+REST = 0.6  # s without a move, after which the sweep is computed and the fit is recorded
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
@@ -35,7 +35,7 @@ class OverfitModel(RestartOnChange):
 
     title = "Overfitting by slider"
     hint = (
-        "A small sigma trusts every label; a large one lets smoothness win. The sigmas answer while they move; "
+        "A small sigma trusts every label; a large one favours a smooth function. The sigmas respond while they move; "
         "the sliders below them compute the descriptors again."
     )
     open_groups = 3
@@ -79,18 +79,18 @@ class OverfitModel(RestartOnChange):
         self._last_moved, self._figure, self._recorded = "", None, ""
         self._drawing = threading.Lock()
         self._fit = self.follow(self._show_fit, "fit")
-        self._rest = self.follow(self._at_rest, "sweep", delay=REST)
+        self._rest = self.follow(self._sweep_and_record, "sweep", delay=REST)
         self.observe(self._move, ["sigma_energy", "sigma_force"])
         self.observe(lambda _: self._fit.ask() if self.results else None, ["shown"])
         self.observe(self._build, [*parameters(self, "data"), *parameters(self, "descriptor")])
 
     @property
     def swept(self) -> str:
-        """The sigma whose sweep is shown: the one moved last, or that of the forces where they are used."""
+        """The sigma whose sweep is shown: the one moved last, or that of the forces if they are used."""
         return self._last_moved or ("sigma_force" if self.labels == BOTH else "sigma_energy")
 
     def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        """The parameters as GapConfig; raises LabkitError if they are invalid."""
         return with_soap(
             self.base,
             {name: getattr(self, name) for name in SOAP},
@@ -146,7 +146,7 @@ class OverfitModel(RestartOnChange):
         self.restart()
 
     def _show_fit(self) -> None:
-        """Solve and draw, with the present sigmas."""
+        """Solve and draw, with the current sigmas."""
         with self._drawing:
             design, sigmas = self.results, self._sigmas()
             self.point = design.fit(**sigmas)
@@ -157,7 +157,7 @@ class OverfitModel(RestartOnChange):
             self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
             self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
 
-    def _at_rest(self) -> None:
+    def _sweep_and_record(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
         design, name, sigmas = self.results, self.swept, self._sigmas()
         others = {other: value for other, value in sigmas.items() if other != name and self.labels == BOTH}
@@ -171,7 +171,7 @@ class OverfitModel(RestartOnChange):
                 if self._figure is not None and self._figure.design is design:
                     self._figure.set_sweep(table)
             self._show_fit()
-        if self.job is not None and self.job.status != "running" and design is self.job.result:  # not one on the way
+        if self.job is not None and self.job.status != "running" and design is self.job.result:  # not an unfinished one
             self._record(design)
 
     def _record(self, design: ScanDesign) -> None:

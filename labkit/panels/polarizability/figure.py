@@ -14,14 +14,14 @@ from labkit.polarizability.split_design import SplitDesign, TensorFit
 DIAGONAL, OFF = ("xx", "yy", "zz"), ("xy", "xz", "yz")
 COLOURS = (TRAIN, VALID, FORCE)
 PARTS = {0: TRAIN, 2: VALID}
-#: name, colour, marker, size, face: xy and yx in one another, so that one sees both
+#: name, colour, marker, size, face: xy inside yx, so that both are visible
 LEARNING = (("xx", TRAIN, "o", 5.0, TRAIN), ("xy", VALID, "o", 9.0, "none"), ("yx", BAD, "x", 4.5, BAD))
 
 
 class TensorFigure:
     """Axes drawn once, for all designs of the same frames; `picture` moves points, bars, curves and markers.
 
-    design  the first, whose errors say how far the axes reach
+    design  the first, whose errors set the range of the axes
     """
 
     def __init__(self, design: SplitDesign) -> None:
@@ -39,7 +39,7 @@ class TensorFigure:
         self.live = LiveFigure(figure, [artist for group in groups for artist in group.values()])
 
     def picture(self, design: SplitDesign, fit: TensorFit) -> bytes:
-        """PNG of a `fit` of `design`, with bars where it has a spread."""
+        """PNG of a `fit` of `design`, with bars if it has a spread."""
         for name, dots in self.dots.items():
             a, b = ("xyz".index(axis) for axis in name)
             x, y = self.truth[:, a, b], fit.values[:, a, b]

@@ -30,25 +30,25 @@ NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
 class PolarizabilityModel(RestartOnChange):
-    """Parameters of a tensor model; the SplitDesign of the present ones as `design`, the latest fit as `fit`.
+    """Parameters of a tensor model; the SplitDesign of the current ones as `design`, the latest fit as `fit`.
 
-    Run makes the design of the present environment, then those one step away on each slider, so that the next move
-    finds its design; a move to one that is not ready computes it first.
+    Run builds the design of the current environment, then those one step away on each slider, so that the design for
+    the next move is ready; a move to one that is not ready computes it first.
 
-    ready  which places of the sliders answer at once
+    ready  the slider positions that respond at once
     """
 
     title = "Polarizability"
     hint = (
         "The trace (λ = 0) and the anisotropy (λ = 2) are two models with a regularization each. "
-        "Bars are the spread that the model claims; they come when a slider rests."
+        "Bars are the spread that the model claims; they appear when a slider rests."
     )
     open_groups = 2
 
     noise_0 = p(Float(1e-5), "regularization", "λ = 0", **NOISE, help="noise variance of the trace")
     noise_2 = p(Float(1e-3), "regularization", "λ = 2", **NOISE, help="noise variance of the rest")
-    cutoff = p(Float(4.0), "environment", "cutoff", "Å", range=(2.5, 6.0, 0.5), live=True, help="how far one sees")
-    atom_sigma = p(Float(0.3), "environment", "atom_sigma", "Å", range=(0.1, 0.7, 0.1), live=True, help="how sharply")
+    cutoff = p(Float(4.0), "environment", "cutoff", "Å", range=(2.5, 6.0, 0.5), live=True, help="range of neighbours")
+    atom_sigma = p(Float(0.3), "environment", "atom_sigma", "Å", range=(0.1, 0.7, 0.1), live=True, help="atom width")
     zeta = p(Int(2), "environment", "zeta", range=(1, 5, 1), live=True, help="1: linear in the features")
     n_max = p(Int(8), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(6), "descriptor", "l_max", range=(2, 10, 1), help="highest degree of spherical harmonics")
@@ -62,7 +62,7 @@ class PolarizabilityModel(RestartOnChange):
             found = f"{len(train)} training and {len(valid)} validation frames"
             raise LabkitError(f"{found}; expected at least one of each")
         if type(train) is not type(valid):
-            raise LabkitError("train and valid are of two kinds; give two data sets, or two lists of Atoms")
+            raise LabkitError("train and valid are of different types; give two data sets, or two lists of Atoms")
         Settings.check_names(settings)
         self.train, self.valid, self.base = train, valid, dict(settings)
         for name in self._chosen:
@@ -80,7 +80,7 @@ class PolarizabilityModel(RestartOnChange):
 
     @property
     def design(self) -> SplitDesign | None:
-        """That of the present parameters, if it is ready."""
+        """The design of the current parameters, if it is ready."""
         return self.designs.get(self.settings())
 
     def noise(self) -> dict[int, float]:
@@ -92,7 +92,7 @@ class PolarizabilityModel(RestartOnChange):
         return {**self.base, **chosen, "n_features": chosen["n_features"] or None}
 
     def neighbours(self) -> list[dict[str, Any]]:
-        """Settings one step away on each slider of the environment, as far as it goes."""
+        """Settings one step away on each slider of the environment, within its range."""
         here, found = self.settings(), []
         for name in parameters(self, "environment"):
             low, high, step = self.traits()[name].metadata["how"]["range"]
@@ -129,7 +129,7 @@ class PolarizabilityModel(RestartOnChange):
         return (*parameters(self, "environment"), *parameters(self, "descriptor"))
 
     def _build(self, progress: Progress) -> Iterator[SplitDesign]:
-        """The present design, then its neighbours."""
+        """The current design, then its neighbours."""
         here, others, first = self.settings(), self.neighbours(), None
         self.designs.keep(others)
         for k, settings in enumerate([here, *others]):
@@ -139,7 +139,7 @@ class PolarizabilityModel(RestartOnChange):
             except LabkitError:
                 if settings is here:
                     raise
-                continue  # the error is shown when the slider goes there
+                continue  # the error is shown when the slider is moved there
             part.update(1, 1)
             first = design if settings is here else first
             ready = {name: self.designs.values(name, self.settings()) for name in parameters(self, "environment")}
@@ -155,12 +155,12 @@ class PolarizabilityModel(RestartOnChange):
 
     def _move_environment(self, _: object) -> None:
         if self.job is not None:
-            self._solve.ask()  # if it is there, it is shown now
+            self._solve.ask()  # if it is ready, it is shown now
             self._rest.ask()
             self._rebuild.ask()
 
     def _show_fit(self) -> None:
-        """Solve and draw with the present parameters, once their design is ready."""
+        """Solve and draw with the current parameters, once their design is ready."""
         with self._drawing:
             design = self.design
             if design is not None:

@@ -14,7 +14,7 @@ class PolarizabilityPanel(Panel):
     """Move a regularization and see parity by component, learning curves and both errors at once.
 
     `settings` are those of TensorDesign.build. The sliders of the environment move between designs that are ready; the
-    places next to the present one are computed in the background.
+    neighbours of the current one are computed in the background.
 
     >>> import labkit
     >>> from labkit.polarizability import with_label

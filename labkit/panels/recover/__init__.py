@@ -11,7 +11,7 @@ __all__ = ["RecoverPanel"]
 class RecoverPanel(Panel):
     """Wrong charges, and the end of a short run with the right ones: `RecoverPanel(state, forcefield)` ends a cell.
 
-    Loss and charges are drawn as the search goes on. Stop keeps the best so far.
+    Loss and charges are drawn during the search. Stop keeps the best so far.
 
     >>> from labkit.forcefield.examples.brine import brine
     >>> panel = RecoverPanel(*brine(8))

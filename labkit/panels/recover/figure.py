@@ -36,7 +36,7 @@ def recover_figure(fit: Matching, truth: Mapping[str, float]) -> Figure:
 
 
 def memory_figure(table: pd.DataFrame) -> widgets.Image:
-    """Columns of MB over steps on log-log paper, with the slopes 1 and ½."""
+    """Columns of MB over steps on logarithmic axes, with the slopes 1 and ½."""
     figure = new_figure(4.6, 3.6)
     axes = dress(figure.subplots(), "steps", "memory of the graph [MB]", "What a gradient keeps")
     growth = ((1.0, "∝ steps"), (0.5, "∝ √steps"))

@@ -38,11 +38,11 @@ print(match_trajectory(start, end, forcefield, charges, **how).best)
 class RecoverModel(PanelModel):
     """The initial error of the charges, the length of the dynamics, and the largest number of evaluations.
 
-    `results` is the Matching so far; `truth` the charges of each kind that the ends were made with.
+    `results` is the Matching so far; `truth` the charges of each kind in the reference runs.
     """
 
     title = "Recover the charges"
-    hint = "The charges start wrong. Gradients through the dynamics say how to correct them. Dashed: the true charges."
+    hint = "The charges start wrong. Gradients through the dynamics show how to correct them. Dashed: the true charges."
 
     factor = p(
         traitlets.Float(0.5), "basic", "start from", "× true", range=(0.1, 1.5, 0.05), help="times the true charges"
@@ -57,7 +57,7 @@ class RecoverModel(PanelModel):
                 "the force field has no term electrostatics; take that of labkit.forcefield.examples.brine"
             )
         self.start, self.truth = state.replace(forces=None, energy=None, aux={}), dict(CHARGES)
-        self.forcefield = copy.deepcopy(forcefield)  # the truth stays true when its owner changes charges
+        self.forcefield = copy.deepcopy(forcefield)  # the reference must not change when the caller changes charges
 
     def make_job(self) -> Job:
         if self.steps < 1 or self.iterations < 1:

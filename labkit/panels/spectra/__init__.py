@@ -10,16 +10,16 @@ __all__ = ["SpectraPanel"]
 
 
 class SpectraPanel(Panel):
-    """Replicas move at constant energy; polarizability and current along them become spectra with error bands.
+    """Spectra with error bands, from polarizability and current along replicas at constant energy.
 
-    potential       that moves them
-    frames          to begin with, one a replica
+    potential       of the replicas
+    frames          initial frames, one per replica
     polarizability  a committee (or one model) of the cell's polarizability, Å^3
     born_charges    the same of Born charges, e
     minimum         a structure near the minimum, whose harmonic modes are shown as sticks; or None
     values          of parameters, as in `replicas=4, picoseconds=2.0`
 
-    Resolution, window and quantum correction answer at once, on what is stored. `panel.spectra` holds the spectra.
+    Resolution, window and quantum correction act at once, on the stored data. `panel.spectra` holds the spectra.
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap
@@ -39,10 +39,10 @@ class SpectraPanel(Panel):
 
     @property
     def spectra(self) -> dict[str, Spectrum]:
-        """Those shown: infrared, raman_isotropic, raman_anisotropic, density_of_states, and this of each species."""
+        """Spectra shown: infrared, raman_isotropic, raman_anisotropic, density_of_states, and that of each species."""
         return self.model.spectra
 
     @property
     def track(self) -> Track:
-        """What was predicted along the replicas: polarizability, current, velocities."""
+        """Predictions along the replicas: polarizability, current, velocities."""
         return self.model.found().response.track

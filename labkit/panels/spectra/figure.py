@@ -44,10 +44,10 @@ ROWS = {
 
 
 class SpectraFigure:
-    """Axes that hold still while curves grow in them.
+    """Axes that stay fixed while curves grow in them.
 
     The dark band is the standard error over the trajectories; the light one adds the spread over the models. Sticks
-    below zero are the harmonic modes, each kind in a scale of its own.
+    below zero are the harmonic modes, each kind on a separate scale.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class SpectraFigure:
             axes.add_collection(PolyCollection([], facecolor=curve.colour, alpha=alpha, linewidth=0), autolim=False)
             for alpha in (0.13, 0.28)
         )
-        width = 2.6 if curve.label == "anisotropic" else 1.2  # those of one mode stand behind one another
+        width = 2.6 if curve.label == "anisotropic" else 1.2  # sticks of the same mode are drawn behind one another
         self.sticks[name] = axes.add_collection(
             LineCollection([], colors=curve.colour, linewidths=width, alpha=0.8), autolim=False
         )

@@ -1,4 +1,4 @@
-"""The Spectra panel without a screen: replicas that move, and their spectra."""
+"""The Spectra panel without a screen: trajectories of replicas, and their spectra."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from labkit.spectra.transform import plan as feasible
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
 CLASSICAL = "none"
-PAUSE = 4.0  # times what a picture has cost, until the next one is drawn while atoms move
+PAUSE = 4.0  # wait between two pictures during a run, in units of the time to draw one
 
 
 class SpectraModel(PanelModel):
     """Parameters of replicas and of their spectra; a SpectraRun as `results`, the spectra as `shown`.
 
-    The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on` follows
-    the same replicas for as long again, with the settings that they started with.
+    The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on`
+    continues the same replicas for as long again, with their initial settings.
     """
 
     title = "Spectra"
     hint = (
-        "Resolution, window and quantum correction answer at once. Continue follows the same replicas for as long "
+        "Resolution, window and quantum correction act at once. Continue follows the same replicas for as long "
         "again, Run starts new ones."
     )
     continue_hint = "Follow the same replicas further"
@@ -75,7 +75,7 @@ class SpectraModel(PanelModel):
         super().__init__(**values)
         self.frames = list(frames)
         if not self.frames:
-            raise LabkitError("there is no frame to begin with; give some, of one system")
+            raise LabkitError("there is no initial frame; give some, of one system")
         for k, frame in enumerate(self.frames):
             if frame.numbers.tolist() != self.frames[0].numbers.tolist():
                 raise LabkitError(f"frame {k} has other atoms than frame 0; give frames of one system")
@@ -85,20 +85,20 @@ class SpectraModel(PanelModel):
         self._figure = SpectraFigure()
         self._drawing, self._rest = threading.Lock(), 0.0
         self._drawn: SpectraRun | None = None
-        self._unsuitable = ""  # why the spectra requested cannot be made
+        self._unsuitable = ""  # why the spectra requested cannot be computed
         self._redraw = self.follow(self._draw, "spectra")
-        self.observe(self._ask, parameters(self, "spectrum"))
+        self.observe(self._request_picture, parameters(self, "spectrum"))
 
     @property
     def spectra(self) -> dict[str, Spectrum]:
-        """Those shown, by name."""
+        """The spectra shown, by name."""
         return {} if self.shown is None else self.shown.spectra
 
     def options(self) -> SpectrumOptions:
         return SpectrumOptions(self.resolution, self.window, None if self.quantum == CLASSICAL else self.quantum)
 
     def plan(self) -> SpectraPlan:
-        """That of the parameters; raises LabkitError for what makes no sense."""
+        """The plan for the parameters; raises LabkitError if they are invalid."""
         for name in ("picoseconds", "temperature", "dt", "sampling"):
             if not 0 < (value := getattr(self, name)) < np.inf:
                 tags = self.traits()[name].metadata
@@ -161,12 +161,12 @@ class SpectraModel(PanelModel):
             atoms.set_masses(np.where(atoms.numbers == 1, DEUTERIUM, atoms.get_masses()))
         return atoms
 
-    def _ask(self, _: object) -> None:
+    def _request_picture(self, _: object) -> None:
         if self.results is not None:
             self._redraw.ask()
 
     def _draw(self) -> None:
-        """Draw the run so far; where the spectra requested cannot be made, say so and let the run continue."""
+        """Draw the run so far; if the spectra requested cannot be computed, show why and let the run continue."""
         with self._drawing:
             run, start, found = self.results, time.monotonic(), None
             try:
@@ -183,7 +183,7 @@ class SpectraModel(PanelModel):
     def _update(self, job: Job) -> None:
         super()._update(job)
         if job.status != "running" and self.results is not None and self._drawn is not self.results:
-            self._draw()  # a run that failed ends with its results until then
+            self._draw()  # a run that failed shows its results until then
         self._show_message()
 
     def _show_message(self) -> None:

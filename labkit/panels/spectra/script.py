@@ -21,7 +21,7 @@ response.density_of_states(**how).total.to_csv("density_of_states.csv")
 
 
 def spectra_script(model: SpectraModel) -> str:
-    """Python that runs the replicas of the last run, or those of the present parameters where there is none."""
+    """Python that runs the replicas of the last run, or of the current parameters if there was none."""
     last = model.results
     plan = last.plan if last is not None else model.plan()
     steps = last.state.loop_step if last is not None else model.steps()

@@ -25,15 +25,15 @@ def table_of(shown: SpectraSet) -> str:
     return html.table(HEAD, rows)
 
 
-def words_of(run: SpectraRun, shown: SpectraSet, asked: float) -> str:
+def words_of(run: SpectraRun, shown: SpectraSet, resolution: float) -> str:
     """Remarks on the spectra."""
     words = ["Dark band: standard error over the replicas; light: with the spread over the models."]
-    if shown.resolution > 1.001 * asked:
-        words.append(f"{asked:g} cm⁻¹ were asked for; so short a run shows {shown.resolution:.0f}. Continue.")
+    if shown.resolution > 1.001 * resolution:
+        words.append(f"{resolution:g} cm⁻¹ were requested; the run is too short, it shows {shown.resolution:.0f}.")
     if (fallen := run.fallen) is not None:
         words.append(
             f"Replica {fallen[0]} is in a hole of the potential: at {fallen[1]:.2f} ps its potential energy lies below "
-            "that of the minimum. Its spectrum means nothing from there on."
+            "that of the minimum. From then on its spectrum is meaningless."
         )
     return "\n".join(words)
 

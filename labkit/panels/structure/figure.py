@@ -53,7 +53,7 @@ def picture(
 
 
 def cell_edges(atoms: Atoms) -> np.ndarray:
-    """The twelve edges of the unit cell (12, 2, 3) in Å, or none (0, 2, 3) where there is no cell."""
+    """The twelve edges of the unit cell (12, 2, 3) in Å, or none (0, 2, 3) without a cell."""
     if atoms.cell.rank < 3:
         return np.zeros((0, 2, 3))
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
@@ -62,7 +62,7 @@ def cell_edges(atoms: Atoms) -> np.ndarray:
 
 
 def bonds(atoms: Atoms) -> np.ndarray:
-    """Pairs (b, 2) nearer than 1.2 times the sum of their covalent radii, without periodic images."""
+    """Pairs (b, 2) closer than 1.2 times the sum of their covalent radii, without periodic images."""
     from scipy.spatial import cKDTree
 
     radii = covalent_radii[atoms.numbers]

@@ -1,4 +1,4 @@
-"""The Structure panel without a screen: which frame is shown, with what, and its still picture."""
+"""The Structure panel without a screen: the frame shown, its options, and its still picture."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ARROW = 2.0  # Å, length of a large force's arrow
 
 
 class StructureModel(traitlets.HasTraits):
-    """Frames to look at.
+    """Frames to show.
 
     index    the frame shown, of `count`
     arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow
     cell     whether the unit cell is drawn
-    still    whether a still picture stands in for the live view; `turn` and `tilt` [degrees] say from where
+    still    whether a still picture replaces the live view; `turn` and `tilt` [degrees] are its viewing angles
     picture  PNG, drawn only while it is shown
     """
 
@@ -75,7 +75,7 @@ class StructureModel(traitlets.HasTraits):
         return any(f is not None for f in self.forces)
 
     def shown_arrows(self) -> np.ndarray | None:
-        """Arrows (n, 3) Å of the present frame, or None."""
+        """Arrows (n, 3) Å of the current frame, or None."""
         forces = self.forces[self.index]
         return forces / self.scale if self.arrows and forces is not None else None
 
@@ -99,14 +99,15 @@ class StructureModel(traitlets.HasTraits):
 
 
 def _take(frames: Dataset | Sequence[Atoms] | Atoms) -> tuple[list[Atoms], list, list]:
-    """Structures, and forces (n, 3) and energies, None where a frame has none."""
+    """Structures, and forces (n, 3) and energies, None for a frame without them."""
     if isinstance(frames, Atoms):
         frames = [frames]
     if isinstance(frames, Dataset):
         labels = [frames.labels(i) for i in range(len(frames))]
-        return list(frames.atoms), [x.get("forces") for x in labels], [x.get("energy") for x in labels]
+        forces = [np.nan_to_num(x["forces"]) if "forces" in x else None for x in labels]
+        return list(frames.atoms), forces, [x.get("energy") for x in labels]
     atoms = list(frames)
-    # only what is there: asking a calculator would start a computation
+    # only stored results: asking a calculator would start a computation
     results = [a.calc.results if a.calc is not None else {} for a in atoms]
     forces = [r.get("forces", a.arrays.get("forces")) for r, a in zip(results, atoms, strict=True)]
     return atoms, forces, [r.get("energy", a.info.get("energy")) for r, a in zip(results, atoms, strict=True)]

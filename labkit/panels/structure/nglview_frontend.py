@@ -10,7 +10,7 @@ from types import ModuleType
 
 
 def shipped_version() -> str | None:
-    """The version of nglview's front end that JupyterLab serves, or None where there is none."""
+    """The version of nglview's front end that JupyterLab serves, or None if there is none."""
     from jupyter_core.paths import jupyter_path
 
     for folder in jupyter_path("labextensions", "nglview-js-widgets"):
@@ -20,12 +20,12 @@ def shipped_version() -> str | None:
     return None
 
 
-def mend() -> None:
+def use_installed() -> None:
     """Make nglview request the installed front end; call before nglview is first imported.
 
     nglview 4.0.1 asks for 4.0 and ships 3.1.5: without this no molecule shows ("version 4.0 is not registered").
-    Its widgets take the version from `nglview._frontend` while their classes are made; so that module is made here.
-    Where nglview was imported before, only widgets made with `versions()` are right.
+    Its widget classes read the version from `nglview._frontend` when they are defined; so that module is created here.
+    If nglview was imported before, only widgets made with `versions()` are right.
     """
     version, name = shipped_version(), "nglview._frontend"
     if version is None:

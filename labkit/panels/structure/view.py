@@ -11,13 +11,14 @@ from ase import Atoms
 
 from labkit.datasets import Dataset
 from labkit.panels.kit import html
+from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
 
 if TYPE_CHECKING:
     from labkit.panels.structure.viewer import Viewer
 
-# Where the browser has no WebGL the live view stays empty: then it presses the button of the still picture itself.
+# In a browser without WebGL the live view stays empty: then this presses the button of the still picture.
 WITHOUT_WEBGL = """<img src="data:," style="display:none" onerror="
   const canvas = document.createElement('canvas');
   if (!canvas.getContext('webgl2') && !canvas.getContext('webgl')) setTimeout(() => {
@@ -26,11 +27,11 @@ WITHOUT_WEBGL = """<img src="data:," style="display:none" onerror="
   }, 300);">"""
 
 
-class StructurePanel(widgets.VBox):
-    """Look at atoms: `StructurePanel(frames)` of an ase.Atoms, a list of them or a Dataset.
+class StructurePanel(Replaced):
+    """A view of atoms: `StructurePanel(frames)` with an ase.Atoms, a list of them or a Dataset.
 
-    Turn with the mouse; a slider goes through the frames; arrows are forces; Picture gives a still one, also where
-    the browser cannot draw in 3D, and of itself where nglview is not installed. A `growing` one is given more frames by
+    Turn with the mouse; a slider selects the frame; arrows are forces; Picture shows a still picture, which needs no 3D
+    in the browser and is the default if nglview is not installed. A `growing` panel receives more frames by
     `model.append`.
 
     >>> from ase.build import molecule
@@ -64,6 +65,11 @@ class StructurePanel(widgets.VBox):
         self._show()
         super().__init__([card])
         self.add_class("labkit")
+
+    def let_go(self) -> None:
+        if self.viewer is not None:
+            self.viewer.close()
+        super().let_go()
 
     def _bar(self) -> widgets.HBox:
         model, parts = self.model, []
@@ -102,7 +108,7 @@ class StructurePanel(widgets.VBox):
 
 
 def _viewer(model: StructureModel, height: str) -> Viewer | None:
-    """The live view; None, and the still picture in its place, where nglview is not installed."""
+    """The live view; without nglview, None, and the still picture in its place."""
     try:
         from labkit.panels.structure.viewer import Viewer
     except ImportError:

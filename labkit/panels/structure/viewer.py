@@ -1,4 +1,4 @@
-"""nglview's live view of one structure, its unit cell and arrows, kept in step with a StructureModel."""
+"""nglview's live view of one structure, its unit cell and arrows, synchronized with a StructureModel."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from labkit.panels.structure import nglview_frontend
 from labkit.panels.structure.figure import cell_edges, rotation
 from labkit.panels.structure.model import StructureModel
 
-nglview_frontend.mend()
-import nglview  # noqa: E402 - after it was mended
+nglview_frontend.use_installed()
+import nglview  # noqa: E402 - after its front end was set
 
 GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
-ASPECT = 1.6  # at least so many times wider than high is the view on a page
+ASPECT = 1.6  # least ratio of width to height of the view on a page
 
 
 class Viewer:
-    """`widget` shows the model's present frame."""
+    """`widget` shows the model's current frame."""
 
     def __init__(self, model: StructureModel, height: str = "380px") -> None:
         self.model = model
@@ -33,20 +33,31 @@ class Viewer:
         self._overlay: Any = None
         self._shapes: list = []
         self._load()
-        self._decorate()
+        self._draw_overlay()
         model.observe(self._move, "index")
-        self.widget.observe(self._catch_up, "loaded")
-        model.observe(lambda _: self._decorate(), ["arrows", "cell"])
+        self.widget.observe(self._on_loaded, "loaded")
+        model.observe(lambda _: self._draw_overlay(), ["arrows", "cell"])
+
+    def close(self) -> None:
+        """End NGLView's two threads, which would wait for calls as long as the kernel runs, and keep all this."""
+
+        def end(_: Any) -> None:
+            raise SystemExit  # of the thread alone
+
+        for thread in threading.enumerate():
+            if getattr(thread, "view", None) is self.widget:
+                thread.q.insert(0, end)
+        self.widget._event.set()  # it may wait for an answer of the page, which will not come any more
 
     def _load(self) -> None:
         self._numbers = self.model.atoms[self.model.index].numbers
         structure = nglview.ASEStructure(self.model.atoms[self.model.index])
         self._structure = self.widget.add_component(structure, default_representation=False)
         self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
-        self._look()
+        self._orient()
 
-    def _look(self) -> None:
-        """Turn and zoom to what the still picture shows.
+    def _orient(self) -> None:
+        """Turn and zoom as in the still picture.
 
         NGL's orientation is a 4 × 4 matrix, by columns: the rotation times the distance of the eye, and minus the
         centre; its camera sees an angle of 40 degrees.
@@ -60,7 +71,7 @@ class Viewer:
         matrix[:3, :3], matrix[:3, 3] = view * distance, -centre
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
 
-    def _catch_up(self, _: Any) -> None:
+    def _on_loaded(self, _: Any) -> None:
         """Show moves made before the browser was ready; it reports ready before it has read the structure."""
         late = threading.Timer(1.5, self._move, (None,))
         late.daemon = True
@@ -69,24 +80,24 @@ class Viewer:
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
         if np.array_equal(atoms.numbers, self._numbers):
-            # before the browser has loaded it, exchanging components could leave it with none
+            # before the browser has loaded the structure, exchanging components could leave none
             if self.widget.loaded:
                 self.widget.set_coordinates({0: atoms.positions})
-            self._decorate()
+            self._draw_overlay()
             return
         self._clear_overlay()  # other atoms: the whole structure is exchanged
         self.widget.remove_component(self._structure)
         self._load()
-        self._decorate()
+        self._draw_overlay()
 
-    def _decorate(self) -> None:
-        """Draw cell and arrows as one component behind the structure; not again while they are the same."""
+    def _draw_overlay(self) -> None:
+        """Draw cell and arrows as one component after the structure; only if they have changed."""
         atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
         edges = cell_edges(atoms) if self.model.cell else []
         shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
         if arrows is not None:
             tips = atoms.positions + arrows
-            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be nothing but a tip
+            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be only a tip
             for start, tip in zip(atoms.positions[long], tips[long], strict=True):
                 shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
         if shapes == self._shapes:

@@ -11,8 +11,8 @@ __all__ = ["TensorSearchPanel"]
 class TensorSearchPanel(Panel):
     """Errors of frames left out over cutoff, atom_sigma and zeta: `TensorSearchPanel(frames)` ends a cell.
 
-    `settings` are the other ones of TensorDesign.build. Environments are tried on the workers of a dask `client` where
-    one is given. Stop keeps those that are done.
+    `settings` are the other ones of TensorDesign.build. Environments are tried on the workers of a dask `client` if
+    one is given. Stop keeps the finished ones.
 
     >>> import labkit
     >>> from labkit.polarizability import with_label

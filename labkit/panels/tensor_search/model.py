@@ -29,7 +29,7 @@ AXES = {"cutoff": float, "atom_sigma": float, "zeta": int}
 class TensorSearchModel(PanelModel):
     """Values of three settings to be tried in all combinations; the table of `search` as `results`.
 
-    Frames are left out by the trajectory that they come from, where they tell it, or one by one.
+    Frames are left out by trajectory, if their info names it, or one by one.
     """
 
     title = "Search for the best environment"
@@ -43,7 +43,7 @@ class TensorSearchModel(PanelModel):
         super().__init__()
         Settings.check_names(settings)
         if twice := sorted(set(settings) & set(AXES)):
-            hint = "what is searched is set in the panel, as in panel.model.cutoff = '3, 4'"
+            hint = "set the values to search in the panel, as in panel.model.cutoff = '3, 4'"
             raise LabkitError(f"{', '.join(twice)}: {hint}")
         self.frames, self.client, self.base = frames, client, settings
         infos = frames.info if isinstance(frames, Dataset) else [atoms.info for atoms in frames]

@@ -29,7 +29,7 @@ print(found.table, found.law(), found.lost)
 
 
 class TimestepModel(PanelModel):
-    """Which timesteps are tried for how long, and their EnergyErrors as `results`."""
+    """The timesteps and the length of each run, and their EnergyErrors as `results`."""
 
     title = "Energy against timestep"
     hint = "Every point is a run at constant energy from the same state. Increase the timestep until a run breaks."
@@ -44,7 +44,7 @@ class TimestepModel(PanelModel):
         self.state, self.potential = state, potential
 
     def timesteps(self) -> list[float]:
-        """From the smallest to the largest, in fs; raises LabkitError for parameters that give no series."""
+        """From the smallest to the largest, in fs; raises LabkitError if the parameters define no series."""
         if not (0 < self.smallest < self.largest and self.count >= 2):
             found = f"{self.count} timesteps from {self.smallest:g} to {self.largest:g} fs"
             raise LabkitError(f"{found}; expected two or more, from a positive number to a larger one")
@@ -78,7 +78,7 @@ class TimestepModel(PanelModel):
 class TimestepPanel(Panel):
     """Runs of one state at constant energy with increasing timesteps: `TimestepPanel(state, potential)` ends a cell.
 
-    Each run is drawn when it has ended; Stop keeps those.
+    Each run is drawn when it has ended; Stop keeps the finished ones.
 
     >>> from labkit.engine import maxwell_boltzmann
     >>> from labkit.forcefield.examples import chain

@@ -1,4 +1,4 @@
-"""The error of the energy over the timestep on log-log paper, and some of the runs behind it."""
+"""The error of the energy over the timestep, on logarithmic axes, and some of the runs behind it."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ __all__ = ["TrainPanel"]
 class TrainPanel(Panel):
     """Train a GAP on frames and watch both errors: `TrainPanel(train, valid)` as the last line of a cell.
 
-    Parity plot and RMSE are drawn again while the frames stream in. Stop keeps the fit to the frames done so far. A
-    `checkpoint` folder lets Run resume where Stop or a dead kernel left it.
+    Parity plot and RMSE are updated as frames are added. Stop keeps the fit to the frames so far. With a
+    `checkpoint` folder, Run resumes after Stop or a dead kernel.
 
     >>> import labkit
     >>> from labkit.gap import GapConfig, Soap

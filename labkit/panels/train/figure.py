@@ -14,13 +14,13 @@ from labkit.panels.kit.style import GRID, MUTED, SET_COLOURS, SET_NAMES, dress, 
 if TYPE_CHECKING:
     from labkit.gap.incremental_fit import IncrementalFit
 
-SHOWN = 2000  # points of one set in a plot: more would only be slower to draw
+SHOWN = 2000  # points of one set in a plot: more would only slow it down
 
 
 def parity_figure(fit: IncrementalFit, total: int) -> Figure:
     """Two parity plots above two curves of RMSE against the number of training frames, which ends at `total`."""
     figure = new_figure(7.0, 5.4)
-    figure.set_layout_engine("none")  # laid out by hand: four times faster than solving for it at every frame
+    figure.set_layout_engine("none")  # laid out by hand: four times faster than a layout engine at every frame
     grid = figure.add_gridspec(2, 2, height_ratios=(1.75, 1), left=0.1, right=0.985, top=0.945, bottom=0.09)
     grid.update(wspace=0.26, hspace=0.38)
     quantities = [name for name in ("energy", "forces") if ("train", name) in fit.errors.index]

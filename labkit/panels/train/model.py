@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 import traitlets
 
+from labkit.base import Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
@@ -47,7 +49,7 @@ class TrainModel(PanelModel):
     sigma_energy = p(Float(), "basic", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.1), log=True)
     sigma_force = p(Float(), "basic", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.1), log=True)
     use_forces = p(Bool(), "basic", "use forces")
-    atom_sigma = p(Float(), "advanced", "atom_sigma", "Å", help="width of the Gaussian that stands for an atom")
+    atom_sigma = p(Float(), "advanced", "atom_sigma", "Å", help="width of an atom's Gaussian")
     zeta = p(Float(), "advanced", "zeta", help="exponent of the kernel")
     delta = p(Float(), "advanced", "delta", "eV", help="typical size of an atom's energy")
     cutoff_transition_width = p(Float(), "advanced", "transition", "Å")
@@ -56,7 +58,7 @@ class TrainModel(PanelModel):
     use_stresses = p(Bool(), "advanced", "use stresses")
     sigma_virial = p(Float(), "advanced", "sigma_virial", "eV/√atom")
     e0_method = p(Text(), "advanced", "e0_method", options=["average", "isolated"])
-    e0 = p(Text(), "advanced", "e0", "eV", help="energies of lone atoms, as in H=-13.6, O=-432; empty: by e0_method")
+    e0 = p(Text(), "advanced", "e0", "eV", help="energies of single atoms, as in H=-13.6, O=-432; empty: by e0_method")
     sparse_jitter = p(Float(), "advanced", "sparse_jitter")
     seed = p(Int(), "advanced", "seed", help="of random sparse points")
     pair = p(Bool(), "pair term", "add distance_2b")
@@ -75,11 +77,12 @@ class TrainModel(PanelModel):
     ) -> None:
         super().__init__()
         self.train, self.valid, self.base, self.checkpoint = train, valid, config or GapConfig(), checkpoint
+        self._recorded: Progress | None = None
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points were learned from; orange ones the model has never seen."
+        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
         self._take(self.base)
         self.frames = len(train)
 
@@ -94,11 +97,11 @@ class TrainModel(PanelModel):
         self.sigma_energy = config.sigma_energy
         self.use_forces, self.sigma_force = config.sigma_force is not None, config.sigma_force or 0.02
         self.use_stresses, self.sigma_virial = config.sigma_virial is not None, config.sigma_virial or 0.02
-        self.e0 = ", ".join(f"{symbol}={value!r}" for symbol, value in (config.e0 or {}).items())
+        self.e0 = _show_e0(config.e0)
         self.e0_method, self.sparse_jitter, self.seed = config.e0_method, config.sparse_jitter, config.seed
 
     def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError for what makes no sense."""
+        """The parameters as GapConfig; raises LabkitError if they are invalid."""
         soap, pair = terms_of(self.base)
         terms: list[Soap | Distance2b] = [replace(soap, **{name: getattr(self, name) for name in SOAP})]
         if self.pair:
@@ -127,11 +130,12 @@ class TrainModel(PanelModel):
 
     def _update(self, job: Job) -> None:
         super()._update(job)
-        if job.status in ("done", "stopped") and self.results is not None:
+        if job.status in ("done", "stopped") and self.results is not None and self._recorded is not job.progress:
+            self._recorded = job.progress  # the end of a run may be noticed twice
             self._record(self.results, job.seconds)
 
     def _record(self, fit: IncrementalFit, seconds: float) -> None:
-        """A row for the tray, and the model with it; a session that cannot be written is no reason to fail."""
+        """A row for the tray, and the model with it; a session that cannot be written does not fail the run."""
         row = ("valid", "forces")
         found = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         curves = {"training frames -> validation forces RMSE [meV/Å]": tuple(zip(*found, strict=True))} if found else {}
@@ -162,9 +166,17 @@ class TrainModel(PanelModel):
         }
 
 
-def _parse_e0(text: str) -> dict[str, float] | None:
+def _show_e0(e0: Mapping[str, float] | float | None) -> str:
+    if isinstance(e0, Mapping):
+        return ", ".join(f"{symbol}={value!r}" for symbol, value in e0.items())
+    return "" if e0 is None else repr(e0)
+
+
+def _parse_e0(text: str) -> dict[str, float] | float | None:
     pairs = [item.split("=") for item in text.replace(";", ",").split(",") if item.strip()]
     try:
+        if len(pairs) == 1 and len(pairs[0]) == 1:
+            return float(pairs[0][0])  # of all species
         return {symbol.strip(): float(value) for symbol, value in pairs} or None
     except ValueError:
         raise LabkitError(f"e0 is {text!r}, expected energies in eV by symbol, as in H=-13.6, O=-432.1") from None

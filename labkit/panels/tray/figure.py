@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -13,7 +14,7 @@ COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4
 
 
 def overlay(pinned: list[tuple[str, FitRecord]], curve: str) -> Figure:
-    """RMSE of two quantities, each run a dot on training and a ring on validation frames; and the chosen curve."""
+    """RMSE of two quantities, a dot for training and a ring for validation frames of each run; and the chosen curve."""
     figure = new_figure(8.6, 3.4)
     quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
     *beside, last = figure.subplots(
@@ -30,7 +31,8 @@ def _errors(axes: Axes, pinned: list[tuple[str, FitRecord]], quantity: str, unit
     for row, (_, run) in enumerate(pinned):
         colour = COLOURS[row % len(COLOURS)]
         for which, fill in (("train", colour), ("valid", "white")):
-            if (value := run.rmse(which, quantity)) is not None:
+            value = run.rmse(which, quantity)
+            if value is not None and np.isfinite(value):
                 axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
     axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, 1.08 * axes.get_xlim()[1]))
     axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if first else [])
@@ -43,7 +45,11 @@ def _curves(axes: Axes, pinned: list[tuple[str, FitRecord]], curve: str) -> None
     low, high = [], []
     for row, (label, run) in enumerate(pinned):
         if curve in run.curves:
-            x, y = run.curves[curve]
+            x, y = (np.asarray(values, float) for values in run.curves[curve])
+            seen = np.isfinite(x) & np.isfinite(y)
+            if not seen.any():
+                continue
+            x, y = x[seen], y[seen]
             axes.plot(x, y, color=COLOURS[row % len(COLOURS)], linewidth=1.5, label=label)
             low, high = [*low, min(x)], [*high, max(x)]
     if not low:

@@ -13,10 +13,10 @@ from labkit.runs import FitRecord, Runs, differences, runs
 
 
 class TrayModel(traitlets.HasTraits):
-    """The runs of a session, newest last; `pinned` keys are laid over one another in `picture`, by their `curve`.
+    """The runs of a session, newest last; the `pinned` ones are overlaid in `picture`, by their `curve`.
 
-    version      rises with every change of the runs
-    curves       what the pinned runs have in common or alone: names of curves to choose from
+    version      increases with every change of the runs
+    curves       names of all curves of the pinned runs, to choose from
     differences  an HTML table of the settings in which the pinned runs differ
     """
 
@@ -34,7 +34,7 @@ class TrayModel(traitlets.HasTraits):
         self.observe(self._draw, ["pinned", "curve"])
 
     def refresh(self) -> None:
-        """Look at the folder again; called when a run is added here."""
+        """Read the folder again; called when a run is added here."""
         self.version += 1
         kept = {run.key for run in self.store.all()}
         self.pinned = [key for key in self.pinned if key in kept]

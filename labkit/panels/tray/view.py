@@ -6,18 +6,19 @@ import ipywidgets as widgets
 import traitlets
 
 from labkit.panels.kit import html
+from labkit.panels.kit.replaced import Replaced, close
 from labkit.panels.kit.style import CSS
 from labkit.panels.kit.view import Unfolding
 from labkit.panels.tray.model import TrayModel
 from labkit.runs import FitRecord, Runs
 
-SHOWN = 12  # newest runs in sight; all are in the CSV
+SHOWN = 12  # newest runs shown; all are in the CSV
 
 
-class RunTray(widgets.VBox):
+class RunTray(Replaced):
     """All fits of this session, of all notebooks, newest on top: `RunTray()` as the last line of a cell.
 
-    A row is pinned by its box. Pinned runs are drawn over one another; Download has a CSV of all runs, and the
+    A row is pinned by its box. Pinned runs are overlaid; Download has a CSV of all runs, and the
     settings and models of the pinned ones.
 
     >>> import tempfile
@@ -28,7 +29,7 @@ class RunTray(widgets.VBox):
 
     def __init__(self, store: Runs | None = None) -> None:
         self.model = TrayModel(store)
-        hint = "Every fit of the session, newest on top. Pin some to lay them over one another."
+        hint = "Every fit of the session, newest on top. Pin some to overlay them."
         head = widgets.HTML(CSS + html.head("Run tray", hint))
         self.table = widgets.VBox()
         self.older = widgets.HTML()
@@ -60,14 +61,16 @@ class RunTray(widgets.VBox):
         rows = self.model.rows()
         errors = rows[-1][1].quantities[:2] if rows else []
         head = [widgets.HTML(html.row(heads(errors), "labkit-run labkit-unit"))] if rows else []
+        before = self.table.children
         self.table.children = head + [self._row(label, run, errors) for label, run in reversed(rows[-SHOWN:])]
+        close(*before)
         words = [f"{len(rows) - SHOWN} older ones are in the CSV."] if len(rows) > SHOWN else []
         words += [f"{file} cannot be read: {why}." for file, why in self.model.store.refused().items()]
         self.older.value = html.hint(" ".join(words) if rows or words else "No fit yet: press Run in a panel.")
 
     def _row(self, label: str, run: FitRecord, errors: list[tuple[str, str]]) -> widgets.Widget:
-        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}")
-        pin.layout = widgets.Layout(width="24px", margin="0 0 0 4px")
+        place = widgets.Layout(width="24px", margin="0 0 0 4px")
+        pin = widgets.Checkbox(value=run.key in self.model.pinned, indent=False, tooltip=f"pin {label}", layout=place)
         pin.observe(lambda change: self.model.pin(run.key, change["new"]), "value")
         pin.add_class("labkit-pin")
         text = widgets.HTML(html.row([label, run.name, *describe(run, errors)], "labkit-run"))

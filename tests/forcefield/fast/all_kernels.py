@@ -7,6 +7,8 @@ threads becomes a SystemError: either ends this script.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
 import numba
@@ -22,6 +24,7 @@ from labkit.base import State, System
 from labkit.engine import Constraints
 from labkit.folding import NativeContacts, Rmsd
 from labkit.forcefield import (
+    Contacts,
     Coulomb,
     ForceField,
     GeneralizedBorn,
@@ -35,37 +38,15 @@ from labkit.forcefield import (
     RyckaertBellemans,
     Torsions,
 )
-from labkit.forcefield.fast.kernels import (
-    bonded,
-    born,
-    born_rows,
-    clusters,
-    mesh,
-    nbfix,
-    nonbonded,
-    pairs,
-    slots,
-    vector_math,
-)
+from labkit.forcefield.fast import kernels
+from labkit.forcefield.fast.kernels import born, nonbonded
 from labkit.forcefield.fast.kernels.slots import ROOM
+from labkit.forcefield.terms.pair_term import PairTerm
+from tests.forcefield.terms.all_terms import TERMS, frame
 
 random = np.random.default_rng(0)
-MODULES = (
-    engine,
-    noise,
-    folding,
-    mobility,
-    bonded,
-    born,
-    born_rows,
-    clusters,
-    mesh,
-    nbfix,
-    nonbonded,
-    pairs,
-    slots,
-    vector_math,
-)
+OF_FORCEFIELDS = [import_module(f"{kernels.__name__}.{found.name}") for found in iter_modules(kernels.__path__)]
+MODULES = (engine, noise, folding, mobility, *OF_FORCEFIELDS)
 
 
 def state_of(counts: list[int], side: float, pbc: tuple[bool, bool, bool]) -> State:
@@ -132,6 +113,10 @@ def implicit_solvent() -> None:
 
 
 def bonded_terms() -> None:
+    open_ = State.from_atoms(frame(1, pbc=False))
+    for name, term in TERMS.items():
+        if not isinstance(term, PairTerm):
+            evaluate(open_, **{name: term})
     chain = state_of([9, 9], 9.0, (False, False, False))
     rows = np.array([[i, i + 1, i + 2, i + 3] for i in (*range(6), *range(9, 15))])
     evaluate(
@@ -139,10 +124,15 @@ def bonded_terms() -> None:
         bonds=HarmonicBonds(rows[:, :2], 1.0, 1.0),
         angles=HarmonicAngles(rows[:, :3], 1.0, 2.0),
         pairs14=Pairs14(rows[:, ::3], 0.1, 1.0, 0.01),
+        contacts=Contacts(rows[:, ::3], 1.0, [0.0, 0.1] * 6),
         series=Torsions(rows, n=3, phase=0.3, k=0.1),
         cosine=Torsions(rows, n=3.5, phase=0.3, k=0.1),
         rb=RyckaertBellemans(rows, random.normal(size=(len(rows), 6))),
         impropers=HarmonicImpropers(rows, 1.0, 0.3),
+    )
+    images, few = state_of([9, 9], 9.0, (True, True, False)), rows[:2]
+    evaluate(
+        images, bonds=HarmonicBonds(few[:, :2], 1.0, 1.0, periodic=True), t=Torsions(few, 3, 0.3, 0.1, periodic=True)
     )
     line = chain.replace(positions=torch.arange(18.0, dtype=torch.float64)[:, None] * torch.ones(3))
     evaluate(line, angles=HarmonicAngles(rows[:, :3], 1.0, 2.0), none=Torsions(rows, n=[0] * 12, phase=0.0, k=0.1))

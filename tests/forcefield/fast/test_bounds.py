@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import labkit
 
 BEYOND = """
 import numba, numpy as np
@@ -30,9 +33,20 @@ def checked(folder: Path, *line: str) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     more = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder), "NUMBA_NUM_THREADS": "1", "PYTHONPATH": path}
     ignored = [sys.executable, "-W", "ignore", *line]  # kernels that check cannot be kept, which numba says of each
-    return subprocess.run(ignored, env={**os.environ, **quick, **more}, capture_output=True, text=True, timeout=280)
+    return subprocess.run(ignored, env={**os.environ, **quick, **more}, capture_output=True, text=True, timeout=560)
 
 
+def test_no_file_of_kernels_is_missing() -> None:
+    """A file with compiled functions that the script below does not import would not be checked."""
+    root, script = Path(labkit.__file__).parent, Path(__file__).with_name("all_kernels.py").read_text()
+    files = [path for path in root.rglob("*.py") if re.search(r"^@(numba\.)?njit", path.read_text(), re.MULTILINE)]
+    assert len(files) > 10
+    for path in files:
+        folder, name = path.parent.name, path.stem
+        assert re.search(rf"^    {name},$|^import labkit\..*{folder}\.{name} as ", script, re.MULTILINE), path
+
+
+@pytest.mark.timeout(600)  # a minute and a half of compiling, on a machine that may do more
 def test_all_kernels_keep_within_their_arrays(tmp_path) -> None:
     done = checked(tmp_path, str(Path(__file__).with_name("all_kernels.py")))
     assert done.returncode == 0, done.stderr[-3000:]

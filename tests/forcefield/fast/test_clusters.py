@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from labkit.base import Potential, State
 from labkit.config import config
 from labkit.forcefield import Coulomb, ForceField, LennardJones
-from labkit.forcefield.fast.kernels.clusters import LANES, Clusters, exclusion_table, find_clusters
+from labkit.forcefield.fast.kernels.clusters import Clusters, exclusion_table, find_clusters
+from labkit.forcefield.fast.kernels.growing import LANES
 
 NOTHING = (np.zeros(100, np.int64), np.empty(0, np.int32))
 

@@ -13,6 +13,7 @@ from labkit.base import State, System
 from labkit.errors import LabkitError
 from labkit.forcefield import (
     Cmap,
+    Contacts,
     ForceField,
     HarmonicAngles,
     HarmonicBonds,
@@ -29,6 +30,7 @@ TERMS = {
     "spring": HarmonicBonds([[0, 1]], 20.0, 0.0),
     "angle": HarmonicAngles([[0, 1, 2]], 3.0, 1.9),
     "linear": HarmonicAngles([[0, 1, 2]], 3.0, np.pi),
+    "contact": Contacts([[0, 3]], 1.0, 0.0),
     "pair": Pairs14([[0, 3]], 0.1, 1.2, 0.01),
     "charges": Pairs14([[0, 3]], 0.1, 0.0, 0.0),
     "series": Torsions(ROW * 2, n=[3, 1], phase=[0.4, 0.0], k=[0.1, 0.2]),
@@ -37,6 +39,7 @@ TERMS = {
     "improper": HarmonicImpropers(ROW, 1.5, 3.0),
     "no_bond": HarmonicBonds([[0, 1]], 0.0, 1.3),
     "no_angle": HarmonicAngles([[0, 1, 2]], 0.0, 1.9),
+    "no_contact": Contacts([[0, 3]], 0.0, 0.0),
     "no_pair": Pairs14([[0, 3]], 0.0, 1.2, 0.0),
     "no_series": Torsions(ROW, n=3, phase=0.4, k=0.0),
     "constant": Torsions(ROW, n=0, phase=0.4, k=0.3),
@@ -130,6 +133,7 @@ REFUSED = {
     "bond": ["01"],
     "angle": ["01", "12"],
     "linear": ["01", "12"],
+    "contact": ["03"],
     "pair": ["03"],
     "charges": ["03"],
     **dict.fromkeys(("series", "cosine", "rb", "improper"), ["straight", "folded", "nitrile", "01", "12", "02", "13"]),

@@ -58,9 +58,10 @@ def test_single_pairs_of_a_and_c() -> None:
     system.addForce(force)
     (term,) = from_openmm(system).terms.values()
     assert float(term.sigma) == pytest.approx(3.0) and float(term.epsilon) == pytest.approx(0.5 * KJ_PER_MOL)
-    force.setBondParameters(0, 0, 1, [0.0, 1e-6])
-    with pytest.raises(LabkitError, match="force 0: .*bond 0: A is 1e-06 and C is 0.*both positive, or both zero"):
-        from_openmm(system)
+    force.setBondParameters(0, 0, 1, [0.0, 1e-6])  # no σ and ε follow
+    (term,) = from_openmm(system).terms.values()
+    found = term.evaluate(State.from_atoms(ase.Atoms("C2", [[0, 0, 0], [2.5, 0, 0]]))).energy
+    assert float(found) == pytest.approx(1e-6 / 0.25**12 * KJ_PER_MOL)
 
 
 def test_many_kinds_go_by_torch() -> None:

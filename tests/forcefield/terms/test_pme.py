@@ -83,7 +83,7 @@ def test_atoms_far_outside_the_box(seed: int, skew: float, moves: list[tuple[int
     cell = np.array([[8.0, 0, 0], [8 * skew, 9.0, 0], [-6 * skew, 3 * skew, 10.0]])
     near = State.from_atoms(frame(seed, cell))
     far = near.replace(positions=near.positions + torch.tensor(moves, dtype=torch.float64) @ near.cell[0])
-    forcefield = pme(charged=True, bonded=False)  # what is bonded is the nearest image, which moves may make another
+    forcefield = pme(charged=True)
     assert_autograd(forcefield, far)
     for one, other in zip(mesh_alone(forcefield, near), mesh_alone(forcefield, far), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-8)
@@ -135,6 +135,14 @@ def test_a_changed_cell_is_noticed() -> None:
         np.testing.assert_allclose(steps(positions.numpy(), forces), fresh.energy.numpy(), rtol=1e-11)
         np.testing.assert_allclose(forces, fresh.forces.numpy(), rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(kept.energy, before.energy, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("evaluate", [lambda f, s: f.evaluate(s), Potential.evaluate])
+def test_a_mesh_that_no_memory_holds(evaluate) -> None:
+    """Of a cell that a barostat has blown up, or one in other units."""
+    frames = [frame(1, CUBE), frame(1, CUBE * [[1.0], [1.0], [1e9]])]
+    with pytest.raises(LabkitError, match="frame 1: Pme: a cell of 9, 9, 9e.09 Å needs a mesh of .* check the cell"):
+        evaluate(ForceField.batch([pme(), pme()]), State.from_atoms(frames))
 
 
 def test_charges_and_settings_are_read_as_they_are() -> None:

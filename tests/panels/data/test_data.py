@@ -100,7 +100,7 @@ def test_nothing_to_examine_and_nothing_to_shift(ds):
     water.get_forces()
     panel = DataPanel(ds + labkit.Dataset.from_atoms([water]))
     panel.model.shift = 1
-    with pytest.raises(LabkitError, match="all frames have as many atoms"):
+    with pytest.raises(LabkitError, match="all frames have the same number of atoms"):
         panel.run()
 
 

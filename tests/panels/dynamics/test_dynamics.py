@@ -213,7 +213,7 @@ def test_potentials_to_choose_from(copper):
         spread[name] = np.square(moved).mean()
     assert spread["soft"] / spread["stiff"] == pytest.approx(9.0, rel=0.5)
     panel.model.potential = "soft"
-    with pytest.raises(LabkitError, match="one of 'stiff'; press Run to begin with 'soft'"):
+    with pytest.raises(LabkitError, match="used 'stiff'; press Run to start with 'soft'"):
         panel.go_on()
 
 

@@ -121,7 +121,7 @@ def test_what_cannot_start_is_said_and_raised(panel):
 def test_running_twice_is_refused_and_harms_nothing(panel):
     panel.model.steps = 100_000
     job = panel.run()
-    with pytest.raises(LabkitError, match="runs already"):
+    with pytest.raises(LabkitError, match="is already running"):
         panel.run()
     panel.stop()
     job.wait(5)

@@ -148,4 +148,4 @@ def test_few_frames_no_validation_and_overlap(sets) -> None:
     both = LearningCurvePanel(sets[0], sets[0][:2], SMALL, sizes=[5])
     both.run()
     both.job.wait(30)
-    assert "2 of 2 validation frames are training frames" in both.model.note
+    assert "2 of 2 validation frames are also training frames" in both.model.note

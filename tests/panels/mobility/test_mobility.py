@@ -92,9 +92,9 @@ def test_going_on_is_as_running_longer(panel):
     again = panel.job.wait(30).sightings
     assert torch.equal(whole.moved, again.moved)
     panel.model.way = "active: pushed"
-    with pytest.raises(LabkitError, match="another experiment"):
+    with pytest.raises(LabkitError, match="experiment have changed"):
         panel.go_on()
-    assert "another experiment" in panel.model.message and "another experiment" in panel.error.value
+    assert "experiment have changed" in panel.model.message and "experiment have changed" in panel.error.value
 
 
 def test_a_model_is_learned_and_taken_home(panel, tmp_path):

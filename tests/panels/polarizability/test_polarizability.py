@@ -154,7 +154,7 @@ def test_nonsense_is_told_and_mended(panel, sets):
     panel.model.n_features = 10
     panel.settle()
     assert panel.error.value == "" and panel.model.status == "done"
-    for pair, words in (((sets[0], sets[1][:0]), "0 validation"), ((sets[0], sets[1].atoms), "two kinds")):
+    for pair, words in (((sets[0], sets[1][:0]), "0 validation"), ((sets[0], sets[1].atoms), "different types")):
         with pytest.raises(LabkitError, match=words):
             PolarizabilityPanel(*pair)
     with pytest.raises(LabkitError, match="unknown setting 'nmax'"):
@@ -205,5 +205,5 @@ def test_picture_of_a_map(sets):
     table = noise_map(TensorDesign.build(sets[0], **SMALL))
     one = noise_figure(table).data
     assert one[:4] == b"\x89PNG" and one != noise_figure(table * [1.0, 2.0]).data
-    with pytest.raises(LabkitError, match="cutoff: what is searched"):
+    with pytest.raises(LabkitError, match="cutoff: set the values to search"):
         TensorSearchPanel(sets[0], cutoff=3.0)

@@ -127,7 +127,7 @@ def test_what_is_stored_is_shown_anew_at_once(panel):
     np.testing.assert_allclose(found.intensity, expected.intensity, rtol=1e-6, atol=1e-9 * found.intensity.max())
     panel.model.resolution = 20.0
     panel.settle()
-    assert panel.spectra["infrared"].resolution > 100 and "20 cm⁻¹ were asked for" in panel.model.note
+    assert panel.spectra["infrared"].resolution > 100 and "20 cm⁻¹ were requested" in panel.model.note
     panel.model.resolution = 2000.0
     panel.settle()
     assert "ask for a finer one" in panel.error.value and panel.spectra["infrared"].resolution > 100
@@ -211,7 +211,7 @@ def test_settings_that_make_no_sense(panel, name, value, sentence):
 
 def test_frames_of_one_system(models):
     springs, frames, *tensors = models
-    with pytest.raises(LabkitError, match="no frame"):
+    with pytest.raises(LabkitError, match="no initial frame"):
         SpectraPanel(springs, [], *tensors)
     with pytest.raises(LabkitError, match="frame 1 has other atoms"):
         SpectraPanel(springs, [frames[0], frames[0][:6]], *tensors)

@@ -30,5 +30,5 @@ def test_widgets_ask_for_what_is_served(before):
 def test_without_the_extension_nothing_is_changed(monkeypatch):
     monkeypatch.setattr(nglview_frontend, "shipped_version", lambda: None)
     modules = dict(sys.modules)
-    nglview_frontend.mend()
+    nglview_frontend.use_installed()
     assert sys.modules == modules and nglview_frontend.versions() == {}

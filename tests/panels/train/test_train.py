@@ -178,3 +178,16 @@ def test_notes_are_told(sets):
     panel.job.wait(30)
     assert "n_sparse clipped from 900 to 20 for O" in panel.note.value
     assert "validation" not in panel.table.value
+
+
+def test_a_run_is_recorded_once_also_if_its_end_is_noticed_twice(monkeypatch) -> None:
+    from labkit.panels.train import model as module
+
+    frames, kept = labkit.datasets.ice("train", n=50)[:4], []
+    monkeypatch.setattr(module, "runs", lambda: type("Store", (), {"add": lambda self, *run: kept.append(run)})())
+    panel = TrainPanel(frames, config=GapConfig(Soap(n_max=2, l_max=1, n_sparse=5), sigma_virial=None))
+    panel.run().wait(60)
+    panel.model._update(panel.job)
+    assert len(kept) == 1
+    panel.run().wait(60)
+    assert len(kept) == 2

@@ -1,6 +1,7 @@
 """The tray: rows, pins, overlays, files."""
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -111,3 +112,35 @@ def test_differences_are_of_what_differs(tmp_path, design) -> None:
     for sigma in (0.001, 0.1):
         tray.model.pin(add(store, design, sigma))
     assert tray.differences.value.count("<tr>") == 2 and "<td>sigma_energy</td>" in tray.differences.value
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"curves": {"x -> y": [[1.0, float("inf")], [float("nan"), 1.0]]}},
+        {"curves": {"x -> y": [[], []]}},
+        {"curves": {"x -> y": [["a"], [1.0]]}},
+        {"errors": []},
+        {"errors": [{"set": "train", "quantity": "energy", "rmse": float("inf"), "unit": "<b>"}]},
+        {"errors": [{"set": 1, "quantity": None, "rmse": "x", "unit": 2}]},
+        {"settings": {"kind": "other", "values": {"a": {"b": [{"c": None}]}}}},
+        {"settings": {"kind": ["gap"], "values": {}}},
+        {"evidence": "large"},
+        {"frames": "many"},
+        {"name": {"a": 1}},
+        {"seconds": float("nan")},
+    ],
+)
+def test_one_odd_run_does_not_break_the_tray(odd, tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    keys = [add(store, design, 0.01)]
+    plain = json.loads((tmp_path / f"{keys[0]}.json").read_text())
+    del plain["sha256"]
+    (tmp_path / "00000000000000001-0000.json").write_text(json.dumps(plain | odd))
+    tray = RunTray(Runs(tmp_path))
+    for run in tray.model.store.all():
+        tray.model.pin(run.key)
+    assert keys[0] in tray.model.pinned and tray.model.picture and "runs.csv" in tray.model.files()
+    add(store, design, 0.1)
+    tray.model.refresh()
+    assert "sigma 0.1" in tray.table.children[1].children[1].value

@@ -73,7 +73,7 @@ def test_the_error_of_the_radius_is_that_of_repetitions():
     measured = type(eta)(own, 0.02 * own)
     shift = hydrodynamic_radius(type(eta)(0.98 * own, 0.0), type(eta)(1.9, 0.0), 18.0).value - 1.6
     assert hydrodynamic_radius(measured, type(eta)(1.9, 0.0), 18.0).error == pytest.approx(shift, rel=0.06)
-    with pytest.raises(LabkitError, match="does not belong to a sphere"):
+    with pytest.raises(LabkitError, match="is not that of a sphere"):
         hydrodynamic_radius(type(eta)(10.0, 0.1), type(eta)(1.9, 0.1), 18.0)
 
 
@@ -170,7 +170,7 @@ def test_the_command_from_nothing_to_a_table(tmp_path, capsys):
     again = capsys.readouterr()
     assert main(line) == 0 and "chi2_rpy" in capsys.readouterr().out + again.out  # all there: no LAMMPS needed
     assert main([*line[:1], str(out), "--blocks", "3"]) == 2  # the default settings are others than these
-    assert "blocks here are of other settings" in capsys.readouterr().err
+    assert "blocks here have other settings" in capsys.readouterr().err
     table = out / "reduced" / PULLING
     table.write_text(table.read_text().replace("single", "simple"))
     with pytest.raises(LabkitError, match="has changed"):

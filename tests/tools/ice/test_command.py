@@ -103,7 +103,7 @@ def test_generated_folder_goes_on_and_refuses_another_recipe(tmp_path, monkeypat
     (tmp_path / "labels" / "frame-00001.xyz").unlink()
     recipes.generate(recipes.Recipe(frames=2), oracle, tmp_path)
     assert (tmp_path / "frames.xyz.xz").read_bytes() == first
-    with pytest.raises(LabkitError, match="begun as Recipe.*take another folder"):
+    with pytest.raises(LabkitError, match="started with Recipe.*choose another folder"):
         recipes.generate(recipes.Recipe(frames=3), oracle, tmp_path)
 
 

@@ -13,7 +13,7 @@ from labkit.errors import LabkitError
 from labkit.oracles import Label, Oracle
 from tools.ice import add_responses, merge
 from tools.ice.command import main
-from tools.ice.responses import wanted
+from tools.ice.responses import frames_to_label
 
 SIZES = {"train": 12, "valid": 8}
 NEW = ("dielectric=", "polarizability=", "born_charges")
@@ -72,14 +72,14 @@ def text(folder, name):
 
 def test_the_first_of_training_and_spread_ones_of_validation():
     train, valid = ice("train"), ice("valid")
-    order = wanted(train, valid, 390, 95)
+    order = frames_to_label(train, valid, 390, 95)
     for name, frames, count in (("train", train, 390), ("valid", valid, 95)):
         labelled = [k for k in range(len(frames)) if np.isfinite(frames.polarizability[k, 0, 0])]
         new = [k for which, k in order if which == name]
         assert not set(new) & set(labelled) and len(new) + len(labelled) == count and new == sorted(new)
     assert [name for name, _ in order[:5]] == 4 * ["train"] + ["valid"]
     with pytest.raises(LabkitError, match="401 train frames with responses: .* of 400 have them"):
-        wanted(train, valid, 401, 95)
+        frames_to_label(train, valid, 401, 95)
 
 
 def test_what_is_there_is_merged_and_the_rest_goes_on(small, tmp_path):

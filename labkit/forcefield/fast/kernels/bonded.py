@@ -69,6 +69,31 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def contacts(atoms, repulsive, attractive, r, index, energy, forces, virial):
+    """A/r^12 - C/r^6."""
+    x = np.empty(3)
+    for m in range(len(atoms)):
+        i, j = atoms[m]
+        s = index[i]
+        for a in range(3):
+            x[a] = r[j, a] - r[i, a]
+        square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
+        if not square > SAME2:
+            if repulsive[m] == 0.0 and attractive[m] == 0.0:
+                continue
+            square = np.nan
+        inverse2 = 1.0 / square
+        inverse6 = inverse2 * inverse2 * inverse2
+        energy[s] += (repulsive[m] * inverse6 - attractive[m]) * inverse6
+        push = (12.0 * repulsive[m] * inverse6 - 6.0 * attractive[m]) * inverse6 * inverse2
+        for a in range(3):
+            forces[j, a] += push * x[a]
+            forces[i, a] -= push * x[a]
+            for b in range(3):
+                virial[s, a, b] += push * x[a] * x[b]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def angles(atoms, k, theta0, r, index, energy, forces, virial):
     """dθ/dx = x × (x × y)/(x² |x × y|), x and y from the middle atom: precise also where the angle is nearly straight.
 

@@ -13,12 +13,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numba import njit
 
 from labkit.base import System
+from labkit.base.cell_search import check_pair_count
+from labkit.base.lattice import Lattices, lattices_of
+from labkit.forcefield.fast.kernels.all_pairs import everything, one_by_one
+from labkit.forcefield.fast.kernels.growing import distinct, full, grown, grown_rows
+from labkit.forcefield.fast.kernels.nearest import shorten
 
-SIZE, LANES = 12, 8  # the fastest for lists of near pairs; ROWS are faster for all pairs
-ROWS = 8
+SIZE = 12  # the fastest for lists of near pairs
+BYTES, PAIRS = 2, 8e9  # memory that a pair takes, and the most pairs of a system
 BIN = 4.0  # Å, size of the bins for the neighbour search
 MOST = 4096  # columns per direction, so that those of all systems can be numbered
 
@@ -59,23 +65,29 @@ def find_clusters(
     excluded: tuple[np.ndarray, np.ndarray],
     kinds: np.ndarray | None = None,
 ) -> Clusters:
-    """Clusters whose slots hold all atoms within `reach` [Å]; None: all atoms of a system, without images.
+    """Clusters whose slots hold all atoms within `reach` [Å]; None: all of a system, each pair at its nearest image.
 
     `excluded`: (first, partners) from `exclusion_table`; pairs at their nearest image. Without a reach, atoms of the
     same kind, of `kinds` (n,), are placed together.
     """
-    offsets = np.asarray(system.offsets, np.int64)
+    offsets, pbc = np.asarray(system.offsets, np.int64), system.pbc.cpu().numpy()
     if reach is None:
         index = system.index.cpu().numpy()
         order = np.arange(len(index)) if kinds is None else np.lexsort((kinds, index))
-        return Clusters(order, *_everything(offsets, order, *excluded))
-    pbc, boxes, origins = system.pbc.cpu().numpy(), cells, np.zeros((len(cells), 3))
+        open_ = np.zeros((len(cells), 3), bool)
+        unit = np.broadcast_to(np.eye(3), (len(cells), 3, 3))
+        _check_size(offsets, np.ones((len(cells), 3)), open_, unit, np.inf, BYTES if not pbc.any() else 4 * BYTES)
+        if not pbc.any():
+            return Clusters(order, *everything(offsets, order, *excluded))
+        return _all_nearest(order, index, offsets, positions, lattices_of(cells, pbc), excluded)
+    boxes, origins = cells, np.zeros((len(cells), 3))
     if not pbc.all():
         boxes = cells.copy()
         for s, (a, b) in enumerate(zip(offsets, offsets[1:], strict=False)):
             boxes[s], origins[s] = _box(positions[a:b], cells[s], pbc[s])
     inverses = np.linalg.inv(boxes)
     heights = 1 / np.sqrt((inverses**2).sum(1))
+    _check_size(offsets, heights, pbc, boxes, reach)
     bins = np.clip(heights / BIN, 1, 100).astype(np.int64)
     before = np.concatenate([[0], np.cumsum(bins.prod(1))])
     side = (SIZE * np.abs(np.linalg.det(boxes)) / np.maximum(np.diff(offsets), 1e-30)) ** (1 / 3)
@@ -84,10 +96,33 @@ def find_clusters(
         positions, offsets, boxes, origins, inverses, pbc, across, bins, before
     )
     found = _near(
-        order, start, cluster_system, place, fractions, boxes, inverses, heights, pbc, float(reach),
-        bins, before, bin_first, members, *excluded,
+        order, start, cluster_system, place, fractions, boxes, heights, pbc, float(reach),
+        bins, before, bin_first, members, *excluded, lattices_of(cells, pbc).arrays(),
     )  # fmt: skip
     return Clusters(order, moved, start, cluster_system, *found)
+
+
+def _check_size(
+    offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float, size: float = BYTES
+) -> None:
+    arrays = (np.diff(offsets), heights, pbc, boxes)
+    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size, PAIRS)
+
+
+def _all_nearest(
+    order: np.ndarray,
+    index: np.ndarray,
+    offsets: np.ndarray,
+    positions: np.ndarray,
+    lattices: Lattices,
+    excluded: tuple[np.ndarray, np.ndarray],
+) -> Clusters:
+    """Clusters of one atom each, whose slots are the nearest images of all later atoms but the excluded ones."""
+    n, cells = len(order), np.floor(np.einsum("nk,nkl->nl", positions, lattices.inverse[index]))
+    moved = np.einsum("nk,nkl->nl", cells, lattices.numbers[index]).astype(np.int64)
+    first, slot, shift = one_by_one(offsets, order, positions, moved, *excluded, lattices.arrays())
+    nothing = np.zeros(n + 1, np.int64), np.empty(0, np.int32)
+    return Clusters(order, moved[order], np.arange(n + 1), index, first, slot, *distinct(shift), *nothing)
 
 
 def exclusion_table(pairs: np.ndarray, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,42 +208,9 @@ def _sort_atoms(positions, offsets, boxes, origins, inverses, pbc, across, bins,
 
 
 @njit(cache=True, nogil=True)
-def _everything(offsets, order, ex_first, ex_j):
-    n, total, count = offsets[-1], 0, 0
-    rank = np.empty(n, np.int64)
-    for r in range(n):
-        rank[order[r]] = r
-    for s in range(len(offsets) - 1):
-        for low in range(offsets[s], offsets[s + 1], ROWS):
-            total += _full(offsets[s + 1] - low)
-            count += 1
-    moved = np.zeros((n, 3), np.int64)
-    start, system, first = np.zeros(count + 1, np.int64), np.empty(count, np.int64), np.zeros(count + 1, np.int64)
-    slot, moves, move = np.full(total, n, np.int32), np.zeros((1, 3), np.int64), np.zeros(total, np.int32)
-    masked_first, masked = np.zeros(n + 1, np.int64), np.empty(len(ex_j), np.int32)
-    c = p = m = 0
-    for s in range(len(offsets) - 1):
-        for low in range(offsets[s], offsets[s + 1], ROWS):
-            high = min(low + ROWS, offsets[s + 1])
-            start[c + 1], system[c] = high, s
-            for j in range(low, offsets[s + 1]):
-                slot[p + j - low] = j
-            p += _full(offsets[s + 1] - low)
-            first[c + 1] = p
-            c += 1
-            for i in range(low, high):
-                for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
-                    if rank[ex_j[e]] > i:
-                        masked[m] = rank[ex_j[e]] - low
-                        m += 1
-                masked_first[i + 1] = m
-    return moved, start, system, first, slot, moves, move, masked_first, masked[:m].copy()
-
-
-@njit(cache=True, nogil=True)
 def _near(
-    order, start, system, place, fractions, boxes, inverses, heights, pbc, reach,
-    bins, before, bin_first, members, ex_first, ex_j,
+    order, start, system, place, fractions, boxes, heights, pbc, reach,
+    bins, before, bin_first, members, ex_first, ex_j, lattices,
 ):  # fmt: skip
     n, count = len(order), len(system)
     rank, partner = np.empty(n, np.int64), np.full(n, -1, np.int64)
@@ -218,12 +220,13 @@ def _near(
     slot, shift, special = np.empty(16 * n + 64, np.int32), np.empty((16 * n + 64, 3), np.int32), np.empty(n, np.int64)
     masked = np.empty(len(ex_j) + 64, np.int32)
     t, v, begin, end = np.empty(3, np.int64), np.empty(3), np.empty(3, np.int64), np.empty(3, np.int64)
+    nearest = np.empty(3)
     p = m = 0
     for d in range(count):
         one, two, s = start[d], start[d + 1], system[d]
-        box, inverse, periodic, opened, specials = boxes[s], inverses[s], pbc[s], p, 0
+        box, periodic, opened, specials = boxes[s], pbc[s], p, 0
         if p + two - one > len(slot):
-            slot, shift = _grown(slot, p + two - one), _grown_rows(shift, p + two - one)
+            slot, shift = grown(slot, p + two - one), grown_rows(shift, p + two - one)
         for i in range(one, two):
             slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = i, 0, 0, 0
             p += 1
@@ -251,26 +254,26 @@ def _near(
                         if square > outer or not _touches(px, py, pz, place, one, two, reach * reach):
                             continue
                         if p == len(slot):
-                            slot, shift = _grown(slot, p + 1), _grown_rows(shift, p + 1)
+                            slot, shift = grown(slot, p + 1), grown_rows(shift, p + 1)
                         if j < two or partner[j] == d:
                             if specials == len(special):
-                                special = _grown(special, specials + 1)
+                                special = grown(special, specials + 1)
                             special[specials] = p
                             specials += 1
                         slot[p] = j
                         for k in range(3):
                             shift[p, k] = t[k]
                         p += 1
-        last = opened + _full(p - opened)
+        last = opened + full(p - opened)
         if last > len(slot):
-            slot, shift = _grown(slot, last), _grown_rows(shift, last)
+            slot, shift = grown(slot, last), grown_rows(shift, last)
         while p < last:
             slot[p], shift[p, 0], shift[p, 1], shift[p, 2] = n, 0, 0, 0
             p += 1
         first[d + 1] = p
         for i in range(one, two):
             if m + two - one + specials > len(masked):
-                masked = _grown(masked, m + two - one + specials)
+                masked = grown(masked, m + two - one + specials)
             for u in range(i + 1 - two, specials):  # first the cluster's atoms, then slots that may be masked
                 j = u + two if u < 0 else slot[special[u]]
                 for k in range(3):
@@ -281,40 +284,16 @@ def _near(
                     hidden = False
                     for e in range(ex_first[order[i]], ex_first[order[i] + 1]):
                         if ex_j[e] == order[j]:
-                            v[0], v[1], v[2] = _moved(t, box)
                             for k in range(3):
-                                v[k] += place[j, k] - place[i, k]
-                            hidden = _nearest(v, inverse, periodic)
+                                v[k] = place[j, k] - place[i, k]
+                            shorten(v, s, lattices, nearest)
+                            hidden = t[0] == nearest[0] and t[1] == nearest[1] and t[2] == nearest[2]
                 if hidden:
                     masked[m] = j - one if u < 0 else special[u] - opened
                     m += 1
             masked_first[i + 1] = m
-    moves, move = _distinct(shift[:p])
+    moves, move = distinct(shift[:p])
     return first, slot[:p].copy(), moves, move, masked_first, masked[:m].copy()
-
-
-@njit(cache=True, nogil=True)
-def _distinct(shift):
-    """The distinct rows of (P, 3) integers, and the number of each row among them."""
-    low, side, count = np.zeros(3, np.int64), np.ones(3, np.int64), 0
-    for k in range(3):
-        high = 0
-        for p in range(len(shift)):
-            low[k], high = min(low[k], shift[p, k]), max(high, shift[p, k])
-        side[k] = high - low[k] + 1
-    number, moves = np.full(side.prod(), -1, np.int32), np.empty((64, 3), np.int64)
-    move = np.empty(len(shift), np.int32)
-    for p in range(len(shift)):
-        code = ((shift[p, 0] - low[0]) * side[1] + shift[p, 1] - low[1]) * side[2] + shift[p, 2] - low[2]
-        if number[code] < 0:
-            if count == len(moves):
-                moves = _grown_rows(moves, count + 1)
-            number[code] = count
-            for k in range(3):
-                moves[count, k] = shift[p, k]
-            count += 1
-        move[p] = number[code]
-    return moves[:count].copy(), move
 
 
 @njit(cache=True, nogil=True)
@@ -360,37 +339,3 @@ def _touches(x, y, z, place, one, two, reach2):
         if (x - place[i, 0]) ** 2 + (y - place[i, 1]) ** 2 + (z - place[i, 2]) ** 2 < reach2:
             return True
     return False
-
-
-@njit(cache=True, nogil=True)
-def _nearest(v, inverse, periodic):
-    for k in range(3):
-        fraction = v[0] * inverse[0, k] + v[1] * inverse[1, k] + v[2] * inverse[2, k]
-        if periodic[k] and math.floor(fraction + 0.5) != 0:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _full(count):
-    """The next multiple of LANES."""
-    return (count + LANES - 1) // LANES * LANES
-
-
-@njit(cache=True, nogil=True)
-def _grown(values, needed):
-    """A copy with room for `needed` values and more, so that few copies are made."""
-    # a loop, here and elsewhere: an array assignment takes seconds to compile
-    more = np.empty(max(2 * len(values), needed), values.dtype)
-    for i in range(len(values)):
-        more[i] = values[i]
-    return more
-
-
-@njit(cache=True, nogil=True)
-def _grown_rows(values, needed):
-    more = np.empty((max(2 * len(values), needed), values.shape[1]), values.dtype)
-    for i in range(len(values)):
-        for k in range(values.shape[1]):
-            more[i, k] = values[i, k]
-    return more

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
+from labkit.forcefield.fast.kernels.nearest import shorten
 from labkit.forcefield.fast.kernels.vector_math import EXACT, FAST, exp_minus
 
 
@@ -152,19 +153,15 @@ def convolve(spectrum, kernel, waves, alpha, nz, virial):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def excluded(pairs, r, cells, inverses, index, charges, alpha, energy, forces, virial):
+def excluded(pairs, r, lattices, index, charges, alpha, energy, forces, virial):
     """Add -q_i q_j erf(αr)/r of the excluded pairs, each at its nearest image."""
     x, images = np.empty(3), np.empty(3)
     for m in range(len(pairs)):
         i, j = pairs[m]
         s = index[i]
-        h, inverse = cells[s], inverses[s]
         for k in range(3):
             x[k] = r[j, k] - r[i, k]
-        for k in range(3):
-            images[k] = np.rint(x[0] * inverse[0, k] + x[1] * inverse[1, k] + x[2] * inverse[2, k])
-        for k in range(3):
-            x[k] -= images[0] * h[0, k] + images[1] * h[1, k] + images[2] * h[2, k]
+        shorten(x, s, lattices, images)
         d2 = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
         d = math.sqrt(d2)
         qq = charges[i] * charges[j]

@@ -37,7 +37,7 @@ def _read(force: openmm.CustomNonbondedForce, system: openmm.System) -> Named:
     used, kinds = np.unique(every, return_inverse=True)
     a, b = a[np.ix_(used, used)] ** (2 if formula(force) == ROOT_TABLE else 1), b[np.ix_(used, used)]
     rest = pair_settings(force)
-    single = _lorentz_berthelot(a, b)
+    single = lorentz_berthelot(a, b)
     if single is None:
         yield "nbfix", Nbfix(kinds, a * KJ_PER_MOL * NANOMETRE**12, b * KJ_PER_MOL * NANOMETRE**6, *rest)
     else:
@@ -59,8 +59,8 @@ def _write(mm: Any, term: Nbfix, periodic: bool) -> openmm.CustomNonbondedForce:
     return force
 
 
-def _lorentz_berthelot(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """σ and ε of each kind from which all pairs follow, or None."""
+def lorentz_berthelot(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """σ and ε of each kind from which all pairs A/r^12 - B/r^6 follow by Lorentz and Berthelot, or None."""
     own_a, own_b = a.diagonal(), b.diagonal()
     here = own_b > 0
     # a single pair has no σ if ε is 0: the table of a type without attraction does not fix its size

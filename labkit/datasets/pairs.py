@@ -1,4 +1,4 @@
-"""Distances within frames, and the frames that can be gone through within a budget of them."""
+"""Distances within frames, and the frames that can be examined within a budget of pairs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.data import covalent_radii
-from vesin_torch import NeighborList
 
+from labkit.base.cell_search import pairs_of
 from labkit.base.frames import batches
 
 CUTOFF = 5.5  # Å: two or three shells of a liquid or a metal
@@ -36,19 +36,19 @@ class Pairs(NamedTuple):
 
 
 def find_pairs(frames: Sequence[Atoms], cutoff: float = CUTOFF) -> Pairs:
-    """All pairs nearer than `cutoff`; two atoms in one place, which a report has to name, are a pair, too.
+    """All pairs nearer than `cutoff`; two coincident atoms, which a report has to name, are a pair too.
 
     >>> from ase.build import molecule
     >>> find_pairs([molecule("H2"), molecule("H2O")]).i.tolist()
     [0, 1, 2, 2, 3, 3, 4, 4]
     """
-    search = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in frames])]).astype(int)
     parts = []
     for start, atoms in zip(offsets, frames):
         cell = atoms.cell.complete().array if atoms.pbc.any() else np.eye(3)
-        asked = (torch.as_tensor(np.ascontiguousarray(x)) for x in (atoms.positions, cell, atoms.pbc))
-        i, j, d, vector = (x.numpy() for x in search.compute(*asked, "ijdD"))
+        inputs = (torch.as_tensor(np.ascontiguousarray(x)) for x in (atoms.positions, cell, atoms.pbc))
+        i, j, shift, d = (x.numpy() for x in pairs_of(*inputs, cutoff))
+        vector = atoms.positions[j] - atoms.positions[i] + shift @ cell
         parts.append((i.astype(int) + start, j.astype(int) + start, d, vector / np.maximum(d, 1e-9)[:, None]))
     joined = (np.concatenate(part) for part in zip(*parts))
     return Pairs(*joined, offsets, np.concatenate([a.numbers for a in frames]))
@@ -60,7 +60,7 @@ def portions(frames: Sequence[Atoms], which: np.ndarray) -> list[np.ndarray]:
 
 
 def pair_count(atoms: Atoms) -> float:
-    """About how many ordered pairs a frame has: by its density if periodic, else at most all."""
+    """About how many ordered pairs a frame has: from its density if periodic, otherwise at most all."""
     n = len(atoms)
     if not atoms.pbc.all():
         return float(n * min(max(n - 1, 1), 120))
@@ -68,9 +68,9 @@ def pair_count(atoms: Atoms) -> float:
 
 
 def spread(frames: Sequence[Atoms], most: int, pairs: float) -> np.ndarray:
-    """Frames to look at, ascending: all, or one at random of each of as many equal stretches as the budget allows.
+    """Frames to examine, ascending: all, or one at random from each of as many equal stretches as the budget allows.
 
-    At random within each stretch, so that no period of the data is met in step.
+    Random choice avoids being in step with a period of the data.
     """
     n = len(frames)
     mean = sum(pair_count(frames[k]) for k in range(0, n, max(1, n // 200))) / len(range(0, n, max(1, n // 200)))

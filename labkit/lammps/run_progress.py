@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 PERIOD = 0.1
 
 
-class Pulse:
-    """Called in each step of a run by its hooks; reports to `progress` now and then, and asks it whether to stop.
+class RunProgress:
+    """Called in each step of a run by its hooks; reports to `progress` at intervals, and checks whether to stop.
 
-    On a stop the present step becomes the last: LAMMPS, whose time limit is set to zero, finishes it.
+    On a stop the current step becomes the last: LAMMPS, whose time limit is set to zero, finishes it.
     """
 
     def __init__(self, host: Host, steps: int, progress: Progress) -> None:
@@ -32,7 +32,7 @@ class Pulse:
         self._next = 0.0
 
     def __call__(self, step: int) -> None:
-        if self.stopped or step == self._last or not self.host.whole(step):
+        if self.stopped or step == self._last or not self.host.ends_step(step):
             return
         self._last = step  # the first hook of a step decides: a later one finds an integrator in its next step
         if time.monotonic() >= self._next:

@@ -1,0 +1,1 @@
+"""What files say of a structure beside its energy: atoms, bonds, boxes, the order of the atoms."""
