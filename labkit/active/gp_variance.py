@@ -9,7 +9,7 @@ from labkit.gap import GapModel
 
 
 class GpVariance:
-    """σ = √(k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k) of the energies, the variance of GapModel; not calibrated.
+    """σ = √(k** - kᵀ K⁻¹ k + kᵀ A⁻¹ k) of the energies, the variance of GapModel; not calibrated (see `calibrate`).
 
     Per system: that of the energy, eV. Per atom: that of the atom's energy, eV, a score that ranks environments, not
     an error, since energies of atoms have no labels.
