@@ -185,7 +185,9 @@ soaps = st.builds(
     other=st.sampled_from([{}, {"f0": "0.5", "config_type_n_sparse": "a:1:b:2"}, {"Z_map": "{1} {8}"}]),
     **common,
 )
-pairs = st.builds(Distance2b, theta_uniform=st.none() | positive, pair=st.sampled_from([None, (1, 8)]), **common)
+pairs = st.builds(
+    Distance2b, theta_uniform=st.none() | st.floats(1.1e-4, 1e6), pair=st.sampled_from([None, (1, 8)]), **common
+)
 configs = st.builds(
     GapConfig,
     descriptors=st.lists(soaps | pairs, min_size=1, max_size=3).map(tuple),
