@@ -12,12 +12,12 @@ from labkit.errors import LabkitError, suggest
 from labkit.gap.keys import DISTANCE_2B_KEYS, SOAP_KEYS
 from labkit.gap.lexer import fields_of
 
-#: How gap_fit can choose sparse points; labkit's own fit supports the first three.
+#: How gap_fit can choose sparse points; labkit's own fit supports the first four.
 SPARSE_METHODS = (
     "cur_points", "fps", "random", "cur_covariance", "covariance", "cluster", "kmeans", "uniform", "fuzzy",
     "none", "file", "index_file", "uniq",
 )  # fmt: skip
-OWN_SPARSE_METHODS = SPARSE_METHODS[:3]
+OWN_SPARSE_METHODS = SPARSE_METHODS[:4]
 MOST = 1e100  # of any setting, so that its square is finite
 
 
@@ -41,7 +41,8 @@ class Soap:
     delta                    eV, typical size of an atom's energy
     n_sparse                 sparse points for each species of the central atom; with config_type_n_sparse in `other`
                              their total
-    sparse_method            how they are chosen: 'cur_points', 'fps' or 'random' (gap_fit has more)
+    sparse_method            how they are chosen: 'cur_points', 'fps', 'random' or 'cur_covariance' (gap_fit has
+                             more); the last counts how often environments occur: for sets of like and unlike frames
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for all species
     species                  atomic numbers of its neighbours; None if centre is None

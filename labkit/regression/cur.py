@@ -9,7 +9,9 @@ from torch import Tensor
 DEPENDENT = 1e-10
 
 
-def cur_points(features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None) -> Tensor:
+def cur_covariance(
+    features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None
+) -> Tensor:
     """`count` rows of `features` (n, F) that approximate the kernel k = (p·p')^ζ of all rows, as sorted indices.
 
     Each next row is drawn with a probability proportional to w_i r_i, where r_i is the part of k(i, i) outside the

@@ -54,7 +54,7 @@ class TrainModel(PanelModel):
     delta = p(Float(), "advanced", "delta", "eV", help="typical size of an atom's energy")
     cutoff_transition_width = p(Float(), "advanced", "transition", "Å")
     central_weight = p(Float(), "advanced", "central_weight")
-    sparse_method = p(Text(), "advanced", "sparse_method", options=["cur_points", "fps", "random"])
+    sparse_method = p(Text(), "advanced", "sparse_method", options=["cur_points", "fps", "random", "cur_covariance"])
     use_stresses = p(Bool(), "advanced", "use stresses")
     sigma_virial = p(Float(), "advanced", "sigma_virial", "eV/√atom")
     e0_method = p(Text(), "advanced", "e0_method", options=["average", "isolated"])
