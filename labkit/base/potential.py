@@ -128,8 +128,8 @@ class Potential(nn.Module):
         neighbours   all pairs within the cutoff at these positions, if they are known; otherwise they are searched
         """
         if stress:
-            state.check_volume()
             check_cells(state.cell.detach().cpu().numpy(), state.system.pbc.cpu().numpy())
+            state.check_volume()
         system = state.system
         neighbours = self.neighbours(state) if neighbours is None else neighbours
         if self.dtype not in (None, state.positions.dtype):

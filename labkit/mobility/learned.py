@@ -130,6 +130,6 @@ MODELS: dict[str, type[Mobility]] = {"pair": PairModel, "whole": WholeModel}
 
 def model_of(kind: str, settings: dict[str, float]) -> Mobility:
     """A learned mobility by its name in files. Raises LabkitError for another name."""
-    if kind not in MODELS:
-        raise LabkitError(f"mobility model of kind {kind!r}; expected one of {list(MODELS)}")
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise LabkitError(f"mobility model of kind {kind!r:.60}; expected one of {list(MODELS)}")
     return MODELS[kind](**settings)

@@ -64,7 +64,7 @@ def read_module(path: str | os.PathLike[str], form: str, what: str, device: torc
     with whole_content(path):
         settings = Settings.from_dict(json.loads(header["settings"]))
         metadata = json.loads(header["metadata"])
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("periodic"), bool):
+        if not isinstance(metadata, dict) or metadata.get("periodic", "") not in (True, False, None):
             raise LabkitError(f"its metadata {header['metadata']:.80} do not say whether its frames are periodic")
         names = [f"features.{d}" for d in settings.degrees]
         features = {d: expect_tensor(name, tensors[name], None, whole=True).tolist()

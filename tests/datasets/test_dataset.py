@@ -42,7 +42,7 @@ def test_ase_frames_give_the_same_dataset(ds):
 
 
 def test_datasets_know_nothing_of_their_audit(repository):
-    """Not even for types: only the audit needs the data, not the other way about."""
+    """Not even for types: the audit needs the data; only `load`, above both, has it look at what was read."""
     folder = repository / "labkit" / "datasets"
-    files = [path for path in folder.rglob("*.py") if path.parent.name != "audit"]
+    files = [path for path in folder.rglob("*.py") if path.parent.name != "audit" and path.name != "reading.py"]
     assert len(files) > 10 and not [path.name for path in files if "datasets.audit" in path.read_text()]
