@@ -77,8 +77,8 @@ def _chunks(file: TextIO, source: str) -> Iterator[Chunk]:
             lines.append(following)
         if len(lines) < expected + 2 or _cut_line(lines):
             raise CutFrame(
-                f"{source}: the file ends inside frame {number} (begun on line {line}), on line "
-                f"{line + len(lines) - 1}; the {number} frames before it are complete: copy the file again, "
+                f"{source}: the file ends inside frame {number} (which begins on line {line}), on line "
+                f"{line + len(lines) - 1}; complete frames before it: {number}; copy the file again, "
                 "or read these with load(..., keep_whole=True)"
             )
         if not lines[-1].endswith("\n"):

@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace, settings: RunSettings, output: Output) -> 
         (Xtc if output.suffix == ".xtc" else Dcd)(output.trajectory, settings.output_period),
         Thermodynamics(output.monitor, settings.output_period),
     ]
-    start, begun = time.monotonic(), options.resume
+    start, simulating = time.monotonic(), options.resume
     try:
         with bar.interruptible():
             if settings.minimize and not options.resume:
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, settings: RunSettings, output: Output) -> 
             state = maxwell_boltzmann(state, settings.temperature)
             if options.overwrite:
                 output.clear()
-            begun = True
+            simulating = True
             simulate(
                 state, prepared.potential, prepared.integrator, settings.steps, settings.timestep, observers=observers,
                 progress=bar, checkpoint=output.checkpoint, checkpoint_every=settings.checkpoint_period,
@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, settings: RunSettings, output: Output) -> 
                 start=prepared.state,  # a run that resumes is not minimised again
             )  # fmt: skip
     except Stopped as stopped:
-        print(f"\n{_stopped(options, stopped, begun and output.checkpoint.exists())}")
+        print(f"\n{_stopped(options, stopped, simulating and output.checkpoint.exists())}")
         return STOPPED
     seconds = time.monotonic() - start
     print(f"{settings.steps} steps, {settings.steps * settings.timestep * 1e-3:.6g} ps; this part took {seconds:.1f} s")

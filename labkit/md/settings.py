@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabkitError, suggest
-from labkit.forcefield.torchmd.yaml_file import parse_yaml
+from labkit.forcefield.torchmd.yaml_file import parse_yaml, yaml_text
 from labkit.md.external import External
 
 Check = Callable[[Any], Any]  # returns the converted value, or raises ValueError
@@ -142,13 +142,7 @@ class RunSettings:
     @classmethod
     def read(cls, path: str | Path) -> RunSettings:
         """The settings of a file of YAML, or of lines `key=value`; raises LabkitError if it is neither."""
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise LabkitError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise LabkitError(f"{path}: not YAML: {error}") from error
-        content = parse_yaml(_as_yaml(text), str(path))
+        content = parse_yaml(_as_yaml(yaml_text(path)), str(path))
         if not isinstance(content, dict):
             raise LabkitError(f"{path}: expected keys and values, such as 'steps: 1000'; found {content!r:.60}")
         return cls.from_dict(content, str(path))

@@ -114,8 +114,8 @@ def test_what_is_not_finite_ends() -> None:
     assert not bool(torch.isfinite(found[:2]).all(1).any())
 
 
-class Pairs(Potential):
-    """Something of pairs that are near."""
+class SquaredDistances(Potential):
+    """The sum of r² over pairs that are near."""
 
     cutoff = 3.0
 
@@ -152,8 +152,8 @@ def test_cells_that_are_none(cell, pbc, said) -> None:
     state = State(system, x, cells, torch.zeros_like(x))
     for ask in (
         lambda: find_neighbours(system, x, cells, 3.0),
-        lambda: Pairs().evaluate(state),
-        lambda: Pairs().evaluate(state, stress=all(pbc)),
+        lambda: SquaredDistances().evaluate(state),
+        lambda: SquaredDistances().evaluate(state, stress=all(pbc)),
     ):
         with pytest.raises(LabkitError, match=said):
             ask()

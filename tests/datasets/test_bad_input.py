@@ -55,7 +55,7 @@ def test_empty_file(written):
 @pytest.mark.parametrize("kept", [5, 6, 7])
 def test_cut_in_the_middle(written, kept):
     path = written("".join((FRAME + FRAME).splitlines(keepends=True)[:kept]))
-    refused(path, "ends inside frame 1", "begun on line 5", "the 1 frames before it are complete", "keep_whole=True")
+    refused(path, "ends inside frame 1", "begins on line 5", "complete frames before it: 1", "keep_whole=True")
     with pytest.warns(DatasetWarning, match="kept 1 frames"):
         ds = load(path, energy_key="energy", forces_key="forces", keep_whole=True)
     assert ds.energy.tolist() == [-3.5]
@@ -63,7 +63,7 @@ def test_cut_in_the_middle(written, kept):
 
 def test_cut_inside_a_line(written):
     path = written((FRAME + FRAME)[:-4])
-    refused(path, "ends inside frame 1 (begun on line 5), on line 8", "keep_whole=True")
+    refused(path, "ends inside frame 1 (which begins on line 5), on line 8", "keep_whole=True")
     with pytest.warns(DatasetWarning, match="kept 1 frames"):
         assert len(load(path, energy_key="energy", forces_key="forces", keep_whole=True)) == 1
 

@@ -21,13 +21,17 @@ def read_yaml(path: str | Path) -> Any:
 
     Raises LabkitError, naming the file, if it cannot be read or is not YAML.
     """
+    return parse_yaml(yaml_text(path), str(path))
+
+
+def yaml_text(path: str | Path) -> str:
+    """The text of a YAML file; raises LabkitError, naming the file, if it cannot be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise LabkitError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise LabkitError(f"{path}: not YAML: {error}") from error
-    return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, where: str) -> Any:
