@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from labkit.compiling import njit
 from labkit.engine.noise_kernels import thermalise
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def kick(v, f, weight, dt):
     """v += dt F/m in place."""
     for i in range(len(v)):
@@ -16,7 +16,7 @@ def kick(v, f, weight, dt):
             v[i, x] += dt * weight[i] * f[i, x]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def drift(r, v, dt):
     """r += dt v in place."""
     for i in range(len(r)):
@@ -24,7 +24,7 @@ def drift(r, v, dt):
             r[i, x] += dt * v[i, x]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def before_forces(r, v, f, weight, dt, keep, width, offsets, stream, steps, seeds, after):
     """The part of a BAOAB step before its forces: kick, drift, noise, drift."""
     kick(v, f, weight, 0.5 * dt)
@@ -33,7 +33,7 @@ def before_forces(r, v, f, weight, dt, keep, width, offsets, stream, steps, seed
     drift(r, v, 0.5 * dt)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def shake(first, second, sizes, inverse, target, reference, moved, tolerance, iterations, out, error):
     """Write `moved` (n, 3) on the constraints to `out`, a copy of it, and errors of |r|²/d² to `error` (C, k)."""
     k = first.shape[1]
@@ -72,7 +72,7 @@ def shake(first, second, sizes, inverse, target, reference, moved, tolerance, it
         _push(first[c], second[c], m, inverse, lam, old, out)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def drift_on(first, second, sizes, inverse, target, r, v, dt, tolerance, iterations, error, moved, right):
     """r += dt v on the constraints, and v by what they add, in place; `moved` and `right` (n, 3) are work arrays."""
     for i in range(len(r)):
@@ -85,7 +85,7 @@ def drift_on(first, second, sizes, inverse, target, r, v, dt, tolerance, iterati
             r[i, x] = right[i, x]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def rattle(first, second, sizes, inverse, positions, velocities, out):
     """Write velocities (n, 3) without components along the constraints to `out`, a copy of them."""
     k = first.shape[1]
@@ -107,7 +107,7 @@ def rattle(first, second, sizes, inverse, positions, velocities, out):
         _push(first[c], second[c], m, inverse, rest, bonds, out)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _couple(first, second, m, inverse, coupling):
     """How much bond i changes with the multiplier of bond j."""
     for i in range(m):
@@ -125,7 +125,7 @@ def _couple(first, second, m, inverse, coupling):
             coupling[i, j] = value
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _push(first, second, m, inverse, lam, bonds, out):
     for i in range(m):
         for x in range(3):
@@ -134,7 +134,7 @@ def _push(first, second, m, inverse, lam, bonds, out):
             out[first[i], x] -= inverse[first[i]] * push
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _solve(matrix, rest, m):
     """Solve matrix x = rest in place, x in `rest`, by elimination with pivoting of the leading m rows."""
     for i in range(m):

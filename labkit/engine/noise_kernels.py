@@ -6,9 +6,9 @@ Nothing here may be reordered by the compiler (no fastmath): a number must not d
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from labkit.base.philox import M0, M1, ROUNDS, STREAMS, W0, W1, WORD
+from labkit.compiling import njit
 
 BLOCK = 64  # atoms whose numbers are made together, in vectors
 _LOW, _32 = np.uint64(WORD), np.uint64(32)

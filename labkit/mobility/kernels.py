@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from labkit.compiling import njit
 
-@numba.njit(cache=True, error_model="numpy")
+
+@njit(cache=True, error_model="numpy")
 def product(x, f, radii, viscosity, finite, out):
     """out = M F for one system, (n, 3) each; `finite` for Rotne, Prager and Yamakawa, otherwise Oseen."""
     n, third, stokeslet = len(x), 1 / 3, 1 / (8 * math.pi * viscosity)

@@ -1,16 +1,10 @@
-"""What the compiled kernels are made of: exp and log by polynomials, and kernels that are those of the sources."""
+"""What the compiled kernels are made of: exp and log by polynomials."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numba
 import numpy as np
 
-from labkit.forcefield.fast import kernels
 from labkit.forcefield.fast.kernels.vector_math import exp_minus, log_ratios
 
 
@@ -48,25 +42,3 @@ def test_logarithms_of_ratios() -> None:
     assert np.all(np.abs(found[1] - near) <= 1e-15 + 3e-15 * np.abs(near))
     logarithms(*np.full((4, 1), 3.7), found[:, :1])
     assert found[0, 0] == found[1, 0] == 0.0
-
-
-def test_kernels_of_other_sources_are_forgotten(tmp_path) -> None:
-    """A function that was compiled with the old version of one that it calls, in another file."""
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "__init__.py").write_text(Path(kernels.__file__).read_text())
-    (package / "outer.py").write_text(
-        "import numba\nfrom package.inner import inner\n"
-        "@numba.njit(cache=True)\ndef outer():\n    return inner()\nprint(outer())\n"
-    )
-
-    def run(value: int) -> int:
-        (package / "inner.py").write_text(f"import numba\n@numba.njit\ndef inner():\n    return {value}\n")
-        line = [sys.executable, "-m", "package.outer"]
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        return int(done.stdout.split()[-1])
-
-    assert run(1) == 1
-    assert run(1) == 1
-    assert run(2) == 2

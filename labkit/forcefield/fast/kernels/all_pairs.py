@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.growing import full, grown, grown_rows
 from labkit.forcefield.fast.kernels.nearest import shorten
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.limits import SAME2, straight2
 
 COSINE, RYCKAERT_BELLEMANS, HARMONIC = 0, 1, 2

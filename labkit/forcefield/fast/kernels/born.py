@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.born_rows import FAR, charge_row, push_row, take_row
 from labkit.forcefield.fast.kernels.slots import (
     ROOM,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.slots import ROOM
 from labkit.forcefield.fast.kernels.vector_math import FAST, exp_minus, log_ratios
 

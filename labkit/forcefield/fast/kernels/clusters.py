@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit
 
 from labkit.base import System
 from labkit.base.cell_search import check_pair_count
 from labkit.base.lattice import Lattices, lattices_of
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.all_pairs import everything, one_by_one
 from labkit.forcefield.fast.kernels.growing import distinct, full, grown, grown_rows
 from labkit.forcefield.fast.kernels.nearest import shorten

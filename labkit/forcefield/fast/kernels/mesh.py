@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.nearest import shorten
 from labkit.forcefield.fast.kernels.vector_math import EXACT, FAST, exp_minus
 

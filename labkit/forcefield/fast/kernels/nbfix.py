@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.pairs import push, vector
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from labkit.compiling import njit
 
 MOST = 1000  # steps, of which a few are needed
 

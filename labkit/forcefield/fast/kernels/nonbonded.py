@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.polynomial import chebyshev
 from scipy.special import erfcx
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.slots import ROOM, fill, hide, placed, push, push_own, shift_vectors
 from labkit.forcefield.fast.kernels.vector_math import FAST
 

@@ -6,8 +6,8 @@ A buffer has parts of ROOM slots, one for each quantity, of which the first thre
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.vector_math import FAST
 
 ROOM = 1040  # slots, a multiple of 16; with a power of two the parts would compete for cache lines

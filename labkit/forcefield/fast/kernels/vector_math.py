@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, njit, uint64
+from numba import float64, uint64
 from numba.extending import intrinsic
 from numpy.polynomial import chebyshev
+
+from labkit.compiling import njit
 
 FAST = {"contract", "arcp", "nsz", "reassoc"}
 EXACT = FAST - {"reassoc"}  # a number added for rounding must stay in its place
