@@ -23,11 +23,9 @@ import pandas as pd
 from labkit.base.settings import ModelSettings
 from labkit.config import config
 from labkit.errors import LabkitError
-from labkit.files import atomic_write
+from labkit.files import ODD_CONTENT, atomic_write
 from labkit.leftovers import remove_leftovers
 
-#: What odd content of a file raises; LabkitError is a ValueError.
-ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 #: Settings that are restored to their class: kind -> module:class.
 KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
 
@@ -198,7 +196,7 @@ class Runs:
     def _read(self, key: str) -> FitRecord | str:
         try:
             return FitRecord.from_json((self.folder / f"{key}.json").read_text(), key)
-        except ODD as error:
+        except (*ODD_CONTENT, OSError) as error:
             return str(error) if isinstance(error, (LabkitError, OSError)) else f"damaged ({error!r})"
 
 

@@ -248,6 +248,15 @@ def test_the_xml_of_gaps(seed, tmp_path_factory) -> None:
         check_model(folder / "gap.xml")
 
 
+@pytest.mark.parametrize("kind", ['a [<!ENTITY b "c">]', 'a SYSTEM "other.dtd"', "a"])
+def test_a_gap_with_a_document_type_is_refused(kind, tmp_path) -> None:
+    from labkit.gap.quip_potential import check_model
+
+    (tmp_path / "gap.xml").write_text(f"<!DOCTYPE {kind}><a><GAP_params/></a>")
+    with pytest.raises(LabkitError, match=r"gap.xml: .*(DTD|Entities)Forbidden"):
+        check_model(tmp_path / "gap.xml")
+
+
 @given(seed=SEEDS)
 @MANY
 def test_notes_beside_a_gap(seed, tmp_path_factory) -> None:

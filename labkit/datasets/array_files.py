@@ -19,10 +19,11 @@ from labkit.datasets.labels import LABELS
 from labkit.datasets.streams import check_expansion
 from labkit.datasets.structures import Structures
 from labkit.errors import LabkitError, suggest
+from labkit.files import ODD_CONTENT
 
 NAMES = ("positions", "numbers", "offsets", "cell", "pbc", *(label.name for label in LABELS))
 #: what numpy raises for the header of an array that it has not written
-ODD = (MemoryError, NotImplementedError, OverflowError, RuntimeError, SyntaxError, TypeError)
+ODD = (*ODD_CONTENT, EOFError, OSError, SyntaxError)
 GROUPS = {"atoms_": "arrays", "info_": "info"}  # prefix of a name, and the argument that such arrays belong to
 
 
@@ -40,7 +41,7 @@ def read_npz(path: Path) -> dict[str, Any]:
                 raise ValueError("one array, not several")
             check_expansion(sum(part.file_size for part in file.zip.infolist()), path.stat().st_size, path)
             return _sorted(dict(file), path, "")
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, *ODD) as error:
+    except (*ODD, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, LabkitError):
             raise
         raise LabkitError(f"{path}: could not be read as arrays ({error}); write it again") from error
@@ -102,7 +103,7 @@ def _arrays(atoms: Structures) -> dict[str, np.ndarray]:
 def _mapped(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="c", allow_pickle=False)  # changes stay in memory
-    except (ValueError, OSError, EOFError, *ODD) as error:
+    except ODD as error:
         raise LabkitError(f"{path}: could not be read as an array ({error}); write it again with numpy.save") from error
 
 

@@ -59,10 +59,15 @@ def without_placeholders(dataset: Dataset) -> tuple[Dataset, list[str]]:
     >>> np.flatnonzero(np.isnan(clean.energy)).tolist(), said
     ([3, 7], ['energy of frames 3, 7 is 0 (placeholders), taken as missing'])
     """
+    clean, found = split_off(dataset)
+    return clean, [said(one) for one in found]
+
+
+def split_off(dataset: Dataset) -> tuple[Dataset, list[Placeholder]]:
+    """The dataset with its placeholders as missing labels (NaN), and the placeholders."""
     labels = {name: getattr(dataset, name) for name in ("energy", "forces", "stress", "polarizability")}
     found = placeholders(dataset.atoms, labels, dataset.offsets)
-    clean = replace(dataset, **blanked(labels, found)) if found else dataset
-    return clean, [said(one) for one in found]
+    return replace(dataset, **blanked(labels, found)) if found else dataset, found
 
 
 def blanked(labels: Mapping[str, np.ndarray], found: Sequence[Placeholder]) -> dict[str, np.ndarray]:

@@ -16,8 +16,10 @@ import labkit
 from labkit.config import config
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, atomic_write, read_tensors, sealed, whole_content
+from labkit.gap.frame_noise import config_types
 from labkit.gap.model_file import fill
 from labkit.gap.rows import Rows
+from labkit.gap.terms import n_sparse_of_kinds
 from labkit.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
@@ -104,12 +106,18 @@ def is_of_rows(folder: Path) -> bool:
 
 
 def fingerprint(design: Design) -> str:
-    """What rows depend on: the data, and all settings except the values of the sigmas."""
+    """What rows depend on: the data, and all settings except the values of the sigmas.
+
+    A Dataset's hash leaves out the kinds of frames; they count if sparse points are chosen by kind.
+    """
     settings = design.config.to_dict()
     used = [settings.pop(key) is not None for key in ("sigma_force", "sigma_virial")]
     settings.pop("sigma_energy")
     valid = None if design.valid is None else design.valid.hash
-    text = json.dumps([settings, used, design.train.hash, valid, labkit.__version__], sort_keys=True)
+    parts = [settings, used, design.train.hash, valid, labkit.__version__]
+    if any(map(n_sparse_of_kinds, design.config.descriptors)):
+        parts.append(config_types(design.train, design.config))
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

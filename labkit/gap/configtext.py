@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from labkit.errors import LabkitError
 from labkit.gap.keys import DISTANCE_2B_KEYS, FIT_KEYS, SOAP_KEYS
+from labkit.gap.lexer import as_real, is_true
 from labkit.gap.terms import OWN_SPARSE_METHODS, Distance2b, Soap
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ def _not_default(other: Mapping[str, str], known: Mapping[str, str]) -> dict[str
     return {k: v for k, v in other.items() if k not in without and not _same(v, known[k])}
 
 
-def _same(a: str, b: str) -> bool:
-    try:
-        return float(a) == float(b)
-    except ValueError:
-        return a.strip(".").lower() in (b.lower(), {"t": "true", "f": "false"}.get(b.lower()))
+def _same(value: str, usual: str) -> bool:
+    """Whether a value is the default, as gap_fit reads it."""
+    if usual in ("T", "F"):
+        return is_true(value) == is_true(usual)
+    number = as_real(usual)
+    return value.lower() == usual.lower() if number is None else as_real(value) == number

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ase.io.extxyz import write_extxyz
 
 import labkit
 from labkit.base import NO_PROGRESS, Progress
+from labkit.datasets.labels import DatasetWarning
 from labkit.datasets.placeholders import without_placeholders
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
@@ -58,7 +60,9 @@ def fit(
     if not len(train):
         raise LabkitError("there are no training frames; gap_fit needs at least one with an energy")
     executable()  # before any work: the error says how to install gap_fit
-    train, _ = without_placeholders(train)
+    train, said = without_placeholders(train)
+    for note in said:
+        warnings.warn(f"{train.name}: {note}", DatasetWarning, stacklevel=2)
     other = {key: value for key, value in config.other.items() if key != "e0_offset"}  # already in e0
     settings = config.replace(e0=fit_e0(train, config), other=other, atoms_filename="train.xyz", gp_file=model.name)
     try:

@@ -152,7 +152,7 @@ def sparse_files(path: Path) -> dict[Path, str]:
     except ImportError as error:
         raise LabkitError(f"defusedxml is not installed; run: {INSTALL}") from error
     try:
-        root = ElementTree.parse(path).getroot()
+        root = ElementTree.parse(path, forbid_dtd=True).getroot()
     except FileNotFoundError as error:
         raise LabkitError(f"{path}: no such file; expected the XML that gap_fit writes") from error
     except (ElementTree.ParseError, DefusedXmlException, LookupError, ValueError) as error:

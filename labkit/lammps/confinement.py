@@ -41,7 +41,7 @@ def confine(readable: Iterable[Path]) -> list[str]:
 
 
 def _refuse_files(libc: ctypes.CDLL, readable: Iterable[Path]) -> list[str]:
-    """By Landlock (Linux 5.13): no file can be changed, and few be read."""
+    """By Landlock (Linux 5.13): no file can be written, and few can be read. Before Linux 6.2 any can be truncated."""
     version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_NEWEST))
     if version < 1:
         return []
@@ -64,7 +64,8 @@ def _refuse_files(libc: ctypes.CDLL, readable: Iterable[Path]) -> list[str]:
             return []
     failed = libc.syscall(_LANDLOCK_RESTRICT, rules, ctypes.c_uint32(0))
     os.close(rules)
-    return [] if failed else ["change any file", "read others than its own and those of Python and the system"]
+    write = "write files" if version >= 3 else "write files (though empty them)"
+    return [] if failed else [write, "read others than its own and those of Python and the system"]
 
 
 def _refuse_calls(libc: ctypes.CDLL, architecture: int, calls: tuple[int, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,21 @@ def test_rows_of_another_design_are_not_taken(frames, right, tmp_path):
         shutil.copy(path, tmp_path / "mine")
     design = Design.build(frames, CONFIG, valid=VALID, checkpoint=tmp_path / "mine")
     assert design.solve().weights.equal(right)
+
+
+def test_points_of_kinds_are_not_those_of_other_kinds(frames, tmp_path):
+    """Dataset.hash leaves out the kinds of frames, which config_type_n_sparse selects points by."""
+    config = GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, other={"config_type_n_sparse": "a:5"}))
+
+    def build(first: str, rest: str, place: str) -> torch.Tensor:
+        info = [{**x, "config_type": rest if k else first} for k, x in enumerate(frames.info)]
+        design = Design.build(replace(frames, info=info), config, checkpoint=tmp_path / place)
+        return design.terms[0].points(8)
+
+    expected = build("b", "a", "fresh")
+    assert not build("a", "b", "kept").equal(expected)
+    with pytest.raises(LabkitError, match="rows of other data or settings"):
+        build("b", "a", "kept")
 
 
 def computed(monkeypatch) -> list[str]:

@@ -66,6 +66,16 @@ def test_no_key_is_dropped_without_a_word(where, key, value):
             check_own_fit(config)
 
 
+@pytest.mark.parametrize(
+    "text", ["cutoff_rate=1.0d0", "basis_error_exponent={ 10 }", "average=.FALSE.", "coupling={T}"]
+)
+def test_defaults_in_any_spelling_of_fortran_are_defaults(text):
+    key, _, value = text.partition("=")
+    config = GapConfig(Soap(other={key: value}))
+    check_own_fit(config)
+    assert not config.ignored
+
+
 def test_a_core_potential_is_for_gap_fit(frames, tmp_path, monkeypatch):
     """Its file is found from where one is, though gap_fit runs elsewhere; the own fit refuses it."""
     pytest.importorskip("quippy")

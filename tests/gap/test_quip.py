@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from ase.build import molecule
 
 from labkit.base import State
-from labkit.datasets import Dataset, ice
+from labkit.datasets import Dataset, DatasetWarning, ice
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import errors
 from labkit.gap.config import Distance2b, GapConfig, Soap
@@ -284,3 +285,16 @@ def test_open_frames_of_molecules(tmp_path):
     potential = fit(data, config, tmp_path)
     found = potential.evaluate(State.from_atoms(data.atoms), forces=False).energy
     np.testing.assert_allclose(found, data.energy, atol=0.01)
+
+
+def test_placeholders_are_named(train, tmp_path, monkeypatch) -> None:
+    """They can be in a dataset of arrays, or after a change; the fit goes no further here."""
+    energy = np.array(train.energy)
+    energy[[1, 4]] = 0.0
+
+    def ends(*_: object) -> None:
+        raise LabkitError("gap_fit was started")
+
+    monkeypatch.setattr("labkit.gap.quip.run", ends)
+    with pytest.warns(DatasetWarning, match="energy of frames 1, 4 is 0"), pytest.raises(LabkitError, match="started"):
+        fit(replace(train, energy=energy), SMALL, tmp_path)

@@ -24,11 +24,11 @@ PAIR = {"base_name": "test", "base_dir": "out", "mask_fix": "POST_FORCE", "mask_
 
 
 class Thief(torch.nn.Module):
-    """Reads a file and writes another, and returns forces."""
+    """Writes a file, and returns forces."""
 
-    def __init__(self, secret: str, out: str):
+    def __init__(self, out: str):
         super().__init__()
-        self.secret, self.out = secret, out
+        self.out = out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         torch.save(x, self.out)
@@ -57,7 +57,7 @@ class Layers(torch.nn.Module):
 
 def test_a_model_that_writes_a_file_is_not_run(tmp_path, capsys) -> None:
     out = tmp_path / "stolen"
-    path = parameters(tmp_path, "F_Pair_ML1", F_filename=Thief("", str(out)), **PAIR)
+    path = parameters(tmp_path, "F_Pair_ML1", F_filename=Thief(str(out)), **PAIR)
     assert main(["hooks", "check", str(path)]) == 2
     said = capsys.readouterr().err
     assert "was not run: it uses torch.save, which writes or reads files" in said and "--trust" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -13,7 +12,7 @@ from labkit.datasets.audit.finding import Finding
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
 from labkit.datasets.listed import listed
-from labkit.datasets.placeholders import blanked, placeholders
+from labkit.datasets.placeholders import split_off
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
@@ -51,15 +50,14 @@ def _ranges(dataset: Dataset) -> list[Finding]:
 
 def filled_in(dataset: Dataset) -> tuple[Dataset, list[Finding]]:
     """The dataset without its placeholders, and what they are."""
-    labels = {name: getattr(dataset, name) for name in ("energy", "forces", "stress", "polarizability")}
-    found = placeholders(dataset.atoms, labels, dataset.offsets)
+    clean, found = split_off(dataset)
     remedy = "give these frames no such label, or compute it; labkit's fits leave placeholders out"
     out = []
     for one in found:
         rows = np.flatnonzero(one.rows)
         frames = np.unique(np.searchsorted(dataset.offsets, rows, side="right") - 1) if one.label == "forces" else rows
         out.append(Finding("warning", "placeholders", one.text, remedy, frames=tuple(frames.tolist())))
-    return replace(dataset, **blanked(labels, found)) if found else dataset, out
+    return clean, out
 
 
 def missing(dataset: Dataset) -> list[Finding]:
