@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.base.box import box_or_none
+from labkit.base.box import box_given, box_or_none
 from labkit.errors import LabkitError
 from labkit.forcefield.structure.kinds import kind
 from labkit.forcefield.structure.labels import AtomLabels
@@ -173,12 +173,10 @@ def read_npz(path: Path) -> tuple[Topology, StartFrames, tuple[int, ...]]:
     if where.shape != (len(z), 3) or not ((z == z.astype(int)) & (z > 0) & (z < len(atomic_masses))).all():
         raise LabkitError(f"npz_file: {path}: coord {where.shape} and z {data['z'].shape}, expected (n, 3) and (n,)")
     numbers = z.astype(int).tolist()
-    box = np.asarray(data.get("box", np.zeros(3)), float)
-    box = np.diag(box.reshape(-1)) if box.size == 3 else box.reshape(3, 3)
     bonds = [tuple(row) for row in np.asarray(data.get("bonds", ()), int).reshape(-1, 2).tolist()]
     charges = np.asarray(data.get("charges", np.zeros(len(z))), float).reshape(-1).tolist()
     topology = Topology(
         [chemical_symbols[number] for number in numbers], numbers, atomic_masses[numbers].tolist(), bonds, charges
     )
-    box = box_or_none(box, f"npz_file: {path}: box")
+    box = box_given(np.squeeze(data.get("box", np.zeros(3))), f"npz_file: {path}: box")
     return topology, StartFrames(where[None], None if box is None else box[None]), tuple(numbers)

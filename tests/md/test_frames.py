@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import labkit.md.frames
 from labkit.errors import LabkitError
 from labkit.md import RunSettings, prepare
+from labkit.md.frames import read_npz
 
 formats = pytest.importorskip("mdtraj").formats
 
@@ -128,6 +129,15 @@ def test_npz_of_torchmd(tmp_path):
         np.savez(tmp_path / "water.npz", **{key: x for key, x in values.items() if name != "none" or key != "z"})
         with pytest.raises(LabkitError, match=r"npz_file: .*water.npz"):
             prepare(RunSettings.from_dict({"npz_file": "water.npz", "forcefield": "water.yaml"}, "run"), tmp_path)
+
+
+@pytest.mark.parametrize("box", [[20, 30, 40], [[20, 30, 40]], np.diag([20, 30, 40]), [20, 30, 40, 90, 90, 90]])
+def test_boxes_of_npz(tmp_path, box):
+    np.savez(tmp_path / "one.npz", z=[18], coord=[[0.0, 0, 0]], box=box)
+    np.testing.assert_allclose(read_npz(tmp_path / "one.npz")[1].boxes[0], np.diag([20, 30, 40]), atol=1e-12)
+    np.savez(tmp_path / "one.npz", z=[18], coord=[[0.0, 0, 0]], box=np.ravel(box)[1:])
+    with pytest.raises(LabkitError, match=r"npz_file: .*one.npz: box"):
+        read_npz(tmp_path / "one.npz")
 
 
 def test_damaged_npz(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 
 from labkit.base import State
 from labkit.base.lattice import lattices_of
+from labkit.forcefield.fast.arrays import array_of
 from labkit.forcefield.terms.registry import kernel_of
 from labkit.forcefield.terms.term import Term
 
@@ -26,8 +27,8 @@ class CompiledBonded:
 
     def begin(self, state: State) -> None:
         (term,) = self.terms
-        values = [getattr(term, key).detach().double().numpy() for key in term.VALUES]
-        self._atoms, self._index, self._pbc = term.atoms.numpy(), state.system.index.numpy(), state.system.pbc.numpy()
+        values = [array_of(getattr(term, key)) for key in term.VALUES]
+        self._atoms, self._index, self._pbc = array_of(term.atoms), state.system.index.numpy(), state.system.pbc.numpy()
         self._periodic = term.periodic and bool(self._pbc.any())
         if self._periodic:  # each row has atoms of its own, which may be at other images than in another row
             self._row_index = self._index[self._atoms].ravel()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit.config import config
+from labkit.forcefield.fast.arrays import array_of
 from labkit.forcefield.fast.pairs import CompiledPairs, by_rank
 from labkit.units import COULOMB
 
@@ -19,12 +20,12 @@ class CompiledBorn(CompiledPairs):
 
     def _read(self) -> None:
         term: GeneralizedBorn = self.terms[0]
-        charges, radii, screen, shape = (getattr(term, key).detach().double().numpy() for key in term.VALUES)
+        charges, radii, screen, shape = (array_of(getattr(term, key)) for key in term.VALUES)
         rho = radii - term.offset
         kinds = term.kinds.numpy() if term.necks else np.zeros(len(rho), np.int64)
         self._values = charges * COULOMB**0.5, radii, rho, screen * rho, shape, kinds
         self._kinds = kinds
-        tables = [table.double().numpy().reshape(len(table), len(table)) for table in (term.depth, term.distance)]
+        tables = [array_of(table).reshape(len(table), len(table)) for table in (term.depth, term.distance)]
         reach = 2 * term.offset + term.neck_reach if term.necks else None
         self._necks = float(term.neck_scale) * tables[0], tables[1], reach
         cut2, shifted = (None, 0.0) if term.reach is None else (term.reach**2, 1 / term.reach)

@@ -10,6 +10,7 @@ import numpy as np
 from labkit.base import State
 from labkit.base.lattice import lattices_of
 from labkit.errors import LabkitError
+from labkit.forcefield.fast.arrays import array_of
 from labkit.units import COULOMB
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class CompiledMesh:
             self._meshes = [None] * system.n_systems
         self._offsets, self._index, n = list(system.offsets), system.index.numpy(), system.n_atoms
         self._pbc = system.pbc.numpy()
-        self._charges = self.term.charges.detach().double().numpy() * COULOMB**0.5
-        self._exclusions, self._table = self.term.exclusions.numpy(), pieces(self.term.nodes)
+        self._charges = array_of(self.term.charges) * COULOMB**0.5
+        self._exclusions, self._table = array_of(self.term.exclusions), pieces(self.term.nodes)
         self._first, shares = np.empty((n, 3), np.int64), np.empty((2, n, 3, self.term.nodes))
         self._shares, self._slopes = shares
 

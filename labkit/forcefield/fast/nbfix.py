@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labkit.forcefield.fast.arrays import array_of
 from labkit.forcefield.fast.pairs import SKIN, CompiledPairs
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class CompiledNbfix(CompiledPairs):
         term: Nbfix | GeometricLennardJones = self.terms[0]
         kinds, *tables = term.tables()
         far = (np.inf if part is None else float(part) for part in (term.switch, term.reach))
-        self._values = kinds.numpy(), *(table.detach().double().numpy() for table in tables), *far
+        self._values = kinds.numpy(), *(array_of(table) for table in tables), *far
 
     def _find(self, positions: np.ndarray, cells: np.ndarray, which: np.ndarray | None) -> None:
         from labkit.forcefield.fast.kernels.pairs import single_pairs

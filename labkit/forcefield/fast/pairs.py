@@ -11,6 +11,7 @@ import torch
 from labkit.base import State, System
 from labkit.base.lattice import lattices_of
 from labkit.config import config
+from labkit.forcefield.fast.arrays import array_of
 from labkit.forcefield.terms.coulomb import Coulomb
 from labkit.forcefield.terms.lennard_jones import LennardJones
 from labkit.forcefield.terms.pair_term import PairTerm
@@ -89,7 +90,7 @@ class CompiledPairs:
         if self._kept is None or self._kept.system is not system:
             self._kept, self._system, self._offsets = None, system, np.array(system.offsets)
             self._index, self._pbc = system.index.numpy(), system.pbc.numpy()
-            self._exclusions = self.terms[0].exclusions.numpy()
+            self._exclusions = array_of(self.terms[0].exclusions)
             self._table = exclusion_table(self._exclusions, system.n_atoms)
         self._read()
 
@@ -207,9 +208,9 @@ def _values(terms: Sequence[PairTerm], n: int) -> np.ndarray:
     values = np.zeros((3, n))
     for term in terms:
         if isinstance(term, LennardJones):
-            values[0], values[1] = term.sigma.detach().double().numpy(), term.root_epsilon.detach().double().numpy()
+            values[0], values[1] = array_of(term.sigma), array_of(term.root_epsilon)
         else:
-            values[2] = term.charges.detach().double().numpy() * COULOMB**0.5
+            values[2] = array_of(term.charges) * COULOMB**0.5
     return values
 
 
