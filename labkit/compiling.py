@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,14 @@ class _CacheFile(IndexDataCacheFile):
     """Index and code are read and written by one process at a time."""
 
     def save(self, key: Any, data: Any) -> None:
-        with self._alone():
+        with suppress(OSError), self._alone():  # on a full disk compiled code is not kept
             super().save(key, data)
 
     def load(self, key: Any) -> Any:
-        if not Path(self._index_path).exists():
-            return None
-        with self._alone():
-            return super().load(key)
+        if Path(self._index_path).exists():
+            with suppress(OSError), self._alone():
+                return super().load(key)
+        return None
 
     def _alone(self) -> Any:
         return lock(Path(self._cache_path, "numba"))
