@@ -14,6 +14,7 @@ import numpy as np
 
 from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.limits import SAME2, straight2
+from labkit.forcefield.fast.kernels.pairs import push
 
 COSINE, RYCKAERT_BELLEMANS, HARMONIC = 0, 1, 2
 STRAIGHT2 = straight2(np.finfo(np.float64).eps)
@@ -21,37 +22,29 @@ STRAIGHT2 = straight2(np.finfo(np.float64).eps)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def bonds(atoms, k, r0, r, index, energy, forces, virial):
-    x = np.empty(3)
     for m in range(len(atoms)):
         i, j = atoms[m]
         s = index[i]
-        for a in range(3):
-            x[a] = r[j, a] - r[i, a]
-        d = math.sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2])
+        x, y, z = r[j, 0] - r[i, 0], r[j, 1] - r[i, 1], r[j, 2] - r[i, 2]
+        d = math.sqrt(x * x + y * y + z * z)
         if not d > 0.0:
             if k[m] * r0[m] == 0.0:  # no force
                 continue
             d = np.nan
         stretch = d - r0[m]
         energy[s] += 0.5 * k[m] * stretch * stretch
-        pull = -k[m] * stretch / d
-        for a in range(3):
-            forces[j, a] += pull * x[a]
-            forces[i, a] -= pull * x[a]
-            for b in range(3):
-                virial[s, a, b] += pull * x[a] * x[b]
+        slope = -k[m] * stretch / d
+        push(slope, i, j, x, y, z, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
     """`charge`: k_e q_i q_j."""
-    x = np.empty(3)
     for m in range(len(atoms)):
         i, j = atoms[m]
         s = index[i]
-        for a in range(3):
-            x[a] = r[j, a] - r[i, a]
-        square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
+        x, y, z = r[j, 0] - r[i, 0], r[j, 1] - r[i, 1], r[j, 2] - r[i, 2]
+        square = x * x + y * y + z * z
         if not square > SAME2:
             if charge[m] == 0.0 and sigma[m] * epsilon[m] == 0.0:
                 continue
@@ -60,24 +53,18 @@ def pairs14(atoms, charge, sigma, epsilon, r, index, energy, forces, virial):
         s6 = (sigma[m] * sigma[m] * inverse2) ** 3
         near = charge[m] * math.sqrt(inverse2)
         energy[s] += 4.0 * epsilon[m] * (s6 * s6 - s6) + near
-        push = (24.0 * epsilon[m] * (2.0 * s6 * s6 - s6) + near) * inverse2
-        for a in range(3):
-            forces[j, a] += push * x[a]
-            forces[i, a] -= push * x[a]
-            for b in range(3):
-                virial[s, a, b] += push * x[a] * x[b]
+        slope = (24.0 * epsilon[m] * (2.0 * s6 * s6 - s6) + near) * inverse2
+        push(slope, i, j, x, y, z, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def contacts(atoms, repulsive, attractive, r, index, energy, forces, virial):
     """A/r^12 - C/r^6."""
-    x = np.empty(3)
     for m in range(len(atoms)):
         i, j = atoms[m]
         s = index[i]
-        for a in range(3):
-            x[a] = r[j, a] - r[i, a]
-        square = x[0] * x[0] + x[1] * x[1] + x[2] * x[2]
+        x, y, z = r[j, 0] - r[i, 0], r[j, 1] - r[i, 1], r[j, 2] - r[i, 2]
+        square = x * x + y * y + z * z
         if not square > SAME2:
             if repulsive[m] == 0.0 and attractive[m] == 0.0:
                 continue
@@ -85,12 +72,8 @@ def contacts(atoms, repulsive, attractive, r, index, energy, forces, virial):
         inverse2 = 1.0 / square
         inverse6 = inverse2 * inverse2 * inverse2
         energy[s] += (repulsive[m] * inverse6 - attractive[m]) * inverse6
-        push = (12.0 * repulsive[m] * inverse6 - 6.0 * attractive[m]) * inverse6 * inverse2
-        for a in range(3):
-            forces[j, a] += push * x[a]
-            forces[i, a] -= push * x[a]
-            for b in range(3):
-                virial[s, a, b] += push * x[a] * x[b]
+        slope = (12.0 * repulsive[m] * inverse6 - 6.0 * attractive[m]) * inverse6 * inverse2
+        push(slope, i, j, x, y, z, forces, virial[s])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
