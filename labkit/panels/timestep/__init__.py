@@ -10,7 +10,10 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter
+from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.potentials import add_potential, potential_files
+from labkit.panels.kit.script import Script
 from labkit.panels.kit.view import Panel
 from labkit.panels.timestep.figure import timestep_figure
 
@@ -23,9 +26,10 @@ from labkit.forcefield.examples import peptide
 state, forcefield = peptide().state, peptide().forcefield  # or your own
 state = maxwell_boltzmann(state, 300.0)
 state = simulate(state, forcefield, Langevin(300.0, friction=0.01), steps=2000, dt=0.5)
-found = energy_errors(state, forcefield, {timesteps}, time={time:g})
+found = energy_errors(state, forcefield, {timesteps}, time={time!r})
 print(found.table, found.law(), found.lost)
 """
+START = "start.safetensors"
 
 
 class TimestepModel(PanelModel):
@@ -51,13 +55,12 @@ class TimestepModel(PanelModel):
         return np.geomspace(self.smallest, self.largest, self.count).round(3).tolist()
 
     def make_job(self) -> Job:
-        self.tried = self.timesteps()
-        return Job(energy_errors, self.state, self.potential, self.tried, self.time, name="timesteps")
+        return Job(energy_errors, self.state, self.potential, self.timesteps(), self.time, name="timesteps")
 
     def present(self, result: EnergyErrors) -> None:
         if not result.errors:
             return
-        self.show(timestep_figure(result, self.tried))
+        self.show(timestep_figure(result, self.ran.timesteps()))
         cells = {f"{dt:g}": "blown up" if np.isnan(x) else f"{x:.3g}" for dt, x in sorted(result.errors.items())}
         self.table = html.table(["timestep [fs]", *cells], [["meV/atom", *cells.values()]])
         words = []
@@ -67,12 +70,22 @@ class TimestepModel(PanelModel):
             words.append(f"With {result.lost[0]:g} fs it blows up.")
         self.note = " ".join(words)
 
-    def code(self) -> str:
-        return SCRIPT.format(timesteps=self.timesteps(), time=self.time)
+    def script(self) -> str:
+        if self.results is None:
+            return SCRIPT.format(timesteps=self.timesteps(), time=self.time)
+        script, timesteps = Script("# the last run"), list(self.results.errors)  # fewer after Stop
+        script.use("labkit.base", "State")
+        script.use("labkit.engine.timesteps", "energy_errors")
+        script.add(f'state = State.load("{START}")  # under Download')
+        add_potential(script, self.potential, "forcefield")
+        script.add(f"found = energy_errors(state, forcefield, {timesteps}, time={self.time!r})")
+        script.add("print(found.table, found.lost)  # meV/atom, by timestep [fs]; found.law() is the power")
+        return script.text()
 
     def outputs(self, result: EnergyErrors) -> dict[str, bytes]:
         csv = result.table.rename(columns={"error": "error_meV_per_atom"}).rename_axis("dt_fs").to_csv()
-        return {"timesteps.csv": csv.encode(), "timesteps.png": self.picture}
+        files = {"timesteps.csv": csv.encode(), "timesteps.png": self.picture}
+        return files | {START: file_bytes(self.state.save, START)} | potential_files(self.potential)
 
 
 class TimestepPanel(Panel):
