@@ -125,7 +125,8 @@ class Panel(Replaced):
         running = model.status in ("running", "stopping")
         self.run_button.disabled, self.stop_button.disabled = running, model.status != "running"
         self.continue_button.disabled = running or model.results is None
-        self.bar.bar_style = {"failed": "danger", "done": "success"}.get(model.status, "")
+        success = "" if model.changed else "success"
+        self.bar.bar_style = {"failed": "danger", "done": success}.get(model.status, "")
         self.state.value = html.state(model.status, model.fraction, model.eta, bool(model.changed))
         self.changed.value = html.changed(model.changed, running)
         for part in (self.table, self.image):
