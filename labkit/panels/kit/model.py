@@ -33,6 +33,7 @@ class PanelModel(traitlets.HasTraits):
     message   the text of an error, or ""
     note      remarks on the results
     results   what the job has found so far
+    ran       this model with the parameters of the run whose results are shown, or None
     changed   the parameters that differ from those of the results, in words, or ""
     refused   what was typed into a field and is no valid value: name of the parameter -> sentence
     picture   PNG of the results
@@ -53,6 +54,7 @@ class PanelModel(traitlets.HasTraits):
     message = traitlets.Unicode("")
     note = traitlets.Unicode("")
     results = traitlets.Any(None)
+    ran = traitlets.Any(None)
     changed = traitlets.Unicode("")
     refused = traitlets.Dict()
     picture = traitlets.Bytes(b"")
@@ -62,11 +64,11 @@ class PanelModel(traitlets.HasTraits):
         super().__init__(**values)
         self.job: Job | None = None
         self.continuing = False  # whether the job being made continues the last run
-        self.ran: Self | None = None
         self.followers: list[FollowSlider] = []
         self._next: Self | None = None  # the parameters of the job, until it has a result
         self._lock = threading.RLock()
-        self.observe(self._compare, [*parameters(self), "status", "results"])
+        self.observe(self._compare, [*parameters(self), "status", "ran"])
+        self.observe(self._forgive, "refused")
 
     def make_job(self) -> Job:
         """The job of the current parameters, not started; raises LabkitError if they are invalid."""
@@ -182,6 +184,11 @@ class PanelModel(traitlets.HasTraits):
 
     def _compare(self, _: object) -> None:
         self.changed = differences(self, self.ran) if self.ran is not None else ""
+
+    def _forgive(self, change: dict) -> None:
+        """What was refused at Run has been replaced: its sentence goes."""
+        if self.message in change["old"].values() and self.message not in change["new"].values():
+            self.message = ""
 
     def _update(self, job: Job) -> None:
         """Called in the job's thread for notices, at most four times a second."""

@@ -41,7 +41,7 @@ class NumberField(widgets.VBox):
         self.wrong = widgets.HTML(layout=widgets.Layout(width="290px", display="none"))
         row = widgets.HBox([*([] if slider is None else [slider]), self.text])
         row.add_class("labkit-number")
-        super().__init__([row, self.wrong], value=value)
+        super().__init__([row, self.wrong], value=value, layout=widgets.Layout(overflow="visible"))
         self.text.observe(self._type, "value")
         self.observe(self._show, "value")
         if slider is not None:

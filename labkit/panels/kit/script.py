@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from labkit.base.expression import expression
@@ -115,12 +116,14 @@ def _shipped(frames: Any, label: str) -> str | None:
     if not isinstance(frames, Dataset) or not frames.name.startswith("ice "):
         return None
     name = frames.name.removeprefix("ice ")
+    name = name.split(" ")[0].split("[")[0] if label else name
+    return name if _known(name, len(frames), label) == frames.hash else None
+
+
+@cache
+def _known(name: str, count: int, label: str) -> str:
+    """The hash of the first `count` shipped frames, or of those with a label; "" if there are none such."""
     try:
-        if label:
-            name = name.split(" ")[0].split("[")[0]
-            known = with_label(ice(name), label)
-        else:
-            known = ice(name, len(frames))
+        return (with_label(ice(name), label) if label else ice(name, count)).hash
     except LabkitError:
-        return None  # not a shipped set
-    return name if known.hash == frames.hash else None
+        return ""  # not a shipped set

@@ -33,11 +33,12 @@ CSS = f"""<style>
 .labkit .labkit-changed {{ color: #6b4a00; background: #fff4d6; border-left: 3px solid #d99a00; padding: 5px 10px;
   border-radius: 4px; line-height: 1.4; }}
 .labkit .labkit-old {{ opacity: 0.55; }}
-.labkit .labkit-number {{ position: relative; align-items: center; }}
+.labkit .labkit-number {{ align-items: center; }}
+.labkit .labkit-number, .labkit .labkit-number .widget-slider {{ overflow: visible; }}
 .labkit .labkit-number .widget-readout {{ display: none; }}
-.labkit .labkit-number:has(.noUi-state-drag) .widget-readout {{ display: block; position: absolute; right: 2px; top: 0;
-  width: 62px; line-height: 26px; text-align: left; padding-left: 8px; pointer-events: none; z-index: 1;
-  background: var(--jp-layout-color1, white); }}
+.labkit .labkit-number:has(.noUi-active) .widget-readout {{ display: block; position: absolute; top: 1px;
+  left: calc(100% + 5px); width: 60px; line-height: 26px; text-align: left; padding-left: 8px; pointer-events: none;
+  z-index: 1; background: var(--jp-layout-color1, white); }}
 .labkit .labkit-wrong input {{ border-color: {BAD} !important; color: {BAD}; }}
 .labkit .widget-button {{ border-radius: 6px; }}
 .labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}

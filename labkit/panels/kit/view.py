@@ -108,7 +108,8 @@ class Panel(Replaced):
     def _foot(self) -> widgets.Widget:
         self.code = Unfolding("Show code", "code", lambda: html.code(self.model.code()))
         self.download = Unfolding("Download", "download", lambda: html.links(self.model.files()))
-        self.model.observe(lambda _: self.code.refresh(), [*parameters(self.model), "status", "results"])
+        self.model.observe(lambda _: self.code.refresh(), "ran")
+        self.model.observe(lambda _: self.model.ran or self.code.refresh(), [*parameters(self.model), "status"])
         # files are large: a new result folds them away instead of sending all of them again
         self.model.observe(lambda _: setattr(self.download.toggle, "value", False), "results")
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")

@@ -121,6 +121,7 @@ def test_what_is_refused_is_said_in_red_and_nothing_runs_with_the_value_before(n
     assert sentence in model.message
     found.text.value = numeral(before)
     assert found.wrong.value == "" and model.refused == {} and "labkit-wrong" not in found.text._dom_classes
+    assert model.message == ""
 
 
 def test_a_refused_text_gives_way_to_a_value_set_otherwise() -> None:
