@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from labkit.base import Potential
+from labkit.base import Potential, State
 from labkit.engine.description import describe
 from labkit.errors import LabkitError
 from labkit.forcefield import ForceField
@@ -14,7 +14,7 @@ from labkit.gap import GapModel
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.script import Script
 
-FILE = "potential.safetensors"
+FILE, START = "potential.safetensors", "start.safetensors"
 #: Force fields of examples: number of atoms, how a script makes it, and what makes it here.
 EXAMPLES: dict[str, tuple[int, Callable[[], Potential]]] = {
     "peptide().forcefield": (22, lambda: peptide().forcefield),
@@ -22,16 +22,16 @@ EXAMPLES: dict[str, tuple[int, Callable[[], Potential]]] = {
 }
 
 
-def add_potential(script: Script, potential: Potential, name: str = "potential") -> None:
-    """Define `name`: a GAP from its file, a force field of labkit's examples by its function, or the user's own."""
+def add_potential(script: Script, potential: Potential) -> None:
+    """Define `potential`: a GAP from its file, a force field of the examples by its function, or the user's own."""
     if isinstance(potential, GapModel):
         script.use("labkit.gap", "GapModel")
-        script.add(f'{name} = GapModel.load("{FILE}")  # under Download')
+        script.add(f'potential = GapModel.load("{FILE}")  # under Download')
     elif example := _example(potential):
         script.use("labkit.forcefield.examples", example.partition("(")[0])
-        script.add(f"{name} = {example}")
+        script.add(f"potential = {example}")
     else:
-        script.add(f"{name} = {name}  # your own")
+        script.add("potential = potential  # your own")
 
 
 def potential_files(potential: Potential) -> dict[str, bytes]:
@@ -39,6 +39,21 @@ def potential_files(potential: Potential) -> dict[str, bytes]:
     if not isinstance(potential, GapModel):
         return {}
     return {FILE: file_bytes(lambda path: potential.save(path, uncertainty=False), FILE)}
+
+
+def start_script(potential: Potential, module: str, name: str) -> Script:
+    """A script that reads the `state` from which the last run started, and its `potential`, and imports a name."""
+    script = Script("# the last run")
+    script.use("labkit.base", "State")
+    script.add(f'state = State.load("{START}")  # under Download')
+    script.use(module, name)
+    add_potential(script, potential)
+    return script
+
+
+def start_files(state: State, potential: Potential) -> dict[str, bytes]:
+    """The files that `start_script` reads."""
+    return {START: file_bytes(state.save, START)} | potential_files(potential)
 
 
 def sees_stresses(potential: Potential) -> bool:

@@ -1,6 +1,7 @@
 """The Train panel without a screen, on shipped frames."""
 
 import io
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -105,9 +106,12 @@ def test_what_is_shown_is_what_its_script_gives(sets, tmp_path, monkeypatch):
     own = labkit.load("methanol.xyz", energy_key="energy", forces_key="forces", stress_key=False)
     panel = TrainPanel(own, config=GapConfig(Soap(cutoff=3.0, n_max=5, l_max=4, n_sparse=40), sigma_virial=None))
     panel.model.split, panel.model.part = "trajectory", 0.25
-    panel.model.observe(lambda change: panel.stop() if change["new"] is not None else None, "results")
+    compute = Design._compute
+    monkeypatch.setattr(Design, "_compute", lambda *block: (time.sleep(0.1), compute(*block))[1])  # time to stop
+    panel.model.observe(lambda change: panel.stop() if "valid" in change["new"].errors.index else None, "results")
     panel.run()
     fit = panel.job.wait(60)
+    monkeypatch.setattr(Design, "_compute", compute)
     assert panel.model.status == "stopped" and 0 < fit.n_frames < panel.model.frames < 50
     panel.model.cutoff, panel.model.frames, panel.model.split = 4.0, 7, "blocks"
     assert "settings changed" in panel.state.value and "split off trajectory (now blocks)" in panel.model.changed
