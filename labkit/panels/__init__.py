@@ -3,6 +3,7 @@
 from labkit.errors import LabkitError
 
 try:
+    import anywidget  # noqa: F401
     import ipywidgets  # noqa: F401
     import matplotlib  # noqa: F401
 except ImportError as error:

@@ -122,7 +122,8 @@ class DynamicsModel(PanelModel):
     def present(self, result: AdjustableRun) -> None:
         if result.rows:
             failed = self.job is not None and self.job.error is not None
-            self.picture = self._figure.picture(result, failed)
+            with self._drawing:
+                self.show(self._figure.live, self._figure.picture(result, failed))
             self.table, words = table_of(result)
             self.note = "" if failed else words
 

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import traitlets
-from matplotlib.figure import Figure
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit.follow_slider import FollowSlider
-from labkit.panels.kit.style import to_png
+from labkit.panels.kit.shown_figure import ShownFigure
 
 
-class PanelModel(traitlets.HasTraits):
+class PanelModel(ShownFigure):
     """Parameters, state and results of a panel, without widgets.
 
     A subclass has one trait for each parameter, tagged with a group and what a control needs (`controls.py`), and
@@ -44,7 +43,6 @@ class PanelModel(traitlets.HasTraits):
     message = traitlets.Unicode("")
     note = traitlets.Unicode("")
     results = traitlets.Any(None)
-    picture = traitlets.Bytes(b"")
     table = traitlets.Unicode("")
 
     def __init__(self, **values: Any) -> None:
@@ -126,9 +124,6 @@ class PanelModel(traitlets.HasTraits):
 
     def show_error(self, error: LabkitError) -> None:
         self.message = str(error)
-
-    def show(self, figure: Figure) -> None:
-        self.picture = to_png(figure)
 
     def _update(self, job: Job) -> None:
         """Called in the job's thread for notices, at most four times a second."""

@@ -13,6 +13,7 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import control, groups, parameters
+from labkit.panels.kit.figure_widget import FigureWidget
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
@@ -42,14 +43,13 @@ class Panel(Replaced):
         )
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="220px", height="14px"))
         self.state, self.error, self.note, self.table = (widgets.HTML() for _ in range(4))
-        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.image = FigureWidget.of(model, model.title)
+        self.image.on_click = lambda at: self._press(lambda: model.press(at))
         traitlets.dlink((model, "fraction"), (self.bar, "value"))
-        traitlets.dlink((model, "picture"), (self.image, "value"))
         traitlets.dlink((model, "table"), (self.table, "value"))
         traitlets.dlink((model, "message"), (self.error, "value"), html.error)
         traitlets.dlink((model, "note"), (self.note, "value"), html.hint)
         model.observe(self._show_state, ["status", "fraction", "eta"])
-        traitlets.dlink((model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
         self._show_state()
         super().__init__(self._parts())
         self.add_class("labkit")
@@ -84,11 +84,17 @@ class Panel(Replaced):
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
-        results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
+        results = widgets.VBox(
+            [self.table, self.image, *self._below()], layout=widgets.Layout(flex="1 1 420px", min_width="380px")
+        )
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
+
+    def _below(self) -> list[widgets.Widget]:
+        """What stands below the picture, such as what a click on it shows."""
+        return []
 
     def _settings(self) -> widgets.Widget:
         """Controls of the first groups, visible, and those of the others, folded away."""

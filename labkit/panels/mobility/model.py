@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import traitlets
 
 from labkit.errors import LabkitError
@@ -51,7 +49,6 @@ class MobilityModel(PanelModel):
     def __init__(self, fluid: Mobility, radius: float, temperature: float = 300.0) -> None:
         super().__init__()
         self.fluid, self.radius, self.temperature = fluid, radius, temperature
-        self._drawing = threading.Lock()
         self._again = self.follow(self._show_again, "mobility figure")
         self.observe(lambda _: self._again.ask() if self.results is not None else None, ["lag", "theory"])
 
@@ -88,7 +85,7 @@ class MobilityModel(PanelModel):
         with self._drawing:
             view = result.at(1e3 * self.lag)
             figure = mobility_figure(view, self.radius, self.fluid if self.theory else None)
-            self.picture = LiveFigure(figure, ()).png()  # drawn once: savefig would do so twice
+            self.show(LiveFigure(figure, ()))  # drawn once: savefig would do so twice
             self.table, self.note = table_of(view, self.radius, self.fluid if self.theory else None)
 
     def code(self) -> str:

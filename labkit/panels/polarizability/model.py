@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,7 +70,6 @@ class PolarizabilityModel(RestartOnChange):
         self.designs = DesignCache(train, valid, KEPT)
         self._figure: TensorFigure | None = None
         self._shown: SplitDesign | None = None
-        self._drawing = threading.Lock()
         self._solve = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._show_spread, "spread", delay=REST)
         self._rebuild = self.follow(self.restart, "designs", delay=REST)
@@ -176,5 +174,5 @@ class PolarizabilityModel(RestartOnChange):
         if self._figure is None:
             self._figure = TensorFigure(design)
         self._shown, self.fit = design, fit
-        self.picture = self._figure.picture(design, fit)
+        self.show(self._figure.live, self._figure.picture(design, fit))
         self.table, self.note = table_of(fit, design), "\n".join(design.design.notes)

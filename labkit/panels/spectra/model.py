@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.spectra.figure import SpectraFigure
+from labkit.panels.spectra.mode import ShowsModes
 from labkit.panels.spectra.script import spectra_script
 from labkit.panels.spectra.summary import table_of, words_of
 from labkit.spectra import Spectrum
@@ -33,7 +33,7 @@ CLASSICAL = "none"
 PAUSE = 4.0  # wait between two pictures during a run, in units of the time to draw one
 
 
-class SpectraModel(PanelModel):
+class SpectraModel(ShowsModes, PanelModel):
     """Parameters of replicas and of their spectra; a SpectraRun as `results`, the spectra as `shown`.
 
     The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on`
@@ -43,7 +43,7 @@ class SpectraModel(PanelModel):
     title = "Spectra"
     hint = (
         "Resolution, window and quantum correction act at once. Continue follows the same replicas for as long "
-        "again, Run starts new ones."
+        "again, Run starts new ones. Click a peak to see the atoms move in its mode."
     )
     continue_hint = "Follow the same replicas further"
     open_groups = 2
@@ -83,7 +83,7 @@ class SpectraModel(PanelModel):
         self.minimum = minimum
         self.shown: SpectraSet | None = None
         self._figure = SpectraFigure()
-        self._drawing, self._rest = threading.Lock(), 0.0
+        self._rest = 0.0
         self._drawn: SpectraRun | None = None
         self._unsuitable = ""  # why the spectra requested cannot be computed
         self._redraw = self.follow(self._draw, "spectra")
@@ -174,8 +174,10 @@ class SpectraModel(PanelModel):
             except LabkitError as error:
                 self._unsuitable = str(error)
             if found is not None:
+                if self._drawn is None or self._drawn.motions is not run.motions:
+                    self.mode = None  # the modes of another run
                 self.shown, self._drawn = found, run
-                self.picture = self._figure.picture(found)
+                self.show(self._figure.live, self._figure.picture(found))
                 self.table, self.note = table_of(found), words_of(run, found, self.resolution)
             self._rest = time.monotonic() + PAUSE * (time.monotonic() - start)
         self._show_message()

@@ -10,7 +10,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
-from labkit.panels.kit.style import FORCE, MUTED, new_figure
+from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
@@ -25,9 +25,15 @@ def rotation(turn: float, tilt: float) -> np.ndarray:
 
 
 def picture(
-    atoms: Atoms, arrows: np.ndarray | None = None, *, cell: bool = True, turn: float = 20, tilt: float = 12
+    atoms: Atoms,
+    arrows: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
+    *,
+    cell: bool = True,
+    turn: float = 20,
+    tilt: float = 12,
 ) -> Figure:
-    """Draw atoms, with `arrows` (n, 3) Å from each of them and the unit cell if it has one."""
+    """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell."""
     view = rotation(turn, tilt)
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
@@ -39,14 +45,16 @@ def picture(
         axes.plot(*zip(start[:2], end[:2], strict=True), color=MUTED, linewidth=0.8, alpha=0.7, zorder=1)
     patches = sorted([*_spheres(atoms, where), *_bonds(atoms, where)], key=lambda item: item[0])
     axes.add_collection(PatchCollection([patch for _, patch in patches], match_original=True, zorder=2))
-    if arrows is not None:
-        tips = arrows @ view.T
-        axes.quiver(
-            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=FORCE, angles="xy", scale_units="xy", scale=1,
-            width=0.008, zorder=3,
-        )  # fmt: skip
-        where = np.concatenate([where, where + tips])
-    corners = np.concatenate([where, edges.reshape(-1, 3)])[:, :2]
+    reached = [where, edges.reshape(-1, 3)]
+    for vectors, colour in ((arrows, FORCE), (predictions, VALID)):
+        if vectors is not None:
+            tips = vectors @ view.T
+            axes.quiver(
+                where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=colour, angles="xy", scale_units="xy", scale=1,
+                width=0.008, zorder=3,
+            )  # fmt: skip
+            reached.append(where + tips)
+    corners = np.concatenate(reached)[:, :2]
     low, high = corners.min(0) - 1.0, corners.max(0) + 1.0
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     return figure

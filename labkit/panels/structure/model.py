@@ -20,14 +20,15 @@ ARROW = 2.0  # Å, length of a large force's arrow
 class StructureModel(traitlets.HasTraits):
     """Frames to show.
 
-    index    the frame shown, of `count`
-    arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow
+    index    the frame shown, of `count`; `exchanged` counts how often all frames were replaced
+    arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow; an array "predicted_forces" of a frame as well
     cell     whether the unit cell is drawn
     still    whether a still picture replaces the live view; `turn` and `tilt` [degrees] are its viewing angles
     picture  PNG, drawn only while it is shown
     """
 
     index = traitlets.Int(0)
+    exchanged = traitlets.Int(0)
     count = traitlets.Int(0)
     arrows = traitlets.Bool(False)
     cell = traitlets.Bool(True)
@@ -44,7 +45,7 @@ class StructureModel(traitlets.HasTraits):
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
         self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
         super().__init__(count=len(self.atoms), **values)
-        self.observe(lambda _: self.draw(), ["index", "arrows", "cell", "still", "turn", "tilt"])
+        self.observe(lambda _: self.draw(), ["index", "exchanged", "arrows", "cell", "still", "turn", "tilt"])
         self.draw()
 
     @traitlets.validate("index")
@@ -69,6 +70,7 @@ class StructureModel(traitlets.HasTraits):
         atoms, forces, energies = _take(frame)
         self.atoms, self.forces, self.energies = atoms, forces, energies
         self.index, self.count = 0, 1
+        self.exchanged += 1
 
     @property
     def has_forces(self) -> bool:
@@ -79,12 +81,18 @@ class StructureModel(traitlets.HasTraits):
         forces = self.forces[self.index]
         return forces / self.scale if self.arrows and forces is not None else None
 
+    def shown_predictions(self) -> np.ndarray | None:
+        """Arrows (n, 3) Å of the current frame's predicted forces, or None."""
+        forces = self.atoms[self.index].arrays.get("predicted_forces")
+        return forces / self.scale if self.arrows and forces is not None else None
+
     def draw(self) -> None:
         """Draw the still picture, if it is shown."""
         if self.still:
             figure = picture(
-                self.atoms[self.index], self.shown_arrows(), cell=self.cell, turn=self.turn, tilt=self.tilt
-            )
+                self.atoms[self.index], self.shown_arrows(), self.shown_predictions(), cell=self.cell,
+                turn=self.turn, tilt=self.tilt,
+            )  # fmt: skip
             self.picture = to_png(figure)
 
     def describe(self) -> str:

@@ -58,7 +58,7 @@ class StructurePanel(Replaced):
         self.view = self.viewer.widget if self.viewer is not None else widgets.HTML()
         self.still = _toggle(model, "still", "Picture", "image")
         self.still.add_class("labkit-still")
-        model.observe(self._show, ["index", "arrows", "still"])
+        model.observe(self._show, ["index", "exchanged", "arrows", "still"])
         head = widgets.HTML(CSS + (html.head(title, "") if title else "") + WITHOUT_WEBGL)
         card = widgets.VBox([head, self._bar(), self.view, self._still_view(), self.words])
         card.add_class("labkit-card")
@@ -74,7 +74,7 @@ class StructurePanel(Replaced):
     def _bar(self) -> widgets.HBox:
         model, parts = self.model, []
         if len(model.atoms) > 1 or self.growing:
-            play = widgets.Play(min=0, interval=250, show_repeat=False)
+            self.play = play = widgets.Play(min=0, interval=250, show_repeat=False)
             self.slider = widgets.IntSlider(min=0, description="frame")
             for one in (play, self.slider):
                 traitlets.dlink((model, "count"), (one, "max"), lambda count: count - 1)

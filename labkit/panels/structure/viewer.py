@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from labkit.panels.kit.style import FORCE
+from labkit.panels.kit.style import FORCE, VALID
 from labkit.panels.structure import nglview_frontend
 from labkit.panels.structure.figure import cell_edges, rotation
 from labkit.panels.structure.model import StructureModel
@@ -16,7 +16,7 @@ from labkit.panels.structure.model import StructureModel
 nglview_frontend.use_installed()
 import nglview  # noqa: E402 - after its front end was set
 
-GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
+GREEN, ORANGE, GREY = to_rgb(FORCE), to_rgb(VALID), [0.55, 0.58, 0.62]
 ASPECT = 1.6  # least ratio of width to height of the view on a page
 
 
@@ -34,7 +34,7 @@ class Viewer:
         self._shapes: list = []
         self._load()
         self._draw_overlay()
-        model.observe(self._move, "index")
+        model.observe(self._move, ["index", "exchanged"])
         self.widget.observe(self._on_loaded, "loaded")
         model.observe(lambda _: self._draw_overlay(), ["arrows", "cell"])
 
@@ -92,14 +92,15 @@ class Viewer:
 
     def _draw_overlay(self) -> None:
         """Draw cell and arrows as one component after the structure; only if they have changed."""
-        atoms, arrows = self.model.atoms[self.model.index], self.model.shown_arrows()
+        atoms = self.model.atoms[self.model.index]
         edges = cell_edges(atoms) if self.model.cell else []
         shapes = [("cylinder", start.tolist(), end.tolist(), GREY, 0.02) for start, end in edges]
-        if arrows is not None:
-            tips = atoms.positions + arrows
-            long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be only a tip
-            for start, tip in zip(atoms.positions[long], tips[long], strict=True):
-                shapes.append(("arrow", start.tolist(), tip.tolist(), GREEN, 0.1))
+        for arrows, colour in ((self.model.shown_arrows(), GREEN), (self.model.shown_predictions(), ORANGE)):
+            if arrows is not None:
+                tips = atoms.positions + arrows
+                long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be only a tip
+                for start, tip in zip(atoms.positions[long], tips[long], strict=True):
+                    shapes.append(("arrow", start.tolist(), tip.tolist(), colour, 0.1))
         if shapes == self._shapes:
             return
         self._clear_overlay()

@@ -22,6 +22,7 @@ from labkit.panels.kit.gap_terms import terms_of
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.train.compared import ComparesFrames
 from labkit.panels.train.drawn_fit import drawn_fits
 from labkit.panels.train.figure import parity_figure
 from labkit.runs import FitRecord, runs
@@ -36,7 +37,7 @@ SOAP = (
 )  # fmt: skip
 
 
-class TrainModel(PanelModel):
+class TrainModel(ComparesFrames, PanelModel):
     """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
 
     title = "Train a Gaussian approximation potential"
@@ -82,7 +83,8 @@ class TrainModel(PanelModel):
             raise LabkitError("the training set is empty; expected at least one frame")
         self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
+        colours = "Blue points are training frames; orange ones are new to the model"
+        self.hint = f"{sets}. {colours}. Click a point to see its frame."
         self._take(self.base)
         self.frames = len(train)
 
@@ -125,6 +127,7 @@ class TrainModel(PanelModel):
 
     def present(self, result: IncrementalFit) -> None:
         self.show(parity_figure(result, self.frames))
+        self.compare({"train": self.train, "valid": self.valid}, result.predictions)
         self.table = _table(result)
         self.note = "\n".join(result.notes)
 
