@@ -14,6 +14,7 @@ OWN = {  # what no other panel has
     "train": {"drawn_fit", "compared"},
     "learning": {"chosen"},
     "spectra": {"mode"},
+    "dynamics": {"spread"},
 }
 COST = 150  # lines of a small panel
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import traitlets
 from ase import Atoms
 
+from labkit.active import uncertainty_of
 from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
+from labkit.datasets import Dataset
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
-from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
+from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
 from labkit.jobs import Job
 from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
+from labkit.panels.dynamics.spread import SPREADS, run_with_spread, words_of
 from labkit.panels.dynamics.summary import table_of
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
@@ -31,7 +34,8 @@ class DynamicsModel(PanelModel):
     """Parameters of a run, and an AdjustableRun as `results`.
 
     All but potential, steps and seed take effect at once, also during a run. `run` begins at the structure with new
-    velocities, `go_on` where the last run ended.
+    velocities, `go_on` where the last run ended. If the potential has an uncertainty, its spread is drawn along the
+    run, and marked where it exceeds that of the `known` frames, or of a GAP's own sparse points.
     """
 
     title = "Molecular dynamics"
@@ -48,8 +52,14 @@ class DynamicsModel(PanelModel):
     pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
     seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
 
-    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+    def __init__(
+        self,
+        potentials: Potential | Mapping[str, Potential],
+        atoms: Atoms,
+        known: Dataset | Sequence[Atoms] | None = None,
+    ) -> None:
         super().__init__()
+        self.known = known
         self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
         if not self.potentials:
             raise LabkitError("there is no potential; give one, or a dictionary of them by name")
@@ -111,8 +121,12 @@ class DynamicsModel(PanelModel):
             run = self.results
         else:
             raise LabkitError(f"the last run used '{self.started[0]}'; press Run to start with '{self.potential}'")
-        self._figure = DynamicsFigure(run.time + self.steps * self.dt)
-        return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+        potential = self.potentials[self.potential]
+        self._figure = DynamicsFigure(run.time + self.steps * self.dt, uncertainty_of(potential) is not None)
+        rows = run.every[0]
+        spreads = rows * max(1, self.steps // (SPREADS * rows))
+        how = (self.setting, self.steps, spreads)
+        return Job(run_with_spread, run, potential, self.known, *how, name="dynamics")
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
@@ -125,7 +139,7 @@ class DynamicsModel(PanelModel):
             with self._drawing:
                 self.show(self._figure.live, self._figure.picture(result, failed))
             self.table, words = table_of(result)
-            self.note = "" if failed else words
+            self.note = "\n".join(filter(None, [words_of(result), "" if failed else words]))
 
     def code(self) -> str:
         return dynamics_script(self)

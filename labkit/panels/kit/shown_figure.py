@@ -12,7 +12,7 @@ from labkit.panels.kit.live_figure import LiveFigure
 from labkit.panels.kit.plotted import Plotted, Pointer
 from labkit.panels.kit.style import DPI, to_png
 
-FEWEST = 900  # pixels: a narrower picture is drawn twice as wide, so that a saved one is not coarse
+FEWEST = 700  # pixels: a narrower picture is drawn twice as wide, so that a saved one is not coarse
 FINEST = 400.0  # dots per inch
 
 

@@ -70,9 +70,9 @@ def _table(found: ComparedFrame) -> str:
     label, prediction = found.forces
     rows = []
     for k in atoms:
-        both = (" ".join(f"{x:+.3f}" for x in forces[k]) for forces in (label, prediction))
+        both = ("\u00a0".join(f"{x:+.2f}" for x in forces[k]).replace("-", "−") for forces in (label, prediction))
         rows.append([f"{found.atoms.symbols[k]} {k}", *both, f"{errors[k]:.3f}"])
-    return html.table(["atom", "reference x, y, z [eV/Å]", "predicted", "|difference|"], rows)
+    return html.table(["atom", "reference [eV/Å]", "predicted", "|difference|"], rows)
 
 
 class TrainPanel(Panel):
