@@ -40,9 +40,9 @@ def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
     after = panel.locator("img").screenshot(path=artefacts / "overfitting_after.png")
     assert (lab_page.pixels(before) != lab_page.pixels(after)).any(-1).mean() > 0.003
     panel.screenshot(path=artefacts / "overfitting_panel.png")
-    answers(notebook, panel, artefacts)
     another_descriptor(notebook, panel, artefacts)
     tray(notebook, artefacts)
+    answers(notebook, panel, artefacts)
 
 
 def drag(page, panel):
