@@ -10,11 +10,12 @@ from labkit import panels
 
 KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
 OWN = {  # what no other panel has
-    "structure": {"viewer", "nglview_frontend"},
+    "structure": {"viewer", "nglview_frontend", "ellipsoid"},
     "train": {"drawn_fit", "compared"},
     "learning": {"chosen"},
     "spectra": {"mode"},
     "dynamics": {"spread"},
+    "polarizability": {"tensor_frame"},
 }
 COST = 150  # lines of a small panel
 

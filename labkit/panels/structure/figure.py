@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
@@ -32,8 +34,12 @@ def picture(
     cell: bool = True,
     turn: float = 20,
     tilt: float = 12,
+    lines: Sequence[tuple[np.ndarray, str]] = (),
 ) -> Figure:
-    """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell."""
+    """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell.
+
+    lines  pieces (k, 2, 3) Å and their colour
+    """
     view = rotation(turn, tilt)
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
@@ -54,6 +60,10 @@ def picture(
                 width=0.008, zorder=3,
             )  # fmt: skip
             reached.append(where + tips)
+    for pieces, colour in lines:
+        seen = pieces @ view.T
+        axes.add_collection(LineCollection(seen[..., :2], colors=colour, linewidths=1.3, zorder=3))
+        reached.append(seen.reshape(-1, 3))
     corners = np.concatenate(reached)[:, :2]
     low, high = corners.min(0) - 1.0, corners.max(0) + 1.0
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))

@@ -12,6 +12,7 @@ from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.panels.kit.style import to_png
+from labkit.panels.structure.ellipsoid import EllipsoidScale
 from labkit.panels.structure.figure import picture
 
 ARROW = 2.0  # Å, length of a large force's arrow
@@ -44,6 +45,7 @@ class StructureModel(traitlets.HasTraits):
             raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
         self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
+        self.ellipsoid = EllipsoidScale.of(self.atoms[0])
         super().__init__(count=len(self.atoms), **values)
         self.observe(lambda _: self.draw(), ["index", "exchanged", "arrows", "cell", "still", "turn", "tilt"])
         self.draw()
@@ -86,12 +88,16 @@ class StructureModel(traitlets.HasTraits):
         forces = self.atoms[self.index].arrays.get("predicted_forces")
         return forces / self.scale if self.arrows and forces is not None else None
 
+    def shown_lines(self) -> list[tuple[np.ndarray, str]]:
+        """Pieces (k, 2, 3) Å of the ellipsoids of the current frame's polarizability, with their colours."""
+        return [] if self.ellipsoid is None else self.ellipsoid.lines(self.atoms[self.index])
+
     def draw(self) -> None:
         """Draw the still picture, if it is shown."""
         if self.still:
             figure = picture(
                 self.atoms[self.index], self.shown_arrows(), self.shown_predictions(), cell=self.cell,
-                turn=self.turn, tilt=self.tilt,
+                turn=self.turn, tilt=self.tilt, lines=self.shown_lines(),
             )  # fmt: skip
             self.picture = to_png(figure)
 
@@ -103,6 +109,8 @@ class StructureModel(traitlets.HasTraits):
             words.append(f"{energy:.3f} eV")
         if self.arrows and self.has_forces:
             words.append(f"forces: 1 Å of arrow is {self.scale:.2g} eV/Å")
+        if self.ellipsoid is not None and self.shown_lines():
+            words.append(f"ellipsoid: polarizability, differences {self.ellipsoid.enlarged:g} times as large")
         return " · ".join(words)
 
 

@@ -101,6 +101,8 @@ class Viewer:
                 long = np.linalg.norm(arrows, axis=1) > 0.05  # a shorter one would be only a tip
                 for start, tip in zip(atoms.positions[long], tips[long], strict=True):
                     shapes.append(("arrow", start.tolist(), tip.tolist(), colour, 0.1))
+        for pieces, colour in self.model.shown_lines():
+            shapes += [("cylinder", start.tolist(), end.tolist(), to_rgb(colour), 0.035) for start, end in pieces]
         if shapes == self._shapes:
             return
         self._clear_overlay()
