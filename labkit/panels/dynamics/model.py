@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
 from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
+from labkit.engine.adjustable_run_file import read_run, write_run
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
 from labkit.jobs import Job
@@ -125,6 +127,18 @@ class DynamicsModel(PanelModel):
             self.picture = self._figure.picture(result, failed)
             self.table, words = table_of(result)
             self.note = "" if failed else words
+
+    def keep(self, path: Path) -> None:
+        if self.results is not None and self.results.rows:
+            write_run(self.results, path, started=self.started)
+
+    def recall(self, path: Path) -> AdjustableRun | None:
+        run, about = read_run(path)
+        potential, temperature, seed = about["started"]
+        if potential not in self.potentials or run.state.system.numbers.tolist() != self.atoms.numbers.tolist():
+            return None
+        self._started = str(potential), float(temperature), int(seed)
+        return run
 
     def code(self) -> str:
         return dynamics_script(self)

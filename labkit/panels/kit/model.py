@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -73,6 +74,13 @@ class PanelModel(traitlets.HasTraits):
     def outputs(self, result: Any) -> dict[str, bytes]:
         """The files of a result, by name."""
         return {}
+
+    def keep(self, path: Path) -> None:
+        """Write what `recall` needs to a file, if it can be had without computing it again."""
+
+    def recall(self, path: Path) -> Any:
+        """The results that `keep` wrote, for Continue and Download; None if there are none."""
+        return None
 
     def run(self) -> Job:
         """Start; raises LabkitError during a run, and for invalid parameters."""

@@ -82,10 +82,12 @@ class StructureModel(traitlets.HasTraits):
     def draw(self) -> None:
         """Draw the still picture, if it is shown."""
         if self.still:
-            figure = picture(
-                self.atoms[self.index], self.shown_arrows(), cell=self.cell, turn=self.turn, tilt=self.tilt
-            )
-            self.picture = to_png(figure)
+            self.picture = self.drawn()
+
+    def drawn(self) -> bytes:
+        """PNG of the current frame."""
+        atoms, arrows = self.atoms[self.index], self.shown_arrows()
+        return to_png(picture(atoms, arrows, cell=self.cell, turn=self.turn, tilt=self.tilt))
 
     def describe(self) -> str:
         """The frame in words."""

@@ -10,7 +10,7 @@ import traitlets
 from ase import Atoms
 
 from labkit.datasets import Dataset
-from labkit.panels.kit import html
+from labkit.panels.kit import html, still
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
@@ -51,7 +51,7 @@ class StructurePanel(Replaced):
     ) -> None:
         self.model = model = StructureModel(frames)
         self.growing = growing
-        self.viewer = _viewer(model, height)
+        self.title, self.viewer = title, _viewer(model, height)
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", width="100%"))
         self.words = widgets.HTML()
         traitlets.dlink((model, "picture"), (self.image, "value"))
@@ -65,6 +65,11 @@ class StructurePanel(Replaced):
         self._show()
         super().__init__([card])
         self.add_class("labkit")
+        model.observe(lambda _: self.changed(), ["index", "arrows", "cell", "turn", "tilt", "count"])
+
+    def still_parts(self) -> list[str]:
+        picture = still.picture(self.model.drawn(), f"{self.title or 'Atoms'}: a picture")
+        return [still.heading(self.title), picture, still.faint(self.model.describe())]
 
     def let_go(self) -> None:
         if self.viewer is not None:

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import numpy as np
+from IPython.utils.capture import capture_output
 from matplotlib.colors import to_rgb
 
 from labkit.panels.kit.style import FORCE
@@ -14,7 +15,8 @@ from labkit.panels.structure.figure import cell_edges, rotation
 from labkit.panels.structure.model import StructureModel
 
 nglview_frontend.use_installed()
-import nglview  # noqa: E402 - after its front end was set
+with capture_output(stdout=False, stderr=False):  # it displays an empty widget, of which a broken chain would remain
+    import nglview
 
 GREEN, GREY = to_rgb(FORCE), [0.55, 0.58, 0.62]
 ASPECT = 1.6  # least ratio of width to height of the view on a page

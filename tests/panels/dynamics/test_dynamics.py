@@ -283,3 +283,21 @@ def test_langevin_is_what_the_panel_says(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     panel.model.ensemble = "NVT, Langevin"
     assert isinstance(panel.model.integrator(), Langevin)
+
+
+def test_a_run_that_was_kept_goes_on_as_it_would_have(copper, tmp_path):
+    panel = DynamicsPanel(Springs(copper), copper)
+    run(panel, ensemble="NVT, Langevin", steps=60, dt=1.0, seed=7)
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(Springs(copper), copper)
+    for name in ("ensemble", "steps", "dt"):
+        setattr(other.model, name, getattr(panel.model, name))
+    other.model.results = other.model.recall(tmp_path / "kept")
+    assert other.model.started == panel.model.started and other.model.code() == panel.model.code()
+    assert other.log.equals(panel.log) and other.model.files()["run.csv"] == panel.model.files()["run.csv"]
+    assert len(other.structure.model.atoms) == 2  # the start, and the last frame
+    for each in (panel, other):
+        each.go_on().wait(30)
+    assert other.log.equals(panel.log) and len(other.log) == 121
+    stranger = DynamicsPanel(Springs(molecule("H2O")), molecule("H2O"))
+    assert stranger.model.recall(tmp_path / "kept") is None
