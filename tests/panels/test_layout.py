@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from labkit import panels
 
 KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
-OWN = {"structure": {"viewer", "nglview_frontend"}, "train": {"drawn_fit"}}  # what no other panel has
+OWN = {"structure": {"viewer", "nglview_frontend", "hydrogen_bonds"}, "train": {"drawn_fit"}}  # what no other panel has
 COST = 150  # lines of a small panel
 
 

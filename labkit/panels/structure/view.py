@@ -65,7 +65,7 @@ class StructurePanel(Replaced):
         self._show()
         super().__init__([card])
         self.add_class("labkit")
-        model.observe(lambda _: self.changed(), ["index", "arrows", "cell", "turn", "tilt", "count"])
+        model.observe(lambda _: self.changed(), ["index", "arrows", "cell", "hydrogen_bonds", "view", "count"])
 
     def still_parts(self) -> list[str]:
         picture = still.picture(self.model.drawn(), f"{self.title or 'Atoms'}: a picture")
@@ -92,6 +92,8 @@ class StructurePanel(Replaced):
             parts.append(_toggle(model, "arrows", "Forces", "long-arrow-right"))
         if any(atoms.cell.rank == 3 for atoms in model.atoms):
             parts.append(_toggle(model, "cell", "Cell", "cube"))
+        if model.may_have_hydrogen_bonds:
+            parts.append(_toggle(model, "hydrogen_bonds", "H bonds", "ellipsis-h"))
         parts.append(self.still)
         return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
 
