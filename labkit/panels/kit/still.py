@@ -77,7 +77,7 @@ def picture(png: bytes, alt: str) -> str:
         return ""
     small, width = few_colours(png)
     content = base64.b64encode(small).decode()
-    return f"<img alt='{escape(alt)}' width='{100 * width // DPI}' src='data:image/png;base64,{content}'>"
+    return f"<img alt='{escape(alt)}' style='width: {100 * width // DPI}px' src='data:image/png;base64,{content}'>"
 
 
 def few_colours(png: bytes) -> tuple[bytes, int]:
