@@ -99,6 +99,7 @@ def look(saved, path, page):
     page.screenshot(path=path)
 
 
+@pytest.mark.slow
 def test_html_without_a_network(browser, tmp_path, artefacts):
     cells = (f"panel = {TRAIN}\npanel.run()\npanel", 'StructurePanel(train, "Ice")', "labkit.finish()")
     path = write(tmp_path / "panels.ipynb", SETUP, *cells)
