@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import traitlets
 from ase import Atoms
 
-from labkit.active import uncertainty_of
+from labkit.active import LeastCertain, uncertainty_of
 from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
 from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting
+from labkit.engine.adjustable_run_file import read_run, write_run
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.dynamics.figure import DynamicsFigure
@@ -165,6 +167,19 @@ class DynamicsModel(PanelModel):
             remarks = [] if failed else [words, *self.ran.cautions()]
             self.note = "\n".join(filter(None, [words_of(result), *remarks]))
             self.ran = self.ran.frozen(**self._adjusted)
+
+    def keep(self, path: Path) -> None:
+        if self.results is not None and self.results.rows:
+            write_run(self.results, path, started=self.started, stretch=self._stretch)
+
+    def recall(self, path: Path) -> AdjustableRun | None:
+        run, about = read_run(path, LeastCertain)
+        potential, temperature, seed = about["started"]
+        if potential not in self.potentials or run.state.system.numbers.tolist() != self.atoms.numbers.tolist():
+            return None
+        self._started = str(potential), float(temperature), int(seed)
+        self._stretch = Stretch(*about["stretch"])
+        return run
 
     def script(self) -> str:
         return dynamics_script(self)

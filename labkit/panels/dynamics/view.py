@@ -59,6 +59,9 @@ class DynamicsPanel(Panel):
     def trajectory(self) -> list[Atoms]:
         return self.model.trajectory
 
+    def still_parts(self) -> list[str]:
+        return [*super().still_parts(), *self.structure.still_parts()]
+
     def _settings(self) -> widgets.Widget:
         self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")
         basic = self.controls("basic")

@@ -6,6 +6,7 @@ import copy
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import traitlets
@@ -113,7 +114,20 @@ class PanelModel(ShownFigure):
 
     def follows(self, name: str) -> bool:
         """Whether what is shown follows this parameter without Run (tagged `at_once`)."""
-        return bool(self.traits()[name].metadata["how"].get("at_once"))
+        return self.results is not None and bool(self.traits()[name].metadata["how"].get("at_once"))
+
+    def keep(self, path: Path) -> None:
+        """Write what `recall` needs to a file, if it can be had without computing it again."""
+
+    def recall(self, path: Path) -> Any:
+        """The results that `keep` wrote, for Continue and Download; None if there are none."""
+        return None
+
+    def bring_back(self, results: Any, picture: bytes, table: str, note: str) -> None:
+        """Show what was kept of a run with the current parameters."""
+        self.results = results
+        self.show_picture(picture)
+        self.table, self.note, self.ran = table, note, self.frozen()
 
     def run(self) -> Job:
         """Start; raises LabkitError during a run, and for invalid parameters."""

@@ -48,6 +48,11 @@ class ShownFigure(traitlets.HasTraits):
                 png = figure.fresh_png() if isinstance(figure, LiveFigure) else to_png(figure)
             self.plotted, self.picture = Plotted.of(plain), png
 
+    def show_picture(self, png: bytes) -> None:
+        """Show a picture that was drawn before, with no answer to a pointer."""
+        with self._drawing:
+            self._figure_shown, self.plotted, self.picture = None, None, png
+
     def draw_again(self) -> None:
         """Draw the figure for the current screen."""
         with self._drawing:

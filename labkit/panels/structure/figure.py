@@ -16,6 +16,7 @@ from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
+DASH = "#4a86c5"  # of hydrogen bonds
 
 
 def rotation(turn: float, tilt: float) -> np.ndarray:
@@ -34,13 +35,17 @@ def picture(
     cell: bool = True,
     turn: float = 20,
     tilt: float = 12,
+    view: np.ndarray | None = None,
+    dashes: np.ndarray | None = None,
     lines: Sequence[tuple[np.ndarray, str]] = (),
 ) -> Figure:
     """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell.
 
-    lines  pieces (k, 2, 3) Å and their colour
+    view    rotation (3, 3) as of `rotation`, in place of the angles
+    dashes  segments (m, 2, 3) Å, such as hydrogen bonds
+    lines   pieces (k, 2, 3) Å and their colour
     """
-    view = rotation(turn, tilt)
+    view = rotation(turn, tilt) if view is None else view
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
     axes = figure.add_subplot()
@@ -49,6 +54,8 @@ def picture(
     edges = cell_edges(atoms) @ view.T if cell else np.zeros((0, 2, 3))
     for start, end in edges:
         axes.plot(*zip(start[:2], end[:2], strict=True), color=MUTED, linewidth=0.8, alpha=0.7, zorder=1)
+    for start, end in () if dashes is None else dashes @ view.T:
+        axes.plot(*zip(start[:2], end[:2], strict=True), "--", color=DASH, linewidth=1.1, zorder=1.5)
     patches = sorted([*_spheres(atoms, where), *_bonds(atoms, where)], key=lambda item: item[0])
     axes.add_collection(PatchCollection([patch for _, patch in patches], match_original=True, zorder=2))
     reached = [where, edges.reshape(-1, 3)]

@@ -13,7 +13,8 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.panels.kit.style import to_png
 from labkit.panels.structure.ellipsoid import EllipsoidScale
-from labkit.panels.structure.figure import picture
+from labkit.panels.structure.figure import picture, rotation
+from labkit.panels.structure.hydrogen_bonds import POLAR, hydrogen_bonds
 
 ARROW = 2.0  # Å, length of a large force's arrow
 
@@ -24,7 +25,9 @@ class StructureModel(traitlets.HasTraits):
     index    the frame shown, of `count`; `exchanged` counts how often all frames were replaced
     arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow; an array "predicted_forces" of a frame as well
     cell     whether the unit cell is drawn
+    hydrogen_bonds  whether they are drawn
     still    whether a still picture replaces the live view; `turn` and `tilt` [degrees] are its viewing angles
+    view     rotation (3, 3) of the live view, which the still picture shares until its angles are changed, or None
     picture  PNG, drawn only while it is shown
     """
 
@@ -33,9 +36,11 @@ class StructureModel(traitlets.HasTraits):
     count = traitlets.Int(0)
     arrows = traitlets.Bool(False)
     cell = traitlets.Bool(True)
+    hydrogen_bonds = traitlets.Bool(False)
     still = traitlets.Bool(False)
     turn = traitlets.Int(20)
     tilt = traitlets.Int(12)
+    view = traitlets.Instance(np.ndarray, allow_none=True)
     picture = traitlets.Bytes(b"")
 
     def __init__(self, frames: Dataset | Sequence[Atoms] | Atoms, **values: object) -> None:
@@ -47,7 +52,9 @@ class StructureModel(traitlets.HasTraits):
         self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
         self.ellipsoid = EllipsoidScale.of(self.atoms[0])
         super().__init__(count=len(self.atoms), **values)
-        self.observe(lambda _: self.draw(), ["index", "exchanged", "arrows", "cell", "still", "turn", "tilt"])
+        self.observe(self._look, ["turn", "tilt"])
+        drawn = ["index", "exchanged", "arrows", "cell", "hydrogen_bonds", "still", "view"]
+        self.observe(lambda _: self.draw(), drawn)
         self.draw()
 
     @traitlets.validate("index")
@@ -57,10 +64,10 @@ class StructureModel(traitlets.HasTraits):
         return proposal["value"]
 
     def append(self, frame: Atoms) -> None:
-        """Add a frame, which is not unwrapped; if the last frame was shown, show this one."""
+        """Add a frame; if the last frame was shown, show this one."""
         follows = self.index == self.count - 1
         _, forces, energies = _take(frame)
-        self.atoms.append(frame)
+        self.atoms.append(unwrap_molecules(frame))
         self.forces += forces
         self.energies += energies
         self.count = len(self.atoms)
@@ -95,11 +102,32 @@ class StructureModel(traitlets.HasTraits):
     def draw(self) -> None:
         """Draw the still picture, if it is shown."""
         if self.still:
-            figure = picture(
-                self.atoms[self.index], self.shown_arrows(), self.shown_predictions(), cell=self.cell,
-                turn=self.turn, tilt=self.tilt, lines=self.shown_lines(),
-            )  # fmt: skip
-            self.picture = to_png(figure)
+            self.picture = self.drawn()
+
+    def drawn(self) -> bytes:
+        """PNG of the current frame."""
+        figure = picture(
+            self.atoms[self.index], self.shown_arrows(), self.shown_predictions(), cell=self.cell,
+            view=self.rotation(), dashes=self.shown_bonds(), lines=self.shown_lines(),
+        )  # fmt: skip
+        return to_png(figure)
+
+    def rotation(self) -> np.ndarray:
+        """Rows are the screen's x, y and the direction to the eye (3, 3)."""
+        return rotation(self.turn, self.tilt) if self.view is None else self.view
+
+    def shown_bonds(self) -> np.ndarray | None:
+        """Hydrogen bonds (m, 2, 3) Å of the current frame, or None."""
+        return hydrogen_bonds(self.atoms[self.index]) if self.hydrogen_bonds else None
+
+    @property
+    def may_have_hydrogen_bonds(self) -> bool:
+        """Whether a frame has hydrogen, and something that it could be bonded to."""
+        return any(1 in a.numbers and np.isin(a.numbers, POLAR).sum() > 1 for a in self.atoms[:1])
+
+    def _look(self, _: object) -> None:
+        """The angles have changed: look from there."""
+        self.view = rotation(self.turn, self.tilt)
 
     def describe(self) -> str:
         """The frame in words."""

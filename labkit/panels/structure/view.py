@@ -10,7 +10,7 @@ import traitlets
 from ase import Atoms
 
 from labkit.datasets import Dataset
-from labkit.panels.kit import html
+from labkit.panels.kit import html, still
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
@@ -51,7 +51,7 @@ class StructurePanel(Replaced):
     ) -> None:
         self.model = model = StructureModel(frames)
         self.growing = growing
-        self.viewer = _viewer(model, height)
+        self.title, self.viewer = title, _viewer(model, height)
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", width="100%"))
         self.words = widgets.HTML()
         traitlets.dlink((model, "picture"), (self.image, "value"))
@@ -65,6 +65,11 @@ class StructurePanel(Replaced):
         self._show()
         super().__init__([card])
         self.add_class("labkit")
+        model.observe(lambda _: self.rest_soon(), ["index", "arrows", "cell", "hydrogen_bonds", "view", "count"])
+
+    def still_parts(self) -> list[str]:
+        picture = still.picture(self.model.drawn(), f"{self.title or 'Atoms'}: a picture")
+        return [still.heading(self.title), picture, still.faint(self.model.describe())]
 
     def let_go(self) -> None:
         if self.viewer is not None:
@@ -87,6 +92,8 @@ class StructurePanel(Replaced):
             parts.append(_toggle(model, "arrows", "Forces", "long-arrow-right"))
         if any(atoms.cell.rank == 3 for atoms in model.atoms):
             parts.append(_toggle(model, "cell", "Cell", "cube"))
+        if model.may_have_hydrogen_bonds:
+            parts.append(_toggle(model, "hydrogen_bonds", "H bonds", "ellipsis-h"))
         parts.append(self.still)
         return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
 

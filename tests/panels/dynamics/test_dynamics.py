@@ -389,3 +389,41 @@ def test_a_committee_shows_its_spread_and_asks_for_frames(copper):
     known = DynamicsPanel(committee, copper, known=[panel.trajectory[widest]])
     run(known, steps=60, dt=1.0)
     assert "known=frames" not in known.model.note and "Outside" not in known.model.note
+
+
+def test_a_run_that_was_kept_goes_on_as_it_would_have(copper, tmp_path):
+    panel = DynamicsPanel(Springs(copper), copper)
+    run(panel, ensemble="NVT, Langevin", steps=60, dt=1.0, seed=7)
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(Springs(copper), copper)
+    for name in ("ensemble", "steps", "dt"):
+        setattr(other.model, name, getattr(panel.model, name))
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.started == panel.model.started and other.model.code() == panel.model.code()
+    assert other.log.equals(panel.log) and other.model.files()["run.csv"] == panel.model.files()["run.csv"]
+    assert len(other.structure.model.atoms) == 2  # the start, and the last frame
+    for each in (panel, other):
+        each.go_on().wait(30)
+    assert other.log.equals(panel.log) and len(other.log) == 121
+    stranger = DynamicsPanel(Springs(molecule("H2O")), molecule("H2O"))
+    assert stranger.model.recall(tmp_path / "kept") is None
+
+
+def test_a_run_that_was_stopped_and_kept_has_its_spread_and_the_steps_that_are_left(ice, tmp_path):
+    model, start = ice
+    panel = DynamicsPanel(model, start)
+    panel.model.steps = 5000
+    job = panel.run()
+    while len(panel.model.results.spreads if panel.model.results else ()) < 2:
+        time.sleep(0.01)
+    panel.stop()
+    job.wait(30)
+    reached = panel.model.results.state.loop_step
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(model, start)
+    other.model.steps = 5000
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.results.spreads == panel.model.results.spreads and reached < 5000
+    other.model.continuing = True
+    other.model.make_job()
+    assert other.model._stretch.end == 5000
