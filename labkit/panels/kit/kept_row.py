@@ -17,7 +17,8 @@ class KeptRow(widgets.HBox):
         self.words = widgets.HTML()
         self.button = widgets.Button(description="Show them", icon="history", layout=widgets.Layout(width="120px"))
         self.button.on_click(lambda _: restore())
-        super().__init__([self.words, self.button], layout=widgets.Layout(align_items="center", display="none"))
+        place = widgets.Layout(align_items="center", display="none", margin="0 0 0 10px")
+        super().__init__([self.words, self.button], layout=place)
 
     def show(self, keeping: Keeping, error: str = "") -> None:
         """Say what there is, or why nothing can be kept."""

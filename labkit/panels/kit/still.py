@@ -7,13 +7,17 @@ import io
 import time
 from collections.abc import Callable, Iterable
 from html import escape
+from typing import TYPE_CHECKING
 
-import traitlets
 from IPython.display import display
 from PIL import Image
 
+from labkit.panels.kit.changes import in_words
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.style import DPI, MUTED
+
+if TYPE_CHECKING:
+    from labkit.panels.kit.model import PanelModel
 
 AGAIN = "Saved picture. To use the panel, run this cell again."
 WIDEST = 1110  # pixels of a saved picture; one drawn for a finer screen is made smaller
@@ -86,18 +90,13 @@ def few_colours(png: bytes) -> tuple[bytes, int]:
     found, buffer = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
     if found.width > WIDEST:
         found = found.resize((WIDEST, round(found.height * WIDEST / found.width)), Image.Resampling.LANCZOS)
-    found.quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    how = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1, "dither": Image.Dither.NONE}  # rare colours are kept
+    found.quantize(COLOURS, **how).save(buffer, format="png", optimize=True)
     return buffer.getvalue(), found.width
 
 
-def settings_of(model: traitlets.HasTraits) -> str:
-    """The parameters in one line, as in "cutoff 4 Å · n_max 4"."""
-    return " · ".join(_setting(model, name) for name in parameters(model))
-
-
-def _setting(model: traitlets.HasTraits, name: str) -> str:
-    value, tags = getattr(model, name), model.traits()[name].metadata
-    if isinstance(value, bool):
-        value = "yes" if value else "no"
-    shown = f"{value:g}" if isinstance(value, float) else value
-    return f"{tags['label']} {shown} {tags['unit']}".strip()
+def settings_of(model: PanelModel) -> str:
+    """The parameters that have controls in one line, as in "cutoff 4 Å · n_max 4"."""
+    names = [name for group in model.visible_groups() for name in parameters(model, group)]
+    tags = {name: model.traits()[name].metadata for name in names}
+    return " · ".join(f"{tags[name]['label']} {in_words(getattr(model, name), tags[name]['unit'])}" for name in names)

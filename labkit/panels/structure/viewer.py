@@ -72,8 +72,9 @@ class Viewer:
         self.widget._event.set()  # it may wait for an answer of the page, which will not come any more
 
     def _load(self) -> None:
-        self._numbers = self.model.atoms[self.model.index].numbers
-        structure = nglview.ASEStructure(self.model.atoms[self.model.index])
+        atoms = self.model.atoms[self.model.index]
+        self._numbers, self._middle = atoms.numbers, atoms.cell.array.sum(0) / 2
+        structure = nglview.ASEStructure(atoms)
         self._structure = self.widget.add_component(structure, default_representation=False)
         self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
         self._bond()
@@ -101,6 +102,19 @@ class Viewer:
         matrix = np.eye(4)
         matrix[:3, :3], matrix[:3, 3] = TURNED @ view * distance, -centre
         self.widget._set_camera_orientation(matrix.T.ravel().tolist())
+
+    def _follow_cell(self) -> None:
+        """Keep a cell that turns or grows where it was in the view; its origin does not move, but its middle does."""
+        middle = self.model.atoms[self.model.index].cell.array.sum(0) / 2
+        moved, self._middle = middle - self._middle, middle
+        if np.abs(moved).max() < 1e-6:
+            return
+        if self._orientation:
+            *others, x, y, z, last = self._orientation
+            self._orientation = [*others, *(np.array([x, y, z]) - moved).tolist(), last]
+            self.widget._set_camera_orientation(self._orientation)
+        else:
+            self._orient()
 
     def _on_turn(self, change: dict) -> None:
         """The view was turned with the mouse, or a new page tells NGL's first orientation, which turns nothing."""
@@ -134,6 +148,7 @@ class Viewer:
                 self.widget.set_coordinates({0: atoms.positions})
                 self._bond()
             self._draw_overlay()
+            self._follow_cell()
             return
         self._clear_overlay()  # other atoms: the whole structure is exchanged
         self.widget.remove_component(self._structure)

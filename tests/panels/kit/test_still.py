@@ -15,7 +15,7 @@ from labkit.panels import RunTray, StructurePanel
 from labkit.panels.kit import still
 from labkit.panels.kit.controls import parameter
 from labkit.panels.kit.model import PanelModel
-from labkit.panels.kit.style import TRAIN, dress, new_figure, to_png
+from labkit.panels.kit.style import TRAIN, VALID, dress, new_figure, to_png
 from labkit.panels.kit.view import Panel
 from labkit.runs import Runs
 
@@ -78,7 +78,7 @@ def test_a_still_has_settings_table_note_and_picture(sent):
     panel._ipython_display_()
     ((html, update),) = sent
     assert not update and "Squares &lt;&amp;&gt;" in html and "Growing &lt;fast&gt;." in html
-    assert "numbers 7 · power 2 Å · sure yes" in html and "<td>36</td>" in html and "done" in html
+    assert "numbers 7 · power 2 Å · sure on" in html and "<td>36</td>" in html and "done" in html
     assert "run this cell again" in html
     (png,) = pictures(html)
     assert np.abs(rgb(png) - rgb(panel.model.picture)).max() < 32 and len(png) < len(panel.model.picture) / 2
@@ -121,6 +121,18 @@ def test_structures_leave_the_frame_that_was_shown(sent):
     second = sent.pop()[0]
     assert "H2O" in first and "C6H6" in second and "Molecules" in second
     assert np.abs(rgb(pictures(first)[0])[..., 0] - 255).any() and pictures(first) != pictures(second)
+
+
+def test_rare_colours_survive_and_no_picture_is_wider_than_needed():
+    figure = new_figure(7.4, 6.0)
+    axes = dress(figure.add_subplot(), "x", "y")
+    axes.plot(np.random.default_rng(0).normal(size=2000), "o", color=TRAIN, alpha=0.5, markersize=2)
+    axes.plot([1000.0], [0.0], "o", color=VALID, markersize=6)
+    figure.set_dpi(300)
+    small, width = still.few_colours(to_png(figure))
+    assert width == still.WIDEST == rgb(small).shape[1] and len(small) < 150_000
+    orange = np.array([int(VALID[k : k + 2], 16) for k in (1, 3, 5)])
+    assert (np.abs(rgb(small) - orange).sum(2) < 30).sum() > 50
 
 
 def test_few_colours_are_enough():

@@ -187,6 +187,22 @@ def test_picture_and_live_view_share_their_orientation(ice):
     np.testing.assert_allclose(np.diag([-1, 1, -1]) @ last / np.cbrt(np.linalg.det(last)), rotation(50, 12), atol=1e-12)
 
 
+def test_a_cell_that_turns_stays_where_it_is_in_the_view():
+    crystal = labkit.datasets.ice("minimum").atoms[0]
+    turned = crystal.copy()
+    turned.rotate(90, "y", rotate_cell=True)
+    shift = (turned.cell.array - crystal.cell.array).sum(0) / 2
+    for mouse in (None, [9.0, 0, 0, 0, 0, 0, 9.0, 0, 0, -9.0, 0, 0, 0.5, 0.6, 0.7, 1]):
+        panel = StructurePanel([crystal, turned])
+        centre = -np.array(messages(panel, "set_camera_orientation")[-1][0][12:15])
+        if mouse is not None:  # moved and turned with it
+            panel.viewer.widget._camera_orientation, centre = mouse, -np.array(mouse[12:15])
+        panel.model.index = 1
+        found = messages(panel, "set_camera_orientation")[-1][0]
+        np.testing.assert_allclose(-np.array(found[12:15]), centre + shift, atol=1.0 if mouse is None else 1e-9)
+        assert mouse is None or found[:12] == mouse[:12]
+
+
 def test_frames_that_are_added_are_whole():
     water = Atoms("OHH", [[0.1, 0.1, 0.1], [9.2, 0.1, 0.1], [0.1, 1.0, 0.1]], cell=[10, 10, 10], pbc=True)
     panel = StructurePanel(water, growing=True)
