@@ -1,4 +1,4 @@
-"""CUR: rows that represent all, a quarter of them by their leverage, the others by what is not yet spanned."""
+"""CUR: rows that represent all, half of them by their leverage, the others by what is not yet spanned."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def cur_points(features: Tensor, count: int, seed: int, *, zeta: float = 1.0, we
     """`count` rows of `features` (n, F) that represent all, with the kernel k = (p·p')^ζ, as sorted indices.
 
     Leverage alone takes the most different rows. What it leaves of frequent, nearly equal rows is small for each, but
-    adds up coherently over the atoms of a frame: a crystal beside its melt would seem the least certain. So only a
-    quarter of the rows are those of largest leverage. Each further one is drawn with a probability proportional to
-    w_i r_i, where r_i is the part of k(i, i) outside the span of the rows chosen so far. They come in blocks:
-    proposals are drawn from the same r_i, and each is kept with the probability that it would still be drawn after
-    those before it, which gives the same distribution.
+    adds up coherently over the atoms of a frame: a crystal beside its melt would seem the least certain. So only half
+    of the rows are those of largest leverage. Each further one is drawn with a probability proportional to w_i r_i,
+    where r_i is the part of k(i, i) outside the span of the rows chosen so far. They come in blocks: proposals are
+    drawn from the same r_i, and each is kept with the probability that it would still be drawn after those before it,
+    which gives the same distribution.
 
     weights   (n,) w_i, how often a row occurs; 1 if not given
 
     Source: leverage: Mahoney and Drineas, PNAS 106, 697 (2009); the others: Chen, Epperly, Tropp, Webber, Comm. Pure
     Appl. Math. 78, 995 (2025); blocks: Epperly, Tropp, Webber, arXiv:2410.03969 (2024).
     """
-    first = leverage(features, count // 4)
+    first = leverage(features, count // 2)
     return spanning(features, count, seed, zeta=zeta, weights=weights, first=first).sort().values
 
 
