@@ -9,6 +9,9 @@ from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.frame_labels import Labels
 
 
+LIKELY = 0.1  # probability of no shift, below which another one is worth a warning
+
+
 def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Finding]:
     """The result of the scan over shifts, in words."""
     topic = f"{label} alignment"
@@ -43,7 +46,7 @@ def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Fi
         return [Finding(severity, topic, text, remedy, sure)]
     text = f"undecided: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; "
     text += "the frames are too few or too similar"
-    severity = "warning" if found.at(found.best) < 0.25 * found.at(0) else "note"
+    severity = "warning" if found.at(found.best) < 0.25 * found.at(0) and found.p < LIKELY else "note"
     return [Finding(severity, topic, text, "give more frames, further apart in time", sure)]
 
 

@@ -9,12 +9,17 @@ from ase.data import chemical_symbols
 
 from labkit.datasets.audit.energy_pairing import deviation
 from labkit.datasets.audit.finding import Finding
+from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
 from labkit.datasets.listed import listed
+from labkit.datasets.pairs import find_pairs, relative_distance
 from labkit.datasets.placeholders import split_off
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
+EXPLAINED = 0.5  # share of a frame's squared forces that the model leaves unexplained, below which they are no outliers
+BINDING = 0.15  # eV/atom, error of binding as a sum over elements and neighbours
+SURE = 5.0  # standard errors
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
 
 
@@ -67,6 +72,8 @@ def missing(dataset: Dataset) -> list[Finding]:
         lost = ~np.isfinite(getattr(dataset, label.name)).reshape(len(getattr(dataset, label.name)), -1).all(1)
         if label.per_atom:
             lost = np.add.reduceat(lost, dataset.offsets[:-1]) > 0
+        if label.name == "stress":  # open frames have none
+            lost &= np.array([a.pbc.all() for a in dataset.atoms])
         frames = np.flatnonzero(lost)
         if len(frames) == len(dataset) and label.name in ("energy", "forces"):
             out.append(Finding("note", "missing labels", f"no frame has {label.name}"))
@@ -82,16 +89,23 @@ def missing(dataset: Dataset) -> list[Finding]:
     return out
 
 
-def wild_forces(dataset: Dataset) -> list[Finding]:
-    """Forces far above those of the same element elsewhere."""
+def wild_forces(dataset: Dataset, seen: Survey) -> list[Finding]:
+    """Forces far above those of the same element elsewhere, which the model of the other forces does not explain."""
     size = np.linalg.norm(dataset.forces, axis=1)
     numbers = np.concatenate([a.numbers for a in dataset.atoms])
+    explained = np.zeros(len(dataset), bool)
+    explained[seen.frames] = np.nan_to_num(seen.misfit, nan=1.0) < EXPLAINED
+    explained = np.repeat(explained, dataset.counts)
     found = []
     for z in dataset.species:
         mine = np.flatnonzero((numbers == z) & np.isfinite(size))
         if len(mine) >= 20:
             limit = WILD * np.median(size[mine])
-            found += [(size[k] / limit * WILD, k) for k in mine[size[mine] > limit]] if limit > 0 else []
+            found += (
+                [(size[k] / limit * WILD, k) for k in mine[(size[mine] > limit) & ~explained[mine]]]
+                if limit > 0
+                else []
+            )
     if not found:
         return []
     ratio, worst = max(found)
@@ -122,30 +136,47 @@ def energies(dataset: Dataset) -> list[Finding]:
     per_atom = {g: f"{e / n:.4f}" for g, e, n in zip(names, offsets, atoms)}
     text = "median energies [eV/atom]: " + ", ".join(f"{g} {e}" for g, e in list(per_atom.items())[:8])
     out = [Finding("note", "energy per composition", text + (" ..." if len(names) > 8 else ""))]
-    if len(names) < len(dataset.species) + 3:
+    if len(names) < len(dataset.species) + 4:
         return out
-    shares = counts / atoms[:, None]
-    off = np.array([_left_out(shares, offsets / atoms, k) for k in range(len(names))])
-    if np.isfinite(off).sum() < 4:
+    bonds = np.array([_bonds(dataset, groups[g]) for g in names])
+    features = np.column_stack([counts / atoms[:, None], bonds])
+    off = np.array([_left_out(features, offsets / atoms, k) for k in range(len(names))])
+    if np.isfinite(off[:, 0]).sum() < 4:
         return out
-    z = np.nan_to_num(np.abs(off - np.nanmedian(off)) / (deviation(off) + 1e-6))
-    for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
+    usual = deviation(off[:, 0] / off[:, 1])
+    error = np.hypot(usual, BINDING) * off[:, 1]
+    for k in np.flatnonzero(np.nan_to_num(np.abs(off[:, 0]) / error) > SURE):
         frames = groups[names[k]]
         text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from the prediction of the other compositions, "
-            f"a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
+            f"{names[k]} ({listed(frames)}) lies {off[k, 0]:+.3g} ± {error[k]:.1g} eV/atom from the prediction of the "
+            f"other compositions, a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)}) and "
+            "numbers of neighbours"
         )
         remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
-        sure = f"z = {z[k]:.0f}, each of {len(names)} compositions left out in turn"
+        sure = f"{abs(off[k, 0]) / error[k]:.0f} standard errors, each of {len(names)} compositions left out in turn"
         out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames)))
     return out
 
 
-def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
-    """The value of one composition minus the prediction of the others; NaN if they lack one of its elements."""
+def _bonds(dataset: Dataset, frames: list[int]) -> float:
+    """Σ_i Z_i^1/2 / n with Z_i neighbours nearer than 1.4 times both covalent radii: binding in the second moment."""
+    pairs = find_pairs([dataset.atoms[k] for k in frames[:3]])
+    near = np.bincount(pairs.i[relative_distance(pairs) < 1.4], minlength=len(pairs.numbers))
+    return float(np.sqrt(near).mean())
+
+
+def _left_out(features: np.ndarray, values: np.ndarray, k: int) -> tuple[float, float]:
+    """The value of one composition minus the prediction of the others, and the error of that over theirs.
+
+    The error is (1 + xᵀ(XᵀX)⁻¹x)^1/2, large far away from the others; infinite where they say nothing.
+    """
     rest = np.arange(len(values)) != k
-    solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
-    return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan
+    inverse = np.linalg.pinv(features[rest].T @ features[rest], rcond=1e-6)
+    missed = features[k] - features[k] @ inverse @ (features[rest].T @ features[rest])
+    if np.abs(missed).max() > 1e-3 or rest.sum() <= np.linalg.matrix_rank(features[rest], 1e-3):
+        return np.nan, np.inf
+    predicted = features[k] @ inverse @ features[rest].T @ values[rest]
+    return float(values[k] - predicted), float(np.sqrt(1 + features[k] @ inverse @ features[k]))
 
 
 def _span(values: np.ndarray, form: str) -> str:
