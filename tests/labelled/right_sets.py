@@ -110,7 +110,7 @@ def isolated_atoms():
     frames = []
     for k in range(30):
         frames += rattled(bulk("Cu", cubic=True) * [(2, 2, 2), (2, 2, 1), (2, 1, 1)][k % 3], 1, 0.1, k)
-    return labelled([*frames, Atoms("Cu", cell=[12] * 3), Atoms("Cu", cell=[14] * 3)], EMT())
+    return labelled([*frames, Atoms("Cu", cell=[12] * 3), Atoms("Cu", cell=[14] * 3, pbc=True)], EMT())
 
 
 class Morse(Calculator):
@@ -176,7 +176,7 @@ def adsorbates():
         slab = fcc111("Cu", (2, 2, 3), vacuum=6.0)
         add_adsorbate(slab, what if len(what) == 1 else molecule(what), height, "fcc")
         slab.pbc = True
-        frames += rattled(slab, 25, 0.06, k)
+        frames += rattled(slab, 25, 0.04, k)
     return labelled(frames, EMT())
 
 

@@ -8,7 +8,6 @@ from labkit.datasets.audit.alignment import ENOUGH, Alignment
 from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.frame_labels import Labels
 
-
 LIKELY = 0.1  # probability of no shift, below which another one is worth a warning
 
 

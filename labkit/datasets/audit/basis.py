@@ -92,8 +92,8 @@ class Basis:
         for columns, term in self._terms(pairs):
             at, r = sums(frame[term.pairs], count), vector[term.pairs]
             for c in range(3):
-                moment = (at @ (r[:, c, None, None] * term.gradient).reshape(len(r), -1)).reshape(count, 3, -1)
-                out[:, c, :, columns] = moment
+                moment = (r[:, c, None, None] * term.gradient).reshape(len(r), 3 * term.atomic.shape[1])
+                out[:, c, :, columns] = (at @ moment).reshape(count, 3, -1)
         return 0.5 * (out + out.swapaxes(1, 2))
 
     def _terms(self, pairs: Pairs) -> Iterator[tuple[slice, Term]]:

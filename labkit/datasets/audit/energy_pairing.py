@@ -52,7 +52,7 @@ class Pairing:
         An error of the model of that size is common to all frames, and no scatter shows it.
         """
         x, y = self.at(shift)
-        found = Changes(y, x, np.ones(len(x)), "model").ratio()
+        found = Changes(y, x, np.ones(len(x)), "model").ratio(common=1.0)
         return found and found._replace(error=float(np.hypot(found.error, np.sqrt(max(unexplained, 0.0)))))
 
     def whitened(self) -> Pairing:

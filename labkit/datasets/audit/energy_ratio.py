@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FEWEST = 8  # pairs of frames from which a ratio is taken
 PARTS = 10  # of a set, left out in turn
+FLOOR = 0.3  # of the median error of a change, the least error that one is given
 MOST = 400  # frames of one kind that are compared
 
 
@@ -38,18 +39,19 @@ class Ratio(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Changes of energy from one frame to another, eV: in labels, and from forces; atoms of the frames."""
+    """Changes of energy between frames, in labels and from forces, over their errors; atoms of the frames."""
 
     labelled: np.ndarray
     implied: np.ndarray
     counts: np.ndarray
     by: str
 
-    def ratio(self) -> Ratio | None:
+    def ratio(self, common: float = 0.0) -> Ratio | None:
         """The reduced major axis, sign(xy) (yy/xx)^1/2.
 
         The true ratio lies between the regression of one on the other and its reverse, xy/xx and yy/xy; half of ln of
-        their ratio is one part of the error, the other is the scatter when parts of the set are left out.
+        their ratio is one part of the error, the other is the scatter when parts of the set are left out. A share
+        `common` of what scatters, (1 - xy²/xx yy)^1/2, may have the same sign in all frames, which no scatter shows.
         """
         known = np.isfinite(self.labelled) & np.isfinite(self.implied)
         x, y = self.implied[known], self.labelled[known]
@@ -66,8 +68,9 @@ class Changes(NamedTuple):
         scatter = 0.5 * np.log(rest[:, 2] / rest[:, 0])
         count = len(scatter)
         jackknife = np.sqrt((count - 1) / count * ((scatter - scatter.mean()) ** 2).sum())
-        bracket = -0.5 * np.log(min(xy**2 / (xx * yy), 1.0))
-        return Ratio(float(value), float(np.hypot(jackknife, bracket)), len(x), self.by)
+        explained = min(xy**2 / (xx * yy), 1.0)
+        error = np.sqrt(jackknife**2 + (0.5 * np.log(explained)) ** 2 + common**2 * (1 - explained))
+        return Ratio(float(value), float(error), len(x), self.by)
 
 
 def energy_ratio(labels: Labels, seen: Survey, forces: int, energy: int, level: Ratio | None) -> Ratio | None:
@@ -87,9 +90,10 @@ def changes(labels: Labels, seen: Survey, forces: int, energy: int) -> Iterator[
     """Changes between frames of the same atoms in the same cell, where labels have these shifts.
 
     From a to b it is ΔE = ΔE_m - (δF_a + δF_b)·(R_b - R_a)/2, with the model's energy E_m and what the labelled forces
-    are more than the model's, δF: exact for a right model, and for one that is wrong by a harmonic energy.
+    are more than the model's, δF: exact for a right model, and for one that is wrong by a harmonic energy. Its error is
+    in proportion to |δF| |R_b - R_a|.
     """
-    rows: dict[str, list[tuple[float, float, int]]] = {"neighbours": [], "any two": []}
+    rows: dict[str, list[tuple[float, float, float, int]]] = {"neighbours": [], "any two": []}
     for places in _kinds(labels, seen):
         step = _Steps(labels, seen, places, forces)
         source = seen.frames[places] + energy
@@ -97,11 +101,12 @@ def changes(labels: Labels, seen: Survey, forces: int, energy: int) -> Iterator[
         energies = np.where(inside, labels.dataset.energy[np.where(inside, source, 0)], np.nan)
         for by, pairs in (("neighbours", step.neighbours()), ("any two", step.any_two())):
             for a, b in pairs:
-                rows[by].append((energies[b] - energies[a], step.implied(a, b), step.atoms))
+                rows[by].append((energies[b] - energies[a], *step.implied(a, b), step.atoms))
     for by, found in rows.items():
         if len(found) >= FEWEST:
-            labelled, implied, counts = (np.array(column, float) for column in zip(*found))
-            yield Changes(labelled, implied, counts, by)
+            labelled, implied, bound, counts = (np.array(column, float) for column in zip(*found))
+            size = bound + FLOOR * np.nanmedian(bound)
+            yield Changes(labelled / size, implied / size, counts, by)
 
 
 class _Steps:
@@ -135,9 +140,12 @@ class _Steps:
             step = nearest(flat, cell, pbc, torch.zeros(len(flat), dtype=torch.int64)).numpy().reshape(step.shape)
         return step - step.mean(-2, keepdims=True)
 
-    def implied(self, a: int, b: int) -> float:
-        work = 0.5 * ((self.off[a] + self.off[b]) * self._step(a, b)).sum()
-        return float(self.energy[b] - self.energy[a] - work)
+    def implied(self, a: int, b: int) -> tuple[float, float]:
+        """The change of energy, and a bound of the work of the forces that the model lacks, eV."""
+        step = self._step(a, b)
+        work = 0.5 * ((self.off[a] + self.off[b]) * step).sum()
+        most = 0.5 * (np.linalg.norm(self.off[a]) + np.linalg.norm(self.off[b])) * np.linalg.norm(step)
+        return float(self.energy[b] - self.energy[a] - work), float(most)
 
     def any_two(self) -> list[tuple[int, int]]:
         order = np.random.default_rng(0).permutation(len(self.energy))

@@ -67,9 +67,9 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     found += alignment_findings.common_shift(labels, model.alignment, curve)
     found += odd_frames.odd_frames(labels, model, seen, energy)
     units = unit_findings.units(labels, model, energy)
-    agree = energy is not None and energy.ratio is not None and not any(f.severity == "problem" for f in units)
-    stresses = stress(labels, model, seen, agree)
-    found += [*units, *stresses.findings]
+    agree = energy is not None and energy.ratio is not None and not any(f.severity == "problem" for f in units.findings)
+    stresses = stress(labels, model, seen, agree, units.forces)
+    found += [*units.findings, *stresses.findings]
     found += _coverage(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)

@@ -70,5 +70,5 @@ def _surely_wrong(dataset: Dataset) -> list[str]:
     found = [f for label, curve in curves if curve is not None for f in alignment_findings(curve, label, "")]
     ratio = None if energy is None else energy.ratio
     plain = ratio is not None and not 1 / PLAIN < abs(ratio.value) < PLAIN
-    found += [f for f in units(labels, model, energy) if plain or f.topic == "sign"]
+    found += [f for f in units(labels, model, energy).findings if plain or f.topic == "sign"]
     return [f"{f.text} (first {count} frames)" for f in found if f.severity == "problem"]

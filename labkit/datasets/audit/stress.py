@@ -30,19 +30,23 @@ class StressCheck:
     fault: StressFault | None = None
 
 
-def stress(labels: Labels, model: ForceModel, seen: Survey, energies: bool) -> StressCheck:
-    """Units, sign and order of stresses; `energies`: whether those of the set agree with its forces."""
+def stress(labels: Labels, model: ForceModel, seen: Survey, energies: bool, forces: float) -> StressCheck:
+    """Units, sign and order of stresses.
+
+    energies  whether those of the set agree with its forces
+    forces    the factor by which its forces become eV/Å, NaN where it is not known
+    """
     dataset = labels.dataset
     periodic = np.array([a.pbc.all() and a.cell.rank == 3 for a in dataset.atoms])
     frames = np.flatnonzero(periodic & np.isfinite(dataset.stress).all((1, 2)))
     if not len(frames):
         return StressCheck()
-    compared = virials(labels, model, seen, frames, energies)
+    compared = virials(labels, model, seen, frames, energies, forces)
     order, better = _order(compared)
     ratios = []
     for unit in ("eV/Å^3", VIRIAL):
         scan = volume_scan(dataset, frames, divided=unit == VIRIAL) if energies or model.weights is None else None
-        some = None if compared is None else compared.changes(order, divided=unit == VIRIAL).ratio()
+        some = None if compared is None else compared.ratio(order, divided=unit == VIRIAL)
         ratios.append(min((r for r in (scan, some) if r is not None), key=lambda r: r.error, default=None))
     ratio, per_volume = ratios
     if ratio is None or min(r.error for r in ratios if r is not None) > ROUGH:
