@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 from ase.data import chemical_symbols
 
-from labkit.datasets.audit.energy_pairing import deviation
 from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
@@ -140,20 +139,16 @@ def energies(dataset: Dataset) -> list[Finding]:
         return out
     bonds = np.array([_bonds(dataset, groups[g]) for g in names])
     features = np.column_stack([counts / atoms[:, None], bonds])
-    off = np.array([_left_out(features, offsets / atoms, k) for k in range(len(names))])
-    if np.isfinite(off[:, 0]).sum() < 4:
-        return out
-    usual = deviation(off[:, 0] / off[:, 1])
-    error = np.hypot(usual, BINDING) * off[:, 1]
-    for k in np.flatnonzero(np.nan_to_num(np.abs(off[:, 0]) / error) > SURE):
+    off, error = np.array([_left_out(features, offsets / atoms, k) for k in range(len(names))]).T
+    for k in np.flatnonzero(np.abs(off) > SURE * error):
         frames = groups[names[k]]
         text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k, 0]:+.3g} ± {error[k]:.1g} eV/atom from the prediction of the "
+            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} ± {error[k]:.1g} eV/atom from the prediction of the "
             f"other compositions, a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)}) and "
             "numbers of neighbours"
         )
         remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
-        sure = f"{abs(off[k, 0]) / error[k]:.0f} standard errors, each of {len(names)} compositions left out in turn"
+        sure = f"{abs(off[k]) / error[k]:.0f} standard errors, each of {len(names)} compositions left out in turn"
         out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames)))
     return out
 
@@ -166,17 +161,21 @@ def _bonds(dataset: Dataset, frames: list[int]) -> float:
 
 
 def _left_out(features: np.ndarray, values: np.ndarray, k: int) -> tuple[float, float]:
-    """The value of one composition minus the prediction of the others, and the error of that over theirs.
+    """The value of one composition minus the prediction of the others, and the error of that.
 
-    The error is (1 + xᵀ(XᵀX)⁻¹x)^1/2, large far away from the others; infinite where they say nothing.
+    The error is (s² + BINDING²)^1/2 (1 + xᵀ(XᵀX)⁻¹x)^1/2 with the scatter s of the others: large far away from them,
+    and infinite where they say nothing.
     """
-    rest = np.arange(len(values)) != k
-    inverse = np.linalg.pinv(features[rest].T @ features[rest], rcond=1e-6)
-    missed = features[k] - features[k] @ inverse @ (features[rest].T @ features[rest])
-    if np.abs(missed).max() > 1e-3 or rest.sum() <= np.linalg.matrix_rank(features[rest], 1e-3):
-        return np.nan, np.inf
-    predicted = features[k] @ inverse @ features[rest].T @ values[rest]
-    return float(values[k] - predicted), float(np.sqrt(1 + features[k] @ inverse @ features[k]))
+    rest = np.delete(features, k, 0)
+    inverse = np.linalg.pinv(rest.T @ rest, rcond=1e-6)
+    solved = inverse @ rest.T @ np.delete(values, k)
+    free = len(rest) - np.linalg.matrix_rank(rest, 1e-3)
+    missed = features[k] - features[k] @ inverse @ rest.T @ rest
+    if np.abs(missed).max() > 1e-3 or free < 1:
+        return 0.0, np.inf
+    scatter = np.sum((np.delete(values, k) - rest @ solved) ** 2) / free
+    size = np.sqrt((scatter + BINDING**2) * (1 + features[k] @ inverse @ features[k]))
+    return float(values[k] - features[k] @ solved), float(size)
 
 
 def _span(values: np.ndarray, form: str) -> str:

@@ -41,15 +41,15 @@ class LabelUnits(NamedTuple):
 def likely_units(ratio: Ratio | None, stiff: float | None, atoms: float) -> list[LabelUnits]:
     """Units that explain a ratio of energies to forces and a stiffness of bonds within 3 errors; the likeliest first.
 
-    With E in units u_E and F in u_F the ratio is u_F/u_E, and the stiffness of bonds is 1/u_F times that expected. Those
-    that are less likely by more than a factor e^RIVAL are left out, and so are eV and eV/Å. `atoms` of a frame explain
-    the ratio if energies are per atom.
+    With E in units u_E and F in u_F the ratio is u_F/u_E, and the stiffness of bonds is 1/u_F times that expected.
+    Those that are less likely by more than a factor e^RIVAL are left out, and so are eV and eV/Å. `atoms` of a frame
+    explain the ratio if energies are per atom.
     """
     found = []
     for energy, u_e in ENERGIES.items():
         for force, u_f in FORCES.items():
             alike = energy == "eV" or force == "eV/Å" or force.startswith(f"{energy}/")
-            if alike and not (ratio and ratio.per_atom):
+            if alike and (energy, force) != ("eV", "eV/Å") and not (ratio and ratio.per_atom):
                 cost = UNUSUAL.get(energy, 1.0) + (force != "eV/Å") + 0.1 * list(FORCES).index(force)
                 name = f"energies in {energy} and forces in {force}"
                 found.append(_judged(LabelUnits(name, u_e, u_f, cost), u_f / u_e, ratio, stiff))
@@ -57,9 +57,7 @@ def likely_units(ratio: Ratio | None, stiff: float | None, atoms: float) -> list
         size = "" if ratio.per_atom else f" of {atoms:g} atoms"
         name = f"energies per atom, not per frame{size}"
         found.append(_judged(LabelUnits(name, 1.0, 1.0, 1.0), 1.0 if ratio.per_atom else 1 / atoms, ratio, stiff))
-    likely = sorted(
-        (x for x in found if x.cost < np.inf and "eV and forces in eV/Å" not in x.name), key=lambda x: x.cost
-    )
+    likely = sorted((x for x in found if x.cost < np.inf), key=lambda x: x.cost)
     return [x for x in likely if x.cost < likely[0].cost + RIVAL][:3]
 
 
