@@ -12,7 +12,7 @@ from labelled.stillinger_weber import StillingerWeber
 
 from labkit.datasets import Dataset
 from labkit.datasets.audit import Report
-from labkit.units import BOHR, HARTREE, KCAL_PER_MOL
+from labkit.units import BOHR, GPA, HARTREE, KCAL_PER_MOL
 
 
 def metal() -> Dataset:
@@ -102,3 +102,33 @@ PLANTED: dict[str, tuple[Callable[[Dataset], Dataset], Callable[[Report], bool]]
     "labels shuffled": (shuffled, says("forces alignment", "do not fit at any shift")),
     "forces of two atoms exchanged": (exchanged, says("order of atoms", "exchanged")),
 }  # fmt: skip
+
+
+def rewritten(factor: float, *, order: tuple[int, ...] = (0, 1, 2, 3, 4, 5)) -> Callable[[Dataset], Dataset]:
+    """Stresses times a factor, their six numbers in an order that a reader takes for Voigt's."""
+
+    def spoil(ds: Dataset) -> Dataset:
+        six = np.array([[s[0, 0], s[1, 1], s[2, 2], s[1, 2], s[0, 2], s[0, 1]] for s in ds.stress])[:, order]
+        a, b, c, d, e, f = factor * six.T
+        return replace(ds, stress=np.array([[a, f, e], [f, b, d], [e, d, c]]).transpose(2, 0, 1))
+
+    return spoil
+
+
+def as_virials(sign: int) -> Callable[[Dataset], Dataset]:
+    """Stresses times the volume, as they are if a virial is taken for one."""
+    return lambda ds: replace(ds, stress=sign * ds.stress * np.array([a.cell.volume for a in ds.atoms])[:, None, None])
+
+
+STRESSES: dict[str, tuple[Callable[[Dataset], Dataset], Callable[[Report], bool]]] = {
+    "GPa": (rewritten(1 / GPA), says("stress", "GPa")),
+    "kbar": (rewritten(10 / GPA), says("stress", "in kbar")),
+    "kbar of a pressure": (rewritten(-10 / GPA), says("stress", "in kbar, with the opposite sign")),
+    "sign": (rewritten(-1), says("stress", "written with the opposite sign")),
+    "virial": (as_virials(1), says("stress", "eV (a virial")),
+    "virial of the other sign": (as_virials(-1), says("stress", "a virial&opposite sign")),
+    "order of VASP": (rewritten(1, order=(0, 1, 2, 5, 3, 4)), says("stress", "as in VASP")),
+    "order of LAMMPS": (rewritten(1, order=(0, 1, 2, 5, 4, 3)), says("stress", "as in LAMMPS")),
+    "rows of a triangle": (rewritten(1, order=(0, 5, 4, 1, 3, 2)), says("stress", "upper triangle")),
+    "kbar in the order of VASP": (rewritten(-10 / GPA, order=(0, 1, 2, 5, 3, 4)), says("stress", "in kbar&as in VASP")),
+}

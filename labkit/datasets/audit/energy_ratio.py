@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FEWEST = 8  # pairs of frames from which a ratio is taken
 PARTS = 10  # of a set, left out in turn
+COMMON = 0.5  # of the scatter of changes, the part that may be common to all
 FLOOR = 0.3  # of the median error of a change, the least error that one is given
 MOST = 400  # frames of one kind that are compared
 
@@ -77,10 +78,10 @@ def energy_ratio(labels: Labels, seen: Survey, forces: int, energy: int, level: 
     """The ratio with the least error: of frames that are neighbours, of any two, or `level`, from the model alone."""
     found = [] if level is None else [level]
     for some in changes(labels, seen, forces, energy):
-        if (ratio := some.ratio()) is None:
+        if (ratio := some.ratio(COMMON)) is None:
             continue
         found.append(ratio)
-        each = some._replace(labelled=some.labelled * some.counts).ratio()
+        each = some._replace(labelled=some.labelled * some.counts).ratio(COMMON)
         if np.ptp(some.counts) > 0 and each is not None and each.error < 0.5 * ratio.error:
             found[-1] = each._replace(per_atom=True)
     return min(found, key=lambda ratio: ratio.error, default=None)

@@ -14,7 +14,7 @@ from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.stress_units import ORDERS, UNITS, VIRIAL, StressFault
 from labkit.datasets.audit.stress_virials import Virials, virials
 from labkit.datasets.audit.survey import Survey
-from labkit.datasets.audit.volume_scan import volume_scan
+from labkit.datasets.audit.volume_scan import scan_pairs, scan_ratio
 
 LARGE, CERTAIN = 1.5, 3.0  # factor that matters, and standard errors
 ROUGH = 0.8  # error of ln of a ratio, beyond which nothing follows from it
@@ -43,9 +43,10 @@ def stress(labels: Labels, model: ForceModel, seen: Survey, energies: bool, forc
         return StressCheck()
     compared = virials(labels, model, seen, frames, energies, forces)
     order, better = _order(compared)
+    scanned = scan_pairs(dataset, frames) if energies or model.weights is None else []
     ratios = []
     for unit in ("eV/Å^3", VIRIAL):
-        scan = volume_scan(dataset, frames, divided=unit == VIRIAL) if energies or model.weights is None else None
+        scan = scan_ratio(dataset, scanned, divided=unit == VIRIAL)
         some = None if compared is None else compared.ratio(order, divided=unit == VIRIAL)
         ratios.append(min((r for r in (scan, some) if r is not None), key=lambda r: r.error, default=None))
     ratio, per_volume = ratios
