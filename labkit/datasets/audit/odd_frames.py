@@ -39,7 +39,7 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
     known = np.isfinite(seen.misfit)
     if known.sum() >= FEWEST_TO_COMPARE:
         misfit, peak = np.nan_to_num(seen.misfit), np.nan_to_num(seen.peak)
-        square = np.add.reduceat(seen.forces**2, seen.starts[:-1]).mean(1)
+        square = np.add.reduceat(seen.forces**2, seen.starts[:-1]).mean(1) / np.diff(seen.starts)
         size = np.sqrt(square / labels.typical) + 1e-3
         usual, spread = expected(seen.misfit, seen.unlike, size)
         usual_peak, spread_peak = expected(seen.peak, seen.unlike, size)
