@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from labelled.right_sets import dynamics, ice_crystal, labelled, rattled
+from labelled.frames import dynamics, labelled, rattled
+from labelled.right_sets import ice_crystal
 from labelled.stillinger_weber import StillingerWeber
 
 from labkit.datasets import Dataset

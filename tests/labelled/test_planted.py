@@ -63,7 +63,7 @@ def test_volume_scans_need_no_model():
     """Perfect crystals have no forces; energies of cells of several sizes judge their stresses."""
     from ase.build import bulk
     from ase.calculators.emt import EMT
-    from labelled.right_sets import labelled
+    from labelled.frames import labelled
 
     cells = []
     for scale in np.linspace(0.95, 1.05, 16):

@@ -12,13 +12,10 @@ from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
 from labkit.datasets.listed import listed
-from labkit.datasets.pairs import find_pairs, relative_distance
 from labkit.datasets.placeholders import split_off
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
 EXPLAINED = 0.5  # share of a frame's squared forces that the model leaves unexplained, below which they are no outliers
-BINDING = 0.15  # eV/atom, error of binding as a sum over elements and neighbours
-SURE = 5.0  # standard errors
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
 
 
@@ -100,11 +97,8 @@ def wild_forces(dataset: Dataset, seen: Survey) -> list[Finding]:
         mine = np.flatnonzero((numbers == z) & np.isfinite(size))
         if len(mine) >= 20:
             limit = WILD * np.median(size[mine])
-            found += (
-                [(size[k] / limit * WILD, k) for k in mine[(size[mine] > limit) & ~explained[mine]]]
-                if limit > 0
-                else []
-            )
+            wild = mine[(size[mine] > limit) & ~explained[mine]] if limit > 0 else []
+            found += [(size[k] / limit * WILD, k) for k in wild]
     if not found:
         return []
     ratio, worst = max(found)
@@ -117,65 +111,6 @@ def wild_forces(dataset: Dataset, seen: Survey) -> list[Finding]:
     )
     remedy = "look at these frames: high-energy structures are welcome, failed calculations are not"
     return [Finding("warning", "outlier forces", text, remedy, frames=tuple(frames.tolist()))]
-
-
-def energies(dataset: Dataset) -> list[Finding]:
-    """Energy offsets of compositions: a sum over elements, and the compositions that deviate from it."""
-    known = np.flatnonzero(np.isfinite(dataset.energy))
-    groups: dict[str, list[int]] = {}
-    for k in known:
-        groups.setdefault(dataset.atoms[k].get_chemical_formula(), []).append(int(k))
-    if len(groups) < 2:
-        return []
-    names = list(groups)
-    first = [dataset.atoms[groups[g][0]].numbers for g in names]
-    counts = np.array([[np.count_nonzero(numbers == z) for z in dataset.species] for numbers in first])
-    offsets = np.array([np.median(dataset.energy[groups[g]]) for g in names])
-    atoms = counts.sum(1)
-    per_atom = {g: f"{e / n:.4f}" for g, e, n in zip(names, offsets, atoms)}
-    text = "median energies [eV/atom]: " + ", ".join(f"{g} {e}" for g, e in list(per_atom.items())[:8])
-    out = [Finding("note", "energy per composition", text + (" ..." if len(names) > 8 else ""))]
-    if len(names) < len(dataset.species) + 4:
-        return out
-    bonds = np.array([_bonds(dataset, groups[g]) for g in names])
-    features = np.column_stack([counts / atoms[:, None], bonds])
-    off, error = np.array([_left_out(features, offsets / atoms, k) for k in range(len(names))]).T
-    for k in np.flatnonzero(np.abs(off) > SURE * error):
-        frames = groups[names[k]]
-        text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} ± {error[k]:.1g} eV/atom from the prediction of the "
-            f"other compositions, a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)}) and "
-            "numbers of neighbours"
-        )
-        remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
-        sure = f"{abs(off[k]) / error[k]:.0f} standard errors, each of {len(names)} compositions left out in turn"
-        out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames)))
-    return out
-
-
-def _bonds(dataset: Dataset, frames: list[int]) -> float:
-    """Σ_i Z_i^1/2 / n with Z_i neighbours nearer than 1.4 times both covalent radii: binding in the second moment."""
-    pairs = find_pairs([dataset.atoms[k] for k in frames[:3]])
-    near = np.bincount(pairs.i[relative_distance(pairs) < 1.4], minlength=len(pairs.numbers))
-    return float(np.sqrt(near).mean())
-
-
-def _left_out(features: np.ndarray, values: np.ndarray, k: int) -> tuple[float, float]:
-    """The value of one composition minus the prediction of the others, and the error of that.
-
-    The error is (s² + BINDING²)^1/2 (1 + xᵀ(XᵀX)⁻¹x)^1/2 with the scatter s of the others: large far away from them,
-    and infinite where they say nothing.
-    """
-    rest = np.delete(features, k, 0)
-    inverse = np.linalg.pinv(rest.T @ rest, rcond=1e-6)
-    solved = inverse @ rest.T @ np.delete(values, k)
-    free = len(rest) - np.linalg.matrix_rank(rest, 1e-3)
-    missed = features[k] - features[k] @ inverse @ rest.T @ rest
-    if np.abs(missed).max() > 1e-3 or free < 1:
-        return 0.0, np.inf
-    scatter = np.sum((np.delete(values, k) - rest @ solved) ** 2) / free
-    size = np.sqrt((scatter + BINDING**2) * (1 + features[k] @ inverse @ features[k]))
-    return float(values[k] - features[k] @ solved), float(size)
 
 
 def _span(values: np.ndarray, form: str) -> str:

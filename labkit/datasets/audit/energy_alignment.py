@@ -9,9 +9,10 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import Alignment, Normal, correlation_length, judge, shift_range
 from labkit.datasets.audit.energy_pairing import DIFFERENT, Pairing, clipped, deviation
-from labkit.datasets.audit.energy_ratio import Ratio, energy_ratio
+from labkit.datasets.audit.energy_ratio import energy_ratio
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.path_work import path_work
+from labkit.datasets.audit.ratio import Ratio
 
 if TYPE_CHECKING:
     from labkit.datasets.audit.survey import Survey

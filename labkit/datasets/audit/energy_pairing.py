@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.datasets.audit.alignment import CERTAIN, FEWEST, Alignment, correlation_length, lowest, shift_range
-from labkit.datasets.audit.energy_ratio import Changes, Ratio
+from labkit.datasets.audit.ratio import Changes, Ratio
 
 CLIP = 6.0  # robust standard deviations at which one frame's energy is clipped
 EXPECTED = 0.05  # probability below which energies are found shifted as the forces are

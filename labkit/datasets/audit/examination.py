@@ -7,7 +7,14 @@ import time
 import numpy as np
 
 from labkit.base.progress import NO_PROGRESS, Progress
-from labkit.datasets.audit import alignment_findings, contents, geometry, odd_frames, unit_findings
+from labkit.datasets.audit import (
+    alignment_findings,
+    composition_energies,
+    contents,
+    geometry,
+    odd_frames,
+    unit_findings,
+)
 from labkit.datasets.audit.alignment import FEWEST
 from labkit.datasets.audit.atom_order import atom_order
 from labkit.datasets.audit.energy_alignment import check, check_alone
@@ -52,7 +59,8 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
         model = fit(labels, progress)
         filled.append(order.finding())
     seen = survey(labels, model, progress)
-    found = filled + contents.contents(dataset) + contents.wild_forces(dataset, seen) + contents.energies(dataset)
+    found = filled + contents.contents(dataset) + contents.wild_forces(dataset, seen)
+    found += composition_energies.energies(dataset)
     found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None
     if model.weights is not None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labkit.datasets.audit.energy_ratio import Ratio
+from labkit.datasets.audit.ratio import Ratio
 from labkit.datasets.audit.stiffness import BADGER_ERROR
 from labkit.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, MEV, RYDBERG
 

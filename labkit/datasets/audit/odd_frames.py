@@ -15,20 +15,10 @@ from labkit.datasets.listed import listed
 from labkit.datasets.pairs import find_pairs
 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
-
-
 ODD_FRAME = (0.3, 6.0, 0.8)  # squared error as a share of the forces', and over that expected; largest error of an atom
-
-
-ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over the upper quartile of all frames' worst
-
-
+ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over that expected
 ODD_ENERGY = (7.0, 0.5, 3.0)  # over the robust spread; the energies' own spread or size; what 1 frame in 20 exceeds
-
-
 CERTAIN = 5.0  # standard deviations of ln(error) beyond which an error is odd
-
-
 UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model cannot judge a frame
 
 
@@ -39,18 +29,14 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
     known = np.isfinite(seen.misfit)
     if known.sum() >= FEWEST_TO_COMPARE:
         misfit, peak = np.nan_to_num(seen.misfit), np.nan_to_num(seen.peak)
-        square = np.add.reduceat(seen.forces**2, seen.starts[:-1]).mean(1) / np.diff(seen.starts)
+        square = np.add.reduceat((seen.forces**2).mean(1), seen.starts[:-1]) / np.diff(seen.starts)
         size = np.sqrt(square / labels.typical) + 1e-3
         usual, spread = expected(seen.misfit, seen.unlike, size)
         usual_peak, spread_peak = expected(seen.peak, seen.unlike, size)
-        odd = (
-            (misfit > ODD_FRAME[0])
-            & (peak > ODD_FRAME[2])
-            & (misfit > usual * np.maximum(ODD_FRAME[1], spread**CERTAIN))
-        )
-        odd |= (peak > ODD_ATOM[0] * np.maximum(size, 1)) & (
-            peak > usual_peak * np.maximum(ODD_ATOM[1], spread_peak**CERTAIN)
-        )
+        odd = misfit > usual * max(ODD_FRAME[1], spread**CERTAIN)
+        odd &= (misfit > ODD_FRAME[0]) & (peak > ODD_FRAME[2])
+        atom = peak > usual_peak * max(ODD_ATOM[1], spread_peak**CERTAIN)
+        odd |= atom & (peak > ODD_ATOM[0] * np.maximum(size, 1))
         odd &= np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)  # otherwise the model cannot judge it
         found = np.flatnonzero(odd)
         if len(found):

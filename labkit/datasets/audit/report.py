@@ -28,7 +28,7 @@ class Report:
     alignments  of forces and energy with the geometry, by shift of frames: what the panel draws
     values      'energy' (S,) eV/atom minus its mean, 'forces' (n,) eV/Å, 'nearest <pair>' distances over covalent radii
     seconds     that the audit took
-    repairs     functions that put right the order of atoms and how stresses were written
+    repairs     functions that repair the order of atoms, and units, sign and order of stresses
     """
 
     name: str
@@ -59,15 +59,18 @@ class Report:
         return {a.label: a.found for a in self.alignments if a.found and a.verdict == "shifted"}
 
     def repaired(self) -> Dataset:
-        """The dataset without what can be put right.
+        """The dataset with the faults that can be repaired put right.
 
-        Shifted forces and energies are moved back to their frames, frames that are then without labels are left out;
-        forces are put in the order of the atoms, stresses in eV/Å^3 and the order of ASE.
+        Forces are put in the order of the atoms; stresses are converted to eV/Å^3, with the sign and the order of ASE;
+        shifted forces and energies are moved back to their frames, and frames without labels are then left out.
 
-        Raises LabkitError if nothing of that was found.
+        Raises LabkitError if there is no such fault.
         """
         if not self.shifts and not self.repairs:
-            raise LabkitError(f"{self.name}: no shift of labels was found, so there is nothing to repair")
+            raise LabkitError(
+                f"{self.name}: no shift of labels was found, no other order of atoms, and no fault of stresses with one "
+                "repair only: there is nothing to repair"
+            )
         dataset = self.dataset
         for repair in self.repairs:
             dataset = repair(dataset)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.datasets.audit.alignment import paired
-from labkit.datasets.audit.energy_ratio import FEWEST, Ratio
 from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.ratio import FEWEST, Ratio
 from labkit.datasets.audit.stress_units import ORDERS, UNITS, VIRIAL, StressFault
 from labkit.datasets.audit.stress_virials import Virials, virials
 from labkit.datasets.audit.survey import Survey
@@ -19,7 +19,8 @@ from labkit.datasets.audit.volume_scan import scan_pairs, scan_ratio
 LARGE, CERTAIN = 1.5, 3.0  # factor that matters, and standard errors
 ROUGH = 0.8  # error of ln of a ratio, beyond which nothing follows from it
 RATIO_ERROR = 0.1  # besides its own, when a unit is named
-BETTER = 0.5  # of the misfit that must remain at most in another order of components
+RIVAL = 0.5  # difference of -ln of likelihoods, below which two units are both named
+BETTER = 0.5  # of the misfit may remain in another order of components
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,18 @@ def stress(labels: Labels, model: ForceModel, seen: Survey, energies: bool, forc
         ratios.append(min((r for r in (scan, some) if r is not None), key=lambda r: r.error, default=None))
     ratio, per_volume = ratios
     if ratio is None or min(r.error for r in ratios if r is not None) > ROUGH:
+        text = "units and sign of stresses could not be checked"
         sure = "" if ratio is None else f"stresses are {ratio} times those from {ratio.by}: too uncertain to judge"
-        return StressCheck((Finding("note", "stress", "units and sign of stresses could not be checked", sure=sure),))
+        return StressCheck((Finding("note", "stress", text, "", sure),))
     fault, text = _named(ratio, per_volume, order, np.array([dataset.atoms[k].cell.volume for k in frames]))
     sure = f"stresses are {ratio} times those from {ratio.by}, {ratio.pairs} numbers compared"
     if better:
         sure += f"; {better}"
     if not text:
-        return StressCheck(
-            (Finding("note", "stress", "stresses are consistent with eV/Å^3 and dE/dstrain", sure=sure),)
-        )
+        text = "stresses are consistent with eV/Å^3 and dE/dstrain"
+        return StressCheck((Finding("note", "stress", text, "", sure, (), *ratio.measured),))
     remedy = "ds = audit(ds).repaired()" if fault else "convert stresses to eV/Å^3, +(1/V) dE/dstrain as in ASE"
-    return StressCheck((Finding("problem", "stress", text, remedy, sure),), fault)
+    return StressCheck((Finding("problem", "stress", text, remedy, sure, (), *ratio.measured),), fault)
 
 
 def _named(ratio: Ratio, per_volume: Ratio | None, order: str, volumes: np.ndarray) -> tuple[StressFault | None, str]:
@@ -72,7 +73,7 @@ def _named(ratio: Ratio, per_volume: Ratio | None, order: str, volumes: np.ndarr
     wrong = size > max(np.log(LARGE), CERTAIN * ratio.error)
     if not wrong:
         fault = StressFault(sign, order=order)
-        return (fault, f"stresses were written {fault}") if fault else (None, "")
+        return (fault, f"stresses were written {fault.words()}") if fault else (None, "")
     likely = []
     for unit, value in UNITS.items():
         off = np.log(abs(ratio.value) * value) / np.hypot(ratio.error, RATIO_ERROR)
@@ -86,9 +87,9 @@ def _named(ratio: Ratio, per_volume: Ratio | None, order: str, volumes: np.ndarr
     if not likely:
         return None, f"stresses are {ratio} times as large as they should be"
     fault = StressFault(sign, likely[0][3], order)
-    text = f"stresses were written {fault}: they are {ratio} times as large as they should be"
-    others = [x[3] for x in likely[1:2] if x[0] < likely[0][0] + 0.5]
-    return (None if others else fault), text + "".join(f", as with {unit} too" for unit in others)
+    others = [x[3] for x in likely[1:2] if x[0] < likely[0][0] + RIVAL]
+    text = f"stresses were written {fault.words(*others)}: they are {ratio} times as large as they should be"
+    return (None if others else fault), text
 
 
 def _order(compared: Virials | None) -> tuple[str, str]:

@@ -20,7 +20,7 @@ UNITS = {
     "Ry/bohr^3": RYDBERG / BOHR**3,
     "kcal/mol/Å^3": KCAL_PER_MOL,
 }
-VIRIAL = "eV (a virial, which is not divided by the volume)"
+VIRIAL = "eV (a virial, not divided by the volume)"
 VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
 ORDERS = {
     "xx, yy, zz, yz, xz, xy": (0, 1, 2, 3, 4, 5),
@@ -43,8 +43,10 @@ class StressFault:
     def __bool__(self) -> bool:
         return self != StressFault()
 
-    def __str__(self) -> str:
-        parts = [f"in {self.unit}"] if self.unit != "eV/Å^3" else []
+    def words(self, *others: str) -> str:
+        """How they were written, in this unit or one of the others."""
+        units = [x for x in (self.unit, *others) if x != "eV/Å^3"]
+        parts = [f"in {' or '.join(units)}"] if units else []
         if self.sign < 0:
             parts.append("with the opposite sign (that of a pressure, or of a virial)")
         if self.order != next(iter(ORDERS)):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.datasets.audit.energy_ratio import Changes, Ratio
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
+from labkit.datasets.audit.ratio import Changes, Ratio
 from labkit.datasets.audit.stress_units import as_read, to_six
 from labkit.datasets.audit.survey import Survey
 from labkit.datasets.pairs import find_pairs, portions, spread

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from labkit.datasets.audit.energy_alignment import EnergyCheck
-from labkit.datasets.audit.energy_ratio import Ratio
 from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.label_units import DOUBTFUL, likely_units
+from labkit.datasets.audit.ratio import Ratio
 from labkit.datasets.audit.stiffness import BADGER_ERROR, stiffness
 from labkit.datasets.pairs import find_pairs
 
@@ -37,7 +37,14 @@ def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> Unit
     if stiff is None and ratio is None:
         return UnitCheck([Finding("note", "units", "units of forces and energies could not be checked", sure=sure)])
     text = "energies, forces and positions are consistent with eV, eV/Å and Å" if ratio else "forces look like eV/Å"
-    return UnitCheck([Finding("note", "units", text, sure=sure)])
+    return UnitCheck([Finding("note", "units", text, "", sure, (), *_number(stiff, ratio))])
+
+
+def _number(stiff: float | None, ratio: Ratio | None) -> tuple[float | None, float | None]:
+    """The ratio of energies to forces, or without it the stiffness over that expected; and the standard error."""
+    if ratio is not None:
+        return ratio.measured
+    return (None, None) if stiff is None else (stiff, abs(stiff) * BADGER_ERROR)
 
 
 def _sure(bonds: dict[str, tuple[float, float]], stiff: float | None, ratio: Ratio | None) -> str:
@@ -61,12 +68,14 @@ def _sign(stiff: float | None, ratio: Ratio | None, sure: str) -> UnitCheck | No
         what = "energies and forces have the sign" if both else "the forces (now +dE/dR) have the sign"
         text = f"bonds push when long and pull when short: {what} flipped"
         remedy = "multiply energies and forces by -1" if both else "multiply the forces by -1: dE/dR is not a force"
-        return UnitCheck([Finding("problem", "sign", text, remedy, sure)], -1.0)
+        return UnitCheck([Finding("problem", "sign", text, remedy, sure, (), *_number(stiff, ratio))], -1.0)
     if ratio is None or ratio.value > 0:
         return None
     text = "energies fall where the forces say they should rise: "
     text += "one of the two has the wrong sign" if stiff is None else "the energies have the wrong sign"
-    return UnitCheck([Finding("problem", "sign", text, "multiply by -1 what is wrong", sure)], stiff and 1.0 or np.nan)
+    remedy = "multiply the energies by -1" if stiff is not None else "multiply the wrong one of the two by -1"
+    found = Finding("problem", "sign", text, remedy, sure, (), *ratio.measured)
+    return UnitCheck([found], np.nan if stiff is None else 1.0)
 
 
 def _unit(labels: Labels, stiff: float | None, ratio: Ratio | None, sure: str) -> UnitCheck | None:
@@ -86,7 +95,8 @@ def _unit(labels: Labels, stiff: float | None, ratio: Ratio | None, sure: str) -
         text += f"; energies agree with them ({ratio} times), so both are in that unit" if ratio else ""
     text += f", as with {named}" if named else ""
     known = len({x.forces for x in likely}) == 1
-    found = Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)
+    remedy = "convert energies to eV and forces to eV/Å"
+    found = Finding("problem", "units", text, remedy, sure, (), *_number(stiff, ratio if apart else None))
     return UnitCheck([found], likely[0].forces if known else np.nan)
 
 

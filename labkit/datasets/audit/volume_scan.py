@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import logm
 
-from labkit.datasets.audit.energy_ratio import Changes, Ratio
+from labkit.datasets.audit.ratio import Changes, Ratio
 from labkit.datasets.dataset import Dataset
 
 SAME = 1e-3  # difference of scaled positions
