@@ -67,10 +67,10 @@ class Report:
         Raises LabkitError if there is no such fault.
         """
         if not self.shifts and not self.repairs:
-            raise LabkitError(
-                f"{self.name}: no shift of labels was found, no other order of atoms, and no fault of stresses with one "
-                "repair only: there is nothing to repair"
+            text = (
+                "no shift of labels was found, no other order of atoms, and no fault of stresses with one repair only"
             )
+            raise LabkitError(f"{self.name}: {text}: there is nothing to repair")
         dataset = self.dataset
         for repair in self.repairs:
             dataset = repair(dataset)
