@@ -38,10 +38,8 @@ def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Fi
         remedy = f"ds = audit(ds).repaired(), and find the step that writes {label} {abs(s)} frames too {late}"
         return [Finding("problem", topic, text, remedy, sure)]
     if found.verdict == "unrelated":
-        text = (
-            f"{label} do not fit at any shift of frames, as if they were shuffled: at best {max(explained, 0.0):.1%} "
-        )
-        text += f"of them are explained ({_shift(found.best)})"
+        text = f"{label} do not fit at any shift of frames, as if they were shuffled: "
+        text += f"{max(explained, 0.0):.1%} of them are explained at best ({_shift(found.best)})"
         remedy = "are the frames, or their atoms, in another order than in the source of the labels?"
         enough = label == "forces" and found.frames[found.shifts == 0][0] >= ENOUGH
         severity: Severity = "problem" if enough else "warning"

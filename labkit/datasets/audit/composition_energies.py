@@ -45,11 +45,8 @@ def energies(dataset: Dataset) -> list[Finding]:
         )
         remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
         sure = f"{abs(off[k]) / error[k]:.0f} standard errors, each of {len(names)} compositions left out in turn"
-        out.append(
-            Finding(
-                "warning", "energy per composition", text, remedy, sure, tuple(frames), float(off[k]), float(error[k])
-            )
-        )
+        number = float(off[k]), float(error[k])
+        out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames), *number))
     return out
 
 
