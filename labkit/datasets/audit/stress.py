@@ -20,7 +20,8 @@ LARGE, CERTAIN = 1.5, 3.0  # factor that matters, and standard errors
 ROUGH = 0.8  # error of ln of a ratio, beyond which nothing follows from it
 RATIO_ERROR = 0.1  # besides its own, when a unit is named
 RIVAL = 0.5  # difference of -ln of likelihoods, below which two units are both named
-BETTER = 0.5  # of the misfit may remain in another order of components
+BETTER = 0.5  # of the squared errors may remain in another order of components
+SURE = 1e-3  # probability of such an order by chance
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,20 @@ def _named(ratio: Ratio, per_volume: Ratio | None, order: str, volumes: np.ndarr
 
 
 def _order(compared: Virials | None) -> tuple[str, str]:
-    """The order in which the components fit best, and how much better than Voigt's it is."""
+    """The order in which the components fit best, and how much better than Voigt's it is for those that move."""
     names = list(ORDERS)
     if compared is None:
         return names[0], ""
     misfits = np.stack([compared.misfits(name) for name in names])
-    totals = misfits.mean(1)
-    best = int(totals.argmin())
-    if best == 0 or totals[best] > BETTER * totals[0]:
+    best = int(misfits.sum((1, 2)).argmin())
+    moved = np.array(ORDERS[names[best]]) != np.arange(6)
+    before, after = misfits[0][:, moved].sum(1), misfits[best][:, moved].sum(1)
+    if not moved.any() or after.mean() > BETTER * before.mean():
         return names[0], ""
     with np.errstate(divide="ignore"):
-        z, p = paired(np.log(misfits[0]) - np.log(misfits[best]))
-    if p > 1e-3 or len(misfits[0]) < FEWEST:
+        z, p = paired(np.log(before) - np.log(after))
+    if p > SURE or len(before) < FEWEST:
         return names[0], ""
-    return names[best], f"{totals[best]:.0%} of them unexplained, {totals[0]:.0%} as they were read, z = {z:.1f}"
+    return names[
+        best
+    ], f"errors of these components are {after.mean() / before.mean():.0%} of what they were, z = {z:.1f}"

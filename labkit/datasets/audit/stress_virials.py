@@ -47,10 +47,10 @@ class Virials:
         return found._replace(error=float(np.hypot(found.error, np.linalg.norm(of_weights))))
 
     def misfits(self, order: str) -> np.ndarray:
-        """(K,) squared errors of a regression on the model, over the mean square of the labels."""
+        """(K, 6) squared errors of a regression on the model, over the mean square of the labels of a frame."""
         y, x = self._of(order), centred(self.modelled, self.kinds)
         slope = (x * y).sum() / max((x * x).sum(), 1e-300)
-        return ((y - slope * x) ** 2).sum(1) / max((y * y).sum(1).mean(), 1e-300)
+        return (y - slope * x) ** 2 / max((y * y).sum(1).mean(), 1e-300)
 
 
 def virials(
