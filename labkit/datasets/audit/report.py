@@ -67,9 +67,7 @@ class Report:
         Raises LabkitError if there is no such fault.
         """
         if not self.shifts and not self.repairs:
-            text = (
-                "no shift of labels was found, no other order of atoms, and no fault of stresses with one repair only"
-            )
+            text = "no shift of labels was found, no other order of atoms, no fault of stresses with one repair"
             raise LabkitError(f"{self.name}: {text}: there is nothing to repair")
         dataset = self.dataset
         for repair in self.repairs:

@@ -108,6 +108,5 @@ def _order(compared: Virials | None) -> tuple[str, str]:
         z, p = paired(np.log(before) - np.log(after))
     if p > SURE or len(before) < FEWEST:
         return names[0], ""
-    return names[
-        best
-    ], f"errors of these components are {after.mean() / before.mean():.0%} of what they were, z = {z:.1f}"
+    left = after.mean() / before.mean()
+    return names[best], f"errors of these components are {left:.1%} of those as they were read, z = {z:.1f}"
