@@ -14,7 +14,7 @@ from labkit.datasets.audit.terms import (
     DECAYS,
     POWERS,
     RADIAL,
-    Term,
+    ModelTerm,
     angular_size,
     angular_terms,
     density_terms,
@@ -96,7 +96,7 @@ class Basis:
                 out[:, c, :, columns] = (at @ moment).reshape(count, 3, -1)
         return 0.5 * (out + out.swapaxes(1, 2))
 
-    def _terms(self, pairs: Pairs) -> Iterator[tuple[slice, Term]]:
+    def _terms(self, pairs: Pairs) -> Iterator[tuple[slice, ModelTerm]]:
         place = np.searchsorted(self.species, pairs.numbers)
         kind, elements, column = self.kinds[place[pairs.i], place[pairs.j]], len(self.species), 0
         for made in (

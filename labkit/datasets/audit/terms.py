@@ -16,7 +16,7 @@ POWERS = (0.5, 2.0)  # of the densities, as in embedded-atom models of metals
 SPLIT = 3  # elements up to which angular functions are separate for each element of the neighbours
 
 
-class Term(NamedTuple):
+class ModelTerm(NamedTuple):
     """Some functions Φ = Σ_i φ_i with their derivatives by the ordered pairs on which they depend.
 
     pairs     (q,) which of the pairs
@@ -31,7 +31,7 @@ class Term(NamedTuple):
     odd: bool
 
 
-def pair_terms(pairs: Pairs, kind: np.ndarray, starts: np.ndarray) -> Iterator[Term]:
+def pair_terms(pairs: Pairs, kind: np.ndarray, starts: np.ndarray) -> Iterator[ModelTerm]:
     """Σ_pairs g_k(r) f_c(r) of each kind of pair: RADIAL Gaussians from its shortest distance to the cutoff.
 
     Their centres and widths grow geometrically.
@@ -40,10 +40,10 @@ def pair_terms(pairs: Pairs, kind: np.ndarray, starts: np.ndarray) -> Iterator[T
         mine = np.flatnonzero(kind == t)
         value, slope = _radial(pairs.distance[mine], start)
         gradient = 0.5 * pairs.unit[mine, :, None] * slope[:, None, :]  # every pair is listed twice
-        yield Term(mine, 0.5 * (sums(pairs.i[mine], len(pairs.numbers)) @ value), gradient, True)
+        yield ModelTerm(mine, 0.5 * (sums(pairs.i[mine], len(pairs.numbers)) @ value), gradient, True)
 
 
-def density_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[Term]:
+def density_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[ModelTerm]:
     """Σ_i ρ_i^q of the atoms i of each element, with ρ_i = Σ_j exp((1 Å - r)/d) f_c(r)."""
     own, at = np.eye(species)[place], sums(pairs.i, len(pairs.numbers))
     for decayed, slope in _decaying(pairs.distance):
@@ -51,10 +51,10 @@ def density_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[Ter
         for power in POWERS:
             change = own * (power * density ** (power - 1))[:, None]
             gradient = pairs.unit[:, :, None] * (change[pairs.i] * slope[:, None])[:, None, :]
-            yield Term(np.arange(len(pairs.i)), own * density[:, None] ** power, gradient, False)
+            yield ModelTerm(np.arange(len(pairs.i)), own * density[:, None] ** power, gradient, False)
 
 
-def angular_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[Term]:
+def angular_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[ModelTerm]:
     """Σ_i |Σ_j g(r) u|² and Σ_i (‖Σ_j g(r) u uᵀ‖² - (Σ_j g(r))²/3), with u = r/r: functions of angles j-i-k.
 
     The atoms i are those of each element; so are the neighbours j, if there are up to SPLIT elements. As in modified
@@ -70,14 +70,14 @@ def angular_terms(pairs: Pairs, place: np.ndarray, species: int) -> Iterator[Ter
             first = at @ (g * u)
             along = (first[i] * u).sum(1, keepdims=True)
             gradient = 2 * (slope * along * u + g / r * (first[i] - along * u))
-            yield Term(mine, own * (first**2).sum(1)[:, None], gradient[:, :, None] * own[i][:, None, :], False)
+            yield ModelTerm(mine, own * (first**2).sum(1)[:, None], gradient[:, :, None] * own[i][:, None, :], False)
             second = (at @ (g * (u[:, :, None] * u[:, None, :]).reshape(-1, 9))).reshape(-1, 3, 3)
             trace = np.trace(second, axis1=1, axis2=2)
             turned = np.einsum("pcd,pd->pc", second[i], u)
             along = (turned * u).sum(1, keepdims=True)
             gradient = 2 * slope * (along - trace[i, None] / 3) * u + 4 * g / r * (turned - along * u)
             value = (second**2).sum((1, 2)) - trace**2 / 3
-            yield Term(mine, own * value[:, None], gradient[:, :, None] * own[i][:, None, :], False)
+            yield ModelTerm(mine, own * value[:, None], gradient[:, :, None] * own[i][:, None, :], False)
 
 
 def angular_size(species: int) -> int:
