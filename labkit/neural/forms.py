@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.neural.trilinear import Trilinear
+from labkit.neural.trilinear import Partial, Trilinear
 
 PART = torch.tensor([0, 1, 1, 1, 2, 2, 2, 2, 2])  # of a component: scalar, antisymmetric, symmetric and traceless
 
@@ -122,24 +122,35 @@ def _basis() -> Tensor:
 BASIS = _basis()
 
 
-def _product(sign: float, other: float):
-    """∂T/∂argument of T(y, m, g) = Σ g (YM + MY), with the signs of antisymmetric parts of its arguments."""
+def _matrices(x: Tensor, sign: float) -> Tensor:
+    """Matrices (n, C, 3, 3) from components; transposed if `sign` is -1."""
+    flip = 1 + (sign - 1) * (PART == 1).to(x)[:, None, None]
+    return torch.einsum("kab,knc->ncab", BASIS.to(x), x * flip)
 
-    def partial(y: Tensor, m: Tensor) -> Tensor:
-        if not y.is_cpu:
-            e, flip = BASIS.to(y), 1 - 2 * (PART == 1).to(y)[:, None, None]
-            first, second = (
-                torch.einsum("kab,knc->ncab", e, x if s > 0 else x * flip) for x, s in ((y, sign), (m, other))
-            )
-            return torch.einsum("kab,ncab->knc", e, first @ second + second @ first)
-        from labkit.neural.kernels import anticommutator
 
-        out, real = torch.empty_like(y), (np.float32 if y.dtype == torch.float32 else np.float64)
-        anticommutator(y.numpy(), m.numpy(), real(sign), real(other), out.numpy())
+def _product(sign: float, other: float, left: float, right: float) -> Partial:
+    """The components of left · AB + right · BA; A and B are arguments, transposed where their sign is -1."""
+
+    def partial(a: Tensor, b: Tensor) -> Tensor:
+        if not a.is_cpu:
+            first, second = _matrices(a, sign), _matrices(b, other)
+            return torch.einsum("kab,ncab->knc", BASIS.to(a), left * (first @ second) + right * (second @ first))
+        from labkit.neural.kernels import product
+
+        out, real = torch.empty_like(a), (np.float32 if a.dtype == torch.float32 else np.float64)
+        product(a.numpy(), b.numpy(), real(sign), real(other), real(left), real(right), out.numpy())
         return out
 
     return partial
 
 
-#: T(y, m, g) = Σ g (YM + MY) in components (9, n, C)
-PRODUCT = Trilinear((_product(-1.0, 1.0), _product(-1.0, 1.0), _product(1.0, 1.0)))
+def _products(left: float, right: float) -> Trilinear:
+    """T(y, m, g) = Σ g (left · YM + right · MY) in components (9, n, C).
+
+    ∂T/∂Y = left · G Mᵀ + right · Mᵀ G, and so on: each is a product of the same kind.
+    """
+    return Trilinear((_product(-1, 1, right, left), _product(-1, 1, left, right), _product(1, 1, left, right)))
+
+
+#: by whether mirror images are equal: YM + MY, and 2 YM
+PRODUCTS = {True: _products(1.0, 1.0), False: _products(2.0, 0.0)}

@@ -85,8 +85,8 @@ def overlap(x, g, first, j, pair, out):
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def anticommutator(y, m, sign, other, out):
-    """out = components of YM + MY, with the antisymmetric parts of Y and M times `sign` and `other`.
+def product(y, m, sign, other, left, right, out):
+    """out = components of left · YM + right · MY, with the antisymmetric parts of Y and M times `sign` and `other`.
 
     Components belong to the orthonormal matrices 1/√3; those of cross products with x, y, z over √2; and
     (xx - yy)/√2, (2zz - xx - yy)/√6, (xy + yx)/√2, (yz + zy)/√2, (xz + zx)/√2.
@@ -116,15 +116,15 @@ def anticommutator(y, m, sign, other, out):
                 s, u, v, w, f, g, h = s * third, u * half, v * half, w * half, f * half, g * half, h * half
                 mxx, myy, mzz = s + d * half - e * sixth, s - d * half - e * sixth, s + (e + e) * sixth
                 mxy, myx, myz, mzy, mxz, mzx = f - w, f + w, g - u, g + u, h + v, h - v
-                zxx = yxx * mxx + yxy * myx + yxz * mzx + mxx * yxx + mxy * yyx + mxz * yzx
-                zyy = yyx * mxy + yyy * myy + yyz * mzy + myx * yxy + myy * yyy + myz * yzy
-                zzz = yzx * mxz + yzy * myz + yzz * mzz + mzx * yxz + mzy * yyz + mzz * yzz
-                zxy = yxx * mxy + yxy * myy + yxz * mzy + mxx * yxy + mxy * yyy + mxz * yzy
-                zyx = yyx * mxx + yyy * myx + yyz * mzx + myx * yxx + myy * yyx + myz * yzx
-                zyz = yyx * mxz + yyy * myz + yyz * mzz + myx * yxz + myy * yyz + myz * yzz
-                zzy = yzx * mxy + yzy * myy + yzz * mzy + mzx * yxy + mzy * yyy + mzz * yzy
-                zxz = yxx * mxz + yxy * myz + yxz * mzz + mxx * yxz + mxy * yyz + mxz * yzz
-                zzx = yzx * mxx + yzy * myx + yzz * mzx + mzx * yxx + mzy * yyx + mzz * yzx
+                zxx = left * (yxx * mxx + yxy * myx + yxz * mzx) + right * (mxx * yxx + mxy * yyx + mxz * yzx)
+                zyy = left * (yyx * mxy + yyy * myy + yyz * mzy) + right * (myx * yxy + myy * yyy + myz * yzy)
+                zzz = left * (yzx * mxz + yzy * myz + yzz * mzz) + right * (mzx * yxz + mzy * yyz + mzz * yzz)
+                zxy = left * (yxx * mxy + yxy * myy + yxz * mzy) + right * (mxx * yxy + mxy * yyy + mxz * yzy)
+                zyx = left * (yyx * mxx + yyy * myx + yyz * mzx) + right * (myx * yxx + myy * yyx + myz * yzx)
+                zyz = left * (yyx * mxz + yyy * myz + yyz * mzz) + right * (myx * yxz + myy * yyz + myz * yzz)
+                zzy = left * (yzx * mxy + yzy * myy + yzz * mzy) + right * (mzx * yxy + mzy * yyy + mzz * yzy)
+                zxz = left * (yxx * mxz + yxy * myz + yxz * mzz) + right * (mxx * yxz + mxy * yyz + mxz * yzz)
+                zzx = left * (yzx * mxx + yzy * myx + yzz * mzx) + right * (mzx * yxx + mzy * yyx + mzz * yzx)
                 b[p + Q[18]] = (zxx + zyy + zzz) * third
                 b[p + Q[19]], b[p + Q[20]], b[p + Q[21]] = (zzy - zyz) * half, (zxz - zzx) * half, (zyx - zxy) * half
                 b[p + Q[22]], b[p + Q[23]] = (zxx - zyy) * half, (zzz + zzz - zxx - zyy) * sixth

@@ -6,41 +6,48 @@ import torch
 from torch import Tensor, nn
 
 from labkit.neural.basis import ExponentialBasis, edge_tensors
-from labkit.neural.forms import PART, PRODUCT, Edges
+from labkit.neural.forms import PART, PRODUCTS, Edges
+from labkit.neural.network import Network, network
+from labkit.neural.trilinear import Trilinear
 
 
-class TensorNet(nn.Module):
+@network("tensornet")
+class TensorNet(Network):
     """Energies of atoms from matrices X_i of C channels, which are rotated as the atoms are: R X Rᵀ.
 
     X_i = Σ_j f(r_ij) (1, [u_ij]×, u_ij u_ij - 1/3), mixed over channels; each layer adds Y + Y², where
     Y = M X + X M with messages M_i = Σ_j f(r_ij) X_j, f another one for the scalar, antisymmetric and symmetric part.
     The energy is a function of the norms of the three parts. All products are even under inversion, so that mirror
-    images have the same energy. Radial functions are linear in a basis: a network of distances costs several times
+    images have the same energy; with Y = 2 X M (`mirror=False`) they may differ. Radial functions are linear in a basis: a network of distances costs several times
     as much and was not better at equal time.
 
     Source: Simeon and De Fabritiis, NeurIPS 36 (2023), arXiv:2306.06482.
     """
 
-    def __init__(self, n_species: int, channels: int = 64, layers: int = 1, cutoff: float = 5.0, n_radial: int = 16) -> None:
-        super().__init__()
-        self.cutoff, self.channels = cutoff, channels
+    def __init__(
+        self,
+        n_species: int,
+        *,
+        channels: int = 64,
+        layers: int = 1,
+        cutoff: float = 5.0,
+        n_radial: int = 16,
+        mirror: bool = True,
+        outputs: int = 1,
+    ) -> None:
+        super().__init__(max(channels // 2, 1), outputs)
+        self.channels = channels
         self.basis = ExponentialBasis(n_radial, cutoff)
         self.of_pair = nn.Parameter(torch.randn(n_species, n_species, channels))
         self.radial = nn.Linear(n_radial, 3 * channels, bias=False)
         self.norm = nn.LayerNorm(channels)
         self.gate = nn.Sequential(nn.Linear(channels, 2 * channels), nn.SiLU(), nn.Linear(2 * channels, 3 * channels), nn.SiLU())
         self.mix = Mix(channels)
-        self.layers = nn.ModuleList(Layer(channels, n_radial) for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(channels, n_radial, PRODUCTS[mirror]) for _ in range(layers))
         self.out_norm = nn.LayerNorm(3 * channels)
-        self.hidden = nn.Sequential(nn.Linear(3 * channels, channels), nn.SiLU(), nn.Linear(channels, channels // 2), nn.SiLU())
-        self.last = nn.Linear(channels // 2, 1)
+        self.hidden = nn.Sequential(nn.Linear(3 * channels, channels), nn.SiLU(), nn.Linear(channels, self.last.in_features), nn.SiLU())
 
     def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Inputs (n, C/2) of the last linear layer.
-
-        species    (n,) from 0
-        distances  (P,) Å of pairs, unit (E, 3) directions of edges, towards j
-        """
         basis, y = self.basis(distances), edge_tensors(unit)
         pairs = species[edges.i] * self.of_pair.shape[0] + species[edges.j]
         weights = self.of_pair.flatten(0, 1).index_select(0, pairs)
@@ -53,16 +60,13 @@ class TensorNet(nn.Module):
         squares = torch.stack([x[0].square(), x[1:4].square().sum(0), x[4:].square().sum(0)], 1)
         return self.hidden(self.out_norm(squares.flatten(1)))
 
-    def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Energies (n,) of atoms, without unit."""
-        return self.last(self.features(species, edges, distances, unit)).squeeze(1)
-
 
 class Layer(nn.Module):
     """X -> X + Y + Y²."""
 
-    def __init__(self, channels: int, n_radial: int) -> None:
+    def __init__(self, channels: int, n_radial: int, product: Trilinear) -> None:
         super().__init__()
+        self.product = product
         self.radial = nn.Linear(n_radial, 3 * channels, bias=False)
         self.first, self.second = Mix(channels), Mix(channels)
 
@@ -70,9 +74,9 @@ class Layer(nn.Module):
         x = x / (1 + x.square().sum(0))
         y = self.first(x)
         messages = edges.messages.partial(2, self.radial(basis).view(len(basis), 3, -1), y)
-        y = PRODUCT.partial(2, y, messages)
+        y = self.product.partial(2, y, messages)
         y = self.second(y / (1 + y.square().sum(0)))
-        return x + y + 0.5 * PRODUCT.partial(2, y, y)
+        return x + y + 0.5 * self.product.partial(2, y, y)
 
 
 class Mix(nn.Module):
