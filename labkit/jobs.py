@@ -75,6 +75,7 @@ class Job:
     result  the latest result: partial while running or stopped, complete when done
     error   the exception of a failed job, raised by `wait()` and `finish()`
     reason  why the work ended itself early, as an observer of a run may do; empty after Stop was pressed
+    shown   what a notebook shows where the job is the last line of a cell, as the panel that started it; or None
 
     >>> def count(n, progress):
     ...     for i in range(n):
@@ -104,6 +105,7 @@ class Job:
         self.reason = ""
         self.seconds = 0.0
         self.progress = JobProgress(self._on_update)
+        self.shown: Any = None
         self._notifier: threading.Thread | None = None
 
     def start(self) -> Job:
@@ -177,6 +179,10 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job '{self.name}': {self.status}, {self.progress.fraction:.0%}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = getattr(self.shown, "_repr_mimebundle_", None)
+        return {"text/plain": repr(self)} if bundle is None else bundle(**options)
 
     def _launch(self) -> None:
         self._ended.clear()

@@ -15,6 +15,7 @@ from labkit.datasets.collect import collect, report
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import CutFrame, chunks, parse
 from labkit.datasets.labels import DatasetWarning, Key
+from labkit.datasets.source import of_call, remember
 from labkit.datasets.streams import MAGIC, existing
 from labkit.errors import LabkitError
 
@@ -59,6 +60,7 @@ def load(
     if path.is_dir() or path.suffix == ".npz":
         arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
         found = replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
+        remember(found, of_call("labkit.load", path, {}))
         return found if path.is_dir() else _looked_at(found, path)  # files that are mapped are not read
     path = existing(path)
     requested = {
@@ -71,6 +73,9 @@ def load(
     found = collect(frames, requested, str(path), keep_placeholders=keep_placeholders)
     report(found, requested, str(path))
     dataset = Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    flags = {"keep_whole": keep_whole or None, "keep_placeholders": keep_placeholders or None}
+    keys = {f"{name}_key": key for name, key in requested.items()}
+    remember(dataset, of_call("labkit.load", path, keys | flags))
     return _looked_at(dataset, path)
 
 

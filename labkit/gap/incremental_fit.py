@@ -24,6 +24,7 @@ class IncrementalFit:
     errors       as of Design.errors
     predictions  {'train': ..., 'valid': ...} as of Design.predictions
     curve        one (n_frames, errors) for each fit so far, this one last
+    blocks       `Design.build(..., blocks=blocks)` gives this fit's design; None for that of all frames
     """
 
     model: GapModel
@@ -32,6 +33,7 @@ class IncrementalFit:
     predictions: dict[str, dict[str, np.ndarray]]
     notes: tuple[str, ...]
     curve: tuple[tuple[int, pd.DataFrame], ...]
+    blocks: int | None = None
 
     def __repr__(self) -> str:
         return f"Fit of {self.n_frames} frames"
@@ -66,4 +68,5 @@ def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFi
     curve.append((design.n_frames, errors))
     sets = ("train",) if design.valid is None else ("train", "valid")
     predictions = {name: design.predictions(model, name) for name in sets}
-    return IncrementalFit(model, design.n_frames, errors, predictions, tuple(design.notes), tuple(curve))
+    notes = tuple(design.notes)
+    return IncrementalFit(model, design.n_frames, errors, predictions, notes, tuple(curve), design.blocks)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,9 @@ class LearningCurve:
         client: Client | None = None,
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
+        only: Collection[Fit] | None = None,
     ) -> Iterator[LearningCurve]:
-        """Yield the curve after every fit; the last one is complete.
+        """Yield the curve after every fit; the last one is complete, or has `only` these fits: (size, repeat from 0).
 
         Fits run on the workers of a dask `client` if one is given. Each is written to the `checkpoint` folder when
         done, and read from it next time: a killed run loses only those in progress, and ends with the same table to the
@@ -93,6 +94,7 @@ class LearningCurve:
             design = build_cached(train, config, valid, progress=progress)
         store = _FitStore(checkpoint, design, seed)
         fits = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
+        fits = [fit for fit in fits if only is None or fit in only]
         done = {fit: store.read(fit) for fit in fits}
         tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in fits if done[fit] is None}
         seconds: dict[Fit, float] = {}

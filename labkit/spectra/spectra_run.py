@@ -35,6 +35,7 @@ FRAMES = 500  # kept of a run, about
 class SpectraPlan:
     """The settings of a run of replicas.
 
+    polarizability, born_charges  models, or None where there is none: no Raman, or no infrared, spectrum then
     starts         a structure for each replica
     every          steps of `dt` fs between samples
     equilibration  steps under a thermostat before
@@ -43,8 +44,8 @@ class SpectraPlan:
     """
 
     potential: Potential
-    polarizability: Tensors
-    born_charges: Tensors
+    polarizability: Tensors | None
+    born_charges: Tensors | None
     starts: Sequence[Atoms]
     minimum: Atoms | None
     temperature: float

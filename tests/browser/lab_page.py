@@ -123,10 +123,8 @@ def failures(page: Any) -> list[str]:
 
 def type_into(panel: Any, name: str, value: str) -> None:
     """Type a value into the field beside a slider."""
-    field = panel.locator(f".labkit-{name} .widget-readout")
-    field.click()
-    field.press("Control+a")
-    field.type(value)
+    field = panel.locator(f".labkit-{name} input[type=text]")
+    field.fill(value)
     field.press("Enter")
 
 

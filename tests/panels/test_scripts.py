@@ -73,22 +73,22 @@ def learning(_: Path) -> Made:
 
 
 def polarizability(_: Path) -> Made:
-    own = dict(zip(("train", "valid"), tensors(12), strict=True))
-    return panels.PolarizabilityPanel(*own.values(), **TINY), own, {"polarizability.safetensors"}
+    return panels.PolarizabilityPanel(*tensors(12), **TINY), {}, {"polarizability.safetensors"}
 
 
 def tensor_search(_: Path) -> Made:
     frames = next(tensors(9))
     panel = panels.TensorSearchPanel(frames, **TINY)
     panel.model.cutoff, panel.model.atom_sigma, panel.model.zeta = "3", "0.3 0.5", "1"
-    return panel, {"frames": frames}, set()
+    return panel, {}, set()
 
 
 def tensor_search_of_atoms(folder: Path) -> Made:
     """Frames of ASE, which tell no trajectory."""
-    panel, own, files = tensor_search(folder)
-    frames = [atoms.copy() for atoms in own["frames"].atoms]
-    for atoms, tensor in zip(frames, own["frames"].polarizability, strict=True):
+    panel, _, files = tensor_search(folder)
+    labelled = panel.model.frames
+    frames = [atoms.copy() for atoms in labelled.atoms]
+    for atoms, tensor in zip(frames, labelled.polarizability, strict=True):
         atoms.info["polarizability"] = tensor
     panel.model.frames = frames
     return panel, {"frames": frames}, files

@@ -48,10 +48,11 @@ class DataModel(PanelModel):
     def present(self, result: Report) -> None:
         self.show(data_figure(result))
         self.table = f"<table class='labkit-table'>{''.join(row(f) for f in result.findings)}</table>"
-        tried = f"; its forces were shifted by {self.shift:+d} frames on purpose" if self.shift else ""
+        shift = self.ran.shift
+        tried = f"; its forces were shifted by {shift:+d} frames on purpose" if shift else ""
         self.note = f"{result.head()}{tried}. It took {result.seconds:.1f} s."
 
-    def code(self) -> str:
+    def script(self) -> str:
         script = Script()
         script.frames("ds", self.dataset)
         if self.shift:
@@ -61,6 +62,9 @@ class DataModel(PanelModel):
             script.add(f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose")
         script.add("report = labkit.audit(ds)", "print(report)", 'report.write("report.json")')
         return script.text()
+
+    def frames_used(self) -> dict[str, Dataset]:
+        return {"ds": self.dataset}
 
     def outputs(self, result: Report) -> dict[str, bytes]:
         return {"report.json": result.to_json().encode(), "findings.csv": result.to_csv().encode()}

@@ -14,7 +14,6 @@ from labkit.base.unwrap import unwrap_molecules
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
 from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
 from labkit.errors import LabkitError
-from labkit.gap import GapModel
 from labkit.jobs import Job
 from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
@@ -22,8 +21,11 @@ from labkit.panels.dynamics.summary import table_of
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.potentials import potential_files, sees_stresses
+from labkit.panels.kit.stretch import Stretch
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+ADJUSTABLE = ("ensemble", "temperature", "dt", "friction", "time", "pressure")  # also during a run
 NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell rescaling"
 
 
@@ -35,8 +37,11 @@ class DynamicsModel(PanelModel):
     """
 
     title = "Molecular dynamics"
-    hint = "Change temperature or timestep while it runs. Continue starts where the last run ended, Run starts again."
-    continue_hint = "Start where the last run ended"
+    hint = (
+        "Change temperature or timestep while it runs. Continue starts where the last run ended, and after Stop takes "
+        "the steps that are left; Run starts again."
+    )
+    continue_hint = "The steps left after Stop, or as many again"
 
     potential = p(Text(), "basic", "potential", options=[])
     ensemble = p(Text(NVE), "basic", "ensemble", options=[NVE, LANGEVIN, CSVR, NPT])
@@ -58,7 +63,8 @@ class DynamicsModel(PanelModel):
         self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
         self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
         self.potential = next(iter(self.potentials))
-        self._figure, self._started = None, None
+        self._figure, self._started, self._adjusted = None, None, {}
+        self._stretch = Stretch(0, 0)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -83,6 +89,14 @@ class DynamicsModel(PanelModel):
         if self.ensemble != NVE:
             raise LabkitError(f"ensemble is {self.ensemble!r}, expected one of {', '.join(self.ensembles)}")
         return VelocityVerlet()
+
+    def follows(self, name: str) -> bool:
+        return name in ADJUSTABLE and self.status in ("running", "stopping")
+
+    def adjusted(self) -> RunSetting:
+        """The setting of the next block of the run."""
+        self._adjusted = {name: getattr(self, name) for name in ADJUSTABLE}
+        return self.setting()
 
     def setting(self) -> RunSetting:
         return RunSetting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
@@ -111,8 +125,17 @@ class DynamicsModel(PanelModel):
             run = self.results
         else:
             raise LabkitError(f"the last run used '{self.started[0]}'; press Run to start with '{self.potential}'")
-        self._figure = DynamicsFigure(run.time + self.steps * self.dt)
-        return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+        reached = run.state.loop_step
+        steps = (self._stretch.left(self.steps, reached) if self.continuing else 0) or self.steps
+        self._stretch = Stretch(self.steps, reached + steps)
+        self._figure = DynamicsFigure(run.time + steps * self.dt)
+        return Job(run_in_blocks, run, self.potentials[self.potential], self.adjusted, steps, name="dynamics")
+
+    def cautions(self) -> list[str]:
+        """What is doubtful about this ensemble with this potential."""
+        if self.ensemble != NPT or sees_stresses(self.potentials[self.started[0]]):
+            return []
+        return ["This potential was fitted without stresses: its pressure, and the volume it leads to, are a guess."]
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
@@ -124,9 +147,10 @@ class DynamicsModel(PanelModel):
             failed = self.job is not None and self.job.error is not None
             self.picture = self._figure.picture(result, failed)
             self.table, words = table_of(result)
-            self.note = "" if failed else words
+            self.note = "" if failed else "\n".join([words, *self.ran.cautions()])
+            self.ran = self.ran.frozen(**self._adjusted)
 
-    def code(self) -> str:
+    def script(self) -> str:
         return dynamics_script(self)
 
     def outputs(self, result: AdjustableRun) -> dict[str, bytes]:
@@ -135,11 +159,7 @@ class DynamicsModel(PanelModel):
             "run.extxyz": file_bytes(result.write_frames, "run.extxyz"),
             "start.extxyz": file_bytes(lambda path: result.write_frames(path, count=1), "start.extxyz"),
         }
-        potential = self.potentials[self.started[0]]
-        if isinstance(potential, GapModel):
-            name = "potential.safetensors"
-            files[name] = file_bytes(lambda path: potential.save(path, uncertainty=False), name)
-        return files
+        return files | potential_files(self.potentials[self.started[0]])
 
     def _update(self, job: Job) -> None:
         if job is self.job and job.error is not None and job.result is self.results and self.results is not None:

@@ -24,8 +24,20 @@ def bold(text: str) -> str:
     return f"<div class='labkit-hint'><b>{escape(text)}</b></div>"
 
 
-def state(status: str, fraction: float, eta: float | None) -> str:
-    """The state of the work, as in "running · 40 % · 12 s left"."""
+def changed(words: str, running: bool) -> str:
+    """A line above results that are of other parameters than those set now."""
+    remedy = "" if running else " Press Run to use the new settings."
+    return f"<div class='labkit-changed'>Shown: a run with {escape(words)}.{remedy}</div>" if words else ""
+
+
+def state(status: str, fraction: float, eta: float | None, changed: bool = False) -> str:
+    """The state of the work, as in "running · 40 % · 12 s left"; `changed`: parameters are not those of the results.
+
+    >>> state("done", 1.0, None, changed=True)
+    "<span class='labkit-hint labkit-state'>settings changed · press Run</span>"
+    """
+    if changed and status not in ("running", "stopping", "failed"):
+        status, fraction, eta = "settings changed · press Run", 0.0, None
     parts = [status]
     if status in ("running", "stopping", "stopped"):
         parts.append(f"{fraction:.0%}")
@@ -49,9 +61,12 @@ def seconds(value: float) -> str:
 
 
 def code(text: str) -> str:
-    """A script with a button that copies it; a click on the text also selects all of it."""
+    """A script with a button that copies it and a link that saves it; a click on the text also selects all of it."""
     copy = "navigator.clipboard.writeText(this.nextElementSibling.textContent);this.textContent='Copied'"
-    return f'<button class="labkit-link" onclick="{copy}">Copy</button><pre class="labkit-code">{escape(text)}</pre>'
+    data = base64.b64encode(text.encode()).decode()
+    save = f'<a class="labkit-save" download="script.py" href="data:text/x-python;base64,{data}">Save as script.py</a>'
+    shown = f'<pre class="labkit-code">{escape(text)}</pre>'
+    return f'<button class="labkit-link" onclick="{copy}">Copy</button>{shown}{save}'
 
 
 def links(files: Mapping[str, bytes]) -> str:

@@ -46,11 +46,15 @@ class Replaced(widgets.VBox):
         close(self)
         results, hidden = _variables().get("_oh", {}), getattr(_shell(), "user_ns_hidden", {})
         for names in (results, _variables(), hidden):
-            for name in [n for n, x in names.items() if x is self and (names is not _variables() or n[0] == "_")]:
+            for name in [n for n, x in names.items() if self._is(x) and (names is not _variables() or n[0] == "_")]:
                 del names[name]
         hook = getattr(_shell(), "displayhook", None)
-        for name in [n for n in ("_", "__", "___") if getattr(hook, n, None) is self]:
+        for name in [n for n in ("_", "__", "___") if self._is(getattr(hook, n, None))]:
             setattr(hook, name, "")
+
+    def _is(self, result: Any) -> bool:
+        """Whether a result of IPython's is this, or a job that shows it."""
+        return result is self or getattr(result, "shown", None) is self
 
 
 def close(*parts: widgets.Widget) -> None:

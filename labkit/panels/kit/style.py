@@ -30,6 +30,16 @@ CSS = f"""<style>
 .labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
   border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
+.labkit .labkit-changed {{ color: #6b4a00; background: #fff4d6; border-left: 3px solid #d99a00; padding: 5px 10px;
+  border-radius: 4px; line-height: 1.4; }}
+.labkit .labkit-old {{ opacity: 0.55; }}
+.labkit .labkit-number {{ align-items: center; }}
+.labkit .labkit-number, .labkit .labkit-number .widget-slider {{ overflow: visible; }}
+.labkit .labkit-number .widget-readout {{ display: none; }}
+.labkit .labkit-number:has(.noUi-active) .widget-readout {{ display: block; position: absolute; top: 1px;
+  left: calc(100% + 5px); width: 60px; line-height: 26px; text-align: left; padding-left: 8px; pointer-events: none;
+  z-index: 1; background: var(--jp-layout-color1, white); }}
+.labkit .labkit-wrong input {{ border-color: {BAD} !important; color: {BAD}; }}
 .labkit .widget-button {{ border-radius: 6px; }}
 .labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
 .labkit .jupyter-widget-Collapse-header {{ background: transparent; border: 0; padding: 5px 2px; font-weight: 500; }}
@@ -37,7 +47,8 @@ CSS = f"""<style>
 .labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
   border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
   font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
-.labkit a.labkit-link, .labkit button.labkit-link {{ display: inline-block; margin: 2px 8px 2px 0;
+.labkit a.labkit-link, .labkit a.labkit-save, .labkit button.labkit-link {{ display: inline-block;
+  margin: 2px 8px 2px 0;
   padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4);
   color: var(--jp-content-link-color, {TRAIN}); text-decoration: none; cursor: pointer; font-size: 12px; }}
 .labkit table.labkit-table {{ border-collapse: collapse; margin: 4px 0 8px; line-height: 1.7; }}

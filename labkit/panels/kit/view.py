@@ -12,7 +12,7 @@ import traitlets
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit import html
-from labkit.panels.kit.controls import control, groups, parameters
+from labkit.panels.kit.controls import control, parameters
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
@@ -41,32 +41,37 @@ class Panel(Replaced):
             "Continue", "step-forward", model.continue_hint, lambda: self._press(model.go_on), width="100px"
         )
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="220px", height="14px"))
-        self.state, self.error, self.note, self.table = (widgets.HTML() for _ in range(4))
+        self.state, self.error, self.note, self.table, self.changed = (widgets.HTML() for _ in range(5))
         self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
         traitlets.dlink((model, "fraction"), (self.bar, "value"))
         traitlets.dlink((model, "picture"), (self.image, "value"))
         traitlets.dlink((model, "table"), (self.table, "value"))
         traitlets.dlink((model, "message"), (self.error, "value"), html.error)
         traitlets.dlink((model, "note"), (self.note, "value"), html.hint)
-        model.observe(self._show_state, ["status", "fraction", "eta"])
+        model.observe(self._show_state, ["status", "fraction", "eta", "changed"])
         traitlets.dlink((model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
         self._show_state()
         super().__init__(self._parts())
         self.add_class("labkit")
 
     def run(self) -> Job:
-        return self.model.run()
+        """Start, as the button does; the job of the last line of a cell shows the panel."""
+        return self._shown_by(self.model.run())
 
     def stop(self) -> None:
         self.model.stop()
 
     def go_on(self) -> Job:
         """Continue from where the last run ended."""
-        return self.model.go_on()
+        return self._shown_by(self.model.go_on())
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the picture shows the current parameters; raises what failed."""
         self.model.settle(timeout)
+
+    def _shown_by(self, job: Job) -> Job:
+        job.shown = self
+        return job
 
     @property
     def job(self) -> Job | None:
@@ -84,7 +89,8 @@ class Panel(Replaced):
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
-        results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
+        shown = [self.changed, self.table, self.image]
+        results = widgets.VBox(shown, layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
@@ -92,7 +98,7 @@ class Panel(Replaced):
 
     def _settings(self) -> widgets.Widget:
         """Controls of the first groups, visible, and those of the others, folded away."""
-        names, shown = groups(self.model), self.model.open_groups
+        names, shown = self.model.visible_groups(), self.model.open_groups
         made: list[widgets.Widget] = []
         for group in names[:shown]:
             made += [widgets.HTML(html.bold(group.capitalize()))] if shown > 1 else []
@@ -102,7 +108,8 @@ class Panel(Replaced):
     def _foot(self) -> widgets.Widget:
         self.code = Unfolding("Show code", "code", lambda: html.code(self.model.code()))
         self.download = Unfolding("Download", "download", lambda: html.links(self.model.files()))
-        self.model.observe(lambda _: self.code.refresh(), [*parameters(self.model), "status"])
+        self.model.observe(lambda _: self.code.refresh(), "ran")
+        self.model.observe(lambda _: self.model.ran or self.code.refresh(), [*parameters(self.model), "status"])
         # files are large: a new result folds them away instead of sending all of them again
         self.model.observe(lambda _: setattr(self.download.toggle, "value", False), "results")
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
@@ -119,8 +126,12 @@ class Panel(Replaced):
         running = model.status in ("running", "stopping")
         self.run_button.disabled, self.stop_button.disabled = running, model.status != "running"
         self.continue_button.disabled = running or model.results is None
-        self.bar.bar_style = {"failed": "danger", "done": "success"}.get(model.status, "")
-        self.state.value = html.state(model.status, model.fraction, model.eta)
+        success = "" if model.changed else "success"
+        self.bar.bar_style = {"failed": "danger", "done": success}.get(model.status, "")
+        self.state.value = html.state(model.status, model.fraction, model.eta, bool(model.changed))
+        self.changed.value = html.changed(model.changed, running)
+        for part in (self.table, self.image):
+            (part.add_class if model.changed else part.remove_class)("labkit-old")
 
 
 def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:

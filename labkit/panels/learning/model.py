@@ -15,7 +15,7 @@ from labkit.gap.learning import LearningCurve, curve_fingerprint
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.gap_terms import terms_of, with_soap
+from labkit.panels.kit.gap_terms import CUTOFFS, terms_of, with_soap
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
@@ -40,11 +40,15 @@ class LearningModel(PanelModel):
     hint = "How does the error fall as frames are added? Say what you expect, then press Run."
     open_groups = 2
 
-    guess_energy = p(Float(), "guess", "energy RMSE", "meV/atom", range=(0.0, 10.0, 0.1), help="0: no guess")
-    guess_forces = p(Float(), "guess", "force RMSE", "meV/Å", range=(0.0, 300.0, 1.0), help="0: no guess")
+    guess_energy = p(
+        Float(), "guess", "energy RMSE", "meV/atom", range=(0.0, 10.0, 0.1), help="0: no guess", at_once=True
+    )
+    guess_forces = p(Float(), "guess", "force RMSE", "meV/Å", range=(0.0, 300.0, 1.0), help="0: no guess", at_once=True)
     sizes = p(Text("50, 100, 200, 400"), "curve", "sizes", "frames", help="numbers of training frames")
     repeats = p(Int(3), "curve", "repeats", range=(1, 10, 1), help="orders of the frames")
-    cutoff = p(Float(), "settings", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    cutoff = p(
+        Float(), "settings", "cutoff", "Å", range=(2.0, 6.0, 0.1), limits=CUTOFFS, help="neighbours up to here are seen"
+    )
     n_max = p(Int(), "settings", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(), "settings", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
     n_sparse = p(Int(), "settings", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
@@ -131,30 +135,41 @@ class LearningModel(PanelModel):
 
     def present(self, result: LearningCurve) -> None:
         guesses = {"energy": self.guess_energy, "forces": self.guess_forces}
-        self.show(learning_figure(result, self.counts(), guesses, self.at))
+        self.show(learning_figure(result, self.ran.counts(), guesses, self.ran.at))
         self.table = table_of(result)
-        words = [verdict(result, guesses, self.at), more_data(result), *result.notes]
+        words = [verdict(result, guesses, self.ran.at), more_data(result), *result.notes]
         self.note = "\n".join(word for word in words if word)
         for fit in result.seconds.keys() - self._recorded:
             self._record(result, fit)
 
-    def code(self) -> str:
+    def script(self) -> str:
         script, config, known = Script(), self.config(), self.valid is not None
         script.use("labkit.gap.learning", "LearningCurve")
         script.frames("train", self.train, len(self.train))
         if known:
             script.frames("valid", self.valid)
         script.add(f"config = {script.call(config)}")
-        options = f"{', valid' if known else ''}, sizes={self.counts()}, repeats={self.repeats}"
+        options = f"{', valid' if known else ''}, sizes={self.counts()}, repeats={self.repeats}{self._stopped()}"
         script.add(f"curve = LearningCurve.build(train, config{options})", "print(curve.summary())")
         script.add(*(["print(curve.law())"] if known else []))
         script.add('open("learning_curve.csv", "w").write(curve.to_csv())')
         return script.text()
 
+    def frames_used(self) -> dict[str, Any]:
+        return {"train": self.train, "valid": self.valid}
+
     def outputs(self, result: LearningCurve) -> dict[str, bytes]:
         settings = result.settings.text().encode()
         csv = result.to_csv().encode()
         return {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
+
+    def _stopped(self) -> str:
+        """The argument that names the fits of a curve that was stopped before its last one."""
+        if self.results is None:
+            return ""
+        found = list(self.results.table[["size", "repeat"]].drop_duplicates().itertuples(index=False, name=None))
+        planned = sum(1 if size == len(self.train) else self.repeats for size in self.counts())
+        return "" if len(found) == planned else f", only={[(int(size), int(k)) for size, k in found]}"
 
     def _unlock(self, _: object) -> None:
         if self.status not in ("running", "stopping"):

@@ -14,15 +14,17 @@ SCRIPT = """from functools import reduce
 from operator import add
 
 from labkit.mobility import PairModel, {more}by_distance, save_mobility, train
+from labkit.mobility.repeated_releases import overall
 from labkit.mobility.tweezers import Tweezers
 
 fluid = {fluid}
-tweezers = Tweezers(fluid, {temperature}, nearest={nearest:g}, farthest={farthest:g}, {how}pairs={pairs})
-data = reduce(add, map(tweezers.flash, range({first}, {last}))).data(lag={lag:g})
+tweezers = Tweezers(fluid, {temperature}, nearest={nearest!r}, farthest={farthest!r}, {how}pairs={pairs})
+seen = reduce(add, map(tweezers.flash, range({first}, {last})))
+data = seen.data(lag={lag:g})
 for r, found in by_distance(data, {edges}):
     print(r, found.value, found.error)  # itself, along, across [Å²/(eV fs)]
-model = PairModel(own=float(found.value[0]), scale={nearest:g})
-train(model, data, by="{by}", steps=4)
+model = PairModel(own=float(overall({learned}).value[0]), scale={nearest!r})
+train(model, {learned}, by="{by}", steps=4)
 save_mobility(model, "mobility.safetensors")
 """
 
@@ -37,8 +39,8 @@ def mobility_script(model: MobilityModel) -> str:
         first, last = found.seed - found.sightings.pairs // PAIRS, found.seed
     fluid, kind = model.fluid, type(model.fluid).__name__
     known = isinstance(fluid, Oseen) and fluid.radius.ndim == 0
-    made = f"{kind}(radius={float(fluid.radius):g}, viscosity={float(fluid.viscosity):.10g})" if known else ""
-    how = (f"force={tweezers.force:.6g}, " if tweezers.force else "") + f"blur={tweezers.blur:g}, "
+    made = f"{kind}(radius={float(fluid.radius)!r}, viscosity={float(fluid.viscosity)!r})" if known else ""
+    how = (f"force={tweezers.force!r}, " if tweezers.force else "") + f"blur={tweezers.blur!r}, "
     return SCRIPT.format(
         more=f"{kind}, " if known else "",
         fluid=made or "fluid  # your own",
@@ -50,6 +52,7 @@ def mobility_script(model: MobilityModel) -> str:
         first=first,
         last=last,
         lag=1e3 * model.lag,
-        edges=f"[{', '.join(f'{edge:.6g}' for edge in found.edges)}]",
+        learned="data" if found.learned_at in (0.0, 1e3 * model.lag) else f"seen.data(lag={found.learned_at:g})",
+        edges=f"[{', '.join(f'{edge!r}' for edge in found.edges)}]",
         by="force matching" if tweezers.force else "displacements",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -17,7 +18,7 @@ from labkit.gap.sweep import sweep
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.gap_terms import terms_of, with_soap
+from labkit.panels.kit.gap_terms import CUTOFFS, terms_of, with_soap
 from labkit.panels.kit.restart import RestartOnChange
 from labkit.panels.overfit.figure import SIGMAS, OverfitFigure
 from labkit.panels.overfit.script import overfit_script
@@ -48,7 +49,15 @@ class OverfitModel(RestartOnChange):
     noise = p(Float(), "data", "label noise", "meV/atom", range=(0.0, 10.0, 0.5), help="forces: 20 times as many meV/Å")
     n_max = p(Int(), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(), "descriptor", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
-    cutoff = p(Float(), "descriptor", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    cutoff = p(
+        Float(),
+        "descriptor",
+        "cutoff",
+        "Å",
+        range=(2.0, 6.0, 0.1),
+        limits=CUTOFFS,
+        help="neighbours up to here are seen",
+    )
     atom_sigma = p(Float(), "descriptor", "atom_sigma", "Å", range=(0.1, 0.8, 0.05), help="width of an atom's Gaussian")
     zeta = p(Int(), "descriptor", "zeta", range=(1, 8, 1), help="exponent of the kernel")
     n_sparse = p(Int(), "descriptor", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
@@ -69,7 +78,8 @@ class OverfitModel(RestartOnChange):
         self.train, self.valid, self.base = train, valid, config or GapConfig(sigma_virial=None)
         self.scan = BondScan.of(scan) if scan is not None else BondScan.from_frames(train)
         soap, _ = terms_of(self.base)
-        self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
+        how = self.traits()["frames"].metadata["how"]
+        how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         for name in SOAP:
             setattr(self, name, type(getattr(self, name))(getattr(soap, name)))
         self.frames, self.sigma_energy = len(train), self.base.sigma_energy
@@ -115,10 +125,13 @@ class OverfitModel(RestartOnChange):
         self._show_fit()
         self._rest.ask()
 
-    def code(self) -> str:
+    def script(self) -> str:
         return overfit_script(self)
 
-    def files(self) -> dict[str, bytes]:
+    def frames_used(self) -> dict[str, Any]:
+        return {"train": self.train, "valid": self.valid}
+
+    def outputs(self, result: ScanDesign) -> dict[str, bytes]:
         if self.point is None:
             return {}
         files = {"gap_config.cfg": self.point.model.config.text().encode(), "overfitting.png": self.picture}
@@ -148,14 +161,16 @@ class OverfitModel(RestartOnChange):
     def _show_fit(self) -> None:
         """Solve and draw, with the current sigmas."""
         with self._drawing:
-            design, sigmas = self.results, self._sigmas()
+            design, sigmas, swept = self.results, self._sigmas(), self.swept
             self.point = design.fit(**sigmas)
             if self._figure is None or self._figure.design is not design or self._figure.quantity != self.shown:
                 self._figure = OverfitFigure(design, self.shown)
                 if self.curve is not None:
                     self._figure.set_sweep(self.curve)
-            self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
+            self.picture = self._figure.picture(self.point, swept, sigmas[swept])
             self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
+            self.ran = self.ran.frozen(**sigmas, shown=self._figure.quantity, point=self.point, curve=self.curve)
+            self.ran._last_moved = swept
 
     def _sweep_and_record(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""

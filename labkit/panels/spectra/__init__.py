@@ -14,8 +14,8 @@ class SpectraPanel(Panel):
 
     potential       of the replicas
     frames          initial frames, one per replica
-    polarizability  a committee (or one model) of the cell's polarizability, Å^3
-    born_charges    the same of Born charges, e
+    polarizability  a committee (or one model) of the cell's polarizability, Å^3; None: no Raman spectrum
+    born_charges    the same of Born charges, e; None: no infrared spectrum
     minimum         a structure near the minimum, whose harmonic modes are shown as sticks; or None
     values          of parameters, as in `replicas=4, picoseconds=2.0`
 

@@ -42,6 +42,8 @@ ROWS = {
     ),
 }
 
+NEEDS = {"Infrared": "model of the Born charges", "Raman": "model of the polarizability"}
+
 
 class SpectraFigure:
     """Axes that stay fixed while curves grow in them.
@@ -91,14 +93,25 @@ class SpectraFigure:
             here = {curve.name: shown.spectra[curve.name] for curve in curves if curve.name in shown.spectra}
             for name, spectrum in here.items():
                 self._draw(name, spectrum)
+            if not here:
+                self._say_missing(title)
+                continue
             top = self._reach(self.axes[title], list(here.values()))
             for name in here:
                 self.sticks[name].set_segments(_segments(*shown.sticks.get(name, (np.empty(0), np.empty(0))), top))
         self.words.set_text(
-            f"{shown.picoseconds:.3g} ps × {len(shown.spectra['infrared'].samples)} replicas, "
+            f"{shown.picoseconds:.3g} ps × {len(shown.spectra['density_of_states'].samples)} replicas, "
             f"resolution {shown.resolution:.0f} cm⁻¹"
         )
         return self.live.png()
+
+    def _say_missing(self, title: str) -> None:
+        """In the place of a spectrum, the model that it needs."""
+        axes = self.axes[title]
+        if not axes.texts:
+            axes.text(0.5, 0.5, f"not computed: no {NEEDS[title]} was given", transform=axes.transAxes, ha="center",
+                      fontsize=9, color=MUTED)  # fmt: skip
+            self.live.freeze()
 
     def _draw(self, name: str, spectrum: Spectrum) -> None:
         x, y = spectrum.frequency, spectrum.intensity

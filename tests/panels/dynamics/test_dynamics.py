@@ -3,6 +3,7 @@
 import builtins
 import io
 import time
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -20,6 +21,7 @@ from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, Soap
 from labkit.panels import Curves, DynamicsPanel
 from labkit.panels.dynamics.model import DynamicsModel
+from labkit.panels.kit.potentials import sees_stresses
 
 
 class Springs(Potential):
@@ -129,6 +131,52 @@ def test_stop_ends_a_slow_run_within_a_step(copper):
     panel.model.steps = 3
     panel.go_on()
     assert panel.job.wait(5).state.loop_step == step + 3
+
+
+def test_continue_after_stop_counts_the_steps_that_are_left(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
+    panel.model.steps = 400
+    panel.run()
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 5)
+    panel.stop()
+    assert 5 < panel.job.wait(5).state.loop_step < 400
+    panel.go_on()
+    assert panel.job.wait(30).state.loop_step == 400
+    panel.go_on()  # nothing is left: as many again
+    assert panel.job.wait(30).state.loop_step == 800
+
+
+def test_what_is_shown_follows_a_run_and_says_what_was_changed_after_it(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
+    panel.model.ensemble, panel.model.steps = "NVT, Langevin", 3000
+    panel.run()
+    until(lambda: panel.model.results is not None)
+    panel.model.temperature, panel.model.seed = 400.0, 7
+    until(lambda: len(panel.model.results.legs) == 2)
+    assert panel.model.changed == "seed 1 (now 7)" and "Langevin(temperature=400.0" in panel.model.code()
+    panel.stop()
+    panel.job.wait(5)
+    assert panel.model.changed == "seed 1 (now 7)"
+    code = panel.model.code()
+    panel.model.temperature = 500.0
+    assert "temperature 400 K (now 500 K)" in panel.model.changed and panel.model.code() == code
+    assert "settings changed" in panel.state.value
+
+
+def test_a_pressure_from_a_model_without_stresses_is_a_guess(ice):
+    panel = DynamicsPanel(*ice)
+    run(panel, ensemble="NPT, cell rescaling", steps=5)
+    assert "fitted without stresses" in panel.note.value
+    run(panel, ensemble="NVE")
+    assert "stresses" not in panel.note.value
+    frames = labkit.datasets.ice("train", n=50)[:6]
+    stressed = Design.build(frames, GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20))).solve()
+    panel = DynamicsPanel(stressed, ice[1])
+    run(panel, ensemble="NPT, cell rescaling", steps=5)
+    assert "stresses" not in panel.note.value
+    blind = replace(frames, stress=np.full_like(frames.stress, np.nan))  # a sigma for stresses that no frame has
+    unseen = Design.build(blind, GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20))).solve()
+    assert sees_stresses(stressed) and not sees_stresses(unseen) and not sees_stresses(ice[0])
 
 
 @pytest.mark.parametrize("ensemble", ["NVT, Langevin", "NVT, CSVR"])

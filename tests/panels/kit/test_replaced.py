@@ -102,6 +102,15 @@ def test_other_cells_and_variables_keep_theirs(notebook):
     assert notebook.cell("still", "mine.model.results.n_frames, mine.comm is not None") == "(6, True)"
 
 
+def test_a_run_at_the_end_of_a_cell_shows_the_panel_and_is_replaced_with_it(notebook):
+    notebook.cell("setup", "made.clear()")
+    code = "panel = TrainPanel(train, valid, config)\nmade.append(weakref.ref(panel.model))\npanel.run()"
+    for _ in range(3):
+        assert notebook.cell("last", code).startswith("TrainPanel(")
+        notebook.cell("end", "_ = panel.job.wait(60); del panel")
+    assert literal_eval(notebook.cell("look", "kept()"))[0] == [2]
+
+
 @pytest.mark.parametrize("make", ["StructurePanel(train)", "RunTray()"])
 def test_other_cards_are_replaced_as_well(make, notebook):
     notebook.cell("setup", "made.clear()")

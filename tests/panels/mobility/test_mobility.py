@@ -97,6 +97,16 @@ def test_going_on_is_as_running_longer(panel):
     assert "experiment have changed" in panel.model.message and "experiment have changed" in panel.error.value
 
 
+def test_continue_after_stop_releases_the_pairs_that_are_left(panel):
+    panel.model.releases = 30_000
+    panel.run()
+    until(lambda: panel.model.results is not None)
+    panel.stop()
+    assert panel.job.wait(10).sightings.pairs < 30_000
+    panel.go_on()
+    assert panel.job.wait(60).sightings.pairs == 30_000
+
+
 def test_a_model_is_learned_and_taken_home(panel, tmp_path):
     run(panel, way="active: pushed", lag=160, releases=2000, learn=True, theory=True)
     assert "The learned model is wrong by at most" in panel.model.note

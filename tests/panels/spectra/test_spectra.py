@@ -193,6 +193,44 @@ def test_shown_code_does_the_same(panel, tmp_path, monkeypatch):
     assert (tmp_path / "trajectory.extxyz").read_text().count("Lattice") == 3 * 31
 
 
+def test_without_a_model_of_a_tensor_the_other_spectra_are_there(models, tmp_path, monkeypatch):
+    """No polarizability: infrared and density of states; no Born charges either: density of states alone."""
+    monkeypatch.chdir(tmp_path)
+    springs, frames, _, charges = models
+    for number, born in enumerate((charges, None)):
+        panel = SpectraPanel(springs, frames, born_charges=born, minimum=frames[0], **SHORT)
+        run(panel)
+        shown = {"density_of_states", "density_of_states_H", "density_of_states_O"}
+        shown |= {"infrared"} if born is not None else set()
+        assert set(panel.spectra) == shown and panel.model.status == "done"
+        assert "Raman" not in panel.model.table and ("Infrared" in panel.model.table) == (born is not None)
+        assert "infrared" in panel.model.shown.sticks or born is None
+        words = [text.get_text() for axes in panel.model._figure.axes.values() for text in axes.texts]
+        missing = ["Born charges", "polarizability"][born is not None :]
+        assert len(words) == len(missing) and all(name in text for name, text in zip(missing, words, strict=True))
+        for name, content in panel.model.files().items():
+            if not name.endswith(".csv"):
+                (tmp_path / name).write_bytes(content)
+        exec(panel.model.code(), {"potential": springs})
+        assert {path.name for path in tmp_path.glob("*.csv")} == {"density_of_states.csv", "infrared.csv"}
+        density = pd.read_csv("density_of_states.csv", comment="#")["intensity"]
+        np.testing.assert_allclose(density, panel.spectra["density_of_states"].intensity, rtol=1e-3, atol=1e-4)
+        panel.close()
+        assert number or (tmp_path / "born_charges.safetensors").exists()
+
+
+def test_continue_after_stop_goes_to_the_end_that_was_asked_for(panel):
+    panel.model.picoseconds = 2.0
+    panel.run()
+    until(lambda: panel.model.results is not None and len(panel.model.results.response.steps) > 3)
+    panel.stop()
+    reached = panel.job.wait(20).state.loop_step
+    assert 0 < reached < 4000
+    panel.model.dt = 0.25  # of the next Run: the replicas keep their timestep
+    panel.go_on()
+    assert panel.job.wait(120).state.loop_step == 4000
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

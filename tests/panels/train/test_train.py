@@ -1,6 +1,8 @@
 """The Train panel without a screen, on shipped frames."""
 
 import io
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,10 +89,60 @@ def test_shown_code_does_the_same(sets, capsys, tmp_path, monkeypatch):
     assert GapModel.load("gap.safetensors").config == fit.model.config
 
 
-def test_code_for_own_frames_says_so(sets):
+def test_code_for_own_frames_says_where_they_come_from(sets):
     panel = TrainPanel(sets[1][3:9], None, SMALL)
     panel.model.frames = 5
-    assert "train = train[:5]  # your own frames" in panel.model.code() and "valid" not in panel.model.code()
+    code = panel.model.code()
+    assert 'train = labkit.datasets.ice("valid")[:20][3:9][:5]\n' in code and "valid=" not in code
+    changed = TrainPanel(replace(sets[1][3:9], energy=sets[1][3:9].energy + 1), None, SMALL)
+    changed.model.frames = 5
+    assert 'train = labkit.load("train.extxyz")[:5]  # under Download' in changed.model.code()
+
+
+def test_what_is_shown_is_what_its_script_gives(sets, tmp_path, monkeypatch):
+    """Own data, split here, stopped on the way, and a slider moved since: every number of the table comes again."""
+    monkeypatch.chdir(tmp_path)
+    sets[0].write("methanol.xyz")
+    own = labkit.load("methanol.xyz", energy_key="energy", forces_key="forces", stress_key=False)
+    panel = TrainPanel(own, config=GapConfig(Soap(cutoff=3.0, n_max=5, l_max=4, n_sparse=40), sigma_virial=None))
+    panel.model.split, panel.model.part = "trajectory", 0.25
+    compute = Design._compute
+    monkeypatch.setattr(Design, "_compute", lambda *block: (time.sleep(0.1), compute(*block))[1])  # time to stop
+    panel.model.observe(lambda change: panel.stop() if "valid" in change["new"].errors.index else None, "results")
+    panel.run()
+    fit = panel.job.wait(60)
+    monkeypatch.setattr(Design, "_compute", compute)
+    assert panel.model.status == "stopped" and 0 < fit.n_frames < panel.model.frames < 50
+    panel.model.cutoff, panel.model.frames, panel.model.split = 4.0, 7, "blocks"
+    assert "settings changed" in panel.state.value and "split off trajectory (now blocks)" in panel.model.changed
+    code, names = panel.model.code(), {}
+    assert 'split(valid=0.25, by="trajectory", seed=0)' in code and f"# stopped after {fit.n_frames} of" in code
+    for name, content in panel.model.files().items():
+        (tmp_path / name).write_bytes(content)
+    exec(code, names)
+    same_errors(names["design"].errors(names["model"]), fit.errors)
+    assert f"{fit.errors.loc[('valid', 'forces'), 'rmse']:.3g}" in panel.table.value
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("none", "All these frames were learned"),
+        ("trajectory", "No trajectory is in both sets"),
+        ("random", "come right before or after a training frame"),
+    ],
+)
+def test_without_validation_frames_a_split_is_offered_and_what_leaks_is_said(sets, way, words):
+    panel = TrainPanel(sets[0][:20], config=SMALL)
+    assert panel.model.visible_groups()[:2] == ["basic", "validation"]
+    assert "validation" not in TrainPanel(*sets, SMALL).model.visible_groups()
+    panel.model.split = way
+    frames = panel.model.frames
+    assert frames == 20 if way == "none" else frames < 20
+    panel.run()
+    fit = panel.job.wait(60)
+    assert words in panel.note.value and fit.n_frames == frames
+    assert (("valid", "forces") in fit.errors.index) == ("validation" in panel.table.value) == (way != "none")
 
 
 def test_downloads_are_read_again(trained, tmp_path):
