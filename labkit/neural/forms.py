@@ -27,6 +27,13 @@ class Edges:
     n_atoms: int
     n_pairs: int
 
+    def with_more_atoms(self, count: int) -> Edges:
+        """The same edges, with atoms after the others that have none."""
+        kept = self.__dict__.setdefault("_extended", {})
+        if count not in kept:
+            kept[count] = replace(self, n_atoms=self.n_atoms + count)
+        return kept[count]
+
     @cached_property
     def arrays(self) -> tuple[np.ndarray, ...]:
         first = np.concatenate([[0], np.cumsum(np.bincount(self.i.numpy(), minlength=self.n_atoms))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from labkit.errors import LabkitError, suggest
@@ -15,18 +16,19 @@ NETWORKS: dict[str, type[Network]] = {}
 
 
 class Network(nn.Module):
-    """Energies of atoms, without unit, that are linear in features (n, F) of each atom's surroundings.
+    """Energies of atoms, without unit: linear in features (n, F) of each atom's surroundings, and 0 without any.
 
-    A subclass sets `width` = F, writes `features` and is registered with `@network("name")`; its arguments are the
-    number of species, then the settings of NeuralConfig that it uses.
+    A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species, then
+    the settings of NeuralConfig that it uses.
     """
 
-    def __init__(self, width: int, outputs: int = 1) -> None:
+    def __init__(self, n_species: int, width: int, outputs: int = 1) -> None:
         super().__init__()
-        self.last = nn.Linear(width, outputs)
+        self.n_species = n_species
+        self.last = nn.Linear(width, outputs, bias=False)
 
-    def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Inputs (n, F) of the last layer.
+    def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+        """Functions (n, F) of species and surroundings.
 
         species    (n,) from 0
         edges      E edges from atoms j to atoms i, of P pairs
@@ -34,6 +36,12 @@ class Network(nn.Module):
         unit       (E, 3) directions from i to j
         """
         raise NotImplementedError
+
+    def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+        """Inputs (n, F) of the last layer: those functions, less what they are for an atom alone."""
+        every = torch.arange(self.n_species, device=species.device)
+        found = self.describe(torch.cat([species, every]), edges.with_more_atoms(self.n_species), distances, unit)
+        return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
 
     def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         """Energies (n, K) of atoms, of K outputs."""

@@ -33,7 +33,7 @@ class SchNet(Network):
         outputs: int = 1,
         **_: Any,
     ) -> None:
-        super().__init__(max(channels // 2, 1), outputs)
+        super().__init__(n_species, max(channels // 2, 1), outputs)
         self.cutoff = cutoff
         centres = torch.linspace(0.0, cutoff, n_radial, dtype=torch.float64)
         self.register_buffer("centres", centres, persistent=False)
@@ -42,7 +42,7 @@ class SchNet(Network):
         self.layers = nn.ModuleList(Interaction(channels, n_radial) for _ in range(layers))
         self.hidden = nn.Sequential(nn.Linear(channels, self.last.in_features), ShiftedSoftplus())
 
-    def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+    def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         gaussians = torch.exp(-0.5 * ((distances[:, None] - self.centres.to(distances)) / self.width).square())
         ends = 0.5 * (1 + torch.cos(distances * (math.pi / self.cutoff)))[:, None]
         x = self.embedding(species)

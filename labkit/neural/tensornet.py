@@ -35,7 +35,7 @@ class TensorNet(Network):
         mirror: bool = True,
         outputs: int = 1,
     ) -> None:
-        super().__init__(max(channels // 2, 1), outputs)
+        super().__init__(n_species, max(channels // 2, 1), outputs)
         self.channels = channels
         self.basis = ExponentialBasis(n_radial, cutoff)
         self.of_pair = nn.Parameter(torch.randn(n_species, n_species, channels))
@@ -47,7 +47,7 @@ class TensorNet(Network):
         self.out_norm = nn.LayerNorm(3 * channels)
         self.hidden = nn.Sequential(nn.Linear(3 * channels, channels), nn.SiLU(), nn.Linear(channels, self.last.in_features), nn.SiLU())
 
-    def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+    def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         basis, y = self.basis(distances), edge_tensors(unit)
         pairs = species[edges.i] * self.of_pair.shape[0] + species[edges.j]
         weights = self.of_pair.flatten(0, 1).index_select(0, pairs)
@@ -73,7 +73,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, edges: Edges, basis: Tensor) -> Tensor:
         x = x / (1 + x.square().sum(0))
         y = self.first(x)
-        messages = edges.messages.partial(2, self.radial(basis).view(len(basis), 3, -1), y)
+        messages = edges.messages.partial(2, self.radial(basis).view(len(basis), 3, x.shape[2]), y)
         y = self.product.partial(2, y, messages)
         y = self.second(y / (1 + y.square().sum(0)))
         return x + y + 0.5 * self.product.partial(2, y, y)
