@@ -16,6 +16,7 @@ class Plan:
     steps     in all
     cooling   the first step of the cool-down
     warmup    steps over which the rate rises
+    measured  how often errors are measured, roughly
 
     >>> plan = Plan.of(1000)
     >>> [round(plan.rate(k), 2) for k in (0, 49, 500, 800, 999)]
@@ -25,11 +26,12 @@ class Plan:
     steps: int
     cooling: int
     warmup: int = 100
+    measured: int = 24
 
     @classmethod
-    def of(cls, steps: int, cool_down: float = 0.4) -> Plan:
+    def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24) -> Plan:
         """The plan of this many steps, of which the fraction `cool_down` comes last."""
-        return cls(steps, max(0, steps - math.ceil(cool_down * steps)))
+        return cls(steps, max(0, steps - math.ceil(cool_down * steps)), measured=measured)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0), as a fraction of its largest value."""
@@ -43,12 +45,12 @@ class Plan:
         length = min(self.steps - step, max(20, (self.steps - self.cooling) // 2, step // 4))
         return replace(self, cooling=step, steps=step + length)
 
-    def looks(self, count: int = 24) -> list[int]:
+    def looks(self) -> list[int]:
         """Numbers of finished steps after which errors are measured: dense at first, and the last one."""
         early = [s for s in (20, 50, 100, 200) if s < self.steps]
-        even = np.linspace(0, self.steps, count + 1)[1:].round().astype(int).tolist()
+        even = np.linspace(0, self.steps, self.measured + 1)[1:].round().astype(int).tolist()
         found = sorted({*early, *even, self.steps} - {0})
-        gap = self.steps / count / 3
+        gap = self.steps / self.measured / 3
         return [b for a, b in pairwise([-self.steps, *found]) if b - a >= gap or b in early or b == self.steps]
 
 

@@ -81,13 +81,14 @@ def train(
     *,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress = NO_PROGRESS,
+    save_every: float = 5.0,
     cool_down: Callable[[], bool] = lambda: False,
     **settings: Any,
 ) -> Trained:
     """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
 
     settings    those of Training, such as budget=20
-    checkpoint  a file: written every few seconds, and resumed from if it belongs to the same training
+    checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
     cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
 
     The given potential is changed, and is the one that is returned. When progress stops it, Stopped is raised with the
@@ -104,4 +105,4 @@ def train(
     from labkit.neural.training_run import TrainingRun
 
     chosen = replace(training or Training(), **settings)
-    return TrainingRun(potential, data, validation, chosen, checkpoint, progress, cool_down).to_the_end()
+    return TrainingRun(potential, data, validation, chosen, checkpoint, save_every, progress, cool_down).to_the_end()

@@ -23,7 +23,8 @@ from labkit.neural.potential import NeuralPotential
 from labkit.neural.training import Trained, Training
 
 TIMED = 20  # steps whose time decides how many there are
-EVERY = 5.0  # s between checkpoints
+COMPILED = 5  # of these come first and are not timed: they compile
+SHARE = 0.15  # of the budget, for measuring errors
 SHOWN = 200  # training frames whose errors are measured on the way
 
 
@@ -37,6 +38,7 @@ class TrainingRun:
         validation: Dataset | None,
         training: Training,
         checkpoint: str | os.PathLike[str] | None,
+        save_every: float,
         progress: Progress,
         cool_down: Callable[[], bool],
     ) -> None:
@@ -44,7 +46,7 @@ class TrainingRun:
             raise LabkitError(f"{data.name or 'training data'}: has no frames; give at least one")
         self.begun = time.perf_counter()
         self.potential, self.network, self.training = potential, potential.network, training
-        self.progress, self.asked = progress, cool_down
+        self.progress, self.asked, self.save_every = progress, cool_down, save_every
         self.frames = TrainingFrames(data, potential)
         self.validation = None if validation is None or not len(validation) else TrainingFrames(validation, potential)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
@@ -82,23 +84,24 @@ class TrainingRun:
                 looks = self.plan.looks()
             if self.step in looks:
                 self._measure()
-            if self.checkpoint is not None and time.perf_counter() - self.written > EVERY:
+            if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
                 self._save()
         self._save()
         return self._result()
 
     def _planned(self) -> Plan:
         """As many steps as the rest of the budget has time for."""
-        elapsed = time.perf_counter() - self.begun
         before = time.perf_counter()
         self._measure()
         look = time.perf_counter() - before
-        each = (time.perf_counter() - before - look + self.timed) / (TIMED - 5)
-        left = self.training.budget - elapsed - 26 * look
-        return Plan.of(max(2 * TIMED, self.step + int(left / each)), self.training.cool_down)
+        budget = self.training.budget
+        measured = int(min(24, max(3, SHARE * budget / look)))
+        left = budget - (time.perf_counter() - self.begun) - measured * look
+        each = self.timed / (TIMED - COMPILED)
+        return Plan.of(max(2 * TIMED, self.step + int(left / each)), self.training.cool_down, measured)
 
     def _one_step(self) -> None:
-        if self.step == 5:  # the first ones compile
+        if self.step == COMPILED:
             self.since = time.perf_counter()
         epoch, place = divmod(self.step, self.per_epoch)
         if epoch != self.epoch:
