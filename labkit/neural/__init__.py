@@ -1,6 +1,6 @@
 """Neural potentials and their training."""
 
-from labkit.neural import schnet, tensornet  # noqa: F401 (each registers its network)
+from labkit.neural import schnet, soap_linear, tensornet  # noqa: F401 (each registers its network)
 from labkit.neural.config import NeuralConfig
 from labkit.neural.loss import Weights
 from labkit.neural.plan import Plan

@@ -159,6 +159,7 @@ CASES = {
     "NeuralPotential": Case(neural, copper, atom=Atoms("Cu")),
     "NeuralPotential, SO(3)": Case(lambda: neural(mirror=False), lambda: opened(waters()), stress=False, turns=False),
     "NeuralPotential, SchNet": Case(lambda: neural(network="schnet"), waters, atom=Atoms("O")),
+    "NeuralPotential, SOAP": Case(lambda: neural(network="soap-linear"), waters, atom=Atoms("O")),
     "ForceField, open": Case(
         lambda: born().repeat(3), lambda: opened(waters()), stress=False, permutes=False, member=lambda s: born()
     ),

@@ -32,7 +32,7 @@ def chiral() -> Atoms:
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"mirror": False}, {"network": "schnet"}])
+@pytest.mark.parametrize("settings", [{}, {"mirror": False}, {"network": "schnet"}, {"network": "soap-linear"}])
 def test_rotations_and_mirror_images(settings) -> None:
     p = potential(**settings)
     e = [float(p.evaluate(State.from_atoms(a)).energy) for a in (chiral(), turned(chiral(), False), turned(chiral(), True))]
@@ -43,14 +43,14 @@ def test_rotations_and_mirror_images(settings) -> None:
         assert abs(e[2] - e[0]) > 1e-7
 
 
-@pytest.mark.parametrize("network", ["tensornet", "schnet"])
+@pytest.mark.parametrize("network", ["tensornet", "schnet", "soap-linear"])
 def test_an_atom_alone_has_its_e0(network) -> None:
     p = potential(network=network)
     for name, value in E0.items():
         assert float(p.evaluate(State.from_atoms(Atoms(name))).energy) == pytest.approx(value, abs=1e-9)
 
 
-@pytest.mark.parametrize("network", ["tensornet", "schnet"])
+@pytest.mark.parametrize("network", ["tensornet", "schnet", "soap-linear"])
 def test_smooth_at_the_cutoff(network) -> None:
     p = potential(network=network)
     energies, forces = [], []

@@ -21,6 +21,7 @@ from labkit.neural import NeuralPotential, Plan, Weights, train, untrained
 from labkit.neural.errors import errors
 from labkit.neural.frames import TrainingFrames
 from labkit.neural.loss import predict
+from labkit.neural.network import NETWORKS
 
 SMALL = {"channels": 8, "cutoff": 3.0, "n_radial": 6}
 FRAMES = ice("train", n=50)
@@ -47,8 +48,9 @@ def assert_equal(one, other) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_batch_gives_what_the_potential_gives() -> None:
-    potential = untrained(FRAMES, **SMALL).double()
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_batch_gives_what_the_potential_gives(network) -> None:
+    potential = untrained(FRAMES, network=network, **SMALL).double()
     frames = TrainingFrames(FRAMES, potential)
     which = np.array([7, 3, 3, 20])
     found = predict(potential.network, frames.batch(which))
@@ -214,3 +216,12 @@ def test_a_weight_of_zero_leaves_a_label_out() -> None:
         train(potential, frames, steps=5, weights=Weights(energy=0.0))
         found.append(weights(potential))
     assert_equal(*found)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_learns(network) -> None:
+    frames = dimers()
+    potential = untrained(frames, network=network, **SMALL)
+    before = errors(potential, TrainingFrames(frames, potential)).forces
+    rate = 0.1 if network == "soap-linear" else 0.003  # it is linear, and its features are small
+    assert train(potential, frames, steps=200, batch=8, rate=rate).history[-1]["train forces"] < 0.5 * before
