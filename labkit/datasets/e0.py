@@ -45,5 +45,7 @@ def isolated_e0(frames: Dataset, names: Sequence[str], advice: str) -> dict[str,
         found[name] = float(frames.energy[k])
     missing = [name for name in names if name not in found]
     if missing:
-        raise LabkitError(f"e0_method is 'isolated', but {frames.name} has no labelled frame of one {missing[0]} atom; {advice}")
+        raise LabkitError(
+            f"e0_method is 'isolated', but {frames.name} has no labelled frame of one {missing[0]} atom; {advice}"
+        )
     return {name: found[name] for name in names}

@@ -23,7 +23,9 @@ class ExponentialBasis(nn.Module):
     def __init__(self, size: int, cutoff: float) -> None:
         super().__init__()
         self.cutoff = cutoff
-        self.register_buffer("centres", torch.linspace(math.exp(-5.0), 1.0, size, dtype=torch.float64), persistent=False)
+        self.register_buffer(
+            "centres", torch.linspace(math.exp(-5.0), 1.0, size, dtype=torch.float64), persistent=False
+        )
         self.steepness = (2 / size * (1 - math.exp(-5.0))) ** -2
 
     def forward(self, r: Tensor) -> Tensor:

@@ -47,7 +47,9 @@ def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None 
         virial = found.virial - batch.virial
         sums["virial"].append((virial / size).flatten())
         sums["stress"].append((virial / torch.from_numpy(volumes[part])[:, None, None]).flatten())
-    return Errors(**{name: scale * _rms(torch.cat([x.detach().double() for x in parts])) for name, parts in sums.items()})
+    return Errors(
+        **{name: scale * _rms(torch.cat([x.detach().double() for x in parts])) for name, parts in sums.items()}
+    )
 
 
 def _rms(values: Tensor) -> float:

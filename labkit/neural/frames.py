@@ -76,7 +76,9 @@ class TrainingFrames:
             )
             atoms, pairs = atoms + system.n_atoms, pairs + len(half.i)
         joined = [torch.cat(x) for x in zip(*parts, strict=True)]
-        self.species, self.i, self.j, self.vectors, of_pair, self.edge_i, self.edge_j, self.edge_pair, self.sign = joined
+        self.species, self.i, self.j, self.vectors, of_pair, self.edge_i, self.edge_j, self.edge_pair, self.sign = (
+            joined
+        )
         frames = len(data)
         self.atoms = torch.tensor(np.asarray(data.offsets))
         self.pairs = _offsets(of_pair, frames)
@@ -100,7 +102,10 @@ class TrainingFrames:
         pairs, pair_counts, first_pair = _ranges(self.pairs, rows)
         edges, edge_counts, _ = _ranges(self.edges, rows)
         to_atom, to_pair = first - self.atoms[rows], first_pair - self.pairs[rows]
-        of_pairs, of_edges = torch.repeat_interleave(to_atom, pair_counts), torch.repeat_interleave(to_atom, edge_counts)
+        of_pairs, of_edges = (
+            torch.repeat_interleave(to_atom, pair_counts),
+            torch.repeat_interleave(to_atom, edge_counts),
+        )
         return Batch(
             frames=np.asarray(which),
             counts=counts,

@@ -61,7 +61,9 @@ class Weights:
         if self.forces:
             total = total + self.forces * _mean_square(found.forces - batch.forces, batch.forces)
         if self.stress:
-            total = total + self.stress * _mean_square((found.virial - batch.virial) / size[:, None, None], batch.virial)
+            total = total + self.stress * _mean_square(
+                (found.virial - batch.virial) / size[:, None, None], batch.virial
+            )
         return total
 
 

@@ -1,4 +1,4 @@
-"""A neural potential in one safetensors file: weights, and a header with settings, species, units, data hash, version."""
+"""A neural potential in one safetensors file: weights, and a header with settings, species, units and version."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ NETWORKS: dict[str, type[Network]] = {}
 class Network(nn.Module):
     """Energies of atoms, without unit: linear in features (n, F) of each atom's surroundings, and 0 without any.
 
-    A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species, then
-    the settings of NeuralConfig that it uses.
+    A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species,
+    then the settings of NeuralConfig that it uses.
     """
 
     def __init__(self, n_species: int, width: int, outputs: int = 1) -> None:
@@ -61,5 +61,7 @@ def network(name: str) -> Callable[[type[Network]], type[Network]]:
 def build(name: str, n_species: int, settings: dict[str, Any]) -> Network:
     """The network of this name. Raises LabkitError for an unknown one."""
     if name not in NETWORKS:
-        raise LabkitError(f"network {name!r} is unknown{suggest(name, NETWORKS)}; expected one of {', '.join(NETWORKS)}")
+        raise LabkitError(
+            f"network {name!r} is unknown{suggest(name, NETWORKS)}; expected one of {', '.join(NETWORKS)}"
+        )
     return NETWORKS[name](n_species, **settings)

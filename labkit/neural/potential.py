@@ -82,7 +82,9 @@ class NeuralPotential(Potential):
             kept = self.__dict__["_species"] = system, system.types_in(self.vocabulary)
         return kept[1]
 
-    def _surroundings(self, species: Tensor, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> tuple[Any, ...]:
+    def _surroundings(
+        self, species: Tensor, positions: Tensor, cell: Tensor, neighbours: Neighbours
+    ) -> tuple[Any, ...]:
         kept = self.__dict__.get("_pairing")
         if kept is None or kept[0] is not neighbours.i:  # `i` stays the same tensor until the list is searched again
             kept = self.__dict__["_pairing"] = neighbours.i, Pairing.of(neighbours, len(species))

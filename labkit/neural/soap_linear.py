@@ -26,9 +26,7 @@ class SoapLinear(Network):
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
     """
 
-    def __init__(
-        self, n_species: int, *, cutoff: float = 5.0, n_radial: int = 8, outputs: int = 1, **_: Any
-    ) -> None:
+    def __init__(self, n_species: int, *, cutoff: float = 5.0, n_radial: int = 8, outputs: int = 1, **_: Any) -> None:
         channels = n_species * n_radial
         first, second = torch.triu_indices(channels, channels).unbind()
         super().__init__(n_species, n_species * (L_MAX + 1) * len(first), outputs)

@@ -31,7 +31,9 @@ def untrained(frames: Dataset, config: NeuralConfig | None = None, **settings: A
     if config.e0 is not None:
         missing = [name for name in names if name not in config.e0]
         if missing:
-            raise LabkitError(f"e0 has no value for {missing[0]}, which {frames.name} contains; add it, or leave e0 out")
+            raise LabkitError(
+                f"e0 has no value for {missing[0]}, which {frames.name} contains; add it, or leave e0 out"
+            )
         e0 = {name: float(config.e0[name]) for name in names}
     elif config.e0_method == "isolated":
         e0 = isolated_e0(frames, names, "add one, give e0={...}, or use e0_method='average'")

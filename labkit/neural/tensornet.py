@@ -18,8 +18,8 @@ class TensorNet(Network):
     X_i = Σ_j f(r_ij) (1, [u_ij]×, u_ij u_ij - 1/3), mixed over channels; each layer adds Y + Y², where
     Y = M X + X M with messages M_i = Σ_j f(r_ij) X_j, f another one for the scalar, antisymmetric and symmetric part.
     The energy is a function of the norms of the three parts. All products are even under inversion, so that mirror
-    images have the same energy; with Y = 2 X M (`mirror=False`) they may differ. Radial functions are linear in a basis: a network of distances costs several times
-    as much and was not better at equal time.
+    images have the same energy; with Y = 2 X M (`mirror=False`) they may differ. Radial functions are linear in a
+    basis: a network of distances costs several times as much and was not better at equal time.
 
     Source: Simeon and De Fabritiis, NeurIPS 36 (2023), arXiv:2306.06482.
     """
@@ -41,11 +41,15 @@ class TensorNet(Network):
         self.of_pair = nn.Parameter(torch.randn(n_species, n_species, channels))
         self.radial = nn.Linear(n_radial, 3 * channels, bias=False)
         self.norm = nn.LayerNorm(channels)
-        self.gate = nn.Sequential(nn.Linear(channels, 2 * channels), nn.SiLU(), nn.Linear(2 * channels, 3 * channels), nn.SiLU())
+        self.gate = nn.Sequential(
+            nn.Linear(channels, 2 * channels), nn.SiLU(), nn.Linear(2 * channels, 3 * channels), nn.SiLU()
+        )
         self.mix = Mix(channels)
         self.layers = nn.ModuleList(Layer(channels, n_radial, PRODUCTS[mirror]) for _ in range(layers))
         self.out_norm = nn.LayerNorm(3 * channels)
-        self.hidden = nn.Sequential(nn.Linear(3 * channels, channels), nn.SiLU(), nn.Linear(channels, self.last.in_features), nn.SiLU())
+        self.hidden = nn.Sequential(
+            nn.Linear(3 * channels, channels), nn.SiLU(), nn.Linear(channels, self.last.in_features), nn.SiLU()
+        )
 
     def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         basis, y = self.basis(distances), edge_tensors(unit)

@@ -59,7 +59,9 @@ class TrainingRun:
         self.history: list[dict[str, float]] = []
         if training.batch > len(data):
             warnings.warn(
-                f"a batch of {training.batch} frames, but there are {len(data)}; all of them are used", DatasetWarning, 3
+                f"a batch of {training.batch} frames, but there are {len(data)}; all of them are used",
+                DatasetWarning,
+                3,
             )
         self.batch = min(training.batch, len(data))
         self.per_epoch = math.ceil(len(data) / self.batch)
@@ -134,8 +136,8 @@ class TrainingRun:
         )
         self._use(self.best or self.average)
         raise LabkitError(
-            f"{self.frames.data.name or 'training data'}, frame {frame}: the loss is not finite at step {self.step}; the "
-            "potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
+            f"{self.frames.data.name or 'training data'}, frame {frame}: the loss is not finite at step {self.step}; "
+            "the potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
         )
 
     def _measure(self) -> None:
@@ -173,6 +175,10 @@ class TrainingRun:
 
     def _result(self) -> Trained:
         self._use(self.average if self.best is None else self.best)
-        self.potential.metadata |= {"training": self.training.to_dict(), "data": self.frames.data.hash, "steps": self.step}
+        self.potential.metadata |= {
+            "training": self.training.to_dict(),
+            "data": self.frames.data.hash,
+            "steps": self.step,
+        }
         plan = self.plan or Plan.of(max(1, self.step))
         return Trained(self.potential, tuple(self.history), plan)

@@ -1,4 +1,4 @@
-"""Trilinear forms: their derivatives are derivatives of the same form, so that compiled kernels have gradients of any order."""
+"""Trilinear forms: their derivatives are of the same form, so that compiled kernels have gradients of any order."""
 
 from __future__ import annotations
 

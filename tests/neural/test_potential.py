@@ -35,7 +35,10 @@ def chiral() -> Atoms:
 @pytest.mark.parametrize("settings", [{}, {"mirror": False}, {"network": "schnet"}, {"network": "soap-linear"}])
 def test_rotations_and_mirror_images(settings) -> None:
     p = potential(**settings)
-    e = [float(p.evaluate(State.from_atoms(a)).energy) for a in (chiral(), turned(chiral(), False), turned(chiral(), True))]
+    e = [
+        float(p.evaluate(State.from_atoms(a)).energy)
+        for a in (chiral(), turned(chiral(), False), turned(chiral(), True))
+    ]
     assert abs(e[1] - e[0]) < 1e-10
     if settings.get("mirror", True):
         assert abs(e[2] - e[0]) < 1e-10
