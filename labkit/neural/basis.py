@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ExponentialBasis(nn.Module):
-    """K Gaussians of exp(-r/r0), narrow for near neighbours and wide for far ones, times a cosine that ends at the cutoff.
+    """K Gaussians of exp(-r/r0), narrow near the atom and wide far from it, times a cosine that ends at the cutoff.
 
     φ_k(r) = fc(r) exp(-β (exp(-α r) - μ_k)²), with α = 5/cutoff, μ_k evenly spaced from exp(-5) to 1, and
     β = (2/K (1 - exp(-5)))⁻².
