@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labkit.base import ELEMENTS
 from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
 
 
 def compositions(frames: Dataset) -> tuple[tuple[str, ...], np.ndarray]:
-    """The species in frames, and how many atoms of each every frame has, (S, K)."""
+    """The elements in frames, and the types of what is not an element; how many of each every frame has, (S, K)."""
     system = frames.state().system
-    kinds, which = np.unique(system.types.numpy(), return_inverse=True)
-    counts = np.zeros((len(frames), len(kinds)))
-    np.add.at(counts, (system.index.numpy(), which), 1)
-    return tuple(system.vocabulary.names[k] for k in kinds), counts
+    numbers, types = system.numbers.numpy(), system.types.numpy()
+    kinds, which = np.unique(np.stack([numbers, np.where(numbers > 0, 0, types)]), axis=1, return_inverse=True)
+    counts = np.zeros((len(frames), kinds.shape[1]))
+    np.add.at(counts, (system.index.numpy(), which.reshape(-1)), 1)
+    return tuple(ELEMENTS.names[z] if z else system.vocabulary.names[t] for z, t in kinds.T), counts
 
 
 def average_e0(frames: Dataset) -> dict[str, float]:

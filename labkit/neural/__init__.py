@@ -6,6 +6,7 @@ from labkit.neural.loss import Weights
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.start import untrained
-from labkit.neural.training import Trained, Training, train
+from labkit.neural.train import train
+from labkit.neural.training import Trained, Training
 
 __all__ = ["NeuralConfig", "NeuralPotential", "Plan", "Trained", "Training", "Weights", "train", "untrained"]

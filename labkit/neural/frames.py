@@ -11,8 +11,8 @@ from torch import Tensor
 from labkit.base import find_neighbours
 from labkit.base.frames import batches
 from labkit.datasets import Dataset
+from labkit.neural.edge_pairs import EdgePairs
 from labkit.neural.forms import Edges
-from labkit.neural.pairing import Pairing
 from labkit.neural.potential import NeuralPotential
 
 CHUNK = 2000  # atoms whose neighbours are searched together
@@ -57,7 +57,7 @@ class TrainingFrames:
             system = state.system
             species = potential.species_of(system)
             near = find_neighbours(system, state.positions, state.cell, potential.cutoff)
-            pairing = Pairing.of(near, system.n_atoms)
+            pairing = EdgePairs.of(near, system.n_atoms)
             half, edges = pairing.half, pairing.edges
             vectors = half.vectors(state.positions, state.cell)
             order = torch.argsort(half.index, stable=True)  # the pairs of each frame together

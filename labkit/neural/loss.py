@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labkit.neural.edge_pairs import directions
 from labkit.neural.frames import Batch
 from labkit.neural.network import Network
-from labkit.neural.pairing import directions
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class BatchPrediction:
     """energy (S,), forces (n, 3) and virial (S, 3, 3) of a batch, in units of the potential's scale."""
 
     energy: Tensor
@@ -21,7 +21,7 @@ class Prediction:
     virial: Tensor | None = None
 
 
-def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False) -> Prediction:
+def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False) -> BatchPrediction:
     """Energies and their derivatives; with `graph` these can be differentiated by the weights."""
     vectors = batch.vectors.detach().requires_grad_(derivatives)
     with torch.set_grad_enabled(derivatives or graph):
@@ -29,7 +29,7 @@ def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: 
         of_atoms = network(batch.species, batch.edges, distances, unit).mean(1)
         energy = of_atoms.new_zeros(len(batch.counts)).index_add(0, batch.index, of_atoms)
         if not derivatives:
-            return Prediction(energy)
+            return BatchPrediction(energy)
         if len(vectors):
             (slope,) = torch.autograd.grad(of_atoms.sum(), vectors, create_graph=graph)
         else:
@@ -39,7 +39,7 @@ def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: 
         virial = slope.new_zeros(len(energy), 3, 3).index_add(
             0, batch.index.index_select(0, batch.i), vectors[:, :, None] * slope[:, None, :]
         )
-    return Prediction(energy, forces, virial)
+    return BatchPrediction(energy, forces, virial)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from labkit.base import ELEMENTS, Neighbours, Potential, State, System, Vocabulary
 from labkit.errors import LabkitError
+from labkit.files import whole_content
 from labkit.neural.config import NeuralConfig
+from labkit.neural.edge_pairs import EdgePairs, directions
+from labkit.neural.model_file import check_weights, read_neural, write_neural
 from labkit.neural.network import Network, build
-from labkit.neural.pairing import Pairing, directions
 
 
 class NeuralPotential(Potential):
@@ -87,7 +90,7 @@ class NeuralPotential(Potential):
     ) -> tuple[Any, ...]:
         kept = self.__dict__.get("_pairing")
         if kept is None or kept[0] is not neighbours.i:  # `i` stays the same tensor until the list is searched again
-            kept = self.__dict__["_pairing"] = neighbours.i, Pairing.of(neighbours, len(species))
+            kept = self.__dict__["_pairing"] = neighbours.i, EdgePairs.of(neighbours, len(species))
         pairing = kept[1]
         half = pairing.half
         vectors = Neighbours(half.i, half.j, half.shift, half.index, neighbours.dtype).vectors(positions, cell)
@@ -99,13 +102,16 @@ class NeuralPotential(Potential):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file with everything that is needed to use it, completely or not at all."""
-        from labkit.neural.model_file import write_neural
-
-        write_neural(path, self)
+        tensors = dict(self.state_dict())
+        write_neural(path, tensors, config=self.config, species=tuple(self.vocabulary), metadata=self.metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuralPotential:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
-        from labkit.neural.model_file import read_neural
-
-        return read_neural(path)
+        with whole_content(Path(path)):
+            settings, tensors = read_neural(Path(path))
+            found = cls(**settings)
+            check_weights(found.state_dict(), tensors, found.config.network)
+            found.to(tensors["network.last.weight"].dtype)
+            found.load_state_dict(tensors)
+        return found

@@ -1,15 +1,11 @@
-"""Training: how a neural potential is fitted, and train(), which does it within a budget of time."""
+"""Training: the settings with which a neural potential is fitted, and what comes of it."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from labkit.base import NO_PROGRESS, Progress
-from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.neural.loss import Weights
 from labkit.neural.plan import Plan
@@ -71,38 +67,3 @@ class Trained:
     potential: NeuralPotential
     history: tuple[dict[str, float], ...]
     plan: Plan
-
-
-def train(
-    potential: NeuralPotential,
-    data: Dataset,
-    validation: Dataset | None = None,
-    training: Training | None = None,
-    *,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: Progress = NO_PROGRESS,
-    save_every: float = 5.0,
-    cool_down: Callable[[], bool] = lambda: False,
-    **settings: Any,
-) -> Trained:
-    """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
-
-    settings    those of Training, such as budget=20
-    checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
-    cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
-
-    The given potential is changed, and is the one that is returned. When progress stops it, Stopped is raised with the
-    potential as it is then. Raises LabkitError, naming frame and step, when the loss is not finite; the potential then
-    has the best weights up to there.
-
-    >>> from labkit.datasets import ice
-    >>> from labkit.neural import NeuralConfig, untrained
-    >>> ds = ice("train", n=50)
-    >>> potential = untrained(ds, NeuralConfig(channels=8, cutoff=3.0))
-    >>> train(potential, ds[:16], ds[40:], steps=4).history[-1]["step"]
-    4
-    """
-    from labkit.neural.training_run import TrainingRun
-
-    chosen = replace(training or Training(), **settings)
-    return TrainingRun(potential, data, validation, chosen, checkpoint, save_every, progress, cool_down).to_the_end()

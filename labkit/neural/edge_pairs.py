@@ -1,4 +1,4 @@
-"""Pairing: which two entries of a neighbour list are the two directions of one pair."""
+"""EdgePairs: which two entries of a neighbour list are the two directions of one pair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.neural.forms import Edges
 
 
 @dataclass(frozen=True, eq=False)
-class Pairing:
+class EdgePairs:
     """A list of E edges whose P pairs share what depends on distance alone.
 
     half   the list with one direction of each pair
@@ -26,7 +26,7 @@ class Pairing:
     sign: Tensor
 
     @classmethod
-    def of(cls, near: Neighbours, n_atoms: int) -> Pairing:
+    def of(cls, near: Neighbours, n_atoms: int) -> EdgePairs:
         """Of a list that has every pair twice, as `find_neighbours` makes it."""
         i, j, shift = near.i, near.j, near.shift
         first = torch.zeros_like(i)  # the first component of the shift that is not zero
@@ -47,14 +47,14 @@ class Pairing:
         one = Neighbours(*(part.index_select(0, half) for part in (i, j, shift, near.index)))
         return cls(one, Edges(i, j, pair, n_atoms, len(half)), torch.where(forward, 1.0, -1.0))
 
-    def take(self, near: Tensor) -> Pairing:
+    def take(self, near: Tensor) -> EdgePairs:
         """Only the pairs of a mask (P,)."""
         rows = torch.nonzero(near).squeeze(1)
         kept = torch.nonzero(near.index_select(0, self.edges.pair)).squeeze(1)
         place = torch.cumsum(near, 0) - 1
         edges = self.edges
         half = self.half
-        return Pairing(
+        return EdgePairs(
             replace(half, **{name: getattr(half, name).index_select(0, rows) for name in ("i", "j", "shift", "index")}),
             Edges(
                 edges.i.index_select(0, kept),
