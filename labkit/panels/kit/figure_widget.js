@@ -1,5 +1,6 @@
 // A picture at the resolution of the screen, which reports where the pointer is in the coordinates of its axes.
 const PAUSE = 60; // ms between two reports
+const AWAY = 12; // pixels from a point to its numbers
 const PATIENCE = 2000; // ms to wait for an answer before another report
 
 // What is at the fractions (u, v) of the picture, from its upper left corner; null outside all axes.
@@ -58,8 +59,10 @@ function render({ model, el }) {
     else if (!timer) timer = setTimeout(report, PAUSE);
   });
   image.addEventListener("pointerleave", () => { here = null; hide(); });
+  // a click comes in whole pixels, which would hit another point of a dense cloud than the one whose numbers are shown
+  image.addEventListener("pointerup", (event) => { here = where(event); });
   image.addEventListener("click", (event) => {
-    const at = where(event);
+    const at = here ?? where(event);
     if (at) model.send({ event: "click", ...at });
   });
   const answer = ({ text, place, clickable }) => {
@@ -67,10 +70,12 @@ function render({ model, el }) {
     if (!here || !text) { hide(); return; }
     image.style.cursor = clickable ? "pointer" : "";
     tip.textContent = text;
-    tip.style.left = `${100 * place[0]}%`;
+    tip.style.left = "0";
     tip.style.top = `${100 * place[1]}%`;
-    tip.classList.toggle("labkit-tip-left", place[0] > 0.6);
     tip.hidden = false;
+    const [x, wide] = [place[0] * image.clientWidth, tip.offsetWidth]; // beside the point, within the picture
+    const left = x + AWAY + wide <= image.clientWidth ? x + AWAY : x - AWAY - wide;
+    tip.style.left = `${Math.max(0, Math.min(left, image.clientWidth - wide))}px`;
   };
 
   model.on("change:value", draw);
