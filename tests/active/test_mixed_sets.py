@@ -32,7 +32,7 @@ def frames(element: str, amplitude: float, count: int, seed: int) -> list[ase.At
 def fit(element: str, cold: int, hot: int, points: int, seed: int) -> GapModel:
     train = Dataset.from_atoms(frames(element, COLD, cold, seed) + frames(element, HOT, hot, seed + 100))
     cutoff = 5.5 if element == "Ar" else 4.0
-    soap = Soap(cutoff=cutoff, n_max=4, l_max=3, atom_sigma=0.5, n_sparse=points, sparse_method="cur_covariance")
+    soap = Soap(cutoff=cutoff, n_max=4, l_max=3, atom_sigma=0.5, n_sparse=points)
     return Design.build(train, GapConfig(soap, sigma_force=0.05, sigma_virial=None, seed=seed)).solve()
 
 
