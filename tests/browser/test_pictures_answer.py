@@ -73,6 +73,8 @@ def test_overfitting_answers_the_pointer_on_a_fine_screen(fine_page, shared_lab,
     words = tip.inner_text().splitlines()[-2]  # such as "validation frame 3, atom 1 (H), y"
     tip_box, picture = tip.bounding_box(), image.bounding_box()
     assert tip_box["x"] >= picture["x"] and tip_box["x"] + tip_box["width"] <= picture["x"] + picture["width"]
+    inside = tip_box["x"] <= x <= tip_box["x"] + tip_box["width"], tip_box["y"] <= y <= tip_box["y"] + tip_box["height"]
+    assert not all(inside)  # it does not hide its own point
     page.screenshot(path=artefacts / "pictures_hover.png")  # one of the panel would scroll
     page.mouse.click(x, y)
     compared = panel.locator(".labkit-compared")

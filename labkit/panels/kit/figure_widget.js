@@ -15,6 +15,15 @@ function value([low, high, logarithmic], part) {
   return logarithmic ? low * (high / low) ** part : low + (high - low) * part;
 }
 
+// Where numbers stand: right or left of their point, below or above it if the picture is too narrow; never over it.
+function beside(place, [width, height], [wide, high]) {
+  const [x, y] = [place[0] * width, place[1] * height];
+  if (x + AWAY + wide <= width) return [x + AWAY, y - high / 2];
+  if (x - AWAY - wide >= 0) return [x - AWAY - wide, y - high / 2];
+  const left = Math.max(0, Math.min(x - wide / 2, width - wide));
+  return [left, y + AWAY + high <= height ? y + AWAY : y - AWAY - high];
+}
+
 function render({ model, el }) {
   const image = document.createElement("img");
   image.className = "widget-image";
@@ -70,12 +79,11 @@ function render({ model, el }) {
     if (!here || !text) { hide(); return; }
     image.style.cursor = clickable ? "pointer" : "";
     tip.textContent = text;
-    tip.style.left = "0";
-    tip.style.top = `${100 * place[1]}%`;
+    tip.style.left = tip.style.top = "0";
     tip.hidden = false;
-    const [x, wide] = [place[0] * image.clientWidth, tip.offsetWidth]; // beside the point, within the picture
-    const left = x + AWAY + wide <= image.clientWidth ? x + AWAY : x - AWAY - wide;
-    tip.style.left = `${Math.max(0, Math.min(left, image.clientWidth - wide))}px`;
+    const [left, top] = beside(place, [image.clientWidth, image.clientHeight], [tip.offsetWidth, tip.offsetHeight]);
+    tip.style.left = `${left}px`;
+    tip.style.top = `${top}px`;
   };
 
   model.on("change:value", draw);
