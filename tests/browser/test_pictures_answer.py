@@ -70,11 +70,16 @@ def test_overfitting_answers_the_pointer_on_a_fine_screen(fine_page, shared_lab,
     tip = panel.locator(".labkit-tip").first
     until(lambda: tip.is_visible() and "Click: show this frame" in tip.inner_text(), 5, "numbers under the pointer")
     assert "reference force component" in tip.inner_text() and " frame " in tip.inner_text()
+    words = tip.inner_text().splitlines()[-2]  # such as "validation frame 3, atom 1 (H), y"
+    tip_box, picture = tip.bounding_box(), image.bounding_box()
+    assert tip_box["x"] >= picture["x"] and tip_box["x"] + tip_box["width"] <= picture["x"] + picture["width"]
+    inside = tip_box["x"] <= x <= tip_box["x"] + tip_box["width"], tip_box["y"] <= y <= tip_box["y"] + tip_box["height"]
+    assert not all(inside)  # it does not hide its own point
     page.screenshot(path=artefacts / "pictures_hover.png")  # one of the panel would scroll
     page.mouse.click(x, y)
     compared = panel.locator(".labkit-compared")
     until(lambda: compared.locator(".labkit-table").count(), 20, "the frame")
-    assert "reference x, y, z" in compared.inner_text()
+    assert "reference [eV/Å]" in compared.inner_text() and words in compared.inner_text().replace("Valid", "valid")
     page.mouse.move(5, 5)
     until(lambda: not tip.is_visible(), 5, "end of the numbers")
     canvas = compared.locator("canvas:visible").first

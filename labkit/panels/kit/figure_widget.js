@@ -1,5 +1,6 @@
 // A picture at the resolution of the screen, which reports where the pointer is in the coordinates of its axes.
 const PAUSE = 60; // ms between two reports
+const AWAY = 12; // pixels from a point to its numbers
 const PATIENCE = 2000; // ms to wait for an answer before another report
 
 // What is at the fractions (u, v) of the picture, from its upper left corner; null outside all axes.
@@ -12,6 +13,15 @@ function locate(axes, u, v) {
 
 function value([low, high, logarithmic], part) {
   return logarithmic ? low * (high / low) ** part : low + (high - low) * part;
+}
+
+// Where numbers stand: right or left of their point, below or above it if the picture is too narrow; never over it.
+function beside(place, [width, height], [wide, high]) {
+  const [x, y] = [place[0] * width, place[1] * height];
+  if (x + AWAY + wide <= width) return [x + AWAY, y - high / 2];
+  if (x - AWAY - wide >= 0) return [x - AWAY - wide, y - high / 2];
+  const left = Math.max(0, Math.min(x - wide / 2, width - wide));
+  return [left, y + AWAY + high <= height ? y + AWAY : y - AWAY - high];
 }
 
 function render({ model, el }) {
@@ -58,8 +68,10 @@ function render({ model, el }) {
     else if (!timer) timer = setTimeout(report, PAUSE);
   });
   image.addEventListener("pointerleave", () => { here = null; hide(); });
+  // a click comes in whole pixels, which would hit another point of a dense cloud than the one whose numbers are shown
+  image.addEventListener("pointerup", (event) => { here = where(event); });
   image.addEventListener("click", (event) => {
-    const at = where(event);
+    const at = here ?? where(event);
     if (at) model.send({ event: "click", ...at });
   });
   const answer = ({ text, place, clickable }) => {
@@ -67,10 +79,11 @@ function render({ model, el }) {
     if (!here || !text) { hide(); return; }
     image.style.cursor = clickable ? "pointer" : "";
     tip.textContent = text;
-    tip.style.left = `${100 * place[0]}%`;
-    tip.style.top = `${100 * place[1]}%`;
-    tip.classList.toggle("labkit-tip-left", place[0] > 0.6);
+    tip.style.left = tip.style.top = "0";
     tip.hidden = false;
+    const [left, top] = beside(place, [image.clientWidth, image.clientHeight], [tip.offsetWidth, tip.offsetHeight]);
+    tip.style.left = `${left}px`;
+    tip.style.top = `${top}px`;
   };
 
   model.on("change:value", draw);

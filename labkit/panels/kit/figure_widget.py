@@ -16,10 +16,9 @@ from labkit.panels.kit.shown_figure import ShownFigure
 CSS = """
 .labkit-figure { position: relative; }
 .labkit-figure img { display: block; width: 100%; border-radius: 6px; background: white; }
-.labkit-tip { position: absolute; transform: translate(12px, -50%); pointer-events: none; z-index: 5; max-width: 320px;
-  width: max-content; padding: 3px 8px; border-radius: 5px; font-size: 12px; line-height: 1.35; white-space: pre-line;
-  background: #2b3440; color: white; opacity: 0.94; }
-.labkit-tip-left { transform: translate(calc(-100% - 12px), -50%); }
+.labkit-tip { position: absolute; pointer-events: none; z-index: 5; box-sizing: border-box;
+  max-width: min(380px, 100%); width: max-content; padding: 3px 8px; border-radius: 5px; font-size: 12px;
+  line-height: 1.35; white-space: pre-line; background: #2b3440; color: white; opacity: 0.94; }
 .labkit-tip[hidden] { display: none; }
 """
 

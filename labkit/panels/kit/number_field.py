@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log
 from typing import Any
 
 import ipywidgets as widgets
@@ -66,9 +67,17 @@ class NumberField(widgets.VBox):
         self._show()
 
     def _slide(self, change: dict) -> None:
-        if not self._busy:
+        if self._busy:
+            return
+        if abs(self._place(change["new"]) - self._place(self.value)) > self.slider.step / 2:
             self.value = change["new"] if self.whole else float(f"{change['new']:.{self._digits}g}")
-            self._show()
+        self._show()  # otherwise the page only tells the step at which it shows the value
+
+    def _place(self, value: float) -> float:
+        """Where a value is on the slider, in the units of its step."""
+        if not isinstance(self.slider, widgets.FloatLogSlider):
+            return min(max(value, self.slider.min), self.slider.max)
+        return min(max(log(max(value, 1e-300), self.slider.base), self.slider.min), self.slider.max)
 
     @property
     def _digits(self) -> int:

@@ -57,7 +57,8 @@ CSS = f"""<style>
 .labkit table.labkit-table th {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit table.labkit-table td:first-child, .labkit table.labkit-table th:first-child {{ text-align: left; }}
 .labkit .labkit-run {{ display: grid; column-gap: 10px; line-height: 1.6; font-variant-numeric: tabular-nums;
-  grid-template-columns: 30px minmax(150px, 2.4fr) 46px 50px 2.2fr 1.1fr 1fr 62px 52px; white-space: nowrap; }}
+  grid-template-columns: 30px minmax(150px, 2.4fr) 46px 50px 1.8fr minmax(136px, 1.1fr) minmax(100px, 1fr) 62px 52px;
+  white-space: nowrap; }}
 .labkit .labkit-run span {{ overflow: hidden; text-overflow: ellipsis; text-align: right; }}
 .labkit .labkit-run span:nth-child(-n+2) {{ text-align: left; }}
 .labkit .labkit-run.labkit-unit {{ padding-left: 30px; }}

@@ -125,6 +125,6 @@ def _viewer(model: StructureModel, height: str) -> Viewer | None:
 
 
 def _toggle(model: StructureModel, trait: str, label: str, icon: str) -> widgets.ToggleButton:
-    button = widgets.ToggleButton(description=label, icon=icon, layout=widgets.Layout(width="82px"))
+    button = widgets.ToggleButton(description=label, icon=icon, layout=widgets.Layout(width="84px", padding="0 2px"))
     traitlets.link((model, trait), (button, "value"))
     return button

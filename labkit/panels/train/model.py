@@ -68,7 +68,7 @@ class TrainModel(ComparesFrames, PanelModel):
     sparse_jitter = p(Float(), "advanced", "sparse_jitter")
     seed = p(Int(), "advanced", "seed", help="of random sparse points")
     split = p(Text(NONE), "validation", "split off", options=[], help="frames that are not learned, but predicted")
-    part = p(Float(0.2), "validation", "part of the frames", range=(0.05, 0.5, 0.05), limits=(0.001, 0.999))
+    part = p(Float(0.2), "validation", "fraction", "of frames", range=(0.05, 0.5, 0.05), limits=(0.001, 0.999))
     pair = p(Bool(), "pair term", "add distance_2b")
     pair_cutoff = p(Float(4.0), "pair term", "cutoff", "Å")
     pair_delta = p(Float(1.0), "pair term", "delta", "eV")

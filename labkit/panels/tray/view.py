@@ -62,6 +62,7 @@ class RunTray(Replaced):
         asked = widgets.HBox([self.question, self.delete_button, self.keep_button, self.undo_button])
         for row in (buttons, asked):
             row.layout.flex_flow, row.layout.align_items = "row wrap", "flex-start"
+        asked.layout.align_items = "center"
         parts = [head, self.table, self.older, buttons, asked, self.choice, self.image, self.differences]
         card = widgets.VBox(parts)
         card.add_class("labkit-card")

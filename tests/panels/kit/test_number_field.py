@@ -90,6 +90,18 @@ def test_typed_values_are_kept_beyond_the_slider_and_between_its_steps() -> None
     assert temperature.slider.value == 250 and temperature.text.value == "250"
 
 
+def test_a_page_that_tells_the_step_of_a_slider_changes_no_value() -> None:
+    """JupyterLab's slider reports 0.000501 for 0.0005 when it is first shown, and 1000 for 1500 on one up to 1000."""
+    model = Settings()
+    sigma, temperature, steps = (field(model, name) for name in ("sigma", "temperature", "steps"))
+    model.sigma, model.temperature, model.steps = 5e-4, 1500.0, 137
+    sigma.slider.value, temperature.slider.value, steps.slider.value = 0.000501, 1000.0, 100
+    assert (model.sigma, model.temperature, model.steps) == (5e-4, 1500.0, 137)
+    assert sigma.text.value == "0.0005" and sigma.slider.value == pytest.approx(5e-4)
+    sigma.slider.value, temperature.slider.value = 10**-3.2, 990.0
+    assert model.sigma == pytest.approx(6.31e-4) and model.temperature == 990.0
+
+
 def test_a_slider_gives_round_numbers() -> None:
     model = Settings()
     field(model, "sigma").slider.value = 10**-2.7
