@@ -180,6 +180,11 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job '{self.name}': {self.status}, {self.progress.fraction:.0%}>"
 
+    def _ipython_display_(self) -> None:
+        if (display := getattr(self.shown, "_ipython_display_", None)) is None:
+            raise NotImplementedError  # IPython shows the next representation
+        display()
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = getattr(self.shown, "_repr_mimebundle_", None)
         return {"text/plain": repr(self)} if bundle is None else bundle(**options)

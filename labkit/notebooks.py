@@ -36,6 +36,7 @@ except ImportError as error:
     ) from error
 
 SAMPLING = 0.1  # s between two samples of the memory
+WIDGET = "application/vnd.jupyter.widget-view+json"
 MARKS = ("key-numbers", "nbval-check-output")
 NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
 
@@ -132,9 +133,25 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
         meter.cancel()
     report.seconds = time.perf_counter() - start
     report.numbers = key_numbers(notebook)
-    html, _ = await asyncio.to_thread(HTMLExporter().from_notebook_node, notebook)
+    exporter = HTMLExporter() if keep_stills(notebook) else HTMLExporter(require_js_url="")
+    html, _ = await asyncio.to_thread(exporter.from_notebook_node, notebook)
     atomic_write(out / f"{path.stem}.html", html)
     return report
+
+
+def keep_stills(notebook: Any) -> bool:
+    """Remove labkit's cards, for the still beside each shows the same without scripts from the network.
+
+    Whether widgets are left, which are the notebook's own and keep their state.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if one.get("metadata", {}).get("labkit") != "card"]
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    others = any(WIDGET in one.get("data", {}) for one in outputs)
+    if not others:
+        notebook.metadata.pop("widgets", None)
+    return others
 
 
 async def _watch_memory(client: NotebookClient, report: NotebookResult) -> None:

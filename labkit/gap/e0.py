@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
+from labkit.datasets.e0 import average_e0, isolated_e0
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
 from labkit.gap.lexer import as_real
@@ -41,16 +42,8 @@ def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
             raise LabkitError(f"e0 has no value for {missing[0]}, which {train.name} contains; add it, or leave e0 out")
         return {s: config.e0[s] for s in symbols}
     if config.e0_method == "isolated":
-        return _isolated(train, symbols)
-    known = np.isfinite(train.energy)
-    if not known.any():
-        return dict.fromkeys(symbols, 0.0)
-    numbers = [train.atoms[k].numbers for k in np.flatnonzero(known)]
-    counts = np.array([[(n == z).sum() for z in train.species] for n in numbers], float)
-    energies = train.energy[known]
-    if np.linalg.matrix_rank(counts) < len(symbols):
-        return dict.fromkeys(symbols, float((energies / counts.sum(1)).mean()))
-    return dict(zip(symbols, np.linalg.lstsq(counts, energies, rcond=None)[0].tolist(), strict=True))
+        return isolated_e0(train, symbols, "add one, give e0={...}, or use e0_method='average'")
+    return average_e0(train)
 
 
 def e0_notes(train: Dataset, e0: Mapping[str, float]) -> list[str]:
@@ -71,18 +64,3 @@ def e0_notes(train: Dataset, e0: Mapping[str, float]) -> list[str]:
         "it seems to belong to another reference (other pseudopotentials, or all electrons); give atoms computed as "
         "the frames were, or leave e0 out and use e0_method='average'"
     ]
-
-
-def _isolated(train: Dataset, symbols: list[str]) -> dict[str, float]:
-    found = {
-        atoms.get_chemical_symbols()[0]: float(energy)
-        for atoms, energy in zip(train.atoms, train.energy, strict=True)
-        if len(atoms) == 1 and np.isfinite(energy)
-    }
-    missing = [s for s in symbols if s not in found]
-    if missing:
-        raise LabkitError(
-            f"e0_method is 'isolated', but {train.name} has no labelled frame of one {missing[0]} atom; "
-            "add one, give e0={...}, or use e0_method='average'"
-        )
-    return {s: found[s] for s in symbols}

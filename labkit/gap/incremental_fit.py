@@ -52,15 +52,16 @@ def incremental_fits(
     design = None
     try:
         for design in Design.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint):
-            yield _fit(design, curve)
+            yield fit_of(design, curve)
     except Stopped as stop:
         design = stop.partial or design
         if design is not None and (not curve or design.n_frames > curve[-1][0]):
-            yield _fit(design, curve)
+            yield fit_of(design, curve)
         raise Stopped() from stop
 
 
-def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFit:
+def fit_of(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFit:
+    """The fit of a design; it is added to the `curve` of earlier ones."""
     model = design.solve()
     errors = design.errors(model)
     if curve and curve[-1][0] == design.n_frames:

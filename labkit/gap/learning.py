@@ -24,6 +24,7 @@ from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
 from labkit.gap.frame_noise import noise_digest
+from labkit.gap.incremental_fit import IncrementalFit, fit_of
 from labkit.gap.power_law import PowerLaw
 from labkit.parallel import each, one_thread
 
@@ -134,6 +135,12 @@ def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]]
     evidence = float(model.log_evidence)
     plain = [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
     return [{**row, "log_evidence": evidence} for row in plain], time.monotonic() - start
+
+
+def fit_at(design: Design, size: int, repeat: int = 0, seed: int = 0) -> IncrementalFit:
+    """The fit of a learning curve at this size and repeat, with its model; `design` is that of all its frames."""
+    with one_thread():
+        return fit_of(design.subset(_order(len(design.train), seed, repeat)[:size]), [])
 
 
 class _FitStore:

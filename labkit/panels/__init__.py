@@ -3,6 +3,7 @@
 from labkit.errors import LabkitError
 
 try:
+    import anywidget  # noqa: F401
     import ipywidgets  # noqa: F401
     import matplotlib  # noqa: F401
 except ImportError as error:
@@ -16,6 +17,7 @@ from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.mobility import MobilityPanel
+from labkit.panels.movie import Movie
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
@@ -33,6 +35,7 @@ __all__ = [
     "DynamicsPanel",
     "LearningCurvePanel",
     "MobilityPanel",
+    "Movie",
     "OverfitPanel",
     "PolarizabilityPanel",
     "RecoverPanel",

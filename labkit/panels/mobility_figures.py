@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 from IPython.display import Image
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from labkit.base import State
 from labkit.mobility.examples import AboveWall
+from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.plotted import PER_INCH
 from labkit.panels.kit.style import (
     FORCE,
     GRID,
@@ -22,6 +26,7 @@ from labkit.panels.kit.style import (
     new_figure,
     notebook_image,
 )
+from labkit.panels.movie import Movie
 
 COLOURS = (TRAIN, VALID, FORCE)
 
@@ -67,6 +72,36 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
     legend(right)
     legend(left)
     return notebook_image(figure)
+
+
+def falling_movie(time: Tensor, positions: Tensor, radius: float, width: int = 380) -> Movie:
+    """Colloids of this radius [Å] at positions (T, n, 3) Å and times (T,) fs, to scale and seen from the side.
+
+    Those nearer to the eye cover the others and are darker. The clock is in the picture.
+    """
+    x = 0.1 * positions.detach().numpy()
+    low, high = x.min((0, 1)) - 0.2 * radius, x.max((0, 1)) + 0.2 * radius
+    tall = (high - low)[2] / (high - low)[0]
+    figure = new_figure(3.8, float(np.clip(3.8 * tall, 3.0, 7.0)))
+    figure.set(dpi=1.2 * PER_INCH, layout_engine="none")  # half the bytes of a still picture
+    axes = dress(figure.add_axes((0.15, 0.1, 0.83, 0.83)), "x [nm]", "z [nm]")
+    axes.set(xlim=(low[0], high[0]), ylim=(low[2], high[2]))
+    axes.set_aspect("equal", adjustable="datalim")
+    size = np.full(x.shape[1], 0.2 * radius)
+    discs = EllipseCollection(size, size, np.zeros_like(size), units="xy", transOffset=axes.transData, linewidths=0.6)
+    axes.add_collection(discs)
+    clock = axes.text(0.02, 1.02, "", transform=axes.transAxes, fontsize=9, color=INK)
+    live = LiveFigure(figure, [discs, clock])
+    pale, dark = (np.array(to_rgb(colour)) for colour in ("#dfe8f2", TRAIN))
+
+    def frame(k: int) -> bytes:
+        order = np.argsort(-x[k, :, 1])  # from the farthest to the nearest
+        depth = (high[1] - x[k, order, 1]) / (high[1] - low[1])
+        discs.set(offsets=x[k][order][:, [0, 2]], facecolors=pale + depth[:, None] * (dark - pale), edgecolors="white")
+        clock.set_text(f"{1e-6 * float(time[k]):.2f} ns")
+        return live.png()
+
+    return Movie(map(frame, range(len(x))), width=width)
 
 
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:

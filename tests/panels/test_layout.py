@@ -9,7 +9,14 @@ import ipywidgets as widgets
 from labkit import panels
 
 KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
-OWN = {"structure": {"viewer", "nglview_frontend"}, "train": {"drawn_fit"}}  # what no other panel has
+OWN = {  # what no other panel has
+    "structure": {"viewer", "nglview_frontend", "ellipsoid", "hydrogen_bonds"},
+    "train": {"drawn_fit", "compared"},
+    "learning": {"chosen"},
+    "spectra": {"mode"},
+    "dynamics": {"spread"},
+    "polarizability": {"tensor_frame"},
+}
 COST = 150  # lines of a small panel
 
 

@@ -25,6 +25,7 @@ class Finding:
     remedy    what to do, or ""
     sure      how sure that is, and what was tested, or ""
     frames    numbers of the frames concerned, if not all
+    value     the number on which it rests (such as a ratio of energies to forces), and its standard error, or None
     """
 
     severity: Severity
@@ -33,6 +34,8 @@ class Finding:
     remedy: str = ""
     sure: str = ""
     frames: tuple[int, ...] = ()
+    value: float | None = None
+    error: float | None = None
 
 
 def row(f: Finding) -> str:

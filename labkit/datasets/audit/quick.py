@@ -65,9 +65,10 @@ def _surely_wrong(dataset: Dataset) -> list[str]:
         seen = survey(labels, model, NO_PROGRESS)
     except np.linalg.LinAlgError:
         return []
-    energy = check(labels, seen.frames, seen.energy, model.alignment)
+    energy = check(labels, seen, model.alignment)
     curves = [("forces", model.alignment), ("energies", None if energy is None else energy.alignment)]
     found = [f for label, curve in curves if curve is not None for f in alignment_findings(curve, label, "")]
-    plain = energy is not None and not 1 / PLAIN < energy.low <= energy.high < PLAIN
-    found += [f for f in units(labels, model, energy) if plain or f.topic == "sign"]
+    ratio = None if energy is None else energy.ratio
+    plain = ratio is not None and not 1 / PLAIN < abs(ratio.value) < PLAIN
+    found += [f for f in units(labels, model, energy).findings if plain or f.topic == "sign"]
     return [f"{f.text} (first {count} frames)" for f in found if f.severity == "problem"]

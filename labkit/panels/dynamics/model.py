@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import traitlets
 from ase import Atoms
 
+from labkit.active import LeastCertain, uncertainty_of
 from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
+from labkit.datasets import Dataset
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
-from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
+from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting
+from labkit.engine.adjustable_run_file import read_run, write_run
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
+from labkit.panels.dynamics.spread import SPREADS, run_with_spread, words_of
 from labkit.panels.dynamics.summary import table_of
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
@@ -33,7 +38,8 @@ class DynamicsModel(PanelModel):
     """Parameters of a run, and an AdjustableRun as `results`.
 
     All but potential, steps and seed take effect at once, also during a run. `run` begins at the structure with new
-    velocities, `go_on` where the last run ended.
+    velocities, `go_on` where the last run ended. If the potential has an uncertainty, its spread is drawn along the
+    run, and marked where it exceeds that of the `known` frames, or of a GAP's own sparse points.
     """
 
     title = "Molecular dynamics"
@@ -53,8 +59,14 @@ class DynamicsModel(PanelModel):
     pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
     seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
 
-    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+    def __init__(
+        self,
+        potentials: Potential | Mapping[str, Potential],
+        atoms: Atoms,
+        known: Dataset | Sequence[Atoms] | None = None,
+    ) -> None:
         super().__init__()
+        self.known = known
         self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
         if not self.potentials:
             raise LabkitError("there is no potential; give one, or a dictionary of them by name")
@@ -128,8 +140,12 @@ class DynamicsModel(PanelModel):
         reached = run.state.loop_step
         steps = (self._stretch.left(self.steps, reached) if self.continuing else 0) or self.steps
         self._stretch = Stretch(self.steps, reached + steps)
-        self._figure = DynamicsFigure(run.time + steps * self.dt)
-        return Job(run_in_blocks, run, self.potentials[self.potential], self.adjusted, steps, name="dynamics")
+        potential = self.potentials[self.potential]
+        self._figure = DynamicsFigure(run.time + steps * self.dt, uncertainty_of(potential) is not None)
+        rows = run.every[0]
+        spreads = rows * max(1, self.steps // (SPREADS * rows))
+        how = (self.adjusted, steps, spreads)
+        return Job(run_with_spread, run, potential, self.known, *how, name="dynamics")
 
     def cautions(self) -> list[str]:
         """What is doubtful about this ensemble with this potential."""
@@ -145,10 +161,25 @@ class DynamicsModel(PanelModel):
     def present(self, result: AdjustableRun) -> None:
         if result.rows:
             failed = self.job is not None and self.job.error is not None
-            self.picture = self._figure.picture(result, failed)
+            with self._drawing:
+                self.show(self._figure.live, self._figure.picture(result, failed))
             self.table, words = table_of(result)
-            self.note = "" if failed else "\n".join([words, *self.ran.cautions()])
+            remarks = [] if failed else [words, *self.ran.cautions()]
+            self.note = "\n".join(filter(None, [words_of(result), *remarks]))
             self.ran = self.ran.frozen(**self._adjusted)
+
+    def keep(self, path: Path) -> None:
+        if self.results is not None and self.results.rows:
+            write_run(self.results, path, started=self.started, stretch=self._stretch)
+
+    def recall(self, path: Path) -> AdjustableRun | None:
+        run, about = read_run(path, LeastCertain)
+        potential, temperature, seed = about["started"]
+        if potential not in self.potentials or run.state.system.numbers.tolist() != self.atoms.numbers.tolist():
+            return None
+        self._started = str(potential), float(temperature), int(seed)
+        self._stretch = Stretch(*about["stretch"])
+        return run
 
     def script(self) -> str:
         return dynamics_script(self)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 import pandas as pd
 from ase import Atoms
 
 from labkit.base import Potential
+from labkit.datasets import Dataset
 from labkit.panels.dynamics.model import DynamicsModel
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.structure.view import StructurePanel
@@ -22,6 +23,9 @@ class DynamicsPanel(Panel):
 
     Ensemble, temperature and timestep may be changed while it runs. Continue starts where the last run ended, Run
     starts again. `panel.log` is a table, `panel.trajectory` a list of ase.Atoms.
+
+    known  frames that the potential was trained on: where its spread exceeds theirs, the run is outside its data. A
+           GAP with one SOAP term needs none
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap
@@ -36,9 +40,14 @@ class DynamicsPanel(Panel):
 
     model_type = DynamicsModel
 
-    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+    def __init__(
+        self,
+        potentials: Potential | Mapping[str, Potential],
+        atoms: Atoms,
+        known: Dataset | Sequence[Atoms] | None = None,
+    ) -> None:
         self._drawn_at = 0.0
-        super().__init__(potentials, atoms)
+        super().__init__(potentials, atoms, known)
         self.model.observe(self._show_atoms, "results")
         self.model.observe(self._show_end, "status")
 
@@ -49,6 +58,9 @@ class DynamicsPanel(Panel):
     @property
     def trajectory(self) -> list[Atoms]:
         return self.model.trajectory
+
+    def still_parts(self) -> list[str]:
+        return [*super().still_parts(), *self.structure.still_parts()]
 
     def _settings(self) -> widgets.Widget:
         self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")

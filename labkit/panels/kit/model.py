@@ -6,10 +6,10 @@ import copy
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import traitlets
-from matplotlib.figure import Figure
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job
@@ -17,10 +17,10 @@ from labkit.panels.kit.changes import differences
 from labkit.panels.kit.controls import groups, parameters
 from labkit.panels.kit.follow_slider import FollowSlider
 from labkit.panels.kit.script import data_files
-from labkit.panels.kit.style import to_png
+from labkit.panels.kit.shown_figure import ShownFigure
 
 
-class PanelModel(traitlets.HasTraits):
+class PanelModel(ShownFigure):
     """Parameters, state and results of a panel, without widgets.
 
     A subclass has one trait for each parameter, tagged with a group and what a control needs (`controls.py`), and
@@ -57,7 +57,6 @@ class PanelModel(traitlets.HasTraits):
     ran = traitlets.Any(None)
     changed = traitlets.Unicode("")
     refused = traitlets.Dict()
-    picture = traitlets.Bytes(b"")
     table = traitlets.Unicode("")
 
     def __init__(self, **values: Any) -> None:
@@ -115,7 +114,20 @@ class PanelModel(traitlets.HasTraits):
 
     def follows(self, name: str) -> bool:
         """Whether what is shown follows this parameter without Run (tagged `at_once`)."""
-        return bool(self.traits()[name].metadata["how"].get("at_once"))
+        return self.results is not None and bool(self.traits()[name].metadata["how"].get("at_once"))
+
+    def keep(self, path: Path) -> None:
+        """Write what `recall` needs to a file, if it can be had without computing it again."""
+
+    def recall(self, path: Path) -> Any:
+        """The results that `keep` wrote, for Continue and Download; None if there are none."""
+        return None
+
+    def bring_back(self, results: Any, picture: bytes, table: str, note: str) -> None:
+        """Show what was kept of a run with the current parameters."""
+        self.results = results
+        self.show_picture(picture)
+        self.table, self.note, self.ran = table, note, self.frozen()
 
     def run(self) -> Job:
         """Start; raises LabkitError during a run, and for invalid parameters."""
@@ -172,9 +184,6 @@ class PanelModel(traitlets.HasTraits):
 
     def show_error(self, error: LabkitError) -> None:
         self.message = str(error)
-
-    def show(self, figure: Figure) -> None:
-        self.picture = to_png(figure)
 
     def _take(self, result: Any) -> None:
         """These are the results now, and the parameters of their job are those of what is shown."""

@@ -43,7 +43,7 @@ class RestartOnChange(PanelModel):
                 return
 
     def follows(self, name: str) -> bool:
-        return True  # by itself
+        return self.job is not None  # by itself, after the first Run
 
     def _start(self) -> None:
         if isinstance(self.job.error, LabkitError):  # displayed already: finish() need not raise it

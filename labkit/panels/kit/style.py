@@ -116,5 +116,6 @@ def notebook_image(figure: Figure, width: int = 760) -> Image:
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # time matters more than bytes
+    # time matters more than bytes; the resolution is the one the figure has now, not that it was made with
+    figure.savefig(buffer, format="png", dpi=figure.dpi, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()

@@ -11,11 +11,16 @@ import traitlets
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job
-from labkit.panels.kit import html
+from labkit.panels.kit import html, still
 from labkit.panels.kit.controls import control, parameters
+from labkit.panels.kit.figure_widget import FigureWidget
+from labkit.panels.kit.keeping import Keeping
+from labkit.panels.kit.kept_row import KeptRow
 from labkit.panels.kit.model import PanelModel
-from labkit.panels.kit.replaced import Replaced
+from labkit.panels.kit.replaced import Replaced, present
 from labkit.panels.kit.style import CSS
+
+SHOWN = ["status", "message", "note", "picture", "table"]  # of the model, in the still
 
 
 class Panel(Replaced):
@@ -34,6 +39,7 @@ class Panel(Replaced):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.model = model = self.model_type(*args, **options)
+        self.keeping = Keeping(model, [args, options])
         self.run_button = _button("Run", "play", "Start", lambda: self._press(model.run))
         self.run_button.button_style = "primary"
         self.stop_button = _button("Stop", "stop", "End after this block", lambda: self._press(model.stop))
@@ -42,17 +48,18 @@ class Panel(Replaced):
         )
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="220px", height="14px"))
         self.state, self.error, self.note, self.table, self.changed = (widgets.HTML() for _ in range(5))
-        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.image = FigureWidget.of(model, model.title)
+        self.image.on_click = lambda at: self._press(lambda: model.press(at))
         traitlets.dlink((model, "fraction"), (self.bar, "value"))
-        traitlets.dlink((model, "picture"), (self.image, "value"))
         traitlets.dlink((model, "table"), (self.table, "value"))
         traitlets.dlink((model, "message"), (self.error, "value"), html.error)
         traitlets.dlink((model, "note"), (self.note, "value"), html.hint)
-        model.observe(self._show_state, ["status", "fraction", "eta", "changed"])
-        traitlets.dlink((model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
+        model.observe(self._show_state, ["status", "fraction", "eta", "changed", "results"])
+        self.kept = KeptRow(lambda: self._press(self._restore))
         self._show_state()
         super().__init__(self._parts())
         self.add_class("labkit")
+        model.observe(lambda _: self.rest_soon(running=model.status == "running"), SHOWN)
 
     def run(self) -> Job:
         """Start, as the button does; the job of the last line of a cell shows the panel."""
@@ -77,6 +84,31 @@ class Panel(Replaced):
     def job(self) -> Job | None:
         return self.model.job
 
+    def still_parts(self) -> list[str]:
+        model = self.model
+        running = f"running when this was saved, {model.fraction:.0%}"
+        state = {"ready": "", "running": running}.get(model.status, model.status)
+        return [
+            still.heading(model.title), still.faint(still.settings_of(model.ran or model)), still.faint(state),
+            still.words(model.message), model.table, still.picture(model.picture, f"{model.title}: last results"),
+            still.words(model.note),
+        ]  # fmt: skip
+
+    def rest(self) -> None:
+        super().rest()
+        try:
+            self.keeping.write()
+            self.kept.show(self.keeping)
+        except LabkitError as error:
+            self.kept.show(self.keeping, str(error))
+
+    def _ipython_display_(self) -> None:
+        """Show the panel, with what it has last shown in this cell unless the code of the cell has started it."""
+        if self.keeping.begin(present()[0]):
+            self._restore()
+        self.kept.show(self.keeping)
+        super()._ipython_display_()
+
     def controls(self, group: str) -> list[widgets.Widget]:
         """A control for each parameter of the model in this group."""
         return [control(self.model, name) for name in parameters(self.model, group)]
@@ -85,16 +117,20 @@ class Panel(Replaced):
         head = widgets.HTML(CSS + html.head(self.model.title, self.model.hint))
         buttons = [self.run_button, self.stop_button]
         buttons += [self.continue_button] if self.model.continue_hint else []
-        row = widgets.HBox([*buttons, self.bar, self.state])
+        row = widgets.HBox([*buttons, self.bar, self.state, self.kept])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
-        shown = [self.changed, self.table, self.image]
+        shown = [self.changed, self.table, self.image, *self._below()]
         results = widgets.VBox(shown, layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
+
+    def _below(self) -> list[widgets.Widget]:
+        """What stands below the picture, such as what a click on it shows."""
+        return []
 
     def _settings(self) -> widgets.Widget:
         """Controls of the first groups, visible, and those of the others, folded away."""
@@ -115,7 +151,12 @@ class Panel(Replaced):
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         return widgets.HBox([self.code, self.download], layout=row)
 
+    def _restore(self) -> None:
+        self.keeping.restore()
+        self.kept.show(self.keeping)
+
     def _press(self, action: Callable[[], Any]) -> None:
+        self.keeping.by_hand = True
         try:
             action()
         except LabkitError as error:
@@ -124,6 +165,7 @@ class Panel(Replaced):
     def _show_state(self, _: Any = None) -> None:
         model = self.model
         running = model.status in ("running", "stopping")
+        self.kept.show(self.keeping)
         self.run_button.disabled, self.stop_button.disabled = running, model.status != "running"
         self.continue_button.disabled = running or model.results is None
         success = "" if model.changed else "success"

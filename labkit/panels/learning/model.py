@@ -15,10 +15,13 @@ from labkit.gap.learning import LearningCurve, curve_fingerprint
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.gap_terms import CUTOFFS, terms_of, with_soap
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.plotted import Pointer
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.learning.chosen import ChosenFit
 from labkit.panels.learning.figure import UNIT, learning_figure
 from labkit.panels.learning.summary import more_data, table_of, verdict
 from labkit.runs import FitRecord, runs
@@ -37,7 +40,9 @@ class LearningModel(PanelModel):
     """
 
     title = "Learning curve"
-    hint = "How does the error fall as frames are added? Say what you expect, then press Run."
+    hint = (
+        "How does the error fall as frames are added? Say what you expect, then press Run. Click a dot for its model."
+    )
     open_groups = 2
 
     guess_energy = p(
@@ -78,6 +83,8 @@ class LearningModel(PanelModel):
         halves = [n for n in (len(train) // 8, len(train) // 4, len(train) // 2, len(train)) if n]
         self.sizes = ", ".join(map(str, sizes or dict.fromkeys(halves)))
         self._recorded: set[tuple[int, int]] = set()
+        self.chosen, self._size = ChosenFit(), 0
+        self._solve = self.follow(self._solve_chosen, "chosen fit")
         self.observe(self._unlock, [*parameters(self, "curve"), *parameters(self, "settings")])
 
     @property
@@ -116,6 +123,7 @@ class LearningModel(PanelModel):
             raise LabkitError(f"repeats is {self.repeats}, expected 1 or more")
         self.locked = True
         self._recorded = set()
+        self.chosen.clear()
         options: dict[str, Any] = {"sizes": counts, "repeats": self.repeats, "client": self.client}
         return Job(
             LearningCurve.grow, self.train, config, self.valid, **options, name="learning curve",
@@ -161,7 +169,26 @@ class LearningModel(PanelModel):
     def outputs(self, result: LearningCurve) -> dict[str, bytes]:
         settings = result.settings.text().encode()
         csv = result.to_csv().encode()
-        return {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
+        files = {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
+        if (fit := self.chosen.fit) is not None:
+            files[f"gap_{fit.n_frames}.safetensors"] = file_bytes(fit.model.save, "gap.safetensors")
+        return files
+
+    def action(self, at: Pointer) -> str:
+        return f"its model, the first fit of {at.hit.x:.0f} frames" if self._is_dot(at) else super().action(at)
+
+    def press(self, at: Pointer) -> None:
+        """A click on a dot fits its model again."""
+        if not self._is_dot(at):
+            return super().press(at)
+        self._size = round(at.hit.x)
+        self._solve.ask()
+
+    def _is_dot(self, at: Pointer) -> bool:
+        return at.hit is not None and at.hit.name in SET_NAMES.values() and self.results is not None
+
+    def _solve_chosen(self) -> None:
+        self.chosen.solve(self.train, self.valid, self.results.settings, self._size, self._solve)
 
     def _stopped(self) -> str:
         """The argument that names the fits of a curve that was stopped before its last one."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import ipywidgets as widgets
 import traitlets
 
+from labkit.gap import GapModel
 from labkit.panels.kit import html
 from labkit.panels.kit.view import Panel, fold
+from labkit.panels.learning.chosen import ChosenFitView
 from labkit.panels.learning.model import LearningModel
-
-if TYPE_CHECKING:
-    pass
 
 
 class LearningCurvePanel(Panel):
@@ -32,6 +29,15 @@ class LearningCurvePanel(Panel):
     """
 
     model_type = LearningModel
+
+    @property
+    def chosen(self) -> GapModel | None:
+        """The model of the dot that was clicked."""
+        fit = self.model.chosen.fit
+        return None if fit is None else fit.model
+
+    def _below(self) -> list[widgets.Widget]:
+        return [ChosenFitView(self.model.chosen)]
 
     def _settings(self) -> widgets.Widget:
         guess = self.controls("guess")

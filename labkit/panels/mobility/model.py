@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import traitlets
 
 from labkit.errors import LabkitError
@@ -60,7 +58,6 @@ class MobilityModel(PanelModel):
     def __init__(self, fluid: Mobility, radius: float, temperature: float = 300.0) -> None:
         super().__init__()
         self.fluid, self.radius, self.temperature = fluid, radius, temperature
-        self._drawing = threading.Lock()
         self._stretch = Stretch(0, 0)
         self._again = self.follow(self._show_again, "mobility figure")
         self.observe(lambda _: self._again.ask() if self.results is not None else None, ["lag", "theory"])
@@ -101,7 +98,7 @@ class MobilityModel(PanelModel):
             lag, truth = self.lag, self.fluid if self.theory else None
             view = result.at(1e3 * lag)
             figure = mobility_figure(view, self.radius, truth)
-            self.picture = LiveFigure(figure, ()).png()  # drawn once: savefig would do so twice
+            self.show(LiveFigure(figure, ()))  # drawn once: savefig would do so twice
             self.table, self.note = table_of(view, self.radius, truth)
             self.ran = self.ran.frozen(lag=lag, theory=truth is not None)
 

@@ -21,7 +21,7 @@ from labkit.panels.kit.style import (
     log_ticks,
     new_figure,
 )
-from labkit.panels.train.figure import SHOWN, points
+from labkit.panels.train.figure import points, spacing
 
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
 SIGMAS = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}  # range of the sliders and sweeps
@@ -39,6 +39,8 @@ class OverfitFigure:
         grid = figure.add_gridspec(2, 2, left=0.1, right=0.98, top=0.95, bottom=0.085, wspace=0.27, hspace=0.36)
         grid.set_height_ratios((1.35, 1))
         self.parity, self.scan, self.error, self.evidence = (figure.add_subplot(cell) for cell in grid)
+        for name in ("parity", "scan", "error", "evidence"):
+            getattr(self, name).set_gid(name)
         self._moving: list = []
         self._draw_parity()
         self._draw_scan()
@@ -53,7 +55,7 @@ class OverfitFigure:
         scale = 1e3 if self.quantity == "energy" else 1.0
         for which, line in self.dots.items():
             true, predicted = points(point.predictions[which], self.quantity)
-            keep = slice(None, None, max(1, len(true) // SHOWN))
+            keep = slice(None, None, spacing(len(true)))
             line.set_data((true[keep] - self.centre) * scale, (predicted[keep] - self.centre) * scale)
         energy = point.energy - self.zero
         self.curve.set_data(self.design.scan.lengths, energy)
@@ -87,7 +89,7 @@ class OverfitFigure:
         log_ticks(self.error.yaxis, max(drawn.min(), drawn.max() / 1e3) / 1.15, drawn.max() * 1.15)
         self._draw_optimum(table)
         evidence = table["log evidence", ""]
-        self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4)
+        self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4, gid="evidence")
         top = evidence.max()
         span = max(top - np.median(evidence), 50.0)  # if sigma is far too small it falls without limit
         self.evidence.set_ylim(top - 1.6 * span, top + 0.15 * span)
@@ -121,11 +123,9 @@ class OverfitFigure:
         self.parity.set(xlim=(-reach, reach), ylim=(-reach, reach))
         self.parity.xaxis.set_major_locator(MaxNLocator(5))
         self.parity.yaxis.set_major_locator(MaxNLocator(5))
-        size = 3.5 if self.quantity == "energy" else 1.8
+        style = {"markersize": 3.5 if self.quantity == "energy" else 1.8, "alpha": 0.55, "markeredgewidth": 0}
         self.dots = {
-            name: self.parity.plot(
-                [], [], "o", markersize=size, color=SET_COLOURS[name], alpha=0.55, markeredgewidth=0
-            )[0]
+            name: self.parity.plot([], [], "o", color=SET_COLOURS[name], gid=name, label=SET_NAMES[name], **style)[0]
             for name in reversed(sets)  # training points on top
         }
         self._moving += self.dots.values()

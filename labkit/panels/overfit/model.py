@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,12 @@ from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.gap_terms import CUTOFFS, terms_of, with_soap
+from labkit.panels.kit.plotted import Pointer
 from labkit.panels.kit.restart import RestartOnChange
-from labkit.panels.overfit.figure import SIGMAS, OverfitFigure
+from labkit.panels.overfit.figure import SIGMA_UNIT, SIGMAS, OverfitFigure
 from labkit.panels.overfit.script import overfit_script
 from labkit.panels.overfit.summary import curves_of, table_of
+from labkit.panels.train.compared import ComparesFrames
 from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
@@ -31,13 +32,14 @@ REST = 0.6  # s without a move, after which the sweep is computed and the fit is
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
-class OverfitModel(RestartOnChange):
+class OverfitModel(ComparesFrames, RestartOnChange):
     """Parameters of a fit; a ScanDesign as `results`, the latest fit as `point`, a sweep of one sigma as `curve`."""
 
     title = "Overfitting by slider"
     hint = (
         "A small sigma trusts every label; a large one favours a smooth function. The sigmas respond while they move; "
-        "the sliders below them compute the descriptors again."
+        "the sliders below them compute the descriptors again. Click a point to see its frame, or a curve over sigma "
+        "to move the slider there."
     )
     open_groups = 3
 
@@ -87,7 +89,6 @@ class OverfitModel(RestartOnChange):
         self.labels = BOTH if self.base.sigma_force is not None else ENERGIES
         self.shown = "forces" if self.labels == BOTH else "energy"
         self._last_moved, self._figure, self._recorded = "", None, ""
-        self._drawing = threading.Lock()
         self._fit = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._sweep_and_record, "sweep", delay=REST)
         self.observe(self._move, ["sigma_energy", "sigma_force"])
@@ -141,6 +142,22 @@ class OverfitModel(RestartOnChange):
             files["sweep.csv"] = flat.to_csv().encode()
         return files
 
+    @property
+    def quantity(self) -> str:
+        return self._figure.quantity if self._figure is not None else self.shown
+
+    def action(self, at: Pointer) -> str:
+        if at.axes in ("error", "evidence") and self._figure is not None and self._figure.swept:
+            return f"{self._figure.swept} {_on_slider(at.x):.2g} {SIGMA_UNIT[self._figure.swept]}"
+        return super().action(at)
+
+    def press(self, at: Pointer) -> None:
+        """A click on a curve over sigma moves its slider there."""
+        if at.axes in ("error", "evidence") and self._figure is not None and self._figure.swept:
+            setattr(self, self._figure.swept, _on_slider(at.x))
+        else:
+            super().press(at)
+
     def _sigmas(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in SIGMAS}
 
@@ -167,8 +184,10 @@ class OverfitModel(RestartOnChange):
                 self._figure = OverfitFigure(design, self.shown)
                 if self.curve is not None:
                     self._figure.set_sweep(self.curve)
-            self.picture = self._figure.picture(self.point, swept, sigmas[swept])
+            png = self._figure.picture(self.point, swept, sigmas[swept])
+            self.show(self._figure.live, png)
             self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
+            self.compare({"train": design.design.train, "valid": design.design.valid}, self.point.predictions)
             self.ran = self.ran.frozen(**sigmas, shown=self._figure.quantity, point=self.point, curve=self.curve)
             self.ran._last_moved = swept
 
@@ -201,3 +220,8 @@ class OverfitModel(RestartOnChange):
         curves = curves_of(point, self.scan, self.curve, self.shown)
         model = point.model
         runs().add(FitRecord(name, model.config, point.errors, model.log_evidence, seconds, design.n_frames, curves))
+
+
+def _on_slider(sigma: float) -> float:
+    """The nearest position of the slider, which moves in steps of a twentieth of a decade."""
+    return float(10 ** (round(20 * np.log10(sigma)) / 20))

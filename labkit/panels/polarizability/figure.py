@@ -65,7 +65,8 @@ class TensorFigure:
             axis.set_major_locator(MaxNLocator(5))
         for k, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
             self.bars[name] = axes.add_collection(LineCollection([], colors=colour, linewidths=1.0, alpha=0.55))
-            (self.dots[name],) = axes.plot([], [], "o", color=colour, markersize=4.5, alpha=0.8, markeredgewidth=0)
+            style = {"markersize": 4.5, "alpha": 0.8, "markeredgewidth": 0, "label": name}
+            (self.dots[name],) = axes.plot([], [], "o", color=colour, **style)
             axes.text(0.04, 0.95 - 0.075 * k, f"● {name}", transform=axes.transAxes, fontsize=8, color=colour, va="top")
 
     def _learning(self, axes: Axes, design: SplitDesign) -> dict:

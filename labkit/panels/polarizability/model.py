@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from labkit.panels.kit.restart import RestartOnChange
 from labkit.panels.polarizability.figure import TensorFigure
 from labkit.panels.polarizability.script import polarizability_script
 from labkit.panels.polarizability.summary import table_of
+from labkit.panels.polarizability.tensor_frame import ShowsTensors
 from labkit.polarizability import Settings
 from labkit.polarizability.design_cache import DesignCache
 from labkit.polarizability.labels import Frames
@@ -30,7 +30,7 @@ REST = 0.4  # s without a move, after which the spread is computed, and the desi
 NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
-class PolarizabilityModel(RestartOnChange):
+class PolarizabilityModel(ShowsTensors, RestartOnChange):
     """Parameters of a tensor model; the SplitDesign of the current ones as `design`, the latest fit as `fit`.
 
     Run builds the design of the current environment, then those one step away on each slider, so that the design for
@@ -42,7 +42,8 @@ class PolarizabilityModel(RestartOnChange):
     title = "Polarizability"
     hint = (
         "The trace (λ = 0) and the anisotropy (λ = 2) are two models with a regularization each. "
-        "Bars are the spread that the model claims; they appear when a slider rests."
+        "Bars are the spread that the model claims; they appear when a slider rests. Click a point to see its frame "
+        "with both ellipsoids."
     )
     open_groups = 2
 
@@ -81,7 +82,6 @@ class PolarizabilityModel(RestartOnChange):
         self.designs = DesignCache(train, valid, KEPT)
         self._figure: TensorFigure | None = None
         self._shown: SplitDesign | None = None
-        self._drawing = threading.Lock()
         self._solve = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._show_spread, "spread", delay=REST)
         self._rebuild = self.follow(self.restart, "designs", delay=REST)
@@ -191,7 +191,9 @@ class PolarizabilityModel(RestartOnChange):
         if self._figure is None:
             self._figure = TensorFigure(design)
         self._shown, self.fit = design, fit
-        self.picture = self._figure.picture(design, fit)
+        self.show(self._figure.live, self._figure.picture(design, fit))
         self.table, self.note = table_of(fit, design), "\n".join(design.design.notes)
+        if fit.spread is not None or self.tensor_frame is None:  # an ellipsoid is drawn when a slider rests
+            self.compare([design.design.atoms[k] for k in design.valid], design.truth, fit.values)
         self.ran = of.frozen(fit=fit, results=design)
         self.ran._shown = design

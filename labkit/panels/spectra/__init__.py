@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipywidgets as widgets
+
 from labkit.panels.kit.view import Panel
+from labkit.panels.spectra.mode import ModeView
 from labkit.panels.spectra.model import SpectraModel
 from labkit.spectra import Spectrum, Track
 
@@ -36,6 +39,9 @@ class SpectraPanel(Panel):
     """
 
     model_type = SpectraModel
+
+    def _below(self) -> list[widgets.Widget]:
+        return [ModeView(self.model)]
 
     @property
     def spectra(self) -> dict[str, Spectrum]:

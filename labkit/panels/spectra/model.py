@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.potentials import potential_files
 from labkit.panels.kit.stretch import Stretch
 from labkit.panels.spectra.figure import SpectraFigure
+from labkit.panels.spectra.mode import ShowsModes
 from labkit.panels.spectra.script import spectra_script
 from labkit.panels.spectra.summary import table_of, words_of
 from labkit.spectra import Spectrum
@@ -34,7 +34,7 @@ CLASSICAL = "none"
 PAUSE = 4.0  # wait between two pictures during a run, in units of the time to draw one
 
 
-class SpectraModel(PanelModel):
+class SpectraModel(ShowsModes, PanelModel):
     """Parameters of replicas and of their spectra; a SpectraRun as `results`, the spectra as `shown`.
 
     The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on`
@@ -44,7 +44,7 @@ class SpectraModel(PanelModel):
     title = "Spectra"
     hint = (
         "Resolution, window and quantum correction act at once. Continue follows the same replicas for as long "
-        "again, or after Stop to the end; Run starts new ones."
+        "again, or after Stop to the end; Run starts new ones. Click a peak to see the atoms move in its mode."
     )
     continue_hint = "Follow the same replicas further, after Stop to the end"
     open_groups = 2
@@ -87,7 +87,7 @@ class SpectraModel(PanelModel):
         self.minimum = minimum
         self.shown: SpectraSet | None = None
         self._figure = SpectraFigure()
-        self._drawing, self._rest = threading.Lock(), 0.0
+        self._rest = 0.0
         self._drawn: SpectraRun | None = None
         self._parameters = self  # those of the run
         self._stretch = Stretch(0.0, 0)
@@ -187,9 +187,11 @@ class SpectraModel(PanelModel):
             except LabkitError as error:
                 self._unsuitable = str(error)
             if found is not None:
+                if self._drawn is None or self._drawn.motions is not run.motions:
+                    self.mode = None  # the modes of another run
                 self.shown = now.shown = found
                 self._drawn, self.ran = run, now.frozen(results=run)
-                self.picture = self._figure.picture(found)
+                self.show(self._figure.live, self._figure.picture(found))
                 self.table, self.note = table_of(found), words_of(run, found, now.resolution)
             self._rest = time.monotonic() + PAUSE * (time.monotonic() - start)
         self._show_message()

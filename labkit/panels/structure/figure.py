@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
-from labkit.panels.kit.style import FORCE, MUTED, new_figure
+from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
+DASH = "#4a86c5"  # of hydrogen bonds
 
 
 def rotation(turn: float, tilt: float) -> np.ndarray:
@@ -25,10 +28,24 @@ def rotation(turn: float, tilt: float) -> np.ndarray:
 
 
 def picture(
-    atoms: Atoms, arrows: np.ndarray | None = None, *, cell: bool = True, turn: float = 20, tilt: float = 12
+    atoms: Atoms,
+    arrows: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
+    *,
+    cell: bool = True,
+    turn: float = 20,
+    tilt: float = 12,
+    view: np.ndarray | None = None,
+    dashes: np.ndarray | None = None,
+    lines: Sequence[tuple[np.ndarray, str]] = (),
 ) -> Figure:
-    """Draw atoms, with `arrows` (n, 3) Å from each of them and the unit cell if it has one."""
-    view = rotation(turn, tilt)
+    """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell.
+
+    view    rotation (3, 3) as of `rotation`, in place of the angles
+    dashes  segments (m, 2, 3) Å, such as hydrogen bonds
+    lines   pieces (k, 2, 3) Å and their colour
+    """
+    view = rotation(turn, tilt) if view is None else view
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
     axes = figure.add_subplot()
@@ -37,16 +54,24 @@ def picture(
     edges = cell_edges(atoms) @ view.T if cell else np.zeros((0, 2, 3))
     for start, end in edges:
         axes.plot(*zip(start[:2], end[:2], strict=True), color=MUTED, linewidth=0.8, alpha=0.7, zorder=1)
+    for start, end in () if dashes is None else dashes @ view.T:
+        axes.plot(*zip(start[:2], end[:2], strict=True), "--", color=DASH, linewidth=1.1, zorder=1.5)
     patches = sorted([*_spheres(atoms, where), *_bonds(atoms, where)], key=lambda item: item[0])
     axes.add_collection(PatchCollection([patch for _, patch in patches], match_original=True, zorder=2))
-    if arrows is not None:
-        tips = arrows @ view.T
-        axes.quiver(
-            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=FORCE, angles="xy", scale_units="xy", scale=1,
-            width=0.008, zorder=3,
-        )  # fmt: skip
-        where = np.concatenate([where, where + tips])
-    corners = np.concatenate([where, edges.reshape(-1, 3)])[:, :2]
+    reached = [where, edges.reshape(-1, 3)]
+    for vectors, colour in ((arrows, FORCE), (predictions, VALID)):
+        if vectors is not None:
+            tips = vectors @ view.T
+            axes.quiver(
+                where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=colour, angles="xy", scale_units="xy", scale=1,
+                width=0.008, zorder=3,
+            )  # fmt: skip
+            reached.append(where + tips)
+    for pieces, colour in lines:
+        seen = pieces @ view.T
+        axes.add_collection(LineCollection(seen[..., :2], colors=colour, linewidths=1.3, zorder=3))
+        reached.append(seen.reshape(-1, 3))
+    corners = np.concatenate(reached)[:, :2]
     low, high = corners.min(0) - 1.0, corners.max(0) + 1.0
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     return figure

@@ -31,6 +31,7 @@ def parity_figure(fit: IncrementalFit, total: int) -> Figure:
 
 
 def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
+    axes.set_gid(quantity)
     pairs = {name: points(found, quantity) for name, found in fit.predictions.items()}
     shift = np.nanmean(pairs["train"][0]) if quantity == "energy" else 0.0
     if quantity == "energy":
@@ -46,16 +47,21 @@ def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
     axes.plot(ends, ends, color=MUTED, linewidth=0.8, zorder=1)
     size = 3.5 if quantity == "energy" else 1.6
     for name, (true, predicted) in reversed(pairs.items()):  # training points, nearer to the line, on top
-        step = max(1, len(true) // SHOWN)
+        step = spacing(len(true))
         axes.plot(
             true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=SET_COLOURS[name],
-            alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], zorder=2,
+            alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], gid=name, zorder=2,
         )  # fmt: skip
     axes.set(xlim=ends, ylim=ends)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     handles, labels = axes.get_legend_handles_labels()
     legend(axes, handles[::-1], labels[::-1], loc="upper left", handletextpad=0.2, markerscale=6 / size)
+
+
+def spacing(count: int) -> int:
+    """Every how many of `count` points are drawn."""
+    return max(1, count // SHOWN)
 
 
 def points(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +79,10 @@ def _curve(axes: Axes, fit: IncrementalFit, quantity: str, total: int) -> None:
         row = (name, quantity)
         seen = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         if seen:
-            axes.plot(*zip(*seen, strict=True), "o-", color=SET_COLOURS[name], markersize=3.5, linewidth=1.4)
+            axes.plot(
+                *zip(*seen, strict=True), "o-", color=SET_COLOURS[name], markersize=3.5, linewidth=1.4,
+                label=SET_NAMES[name],
+            )  # fmt: skip
     axes.set_xlim(0, total * 1.03)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)

@@ -24,6 +24,7 @@ from labkit.panels.kit.gap_terms import CUTOFFS, terms_of
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.train.compared import ComparesFrames
 from labkit.panels.train.drawn_fit import drawn_fits
 from labkit.panels.train.figure import parity_figure
 from labkit.runs import FitRecord, runs
@@ -39,7 +40,7 @@ SOAP = (
 )  # fmt: skip
 
 
-class TrainModel(PanelModel):
+class TrainModel(ComparesFrames, PanelModel):
     """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
 
     title = "Train a Gaussian approximation potential"
@@ -90,7 +91,8 @@ class TrainModel(PanelModel):
         how = self.traits()["frames"].metadata["how"]
         how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
+        colours = "Blue points are training frames; orange ones are new to the model"
+        self.hint = f"{sets}. {colours}. Click a point to see its frame."
         self._show_config(self.base)
         self.frames = len(train)
         if valid is None:
@@ -155,6 +157,8 @@ class TrainModel(PanelModel):
 
     def present(self, result: IncrementalFit) -> None:
         self.show(parity_figure(result, self.ran.frames))
+        train, valid = self.ran.sets()
+        self.compare({"train": train, "valid": valid}, result.predictions)
         self.table = _table(result)
         self.note = "\n".join([*result.notes, *self.ran.cautions()])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 import traitlets
 
-from labkit.panels.kit import html
+from labkit.panels.kit import html, still
 from labkit.panels.kit.replaced import Replaced, close
 from labkit.panels.kit.style import CSS
 from labkit.panels.kit.view import Unfolding
@@ -67,6 +67,16 @@ class RunTray(Replaced):
         card.add_class("labkit-card")
         super().__init__([card])
         self.add_class("labkit")
+        self.model.observe(lambda _: self.rest_soon(), ["version", "picture"])
+
+    def still_parts(self) -> list[str]:
+        rows = self.model.rows()
+        errors = rows[-1][1].quantities[:2] if rows else []
+        table = [[label, run.name, *describe(run, errors)] for label, run in reversed(rows[-SHOWN:])]
+        return [
+            still.heading("Run tray"), html.table(heads(errors), table) if rows else "", self.older.value,
+            still.picture(self.model.picture, "The pinned runs, overlaid"), self.model.differences,
+        ]  # fmt: skip
 
     def _ask(self, asking: bool) -> None:
         """Ask before runs are deleted; after that, say that it can be undone."""

@@ -14,11 +14,12 @@ from ase.build import bulk, molecule
 from PIL import Image
 
 import labkit
-from labkit.base import Potential, State
+from labkit.active import GpVariance
+from labkit.base import Committee, Potential, State
 from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate
 from labkit.engine.observers import Record
 from labkit.errors import LabkitError
-from labkit.gap import Design, GapConfig, Soap
+from labkit.gap import Design, GapConfig, GapModel, Soap
 from labkit.panels import Curves, DynamicsPanel
 from labkit.panels.dynamics.model import DynamicsModel
 from labkit.panels.kit.potentials import sees_stresses
@@ -331,3 +332,98 @@ def test_langevin_is_what_the_panel_says(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     panel.model.ensemble = "NVT, Langevin"
     assert isinstance(panel.model.integrator(), Langevin)
+
+
+def without_spread(model, folder):
+    model.save(folder / "gap.safetensors", uncertainty=False)
+    return GapModel.load(folder / "gap.safetensors")
+
+
+def test_the_spread_is_drawn_and_does_not_change_the_run(ice, tmp_path):
+    model, start = ice
+    panel, plain = DynamicsPanel(model, start), DynamicsPanel(without_spread(model, tmp_path), start)
+    motion, bare = (run(one, steps=100) for one in (panel, plain))
+    assert torch.equal(motion.state.positions, bare.state.positions) and bare.spreads == []
+    times = [time for _, time, _ in motion.spreads]
+    assert 50 <= len(times) <= 120 and times == sorted(set(times)) and times[-1] <= 50.0
+    step, _, found = motion.spreads[10]
+    frame = State.from_atoms(panel.trajectory[step])
+    assert found.spread == pytest.approx(float(GpVariance(model)(frame).per_atom[found.atom]))
+    names = {axes.name for axes in panel.model.plotted.axes}
+    assert names - {axes.name for axes in plain.model.plotted.axes} == {"Least certain atom"}
+    curve = next(s for s in panel.model.plotted.series if s.name == "least certain atom")
+    np.testing.assert_allclose(curve.y, [one.ratio for *_, one in motion.spreads])
+    assert "Outside its data" not in panel.model.note
+    panel.go_on()
+    panel.job.wait(30)
+    more = [time for _, time, _ in panel.model.results.spreads]
+    assert len(more) > len(times) and more == sorted(set(more)) and more[-1] > 90.0
+
+
+def test_outside_its_data_is_marked(ice):
+    model, start = ice
+    strange = start.copy()
+    oxygen, hydrogen = 0, int(start.get_distances(0, np.flatnonzero(start.numbers == 1), mic=True).argmin())
+    hydrogen = int(np.flatnonzero(start.numbers == 1)[hydrogen])
+    strange.positions[hydrogen] += 0.4 * start.get_distance(oxygen, hydrogen, mic=True, vector=True)
+    panel = DynamicsPanel(model, strange)
+    run(panel, steps=20)
+    found = panel.model.results.spreads[0][2]
+    assert found.outside and panel.model.note.startswith("Outside its data from 0 fs on: atom ")
+    assert f"{found.ratio:.2f} times" in panel.model.note
+    crosses = next(s for s in panel.model.plotted.series if s.name == "outside its data")
+    assert len(crosses.x) == sum(one.outside for *_, one in panel.model.results.spreads) > 0
+    inside = DynamicsPanel(model, strange, known=[strange])
+    run(inside, steps=1)
+    assert "from 0 fs" not in inside.model.note  # it knows this very frame
+
+
+def test_a_committee_shows_its_spread_and_asks_for_frames(copper):
+    committee = Committee([Springs(copper, 4.0), Springs(copper, 5.0), Springs(copper, 6.0)])
+    panel = DynamicsPanel(committee, copper)
+    motion = run(panel, steps=60, dt=1.0)
+    assert "known=frames" in panel.model.note and len(motion.spreads) > 50
+    axes = next(axes for axes in panel.model.plotted.axes if axes.name == "Least certain atom")
+    assert axes.labels[1] == "spread [meV/Å]"
+    widest = max(motion.spreads, key=lambda each: each[2].spread)[0]
+    known = DynamicsPanel(committee, copper, known=[panel.trajectory[widest]])
+    run(known, steps=60, dt=1.0)
+    assert "known=frames" not in known.model.note and "Outside" not in known.model.note
+
+
+def test_a_run_that_was_kept_goes_on_as_it_would_have(copper, tmp_path):
+    panel = DynamicsPanel(Springs(copper), copper)
+    run(panel, ensemble="NVT, Langevin", steps=60, dt=1.0, seed=7)
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(Springs(copper), copper)
+    for name in ("ensemble", "steps", "dt"):
+        setattr(other.model, name, getattr(panel.model, name))
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.started == panel.model.started and other.model.code() == panel.model.code()
+    assert other.log.equals(panel.log) and other.model.files()["run.csv"] == panel.model.files()["run.csv"]
+    assert len(other.structure.model.atoms) == 2  # the start, and the last frame
+    for each in (panel, other):
+        each.go_on().wait(30)
+    assert other.log.equals(panel.log) and len(other.log) == 121
+    stranger = DynamicsPanel(Springs(molecule("H2O")), molecule("H2O"))
+    assert stranger.model.recall(tmp_path / "kept") is None
+
+
+def test_a_run_that_was_stopped_and_kept_has_its_spread_and_the_steps_that_are_left(ice, tmp_path):
+    model, start = ice
+    panel = DynamicsPanel(model, start)
+    panel.model.steps = 5000
+    job = panel.run()
+    while len(panel.model.results.spreads if panel.model.results else ()) < 2:
+        time.sleep(0.01)
+    panel.stop()
+    job.wait(30)
+    reached = panel.model.results.state.loop_step
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(model, start)
+    other.model.steps = 5000
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.results.spreads == panel.model.results.spreads and reached < 5000
+    other.model.continuing = True
+    other.model.make_job()
+    assert other.model._stretch.end == 5000

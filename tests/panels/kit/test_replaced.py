@@ -39,7 +39,7 @@ class Notebook:
         self.manager, self.client = start_new_kernel(kernel_name="python3")
 
     def cell(self, name, code):
-        """Run a cell and return its result as text."""
+        """Run a cell and return what it shows first, as text."""
         message = self.client.session.msg(
             "execute_request",
             {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False},
@@ -53,8 +53,8 @@ class Notebook:
                 continue
             if reply["msg_type"] == "error":
                 raise AssertionError("\n".join(reply["content"]["traceback"]))
-            if reply["msg_type"] == "execute_result":
-                found = reply["content"]["data"]["text/plain"]
+            if reply["msg_type"] in ("execute_result", "display_data"):  # the first: a panel's still comes after it
+                found = found or reply["content"]["data"]["text/plain"]
             if reply["msg_type"] == "status" and reply["content"]["execution_state"] == "idle":
                 return found
 

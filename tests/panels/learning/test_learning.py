@@ -149,3 +149,27 @@ def test_few_frames_no_validation_and_overlap(sets) -> None:
     both.run()
     both.job.wait(30)
     assert "2 of 2 validation frames are also training frames" in both.model.note
+
+
+def test_a_dot_gives_its_model(panel, sets) -> None:
+    panel.run()
+    curve = panel.job.wait(60)
+    model = panel.model
+    assert panel.chosen is None
+    series = next(s for s in model.plotted.series if s.name == "validation")
+    k = series.x.tolist().index(20)
+    at = model.plotted.pointer(series.axes, series.x[k], series.y[k])
+    assert model.hover(at)[1] == "its model, the first fit of 20 frames"
+    model.press(at)
+    panel.settle()
+    assert panel.chosen.metadata and model.chosen.fit.n_frames == 20
+    rows = curve.table[(curve.table["size"] == 20) & (curve.table["repeat"] == 0)].set_index(["set", "quantity"])
+    found = model.chosen.fit.errors
+    np.testing.assert_allclose(found["rmse"], rows["rmse"].reindex(found.index), rtol=1e-9)
+    assert "gap_20.safetensors" in model.files() and Image.open(io.BytesIO(model.chosen.picture)).width == 1050
+    dots = next(s for s in model.chosen.plotted.series if s.name == "valid")
+    model.chosen.press(model.chosen.plotted.pointer(dots.axes, dots.x[3], dots.y[3]))
+    assert model.chosen.compared.point.which == "valid"
+    panel.run()
+    assert panel.chosen is None and model.chosen.compared is None  # of the last curve
+    panel.job.wait(60)

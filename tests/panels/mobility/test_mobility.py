@@ -98,13 +98,13 @@ def test_going_on_is_as_running_longer(panel):
 
 
 def test_continue_after_stop_releases_the_pairs_that_are_left(panel):
-    panel.model.releases = 30_000
+    panel.model.releases = 15_000
     panel.run()
     until(lambda: panel.model.results is not None)
     panel.stop()
-    assert panel.job.wait(10).sightings.pairs < 30_000
+    assert panel.job.wait(10).sightings.pairs < 15_000
     panel.go_on()
-    assert panel.job.wait(60).sightings.pairs == 30_000
+    assert panel.job.wait(60).sightings.pairs == 15_000
 
 
 def test_a_model_is_learned_and_taken_home(panel, tmp_path):

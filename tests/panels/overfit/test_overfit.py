@@ -178,3 +178,35 @@ def test_one_frame_and_more_points_than_environments(sets) -> None:
 def test_an_empty_training_set_is_refused(sets) -> None:
     with pytest.raises(LabkitError, match="empty"):
         OverfitPanel(sets[0][:0])
+
+
+def test_a_click_on_a_curve_over_sigma_moves_the_slider(panel) -> None:
+    model = panel.model
+    for name in ("error", "evidence"):
+        axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == name)
+        at = model.plotted.pointer(axes, 0.31, sum(model.plotted.axes[axes].y[:2]) / 2)
+        assert model.action(at) == "sigma_force 0.32 eV/Å"
+        model.sigma_force = 0.01
+        model.press(at)
+        panel.settle()
+        assert model.sigma_force == pytest.approx(10**-0.5)  # where the slider can stand
+        assert model.point.model.config.sigma_force == pytest.approx(10**-0.5)
+    model.sigma_energy = 1e-3
+    panel.settle()
+    axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == "error")
+    model.press(model.plotted.pointer(axes, 0.01, 1.0))
+    assert model.sigma_energy == pytest.approx(0.01) and model.sigma_force == pytest.approx(10**-0.5)
+
+
+def test_the_frame_that_is_looked_at_follows_the_slider(panel, sets) -> None:
+    model = panel.model
+    series = next(s for s in model.plotted.series if s.name == "valid")
+    at = model.plotted.pointer(series.axes, series.x[40], series.y[40])
+    model.press(at)
+    point = model.compared.point
+    before = model.compared.forces[1]
+    model.sigma_force = 2.0
+    panel.settle()
+    assert model.compared.point == point and np.abs(model.compared.forces[1] - before).max() > 1e-3
+    expected = model.point.model.evaluate(sets[1].state([point.frame])).forces.numpy()
+    np.testing.assert_allclose(model.compared.forces[1], expected, atol=1e-6)

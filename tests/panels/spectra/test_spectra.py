@@ -276,3 +276,41 @@ def test_a_picture_of_what_is_known():
     spreads = {"near": 0.1 + rng.random((5, 3, 3)), "far": 1 + rng.random((7, 3, 3))}
     one, other = (reach_figure(known, found, spreads, errors).data for errors in ({}, {"near": 0.3}))
     assert one != other and Image.open(io.BytesIO(one)).width == 1290
+
+
+def test_a_peak_shows_its_mode(models) -> None:
+    panel = SpectraPanel(*models, models[1][0], **SHORT)
+    run(panel)
+    model, motions = panel.model, panel.model.results.motions
+    frequency = motions.frequency
+    axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == "Infrared")
+    at = model.plotted.pointer(axes, float(frequency[-1]) + 5.0, 0.0)
+    mode = model.mode_at(at)
+    near = np.abs(frequency - at.x) < 40
+    assert near[mode] and model.results.modes.infrared[mode] == pytest.approx(
+        model.results.modes.infrared[near].max(), rel=0.2
+    )
+    assert model.hover(at)[1] == f"see the mode at {frequency[mode]:.0f} cm⁻¹"
+    model.press(at)
+    view = panel.children[0].children[3].children[1].children[-1]
+    structure = view.structure.model
+    assert structure.count == 16 and view.structure.play.playing
+    moves = np.array([atoms.positions for atoms in structure.atoms]) - motions.state.positions.numpy()
+    direction = motions.displacements[mode].ravel()
+    along = moves[4].ravel() @ direction / np.linalg.norm(direction)
+    assert along == pytest.approx(np.linalg.norm(moves[4])) and np.abs(moves[0]).max() < 1e-12
+    assert np.linalg.norm(moves[4], axis=1).max() == pytest.approx(0.25)
+    np.testing.assert_allclose(moves[4], -moves[12], atol=1e-12)
+    other = model.plotted.pointer(axes, float(frequency[0]), 0.0)
+    model.press(other)
+    assert model.mode != mode and structure.count == 16 and f"{frequency[model.mode]:.0f} cm" in view.words.value
+    run(panel)
+    assert model.mode is None and view.children == ()
+    panel.close()
+
+
+def test_without_a_minimum_a_peak_offers_nothing(panel) -> None:
+    run(panel)
+    at = panel.model.plotted.pointer(0, 3000.0, 0.0)
+    assert panel.model.mode_at(at) is None and panel.model.action(at) == ""
+    panel.model.press(at)

@@ -243,3 +243,61 @@ def test_a_run_is_recorded_once_also_if_its_end_is_noticed_twice(monkeypatch) ->
     assert len(kept) == 1
     panel.run().wait(60)
     assert len(kept) == 2
+
+
+def test_an_outlier_shows_its_frame_with_both_forces(sets, trained):
+    panel = trained[0]
+    model, fit = panel.model, trained[0].model.results
+    found, counts = fit.predictions["valid"], np.asarray(sets[1].counts)
+    errors = np.abs(found["forces"] - found["forces_true"])
+    row, component = np.unravel_index(np.argmax(errors), errors.shape)
+    axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == "forces")
+    at = model.plotted.pointer(axes, found["forces_true"][row, component], found["forces"][row, component])
+    frame = int(np.searchsorted(np.cumsum(counts), row, side="right"))
+    atom = row - counts[:frame].sum()
+    text, action = model.hover(at)
+    symbol = sets[1].atoms[frame].symbols[atom]
+    assert f"validation frame {frame}, atom {atom} ({symbol}), {'xyz'[component]}" in text
+    assert action == "show this frame" and "eV/Å" in text
+
+    model.press(at)
+    shown = model.compared
+    expected = sets[1].labels(frame)["forces"]
+    np.testing.assert_array_equal(shown.forces[0], expected)
+    np.testing.assert_allclose(shown.forces[1], fit.model.evaluate(sets[1].state([frame])).forces.numpy(), atol=1e-6)
+    view = next(part for part in panel_parts(panel) if "labkit-compared" in getattr(part, "_dom_classes", ()))
+    structure = view.structure.model
+    np.testing.assert_allclose(structure.shown_arrows() * structure.scale, expected)
+    np.testing.assert_allclose(structure.shown_predictions() * structure.scale, shown.forces[1])
+    assert f"{symbol} {atom}" in view.table.value and f"{shown.errors[atom]:.3f}" in view.table.value
+
+    energies = next(k for k, each in enumerate(model.plotted.axes) if each.name == "energy")
+    series = next(s for s in model.plotted.series if s.axes == energies and s.name == "train")
+    model.press(model.plotted.pointer(energies, series.x[7], series.y[7]))
+    assert (model.compared.point.which, model.compared.point.frame, model.compared.point.atom) == ("train", 7, None)
+    assert view.structure.model is structure  # the same viewer, another frame
+    np.testing.assert_allclose(structure.shown_arrows() * structure.scale, sets[0].labels(7)["forces"])
+    model.present(fit)
+    assert model.compared.point.frame == 7  # a new fit keeps the frame that is looked at
+
+
+def panel_parts(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from panel_parts(child)
+
+
+def test_many_points_are_found_again_where_only_some_are_drawn():
+    train = labkit.datasets.ice("train", n=120)
+    panel = TrainPanel(train, None, GapConfig(Soap(cutoff=3.0, n_max=2, l_max=1, n_sparse=10), sigma_virial=None))
+    panel.run()
+    fit = panel.job.wait(60)
+    model = panel.model
+    series = next(s for s in model.plotted.series if s.name == "train" and model.plotted.axes[s.axes].name == "forces")
+    assert len(series.x) < 36 * 120
+    for k in (0, len(series.x) // 2, len(series.x) - 1):
+        at = model.plotted.pointer(series.axes, series.x[k], series.y[k])
+        point = model.point_at(at)
+        row = sum(train.counts[: point.frame]) + point.atom
+        assert fit.predictions["train"]["forces_true"][row, point.component] == pytest.approx(at.hit.x)
+        assert fit.predictions["train"]["forces"][row, point.component] == pytest.approx(at.hit.y)

@@ -1,0 +1,76 @@
+"""The loss of a batch: squared errors of energies per atom, forces and virials, in units of the potential's scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labkit.neural.edge_pairs import directions
+from labkit.neural.frames import Batch
+from labkit.neural.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class BatchPrediction:
+    """energy (S,), forces (n, 3) and virial (S, 3, 3) of a batch, in units of the potential's scale."""
+
+    energy: Tensor
+    forces: Tensor | None = None
+    virial: Tensor | None = None
+
+
+def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False) -> BatchPrediction:
+    """Energies and their derivatives; with `graph` these can be differentiated by the weights."""
+    vectors = batch.vectors.detach().requires_grad_(derivatives)
+    with torch.set_grad_enabled(derivatives or graph):
+        distances, unit = directions(vectors, batch.edges, batch.sign)
+        of_atoms = network(batch.species, batch.edges, distances, unit).mean(1)
+        energy = of_atoms.new_zeros(len(batch.counts)).index_add(0, batch.index, of_atoms)
+        if not derivatives:
+            return BatchPrediction(energy)
+        if len(vectors):
+            (slope,) = torch.autograd.grad(of_atoms.sum(), vectors, create_graph=graph)
+        else:
+            slope = torch.zeros_like(vectors)
+        # v = r_j - r_i: the force on i is dE/dv, that on j its negative
+        forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
+        virial = slope.new_zeros(len(energy), 3, 3).index_add(
+            0, batch.index.index_select(0, batch.i), vectors[:, :, None] * slope[:, None, :]
+        )
+    return BatchPrediction(energy, forces, virial)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each kind of label counts: L = energy · <(ΔE/N)²> + forces · <ΔF²> + stress · <(Δ(Vσ)/N)²>.
+
+    The differences are divided by the potential's scale, the rms force · Å; a weight of 0 leaves a label out.
+    """
+
+    energy: float = 1.0
+    forces: float = 1.0
+    stress: float = 1.0
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """The loss of a batch, differentiable by the weights; only labels that are there count."""
+        found = predict(network, batch, derivatives=self.forces > 0 or self.stress > 0, graph=True)
+        size = batch.counts.to(found.energy.dtype)
+        total = self.energy * _mean_square((found.energy - batch.energy) / size, batch.energy)
+        if self.forces:
+            total = total + self.forces * _mean_square(found.forces - batch.forces, batch.forces)
+        if self.stress:
+            total = total + self.stress * _mean_square(
+                (found.virial - batch.virial) / size[:, None, None], batch.virial
+            )
+        return total
+
+
+def _mean_square(difference: Tensor, label: Tensor) -> Tensor:
+    known = torch.isfinite(label)
+    if bool(known.all()):
+        return difference.square().mean() if label.numel() else difference.sum()
+    if not bool(known.any()):
+        return difference.new_zeros(())
+    return difference[known].square().mean()

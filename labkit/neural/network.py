@@ -1,0 +1,67 @@
+"""Network: what all neural potentials have, features of atoms and a last linear layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labkit.errors import LabkitError, suggest
+from labkit.neural.forms import Edges
+
+#: networks by name; one line registers a new one
+NETWORKS: dict[str, type[Network]] = {}
+
+
+class Network(nn.Module):
+    """Energies of atoms, without unit: linear in features (n, F) of each atom's surroundings, and 0 without any.
+
+    A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species,
+    then the settings of NeuralConfig that it uses.
+    """
+
+    def __init__(self, n_species: int, width: int, outputs: int = 1) -> None:
+        super().__init__()
+        self.n_species = n_species
+        self.last = nn.Linear(width, outputs, bias=False)
+
+    def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+        """Functions (n, F) of species and surroundings.
+
+        species    (n,) from 0
+        edges      E edges from atoms j to atoms i, of P pairs
+        distances  (P,) Å
+        unit       (E, 3) directions from i to j
+        """
+        raise NotImplementedError
+
+    def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+        """Inputs (n, F) of the last layer: those functions, less what they are for an atom alone."""
+        every = torch.arange(self.n_species, device=species.device)
+        found = self.describe(torch.cat([species, every]), edges.with_more_atoms(self.n_species), distances, unit)
+        return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
+
+    def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
+        """Energies (n, K) of atoms, of K outputs."""
+        return self.last(self.features(species, edges, distances, unit))
+
+
+def network(name: str) -> Callable[[type[Network]], type[Network]]:
+    """Register a network under a name that NeuralConfig takes."""
+
+    def registered(kind: type[Network]) -> type[Network]:
+        NETWORKS[name] = kind
+        return kind
+
+    return registered
+
+
+def build(name: str, n_species: int, settings: dict[str, Any]) -> Network:
+    """The network of this name. Raises LabkitError for an unknown one."""
+    if name not in NETWORKS:
+        raise LabkitError(
+            f"network {name!r} is unknown{suggest(name, NETWORKS)}; expected one of {', '.join(NETWORKS)}"
+        )
+    return NETWORKS[name](n_species, **settings)

@@ -1,0 +1,59 @@
+"""Plan: how many steps a training has, and the learning rate of each, which depends on the step alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Warm-up, constant rate, then a straight line to zero over the last steps.
+
+    steps     in all
+    cooling   the first step of the cool-down
+    warmup    steps over which the rate rises
+    measured  how often errors are measured, roughly
+
+    >>> plan = Plan.of(1000)
+    >>> [round(plan.rate(k), 2) for k in (0, 49, 500, 800, 999)]
+    [0.01, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    steps: int
+    cooling: int
+    warmup: int = 100
+    measured: int = 24
+
+    @classmethod
+    def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24) -> Plan:
+        """The plan of this many steps, of which the fraction `cool_down` comes last."""
+        return cls(steps, max(0, steps - math.ceil(cool_down * steps)), measured=measured)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step (from 0), as a fraction of its largest value."""
+        rise = min(1.0, (step + 1) / self.warmup)
+        return rise if step < self.cooling else rise * (self.steps - step) / max(1, self.steps - self.cooling)
+
+    def cooled_from(self, step: int) -> Plan:
+        """The plan of a training that is asked, at this step, to end soon."""
+        if step >= self.cooling:
+            return self
+        length = min(self.steps - step, max(20, (self.steps - self.cooling) // 2, step // 4))
+        return replace(self, cooling=step, steps=step + length)
+
+    def looks(self) -> list[int]:
+        """Numbers of finished steps after which errors are measured: dense at first, and the last one."""
+        early = [s for s in (20, 50, 100, 200) if s < self.steps]
+        even = np.linspace(0, self.steps, self.measured + 1)[1:].round().astype(int).tolist()
+        found = sorted({*early, *even, self.steps} - {0})
+        gap = self.steps / self.measured / 3
+        return [b for a, b in pairwise([-self.steps, *found]) if b - a >= gap or b in early or b == self.steps]
+
+
+def order_of(frames: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of frames in an epoch, a function of seed and epoch alone."""
+    return np.random.default_rng([seed, epoch]).permutation(frames)

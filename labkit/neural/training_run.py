@@ -1,0 +1,184 @@
+"""TrainingRun: a training under way, step by step."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkit.base import Progress
+from labkit.datasets import Dataset, DatasetWarning
+from labkit.errors import LabkitError, Stopped
+from labkit.neural.checkpoint import TrainingCheckpoint
+from labkit.neural.errors import Errors, errors
+from labkit.neural.frames import TrainingFrames
+from labkit.neural.plan import Plan, order_of
+from labkit.neural.potential import NeuralPotential
+from labkit.neural.training import Trained, Training
+
+TIMED = 20  # steps whose time decides how many there are
+COMPILED = 5  # of these come first and are not timed: they compile
+SHARE = 0.15  # of the budget, for measuring errors
+SHOWN = 200  # training frames whose errors are measured on the way
+
+
+class TrainingRun:
+    """A training under way."""
+
+    def __init__(
+        self,
+        potential: NeuralPotential,
+        data: Dataset,
+        validation: Dataset | None,
+        training: Training,
+        checkpoint: str | os.PathLike[str] | None,
+        save_every: float,
+        progress: Progress,
+        cool_down: Callable[[], bool],
+    ) -> None:
+        if not len(data):
+            raise LabkitError(f"{data.name or 'training data'}: has no frames; give at least one")
+        self.begun = time.perf_counter()
+        self.potential, self.network, self.training = potential, potential.network, training
+        self.progress, self.asked, self.save_every = progress, cool_down, save_every
+        self.frames = TrainingFrames(data, potential)
+        self.validation = None if validation is None or not len(validation) else TrainingFrames(validation, potential)
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=training.rate, weight_decay=0.0)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.best: list[Tensor] | None = None
+        self.best_loss = math.inf
+        self.step, self.spent = 0, 0.0
+        self.plan: Plan | None = None if training.steps is None else Plan.of(training.steps, training.cool_down)
+        self.history: list[dict[str, float]] = []
+        if training.batch > len(data):
+            warnings.warn(
+                f"a batch of {training.batch} frames, but there are {len(data)}; all of them are used",
+                DatasetWarning,
+                3,
+            )
+        self.batch = min(training.batch, len(data))
+        self.per_epoch = math.ceil(len(data) / self.batch)
+        self.epoch, self.order = -1, np.zeros(0, np.int64)
+        self.checkpoint = None if checkpoint is None else TrainingCheckpoint(checkpoint, self)
+        if self.checkpoint is not None:
+            self.checkpoint.resume(self)
+        self.written = time.perf_counter()
+
+    def to_the_end(self) -> Trained:
+        looks: list[int] = [] if self.plan is None else self.plan.looks()
+        while self.plan is None or self.step < self.plan.steps:
+            if self.progress.should_stop():
+                self._save()
+                raise Stopped("the training was stopped", self._result())
+            if self.plan is not None and self.asked() and self.step < self.plan.cooling:
+                self.plan = self.plan.cooled_from(self.step)
+                looks = self.plan.looks()
+            self._one_step()
+            if self.plan is None and self.step >= TIMED:
+                self.plan = self._planned()
+                looks = self.plan.looks()
+            if self.step in looks:
+                self._measure()
+            if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
+                self._save()
+        self._save()
+        return self._result()
+
+    def _planned(self) -> Plan:
+        """As many steps as the rest of the budget has time for."""
+        before = time.perf_counter()
+        self._measure()
+        look = time.perf_counter() - before
+        budget = self.training.budget
+        measured = int(min(24, max(3, SHARE * budget / look)))
+        left = budget - (time.perf_counter() - self.begun) - measured * look
+        each = self.timed / (TIMED - COMPILED)
+        return Plan.of(max(2 * TIMED, self.step + int(left / each)), self.training.cool_down, measured)
+
+    def _one_step(self) -> None:
+        if self.step == COMPILED:
+            self.since = time.perf_counter()
+        epoch, place = divmod(self.step, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch, self.order = epoch, order_of(len(self.frames), self.training.seed, epoch)
+        which = self.order[place * self.batch : (place + 1) * self.batch]
+        rate = Plan(10**9, 10**9) if self.plan is None else self.plan
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.training.rate * rate.rate(self.step)
+        self.optimiser.zero_grad()
+        loss = self.training.weights.loss(self.network, self.frames.batch(which))
+        if not bool(torch.isfinite(loss)):
+            self._diverged(which)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
+        self.optimiser.step()
+        memory = min(self.training.average, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - memory)
+        self.step += 1
+        if self.step == TIMED:
+            self.timed = time.perf_counter() - getattr(self, "since", time.perf_counter())
+
+    def _diverged(self, which: np.ndarray) -> None:
+        frame = next(
+            (
+                int(k)
+                for k in which
+                if not bool(torch.isfinite(self.training.weights.loss(self.network, self.frames.batch([k]))))
+            ),
+            int(which[0]),
+        )
+        self._use(self.best or self.average)
+        raise LabkitError(
+            f"{self.frames.data.name or 'training data'}, frame {frame}: the loss is not finite at step {self.step}; "
+            "the potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
+        )
+
+    def _measure(self) -> None:
+        """Errors with the averaged weights; the best of them are kept."""
+        now = [p.detach().clone() for p in self.parameters]
+        self._use(self.average)
+        found = {"step": self.step, "seconds": self.seconds}
+        of: dict[str, Errors] = {}
+        if self.validation is not None:
+            of["valid"] = errors(self.potential, self.validation)
+        of["train"] = errors(self.potential, self.frames, SHOWN)
+        for name, e in of.items():
+            found |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
+        judged = of.get("valid", of["train"]).loss(self.training.weights, float(self.potential.scale))
+        if judged < self.best_loss:
+            self.best_loss, self.best = judged, [p.clone() for p in self.average]
+        self._use(now)
+        self.history.append(found)
+        total = self.plan.steps if self.plan is not None else max(self.step, 10 * TIMED)
+        self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
+
+    @property
+    def seconds(self) -> float:
+        return self.spent + time.perf_counter() - self.begun
+
+    def _use(self, weights: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, weights, strict=True):
+                parameter.copy_(value)
+
+    def _save(self) -> None:
+        if self.checkpoint is not None:
+            self.checkpoint.write(self)
+            self.written = time.perf_counter()
+
+    def _result(self) -> Trained:
+        self._use(self.average if self.best is None else self.best)
+        self.potential.metadata |= {
+            "training": self.training.to_dict(),
+            "data": self.frames.data.hash,
+            "steps": self.step,
+        }
+        plan = self.plan or Plan.of(max(1, self.step))
+        return Trained(self.potential, tuple(self.history), plan)

@@ -1,0 +1,59 @@
+"""Films in notebooks: all frames, their order and times, and colloids that move as they were told to."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from labkit.errors import LabkitError
+from labkit.panels import Movie
+from labkit.panels.mobility_figures import falling_movie
+
+
+def png(colour, size=(40, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def frames_of(movie) -> list[np.ndarray]:
+    image = Image.open(io.BytesIO(movie.data))
+    found = []
+    for k in range(image.n_frames):
+        image.seek(k)
+        found.append(np.asarray(image.convert("RGB")).astype(int))
+    return found
+
+
+def test_frames_are_played_in_order() -> None:
+    colours = [(250, 20, 20), (20, 20, 250), (20, 250, 20)]
+    movie = Movie(map(png, colours), interval=70, loops=2)
+    image = Image.open(io.BytesIO(movie.data))
+    assert (image.n_frames, image.info["loop"], image.info["duration"]) == (3, 2, 70.0)
+    for frame, colour in zip(frames_of(movie), colours, strict=True):
+        assert np.abs(frame - colour).max() < 90 and frame[0, 0].argmax() == np.argmax(colour)
+    data, shown = movie._repr_png_()
+    assert data.startswith(b"\x89PNG") and shown == {"width": 40} and repr(movie) == "Movie of 3 frames"
+
+
+def test_frames_of_other_sizes_and_no_frames_are_refused() -> None:
+    with pytest.raises(LabkitError, match="no frames"):
+        Movie([])
+    with pytest.raises(LabkitError, match="one size"):
+        Movie([png("red"), png("red", (41, 30))])
+
+
+def test_falling_colloids_are_seen_falling() -> None:
+    time = torch.arange(5.0) * 4e5
+    start = torch.tensor([[0.0, 0.0, 0.0], [40.0, 20.0, 10.0], [-30.0, -20.0, 30.0]])
+    fall = torch.stack([start - torch.tensor([0.0, 0.0, 30.0 * k]) for k in range(5)])
+    movie = falling_movie(time, fall, radius=10.0)
+    heights = []
+    for frame in frames_of(movie):
+        blue = frame[:, :, 2] - frame[:, :, 0] > 40  # discs, not axes
+        assert blue.sum() > 300
+        heights.append(np.flatnonzero(blue.any(1)).mean())
+    assert len(heights) == 5 and np.all(np.diff(heights) > 5)  # rows count downwards
+    assert len(movie.data) < 200_000
