@@ -56,6 +56,16 @@ def test_like_frames_are_the_surer_ones(element: str, cold: int, hot: int, point
     assert like < 0.6 * unlike
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_as_it_is_sigma_of_like_frames_is_of_the_size_of_their_errors(seed: int) -> None:
+    """With all points by leverage it was 36 to 89 times as large."""
+    atoms = frames("Cu", COLD, 12, 4)
+    model = fit("Cu", 16, 12, 50, seed)
+    state = State.from_atoms(atoms)
+    error = model.evaluate(state).energy.numpy() - [frame.get_potential_energy() for frame in atoms]
+    assert 0.15 < np.sqrt(np.mean((error / GpVariance(model)(state).per_system.numpy()) ** 2)) < 6
+
+
 @pytest.mark.parametrize("element", ["Cu", "Al", "Ni"])
 def test_calibrated_it_is_of_the_size_of_the_errors(element: str) -> None:
     model = fit(element, 16, 12, 50, 1)
