@@ -61,6 +61,11 @@ class PrivateKernel(AsyncKernelManager):
         private = os.name == "posix" and len(os.fsencode(file)) + 8 < LONGEST
         super().__init__(connection_file=file, transport="ipc" if private else "tcp", **options)
 
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart)
+        if not restart:
+            self._folder.cleanup()
+
 
 def run_notebooks(
     paths: Sequence[Path],

@@ -101,9 +101,9 @@ def test_the_rate_depends_on_the_step_alone() -> None:
 def test_a_budget_becomes_steps() -> None:
     potential = untrained(FRAMES, **SMALL)
     begun = time.perf_counter()
-    trained = train(potential, FRAMES[:16], FRAMES[40:], budget=4.0)
-    assert time.perf_counter() - begun < 12
-    assert trained.history[-1]["step"] == trained.plan.steps > 40
+    trained = train(potential, FRAMES[:16], FRAMES[40:], budget=6.0)
+    assert time.perf_counter() - begun < 18
+    assert trained.history[-1]["step"] == trained.plan.steps >= 40
 
 
 class StopAfter(Progress):
