@@ -169,8 +169,8 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path) -> None:
 def test_cooling_down_on_request() -> None:
     potential = untrained(FRAMES, **SMALL)
     asked = iter([False] * 40 + [True] * 1000)
-    trained = train(potential, FRAMES[:16], steps=2000, cool_down=lambda: next(asked))
-    assert 40 < trained.plan.steps < 500 and trained.history[-1]["step"] == trained.plan.steps
+    trained = train(potential, FRAMES[:16], steps=400, cool_down=lambda: next(asked))
+    assert 40 < trained.plan.steps < 200 and trained.history[-1]["step"] == trained.plan.steps
 
 
 def test_a_loss_that_is_not_finite_names_frame_and_step() -> None:

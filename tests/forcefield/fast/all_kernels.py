@@ -175,10 +175,8 @@ def networks() -> None:
         potential = NeuralPotential(NeuralConfig(channels=channels, layers=1), ["Cu"], {"Cu": 0.0})
         atoms = bulk("Cu", cubic=True)
         atoms.rattle(0.1, seed=1)
-        found = potential.evaluate(
-            State.from_atoms([atoms, Atoms("Cu"), Atoms("Cu2", [[0, 0, 0], [2.5, 0, 0]])]), create_graph=True
-        )
-        found.forces.square().sum().backward()
+        state = State.from_atoms([atoms, Atoms("Cu"), Atoms("Cu2", [[0, 0, 0], [2.5, 0, 0]])])
+        potential.evaluate(state, create_graph=True).forces.square().sum().backward()
 
 
 def not_compiled(modules: tuple[ModuleType, ...]) -> list[str]:
