@@ -19,7 +19,7 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
 #: with it, one in twenty validation frames of ice is outside at most, and nine in ten frames of molten ice
-MARGIN = 1.05
+MARGIN = 1.1
 
 
 class LeastCertain(NamedTuple):
@@ -47,7 +47,7 @@ class DataRange:
 
     limits  {atomic number: spread per atom} in `unit`; empty if nothing is known
 
-    A structure is outside if the spread of an atom exceeds the limit of its kind by more than 5 %, or if there is no
+    A structure is outside if the spread of an atom exceeds the limit of its kind by more than 10 %, or if there is no
     limit for its kind.
 
     >>> import labkit
