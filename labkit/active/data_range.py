@@ -80,7 +80,7 @@ class DataRange:
             return cls(uncertainty, unit, {z: float(values.max()) for z, values in found.items() if len(values)})
         atoms = known.atoms if isinstance(known, Dataset) else list(known)
         limits: dict[int, float] = {}
-        for batch in batches([len(frame) for frame in atoms], 480):
+        for batch in batches([len(frame) for frame in atoms]):
             state = State.from_atoms([atoms[k] for k in batch])
             spread = uncertainty(state)
             for z in state.system.numbers.unique().tolist():
