@@ -58,6 +58,12 @@ def with_wild_force(right: Dataset, size: float) -> Dataset:
     return replace(right, forces=forces)
 
 
+def test_outliers_are_judged_with_the_forces_where_they_belong():
+    wild = with_wild_force(alloy(), 40.0)
+    (expected,), (found,) = (audit(ds).about("outlier forces") for ds in (wild, reordered(wild)))
+    assert "frame 3, atom 5" in expected.text and found.text == expected.text
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_nineteen_of_twenty_faults_are_named():
