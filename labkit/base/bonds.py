@@ -23,10 +23,11 @@ def bonds(atoms: Atoms) -> np.ndarray:
 
 
 def hydrogen_bonds(atoms: Atoms) -> np.ndarray:
-    """Segments (m, 2, 3) in Å from hydrogens to acceptors, of which the nearest images count.
+    """Segments (m, 2, 3) in Å from hydrogens to acceptors or their periodic images.
 
     D-H...A is one if H is bonded to D and nearer than 2.5 Å to A, and the angle at H is 130 degrees or more; D and A
-    are N, O or F (criteria as in E. Arunan et al., Pure Appl. Chem. 83, 1637 (2011)).
+    are N, O or F. The distance is that of E. N. Baker and R. E. Hubbard, Prog. Biophys. Mol. Biol. 44, 97 (1984), who
+    allow 120 degrees. Molecules must be whole, as `unwrap_molecules` makes them.
 
     >>> from ase.build import molecule
     >>> water = molecule("H2O")
