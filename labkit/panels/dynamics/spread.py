@@ -93,8 +93,8 @@ def words_of(run: AdjustableRun) -> str:
         symbol = run.state.to_atoms()[0].symbols[one.atom]
         return (
             f"Outside its data from {time:.0f} fs on: atom {one.atom} ({symbol}) has {one.ratio:.2f} times the largest "
-            f"spread of the data. Do not trust what follows; {len(out)} of {len(found)} frames looked at are outside."
+            f"spread of the data. Do not trust what follows; {len(out)} of {len(found)} frames checked are outside."
         )
     if found and not np.isfinite(found[0][2].ratio):
-        return "The spread has nothing to compare with: known=frames, those it was trained on, gives the mark."
+        return "There is nothing to compare the spread with: give known=frames, those the potential was trained on."
     return ""
