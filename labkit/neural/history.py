@@ -23,6 +23,11 @@ class History:
         self.best: list[Tensor] | None = None
         self.loss = math.inf
 
+    @property
+    def last(self) -> float | None:
+        """The step of the last measurement."""
+        return self.rows[-1]["step"] if self.rows else None
+
     def measure(self, run: TrainingRun) -> dict[str, float]:
         """Add the errors of a potential with its averaged weights; those of validation frames, if any, decide."""
         of = {} if run.validation is None else {"valid": errors(run.potential, run.validation)}

@@ -83,7 +83,7 @@ class TrainingRun:
             if self.plan is None and self.step >= TIMED:
                 self.plan = self._planned()
                 looks = self.plan.looks()
-            if self.step in looks:
+            if self.step in looks and self.step != self.history.last:
                 self._measure()
             if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
                 self._save()
