@@ -21,7 +21,7 @@ class KeptRow(widgets.HBox):
         super().__init__([self.words, self.button], layout=place)
 
     def show(self, keeping: Keeping, error: str = "") -> None:
-        """Describe the kept results, or show the `error` that prevents keeping any."""
+        """Show what is kept, or why nothing can be."""
         text, restored, earlier = error, keeping.restored, keeping.earlier
         if restored is not None:
             again = "Run computes them again."
