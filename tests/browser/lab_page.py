@@ -150,11 +150,3 @@ def differ(one: bytes, other: bytes) -> float:
         return 0.0
     rows, columns = np.minimum(a.shape, b.shape)[:2]
     return float((abs(a[:rows, :columns] - b[:rows, :columns]).sum(2) > 60).mean())
-
-
-def busy() -> float:
-    """How much longer than its own time a computation takes now: 1 on a machine that does nothing else."""
-    wall, own = time.perf_counter(), time.process_time()
-    while time.process_time() - own < 0.1:
-        pass
-    return (time.perf_counter() - wall) / (time.process_time() - own)
