@@ -30,9 +30,21 @@ class ExponentialBasis(nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """(P, K) from distances (P,) in Å."""
+        return self._parts(r)[0]
+
+    def with_slope(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        """(P, K) and its derivative by r, 1/Å; both 0 from the cutoff on."""
+        value, ends, place, offset = self._parts(r.clamp(max=self.cutoff))
+        gaussians = torch.exp(-self.steepness * offset.square())
+        falling = (-0.5 * math.pi / self.cutoff) * torch.sin(r.clamp(max=self.cutoff) * (math.pi / self.cutoff))
+        inner = (10.0 * self.steepness / self.cutoff) * (ends * place)
+        return value, gaussians * torch.addcmul(falling[:, None], inner[:, None], offset)
+
+    def _parts(self, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         ends = 0.5 * (1 + torch.cos(r * (math.pi / self.cutoff)))
-        place = torch.exp(r * (-5.0 / self.cutoff))[:, None] - self.centres
-        return ends[:, None] * torch.exp(-self.steepness * place.square())
+        place = torch.exp(r * (-5.0 / self.cutoff))
+        offset = place[:, None] - self.centres
+        return ends[:, None] * torch.exp(-self.steepness * offset.square()), ends, place, offset
 
 
 def edge_tensors(unit: Tensor) -> Tensor:
@@ -46,3 +58,13 @@ def edge_tensors(unit: Tensor) -> Tensor:
         ],
         1,
     )  # fmt: skip
+
+
+def edge_tensors_back(unit: Tensor, g: Tensor) -> Tensor:
+    """The pullback (E, 3) of `edge_tensors` at a gradient (E, 9)."""
+    x, y, z = unit.unbind(1)
+    _, a, b, c, d, e, f, h, k = g.unbind(1)
+    e = e * 3**-0.5
+    return 2**0.5 * torch.stack(
+        [a + x * (d - e) + y * f + z * k, b - y * (d + e) + x * f + z * h, c + 2 * z * e + y * h + x * k], 1
+    )

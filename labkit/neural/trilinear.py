@@ -32,13 +32,17 @@ class Trilinear:
         """∂T/∂argument at the two others, differentiable."""
         return _Derivative.apply(self, argument, first, second)
 
+    def value(self, argument: int, first: Tensor, second: Tensor) -> Tensor:
+        """The same without a graph."""
+        return self.partials[argument](first.contiguous(), second.contiguous())
+
 
 class _Derivative(torch.autograd.Function):
     @staticmethod
     def forward(ctx, form: Trilinear, argument: int, first: Tensor, second: Tensor) -> Tensor:
         ctx.form, ctx.argument = form, argument
         ctx.save_for_backward(first, second)
-        return form.partials[argument](first.contiguous(), second.contiguous())
+        return form.value(argument, first, second)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
