@@ -21,12 +21,13 @@ from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
 from labkit.datasets import Dataset, DatasetWarning
 from labkit.datasets.audit.quick import quick_look
+from labkit.datasets.e0 import e0_notes
 from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import configtext
 from labkit.gap.checkpoint import RowCheckpoint
 from labkit.gap.config import GapConfig
-from labkit.gap.e0 import e0_notes, fit_e0
+from labkit.gap.e0 import fit_e0
 from labkit.gap.fitted_labels import fitted_labels
 from labkit.gap.frame_noise import config_types
 from labkit.gap.metrics import labelled, table

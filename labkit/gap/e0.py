@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ase.data import chemical_symbols
 
 from labkit.datasets.e0 import average_e0, isolated_e0
@@ -15,8 +14,6 @@ from labkit.gap.lexer import as_real
 
 if TYPE_CHECKING:
     from labkit.datasets import Dataset
-
-BOUND = (-15.0, 3.0)  # eV per atom that binding can explain
 
 
 def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
@@ -44,23 +41,3 @@ def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
     if config.e0_method == "isolated":
         return isolated_e0(train, symbols, "add one, give e0={...}, or use e0_method='average'")
     return average_e0(train)
-
-
-def e0_notes(train: Dataset, e0: Mapping[str, float]) -> list[str]:
-    """What is odd about energies of atoms: those of another reference leave no energies of bonds.
-
-    Bonds lower the energy by up to some 10 eV per atom; compressed or hot structures may lie a little above their
-    atoms. What lies beyond has to come from the sparse points, which costs accuracy everywhere.
-    """
-    known = np.isfinite(train.energy) & (train.counts > 1)
-    if not known.any():
-        return []
-    lone = [sum(e0[s] for s in train.atoms[int(k)].get_chemical_symbols()) for k in np.flatnonzero(known)]
-    left = float(np.mean((train.energy[known] - lone) / train.counts[known]))
-    if BOUND[0] < left < BOUND[1]:
-        return []
-    return [
-        f"e0 leaves {left:.4g} eV per atom on average, which no bonds can explain ({BOUND[0]:g} to {BOUND[1]:g} eV): "
-        "it seems to belong to another reference (other pseudopotentials, or all electrons); give atoms computed as "
-        "the frames were, or leave e0 out and use e0_method='average'"
-    ]

@@ -2,11 +2,30 @@
 
 from labkit.neural import schnet, soap_linear, tensornet  # noqa: F401 (each registers its network)
 from labkit.neural.config import NeuralConfig
+from labkit.neural.heads import Variances
 from labkit.neural.loss import Weights
+from labkit.neural.members import dropout_rows, evaluate_members, predicted_variances
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
+from labkit.neural.priors import WithPrior, Zbl, load
 from labkit.neural.start import untrained
 from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
 
-__all__ = ["NeuralConfig", "NeuralPotential", "Plan", "Trained", "Training", "Weights", "train", "untrained"]
+__all__ = [
+    "NeuralConfig",
+    "NeuralPotential",
+    "Plan",
+    "Trained",
+    "Training",
+    "Variances",
+    "Weights",
+    "WithPrior",
+    "Zbl",
+    "dropout_rows",
+    "evaluate_members",
+    "load",
+    "predicted_variances",
+    "train",
+    "untrained",
+]

@@ -35,12 +35,14 @@ class TrainingCheckpoint:
 
     def write(self, run: TrainingRun) -> None:
         """Store where the training is."""
-        moments = [run.optimiser.state[p] for p in run.parameters]
+        weights = run.weights
+        moments = [run.optimiser.state[p] for p in weights.parameters]
         groups: dict[str, list[Tensor]] = {
-            "weights": [p.detach() for p in run.parameters],
-            "average": run.average,
+            "weights": [p.detach() for p in weights.parameters],
+            "average": weights.average,
             "best": run.history.best or [],
             **{name: [m[name] for m in moments if m] for name in MOMENTS},
+            **{f"snapshot {m}": values for m, values in enumerate(weights.snapshots)},
         }
         tensors = {f"{name}.{k}": value for name, values in groups.items() for k, value in enumerate(values)}
         header = {
@@ -53,6 +55,7 @@ class TrainingCheckpoint:
             "best": json.dumps(run.history.loss if run.history.best else None),
             "plan": json.dumps(None if run.plan is None else asdict(run.plan)),
             "history": json.dumps(run.history.rows),
+            "snapshots": json.dumps(len(weights.snapshots)),
         }
         atomic_tensors(self.path, tensors, sealed(header, tensors))
 
@@ -72,20 +75,22 @@ class TrainingCheckpoint:
             run.plan = None if plan is None else Plan(**plan)
             run.step, run.spent = json.loads(header["step"]), json.loads(header["seconds"])
             run.history.rows = json.loads(header["history"])
+            weights, count = run.weights, len(run.weights.parameters)
             with torch.no_grad():
-                for k, parameter in enumerate(run.parameters):
+                for k, parameter in enumerate(weights.parameters):
                     parameter.copy_(tensors[f"weights.{k}"])
-                    run.average[k].copy_(tensors[f"average.{k}"])
+                    weights.average[k].copy_(tensors[f"average.{k}"])
                     if run.step:
                         run.optimiser.state[parameter] = {name: tensors[f"{name}.{k}"] for name in MOMENTS}
             if best is not None:
-                run.history.loss, run.history.best = best, [tensors[f"best.{k}"] for k in range(len(run.parameters))]
+                run.history.loss, run.history.best = best, [tensors[f"best.{k}"] for k in range(count)]
+            kept = range(json.loads(header["snapshots"]))
+            weights.snapshots = [[tensors[f"snapshot {m}.{k}"] for k in range(count)] for m in kept]
 
 
 def _mark(run: TrainingRun) -> str:
     """What decides the course of a training, but for its start."""
-    valid = None if run.validation is None else run.validation.data.hash
-    parts = [run.potential.config.to_dict(), run.training.to_dict(), run.frames.data.hash, valid, labkit.__version__]
+    parts = [run.potential.config.to_dict(), run.training.to_dict(), run.sets.hashes, labkit.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -93,6 +98,5 @@ def _digest(run: TrainingRun, weights: list[Tensor] | None = None) -> str:
     """Of the potential, or of it with these weights."""
     tensors = dict(run.potential.state_dict())
     if weights is not None:
-        trained = [name for name, p in run.potential.named_parameters() if p.requires_grad]
-        tensors |= dict(zip(trained, weights, strict=True))
+        tensors |= run.weights.named(weights)
     return tensors_digest({}, tensors)

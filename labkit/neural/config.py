@@ -20,7 +20,9 @@ class NeuralConfig(ModelSettings):
     layers     how often atoms exchange messages; an atom feels others up to (layers + 1) · cutoff away
     n_radial   radial functions
     mirror     whether mirror images have the same energy (TensorNet: O(3)); False: SO(3)
-    outputs    energies that the last layer gives; the potential is their mean (a shallow ensemble)
+    head       'plain', 'mean-variance', 'evidential' or 'dropout': what the last layer gives, see `labkit.neural.heads`
+    outputs    energies that a plain head gives; from 2 on it is a shallow ensemble, whose mean is the potential
+    dropout    part of the features that a head 'dropout' leaves out in training
     e0         eV of an isolated atom, by symbol; None to determine them by `e0_method`
     e0_method  'average' (from the energies) or 'isolated' (from frames of one atom)
     seed       of the initial weights
@@ -28,8 +30,8 @@ class NeuralConfig(ModelSettings):
     Raises LabkitError for a value that is out of range.
 
     >>> NeuralConfig(channels=32).replace(cutoff=4.5).summary()
-    'network tensornet, cutoff 4.5, channels 32, layers 1, n_radial 16, mirror True, outputs 1, e0 None, \
-e0_method average, seed 0'
+    'network tensornet, cutoff 4.5, channels 32, layers 1, n_radial 16, mirror True, head plain, \
+outputs 1, dropout 0.1, e0 None, e0_method average, seed 0'
     """
 
     network: str = "tensornet"
@@ -38,7 +40,9 @@ e0_method average, seed 0'
     layers: int = 1
     n_radial: int = 16
     mirror: bool = True
+    head: str = "plain"
     outputs: int = 1
+    dropout: float = 0.1
     e0: Mapping[str, float] | None = None
     e0_method: str = "average"
     seed: int = 0
@@ -53,6 +57,8 @@ e0_method average, seed 0'
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise LabkitError(f"{name} is {value!r}; expected a whole number from {least}")
+        if not 0 <= self.dropout < 1:
+            raise LabkitError(f"dropout is {self.dropout:g}; expected a part of one, from 0 and below 1")
         if self.e0_method not in ("average", "isolated"):
             raise LabkitError(f"e0_method is {self.e0_method!r}; expected 'average' or 'isolated'")
 
@@ -60,5 +66,5 @@ e0_method average, seed 0'
         return replace(self, **changes)
 
     def of_network(self) -> dict[str, Any]:
-        """What the network is built with, after the number of species."""
-        return {k: v for k, v in asdict(self).items() if k not in ("network", "e0", "e0_method", "seed")}
+        """What the network is built with, after the number of species and besides its head."""
+        return {k: v for k, v in asdict(self).items() if k in ("cutoff", "channels", "layers", "n_radial", "mirror")}

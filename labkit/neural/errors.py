@@ -31,10 +31,13 @@ class Errors:
         return sum(w * (x / scale) ** 2 for w, x in parts if np.isfinite(x))
 
 
-def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None = None) -> Errors:
-    """Errors on all frames, or on `most` of them, evenly spaced."""
-    count = len(frames) if most is None else min(most, len(frames))
-    rows = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+def errors(
+    potential: NeuralPotential, frames: TrainingFrames, most: int | None = None, first: int = 0, last: int | None = None
+) -> Errors:
+    """Errors on frames `first` to `last` (not included), by default all, or on `most` of them, evenly spaced."""
+    last = len(frames) if last is None else last
+    count = last - first if most is None else min(most, last - first)
+    rows = np.unique(np.linspace(first, last - 1, count).round().astype(int))
     scale = float(potential.scale)
     sums: dict[str, list[Tensor]] = {"energy": [], "forces": [], "stress": [], "virial": []}
     for part in batches(frames.data.counts[rows].tolist(), ATOMS):

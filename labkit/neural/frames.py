@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from labkit.base.frames import batches
 from labkit.datasets import Dataset
 from labkit.neural.edge_pairs import EdgePairs
 from labkit.neural.forms import Edges
-from labkit.neural.potential import NeuralPotential
+
+if TYPE_CHECKING:
+    from labkit.neural.potential import NeuralPotential
 
 CHUNK = 2000  # atoms whose neighbours are searched together
 

@@ -16,7 +16,10 @@ SHOWN = 200  # training frames whose errors are measured
 
 
 class History:
-    """One row for each measurement; `best` are the averaged weights of the one with the smallest `loss`."""
+    """One row for each measurement, of validation, training and old frames.
+
+    best  the averaged weights of the measurement with the smallest `loss`
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -30,13 +33,16 @@ class History:
 
     def measure(self, run: TrainingRun) -> dict[str, float]:
         """Add the errors of a potential with its averaged weights; those of validation frames, if any, decide."""
-        of = {} if run.validation is None else {"valid": errors(run.potential, run.validation)}
-        of["train"] = errors(run.potential, run.frames, SHOWN)
+        sets = run.sets
+        of = {} if sets.validation is None else {"valid": errors(run.potential, sets.validation)}
+        of["train"] = errors(run.potential, sets.frames, SHOWN, last=sets.new)
+        if len(sets.frames) > sets.new:
+            of["old"] = errors(run.potential, sets.frames, SHOWN, first=sets.new)
         row: dict[str, float] = {"step": run.step, "seconds": run.seconds}
         for name, e in of.items():
             row |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
         loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
         if loss < self.loss:
-            self.loss, self.best = loss, [p.clone() for p in run.average]
+            self.loss, self.best = loss, [p.clone() for p in run.weights.average]
         self.rows.append(row)
         return row

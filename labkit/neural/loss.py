@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from labkit.neural.edge_pairs import directions
-from labkit.neural.frames import Batch
-from labkit.neural.network import Network
+
+if TYPE_CHECKING:
+    from labkit.neural.frames import Batch
+    from labkit.neural.network import Network
 
 
 @dataclass(frozen=True, eq=False)
 class BatchPrediction:
-    """energy (S,), forces (n, 3) and virial (S, 3, 3) of a batch, in units of the potential's scale."""
+    """energy (S,), forces (n, 3) and virial (S, 3, 3) of a batch, in units of the potential's scale; and the outputs
+    (n, columns) of the last layer.
+
+    Those of K members have K as their first dimension.
+    """
 
     energy: Tensor
+    outputs: Tensor
     forces: Tensor | None = None
     virial: Tensor | None = None
 
@@ -26,20 +34,44 @@ def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: 
     vectors = batch.vectors.detach().requires_grad_(derivatives)
     with torch.set_grad_enabled(derivatives or graph):
         distances, unit = directions(vectors, batch.edges, batch.sign)
-        of_atoms = network(batch.species, batch.edges, distances, unit).mean(1)
+        outputs = network(batch.species, batch.edges, distances, unit)
+        of_atoms = network.head.energies(outputs).mean(1)
         energy = of_atoms.new_zeros(len(batch.counts)).index_add(0, batch.index, of_atoms)
         if not derivatives:
-            return BatchPrediction(energy)
+            return BatchPrediction(energy, outputs)
         if len(vectors):
             (slope,) = torch.autograd.grad(of_atoms.sum(), vectors, create_graph=graph)
         else:
             slope = torch.zeros_like(vectors)
-        # v = r_j - r_i: the force on i is dE/dv, that on j its negative
-        forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
-        virial = slope.new_zeros(len(energy), 3, 3).index_add(
-            0, batch.index.index_select(0, batch.i), vectors[:, :, None] * slope[:, None, :]
-        )
-    return BatchPrediction(energy, forces, virial)
+        forces, virial = _assembled(batch, vectors, slope)
+    return BatchPrediction(energy, outputs, forces, virial)
+
+
+def predict_members(network: Network, batch: Batch, *, derivatives: bool = True) -> BatchPrediction:
+    """Energies (K, S) of a network's K outputs and their derivatives, all differentiable by the weights."""
+    vectors = batch.vectors.detach().requires_grad_(derivatives)
+    distances, unit = directions(vectors, batch.edges, batch.sign)
+    outputs = network(batch.species, batch.edges, distances, unit)
+    of_atoms = network.head.energies(outputs)
+    energy = of_atoms.new_zeros(len(batch.counts), of_atoms.shape[1]).index_add(0, batch.index, of_atoms).T
+    if not derivatives:
+        return BatchPrediction(energy, outputs)
+    found = []
+    for total in of_atoms.sum(0):
+        (slope,) = torch.autograd.grad(total, vectors, create_graph=True) if len(vectors) else (vectors,)
+        found.append(_assembled(batch, vectors, slope))
+    forces, virial = (torch.stack(x) for x in zip(*found, strict=True))
+    return BatchPrediction(energy, outputs, forces, virial)
+
+
+def _assembled(batch: Batch, vectors: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Forces and virials from the energies' derivatives (P, 3) by vectors v = r_j - r_i of pairs."""
+    # the force on i is dE/dv, that on j its negative
+    forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
+    virial = slope.new_zeros(len(batch.counts), 3, 3).index_add(
+        0, batch.index.index_select(0, batch.i), vectors[:, :, None] * slope[:, None, :]
+    )
+    return forces, virial
 
 
 @dataclass(frozen=True)

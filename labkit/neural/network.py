@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from labkit.errors import LabkitError, suggest
 from labkit.neural.forms import Edges
+
+if TYPE_CHECKING:
+    from labkit.neural.heads import Head
 
 #: networks by name; one line registers a new one
 NETWORKS: dict[str, type[Network]] = {}
@@ -21,6 +24,8 @@ class Network(nn.Module):
     A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species,
     then the settings of NeuralConfig that it uses.
     """
+
+    head: Head  # what its outputs mean
 
     def __init__(self, n_species: int, width: int, outputs: int = 1) -> None:
         super().__init__()
@@ -44,7 +49,7 @@ class Network(nn.Module):
         return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
 
     def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Energies (n, K) of atoms, of K outputs."""
+        """Outputs (n, K) of the last layer: energies of atoms, and whatever else the head has."""
         return self.last(self.features(species, edges, distances, unit))
 
 
@@ -58,10 +63,12 @@ def network(name: str) -> Callable[[type[Network]], type[Network]]:
     return registered
 
 
-def build(name: str, n_species: int, settings: dict[str, Any]) -> Network:
-    """The network of this name. Raises LabkitError for an unknown one."""
+def build(name: str, n_species: int, settings: dict[str, Any], head: Head) -> Network:
+    """The network of this name, with a head. Raises LabkitError for an unknown one."""
     if name not in NETWORKS:
         raise LabkitError(
             f"network {name!r} is unknown{suggest(name, NETWORKS)}; expected one of {', '.join(NETWORKS)}"
         )
-    return NETWORKS[name](n_species, **settings)
+    found = NETWORKS[name](n_species, **settings, outputs=head.columns)
+    found.head = head
+    return found

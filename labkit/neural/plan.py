@@ -14,7 +14,8 @@ class Plan:
     """Warm-up, constant rate, then a straight line to zero over the last steps.
 
     steps     in all
-    cooling   the first step of the cool-down
+    cooling   the first step of the last part, the cool-down
+    falls     whether the rate falls in the last part; otherwise it stays, and weights are averaged there
     warmup    steps over which the rate rises
     measured  how often errors are measured, roughly
 
@@ -27,16 +28,21 @@ class Plan:
     cooling: int
     warmup: int = 100
     measured: int = 24
+    falls: bool = True
 
     @classmethod
-    def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24) -> Plan:
+    def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24, falls: bool = True) -> Plan:
         """The plan of this many steps, of which the fraction `cool_down` comes last."""
-        return cls(steps, max(0, steps - math.ceil(cool_down * steps)), measured=measured)
+        return cls(steps, max(0, steps - math.ceil(cool_down * steps)), measured=measured, falls=falls)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0), as a fraction of its largest value."""
         rise = min(1.0, (step + 1) / self.warmup)
-        return rise if step < self.cooling else rise * (self.steps - step) / max(1, self.steps - self.cooling)
+        return (
+            rise
+            if step < self.cooling or not self.falls
+            else rise * (self.steps - step) / max(1, self.steps - self.cooling)
+        )
 
     def cooled_from(self, step: int) -> Plan:
         """The plan of a training that is asked, at this step, to end soon."""
@@ -44,6 +50,16 @@ class Plan:
             return self
         length = min(self.steps - step, max(20, (self.steps - self.cooling) // 2, step // 4))
         return replace(self, cooling=step, steps=step + length)
+
+    def snapshots(self, count: int) -> list[int]:
+        """Numbers of finished steps after which weights are kept: at most `count`, evenly spaced where they wander at
+        full rate, in the second half of the constant part, or in the last part if the rate does not fall there.
+
+        >>> Plan.of(1000).snapshots(3), Plan.of(1000, falls=False).snapshots(2)
+        ([400, 500, 600], [800, 1000])
+        """
+        first, last = (self.cooling // 2, self.cooling) if self.falls else (self.cooling, self.steps)
+        return sorted(set(np.linspace(first, last, count + 1)[1:].round().astype(int).tolist()) - {0})
 
     def looks(self) -> list[int]:
         """Numbers of finished steps after which errors are measured: dense at first, and the last one."""

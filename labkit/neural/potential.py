@@ -15,6 +15,7 @@ from labkit.errors import LabkitError
 from labkit.files import whole_content
 from labkit.neural.config import NeuralConfig
 from labkit.neural.edge_pairs import EdgePairs, directions
+from labkit.neural.heads import head_of
 from labkit.neural.model_file import check_weights, read_neural, write_neural
 from labkit.neural.network import Network, build
 
@@ -56,16 +57,23 @@ class NeuralPotential(Potential):
         self.register_buffer("scale", torch.tensor(float(scale), dtype=torch.float64))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = build(config.network, len(self.vocabulary), config.of_network()).float()
+            network = build(config.network, len(self.vocabulary), config.of_network(), head_of(config))
+            self.network = network.float()
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         energies = self.outputs(system, positions, cell, neighbours)
         return energies.squeeze(1) if energies.shape[1] == 1 else energies.mean(1)
 
-    def outputs(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
-        """Energies (n, K) eV of atoms, for each of the K outputs of the last layer."""
+    def outputs(
+        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, rows: Tensor | None = None
+    ) -> Tensor:
+        """Energies (n, K) eV of atoms, of the head's K members, or of K other rows (K, F) of the last layer."""
         species = self.species_of(system)
-        found = self.network(*self._surroundings(species, positions, cell, neighbours))
+        surroundings = self._surroundings(species, positions, cell, neighbours)
+        if rows is None:
+            found = self.network.head.energies(self.network(*surroundings))
+        else:
+            found = self.network.features(*surroundings) @ rows.to(self.dtype).T
         return self.e0.index_select(0, species)[:, None] + self.scale * found.to(torch.float64)
 
     def features(self, state: State, neighbours: Neighbours | None = None) -> tuple[Tensor, Tensor]:
@@ -75,6 +83,14 @@ class NeuralPotential(Potential):
         species = self.species_of(state.system)
         of_atoms = self.network.features(*self._surroundings(species, state.positions, state.cell, near))
         return of_atoms, state.system.sum_over_atoms(of_atoms)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> NeuralPotential:
+        """Another potential that differs in these weights, given by the names of `state_dict`."""
+        e0 = dict(zip(self.vocabulary, self.e0.tolist(), strict=True))
+        found = NeuralPotential(self.config, tuple(self.vocabulary), e0, float(self.scale), self.metadata)
+        found.to(device=self.e0.device, dtype=self.dtype)
+        found.load_state_dict({**self.state_dict(), **weights})
+        return found
 
     def species_of(self, system: System) -> Tensor:
         """Numbers (n,) of the atoms' species. Raises LabkitError, naming the first atom of an unknown one."""
@@ -106,10 +122,15 @@ class NeuralPotential(Potential):
         write_neural(path, tensors, config=self.config, species=tuple(self.vocabulary), metadata=self.metadata)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> NeuralPotential:
-        """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file."""
+    def load(cls, path: str | os.PathLike[str], *, alone: bool = True) -> NeuralPotential:
+        """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file.
+
+        With `alone` also for one that was trained beside a prior and is wrong without it: see `labkit.neural.load`.
+        """
         with whole_content(Path(path)):
             settings, tensors = read_neural(Path(path))
+            if alone and "prior" in settings["metadata"]:
+                raise LabkitError("was trained beside a prior, without which it is wrong; use labkit.neural.load(path)")
             found = cls(**settings)
             check_weights(found.state_dict(), tensors, found.config.network)
             found.to(tensors["network.last.weight"].dtype)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from labkit.base import NO_PROGRESS, Progress
+from labkit.base import NO_PROGRESS, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.neural.potential import NeuralPotential
+from labkit.neural.priors import WithPrior
 from labkit.neural.training import Trained, Training
+from labkit.neural.training_data import Sets
 from labkit.neural.training_run import TrainingRun
 
 
 def train(
-    potential: NeuralPotential,
+    potential: NeuralPotential | WithPrior,
     data: Dataset,
     validation: Dataset | None = None,
     training: Training | None = None,
     *,
+    replay: Dataset | None = None,
+    prior: Potential | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress = NO_PROGRESS,
     save_every: float = 5.0,
@@ -29,12 +34,17 @@ def train(
     """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
 
     settings    those of Training, such as budget=20
+    replay      old frames that a trained potential is not to forget: they are the part `replay_share` of an epoch
+    prior       a fixed potential, as Zbl: the network learns what it lacks, and the result is the sum of both
     checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
     cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
 
-    The given potential is changed, and is the one that is returned. When progress stops it, Stopped is raised with the
-    potential as it is then. Raises LabkitError, naming frame and step, when the loss is not finite; the potential then
-    has the best weights up to there.
+    A trained potential is trained further from its weights, best at a smaller rate (`rate=5e-4`); its species, e0 and
+    scale stay. The given potential is changed, and is the one that is returned, or the `learned` part of that.
+
+    When progress stops it, Stopped is raised with the potential as it is then. Raises LabkitError, naming frame and
+    step, when the loss is not finite; the potential then has the best weights up to there. Raises LabkitError, naming
+    the frame, for species that the potential does not know, and for energies to which its e0 cannot belong.
 
     >>> from labkit.datasets import ice
     >>> from labkit.neural import NeuralConfig, untrained
@@ -44,4 +54,6 @@ def train(
     4
     """
     chosen = replace(training or Training(), **settings)
-    return TrainingRun(potential, data, validation, chosen, checkpoint, save_every, progress, cool_down).to_the_end()
+    started = time.perf_counter()
+    sets = Sets.of(potential, data, validation, replay, prior)
+    return TrainingRun(sets, chosen, checkpoint, save_every, progress, cool_down, started).to_the_end()

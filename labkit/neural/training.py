@@ -10,6 +10,7 @@ from labkit.errors import LabkitError
 from labkit.neural.loss import Weights
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
+from labkit.neural.priors import WithPrior
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,14 @@ class Training:
     rate       largest learning rate of AdamW
     weights    of energies, forces and stresses in the loss
     average    memory of the weights' exponential moving average, of which the trained potential is made
+    averaging  'ema', as above, or 'swa': the last part of the steps keeps the rate, and the potential is made of the
+               mean of all its weights (stochastic weight averaging, Izmailov et al., arXiv:1803.05407)
+    snapshots  copies of the weights, not averaged, that are kept on the way at the full rate, for their spread
+    freeze     parts of the network that keep their weights, as ('radial', 'layers.0'), or 'all but the last layer'
+    replay_share  part of an epoch that old frames are, if some are given
     clip       largest norm of the loss's gradient
     cool_down  the last part of the steps, in which the rate falls to zero
-    seed       of the order of frames
+    seed       of the order of frames, and of what dropout leaves out
 
     Raises LabkitError for a value that is out of range.
     """
@@ -35,6 +41,10 @@ class Training:
     rate: float = 3e-3
     weights: Weights = field(default_factory=Weights)
     average: float = 0.99
+    averaging: str = "ema"
+    snapshots: int = 0
+    freeze: tuple[str, ...] = ()
+    replay_share: float = 0.5
     clip: float = 10.0
     cool_down: float = 0.4
     seed: int = 0
@@ -46,6 +56,13 @@ class Training:
             value = getattr(self, name)
             if not low < value <= high:
                 raise LabkitError(f"{name} is {value:g}; expected more than {low:g}, at most {high:g}")
+        object.__setattr__(self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze))
+        if self.averaging not in ("ema", "swa"):
+            raise LabkitError(f"averaging is {self.averaging!r}; expected 'ema' or 'swa'")
+        if not 0 <= self.replay_share < 1:
+            raise LabkitError(f"replay_share is {self.replay_share:g}; expected a part of an epoch, from 0 and below 1")
+        if self.snapshots < 0:
+            raise LabkitError(f"snapshots is {self.snapshots}; expected 0 or more")
         if self.batch < 1:
             raise LabkitError(f"batch is {self.batch}; expected at least 1 frame")
         if not 0 <= self.average < 1 or not 0 <= self.cool_down <= 1:
@@ -59,11 +76,13 @@ class Training:
 class Trained:
     """The result of a training, or of a part of it.
 
-    potential  with the averaged weights
+    potential  with the averaged weights; with a prior, the sum of both
     history    one row for each measurement: step, seconds, rate, and the errors of training and validation frames
     plan       steps and rates, as finished
+    snapshots  potentials with the weights of some moments, if asked for; their spread is that of `Committee(snapshots)`
     """
 
-    potential: NeuralPotential
+    potential: NeuralPotential | WithPrior
     history: tuple[dict[str, float], ...]
     plan: Plan
+    snapshots: tuple[NeuralPotential | WithPrior, ...] = ()

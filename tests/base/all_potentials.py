@@ -34,7 +34,7 @@ from labkit.forcefield import (
     TypedTerm,
 )
 from labkit.gap import Design, Distance2b, GapConfig, Soap
-from labkit.neural import NeuralConfig, NeuralPotential
+from labkit.neural import NeuralConfig, NeuralPotential, WithPrior, Zbl
 from tests.base.test_potential import Pair
 
 
@@ -160,6 +160,12 @@ CASES = {
     "NeuralPotential, SO(3)": Case(lambda: neural(mirror=False), lambda: opened(waters()), stress=False, turns=False),
     "NeuralPotential, SchNet": Case(lambda: neural(network="schnet"), waters, atom=Atoms("O")),
     "NeuralPotential, SOAP": Case(lambda: neural(network="soap-linear"), waters, atom=Atoms("O")),
+    "NeuralPotential, ensemble": Case(lambda: neural(outputs=3), copper, atom=Atoms("Cu")),
+    "NeuralPotential, variance": Case(lambda: neural(head="mean-variance"), waters, atom=Atoms("O")),
+    "NeuralPotential, evidential": Case(lambda: neural(head="evidential"), waters, atom=Atoms("O")),
+    "NeuralPotential, dropout": Case(lambda: neural(head="dropout"), waters, atom=Atoms("O")),
+    "Zbl": Case(lambda: Zbl(["Cu"], reach=3.2), copper, atom=Atoms("Cu")),
+    "WithPrior": Case(lambda: WithPrior(Zbl(["Cu"], reach=3.2), neural()), copper, atom=Atoms("Cu")),
     "ForceField, open": Case(
         lambda: born().repeat(3), lambda: opened(waters()), stress=False, permutes=False, member=lambda s: born()
     ),

@@ -1,0 +1,59 @@
+"""Batches: which frames belong to each step, a function of the step and the seed alone."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from labkit.datasets import DatasetWarning
+from labkit.neural.frames import Batch, TrainingFrames
+from labkit.neural.plan import order_of
+from labkit.neural.training import Training
+
+REPLAYED = 1  # marks the stream of random numbers that choose old frames
+
+
+class Batches:
+    """Batches of frames of which the first `new` are seen once in an epoch, and of the others (old ones, replayed) as
+    many that they are the part `training.replay_share` of an epoch.
+    """
+
+    def __init__(self, frames: TrainingFrames, new: int, training: Training) -> None:
+        self.frames, self.new, self.training = frames, new, training
+        old = len(frames) - new
+        self.replayed = round(training.replay_share / (1 - training.replay_share) * new) if old else 0
+        if old and training.replay_share and not self.replayed:
+            self.replayed = 1
+        each = new + self.replayed
+        if training.batch > each:
+            warnings.warn(
+                f"a batch of {training.batch} frames, but there are {each}; all of them are used", DatasetWarning, 5
+            )
+        self.size = min(training.batch, each)
+        self.per_epoch = math.ceil(each / self.size)
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Numbers of the frames of an epoch, in order."""
+        seed, old = self.training.seed, len(self.frames) - self.new
+        if not self.replayed:
+            return order_of(self.new, seed, epoch)
+        # old frames take turns: position t of an endless row of permutations
+        turns = np.arange(epoch * self.replayed, (epoch + 1) * self.replayed)
+        rounds = {r: np.random.default_rng([seed, r, REPLAYED]).permutation(old) for r in set((turns // old).tolist())}
+        chosen = np.array([rounds[r][k] for r, k in zip(*np.divmod(turns, old), strict=True)])
+        every = np.concatenate([np.arange(self.new), self.new + chosen])
+        return every[order_of(len(every), seed, epoch)]
+
+    def rows(self, step: int) -> np.ndarray:
+        """Numbers of the frames of a step."""
+        epoch, place = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self.order(epoch)
+        return self._order[place * self.size : (place + 1) * self.size]
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        return self.frames.batch(self.rows(step))

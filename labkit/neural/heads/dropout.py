@@ -1,0 +1,55 @@
+"""Dropout: some features are left out at random, in training and, on request, in prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkit.neural.heads.head import Head
+
+if TYPE_CHECKING:
+    from labkit.neural.frames import Batch
+    from labkit.neural.loss import Weights
+    from labkit.neural.network import Network
+
+
+@dataclass(frozen=True)
+class Dropout(Head):
+    """One output, fitted with a part p of the features left out and the others divided by 1 - p.
+
+    All atoms of a frame lose the same features: that is a draw of the last layer's weights, so that forces are
+    derivatives of energies, and an energy depends neither on the order of atoms nor on other systems. The potential
+    itself has all features.
+
+    Source: Gal and Ghahramani, ICML 33 (2016), arXiv:1506.02142.
+    """
+
+    p: float = 0.1
+
+    def kept(self, shape: tuple[int, int], *seed: int) -> Tensor:
+        """What features are multiplied by, a function of the seed: 0 or 1/(1 - p)."""
+        drawn = np.random.default_rng(seed).random(shape) >= self.p
+        return torch.from_numpy(drawn / (1 - self.p))
+
+    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
+        factors = self.kept((len(batch.counts), network.last.in_features), *seed)
+        return weights.loss(_Masked(network, factors, batch.index), batch)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class _Masked:
+    network: Network
+    factors: Tensor  # (S, F)
+    index: Tensor  # (n,)
+
+    @property
+    def head(self) -> Head:
+        return self.network.head
+
+    def __call__(self, *surroundings: Any) -> Tensor:
+        found = self.network.features(*surroundings)
+        return self.network.last(found * self.factors.to(found).index_select(0, self.index))

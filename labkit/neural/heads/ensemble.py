@@ -1,0 +1,42 @@
+"""ShallowEnsemble: K last layers on one network, whose spread is fitted to the errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from labkit.neural.heads.head import Head
+from labkit.neural.heads.likelihood import gaussian, mean_square
+from labkit.neural.loss import predict_members
+
+if TYPE_CHECKING:
+    from labkit.neural.frames import Batch
+    from labkit.neural.loss import Weights
+    from labkit.neural.network import Network
+
+
+@dataclass(frozen=True)
+class ShallowEnsemble(Head):
+    """K outputs, whose mean is the energy and whose variance s² (K - 1 in the denominator) is that of its error.
+
+    L = ½ <(Ē - y)²/s² + ln s²> of energies per atom, and the same of components of forces, each with its weight;
+    virials of the mean by least squares. The forces of all outputs are needed: a step costs up to K times as much.
+
+    Source: Kellner and Ceriotti, Mach. Learn.: Sci. Technol. 5, 035006 (2024).
+    """
+
+    columns: int = 8
+
+    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
+        found = predict_members(network, batch, derivatives=weights.forces > 0 or weights.stress > 0)
+        size = batch.counts.to(found.energy.dtype)
+        energy = found.energy / size
+        total = weights.energy * gaussian(energy.mean(0) - batch.energy / size, energy.var(0))
+        if weights.forces:
+            total = total + weights.forces * gaussian(found.forces.mean(0) - batch.forces, found.forces.var(0))
+        if weights.stress:
+            errors = (found.virial.mean(0) - batch.virial) / size[:, None, None]
+            total = total + weights.stress * mean_square(errors)
+        return total

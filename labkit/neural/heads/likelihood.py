@@ -1,0 +1,27 @@
+"""Negative log-likelihoods of errors, for losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FLOOR = 1e-8  # of a variance, in units of the potential's scale: errors below 10⁻⁴ of it are not told apart
+
+
+def gaussian(errors: Tensor, variances: Tensor) -> Tensor:
+    """The mean of ½ (e²/s² + ln s²) over the errors that are numbers; 0 if there are none.
+
+    >>> gaussian(torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 1.0]))
+    tensor(0.5000)
+    """
+    known = torch.isfinite(errors)
+    if not bool(known.any()):
+        return errors.new_zeros(())
+    errors, variances = errors[known], variances.expand_as(known)[known] + FLOOR
+    return 0.5 * (errors.square() / variances + variances.log()).mean()
+
+
+def mean_square(errors: Tensor) -> Tensor:
+    """The mean square of the errors that are numbers; 0 if there are none."""
+    known = torch.isfinite(errors)
+    return errors[known].square().mean() if bool(known.any()) else errors.new_zeros(())

@@ -1,0 +1,113 @@
+"""What a neural potential offers an uncertainty: results of several last layers, and variances that it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from labkit.base import Evaluation, Neighbours, State
+from labkit.errors import LabkitError
+from labkit.neural.heads import Dropout, Variances
+from labkit.neural.potential import NeuralPotential
+
+
+def evaluate_members(
+    potential: NeuralPotential,
+    state: State,
+    rows: Tensor | None = None,
+    *,
+    forces: bool = True,
+    stress: bool = False,
+    neighbours: Neighbours | None = None,
+) -> Evaluation:
+    """The mean over K last layers on one network and, as `members`, each one's energy (K, S), per_atom (K, n), ...
+
+    rows  (K, F) weights of the last layers, instead of the outputs of a shallow ensemble: those of `dropout_rows`, or
+          draws from a distribution of weights
+
+    The network is evaluated once; forces take one backward pass for each layer. With forces=False and stress=False it
+    costs hardly more than one evaluation.
+
+    >>> from ase.build import molecule
+    >>> from labkit.neural import NeuralConfig
+    >>> potential = NeuralPotential(NeuralConfig(channels=8, outputs=4), ["H", "O"], {"H": -13.6, "O": -432.0})
+    >>> found = evaluate_members(potential, State.from_atoms(molecule("H2O")))
+    >>> tuple(found.energy.shape), tuple(found.members.energy.shape), tuple(found.members.forces.shape)
+    ((1,), (4, 1), (4, 3, 3))
+    """
+    if rows is not None and (rows.dim() != 2 or rows.shape[1] != potential.network.last.in_features):
+        raise LabkitError(
+            f"rows have the shape {tuple(rows.shape)}; expected (K, {potential.network.last.in_features}), the weights "
+            "of K last layers"
+        )
+    near = replace(potential.neighbours(state) if neighbours is None else neighbours, dtype=potential.dtype)
+    system, cell = state.system, state.cell
+    strain = torch.zeros_like(cell)
+    with torch.set_grad_enabled(forces or stress):
+        moved = positions = state.positions.detach().requires_grad_(forces)
+        if stress:
+            state.check_volume()
+            strain.requires_grad_()
+            deformation = torch.eye(3, dtype=cell.dtype, device=cell.device) + 0.5 * (strain + strain.mT)
+            moved, cell = torch.einsum("na,nab->nb", positions, deformation[system.index]), cell @ deformation
+        per_atom = potential.outputs(system, moved, cell, near, rows)
+        energy = torch.stack([system.sum_over_atoms(column) for column in per_atom.unbind(1)])
+        wanted = [x for x, asked in ((positions, forces), (strain, stress)) if asked]
+        slopes = [_slopes(total, wanted) for total in energy.sum(1)] if wanted else []
+    volume = state.volume()[:, None, None] if stress else None
+    found = Evaluation(
+        energy.detach(),
+        torch.stack([-s[0] for s in slopes]) if forces else None,
+        torch.stack([s[-1] / volume for s in slopes]) if stress else None,
+        per_atom.detach().T,
+    )
+    means = {name: getattr(found, name) for name in ("energy", "forces", "stress", "per_atom")}
+    return Evaluation(**{name: None if x is None else x.mean(0) for name, x in means.items()}, members=found)
+
+
+def dropout_rows(potential: NeuralPotential, count: int = 8, seed: int = 0) -> Tensor:
+    """Weights (K, F) of the last layer with features left out at random, for `evaluate_members`.
+
+    Row k is a function of seed and k. Raises LabkitError for a potential that was not trained with dropout.
+    """
+    head, last = potential.network.head, potential.network.last
+    if not isinstance(head, Dropout):
+        raise LabkitError(
+            f"dropout_rows: the head is {potential.config.head!r}; train a potential with head='dropout', so that the "
+            "spread over features left out means something"
+        )
+    factors = torch.cat([head.kept((1, last.in_features), seed, k) for k in range(count)])
+    return last.weight.detach() * factors.to(last.weight)
+
+
+def predicted_variances(potential: NeuralPotential, state: State, neighbours: Neighbours | None = None) -> Variances:
+    """The squared errors that a head 'mean-variance' or 'evidential' expects of energies, eV², and forces, (eV/Å)².
+
+    Raises LabkitError for other heads.
+
+    >>> from ase.build import molecule
+    >>> from labkit.neural import NeuralConfig
+    >>> config = NeuralConfig(channels=8, head="mean-variance")
+    >>> potential = NeuralPotential(config, ["H", "O"], {"H": -13.6, "O": -432.0})
+    >>> found = predicted_variances(potential, State.from_atoms(molecule("H2O")))
+    >>> tuple(found.energy.shape), tuple(found.forces.shape)
+    ((1,), (3,))
+    """
+    with torch.no_grad():
+        outputs = potential.features(state, neighbours)[0] @ potential.network.last.weight.T
+        found = potential.network.head.variances(outputs, state.system.index, state.system.counts)
+    if found is None:
+        raise LabkitError(
+            f"predicted_variances: the head is {potential.config.head!r}, which predicts none; train a potential with "
+            "head='mean-variance' or head='evidential'"
+        )
+    return found.times(potential.scale.square())
+
+
+def _slopes(total: Tensor, wanted: list[Tensor]) -> list[Tensor]:
+    if not total.requires_grad:
+        return [torch.zeros_like(x) for x in wanted]
+    found = torch.autograd.grad(total, wanted, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(wanted, found, strict=True)]
