@@ -29,14 +29,15 @@ class ExponentialBasis(nn.Module):
         self.steepness = (2 / size * (1 - math.exp(-5.0))) ** -2
 
     def forward(self, r: Tensor) -> Tensor:
-        """(P, K) from distances (P,) in Å."""
-        return self._parts(r)[0]
+        """(P, K) from distances (P,) in Å; 0 from the cutoff on."""
+        return self._parts(r.clamp(max=self.cutoff))[0]
 
     def with_slope(self, r: Tensor) -> tuple[Tensor, Tensor]:
         """(P, K) and its derivative by r, 1/Å; both 0 from the cutoff on."""
-        value, ends, place, offset = self._parts(r.clamp(max=self.cutoff))
+        r = r.clamp(max=self.cutoff)
+        value, ends, place, offset = self._parts(r)
         gaussians = torch.exp(-self.steepness * offset.square())
-        falling = (-0.5 * math.pi / self.cutoff) * torch.sin(r.clamp(max=self.cutoff) * (math.pi / self.cutoff))
+        falling = (-0.5 * math.pi / self.cutoff) * torch.sin(r * (math.pi / self.cutoff))
         inner = (10.0 * self.steepness / self.cutoff) * (ends * place)
         return value, gaussians * torch.addcmul(falling[:, None], inner[:, None], offset)
 

@@ -72,3 +72,15 @@ def directions(vectors: Tensor, edges: Edges, sign: Tensor) -> tuple[Tensor, Ten
     distances = vectors.norm(dim=1)
     unit = (vectors / distances[:, None]).index_select(0, edges.pair) * sign.to(vectors.dtype)[:, None]
     return distances, unit
+
+
+def directions_back(
+    distances: Tensor, unit: Tensor, edges: Edges, sign: Tensor, of_distances: Tensor, of_unit: Tensor
+) -> Tensor:
+    """The pullback (P, 3) of `directions` to the vectors of pairs."""
+    signed = sign.to(of_unit.dtype)[:, None]
+    of_pairs, axes = (x.new_zeros(len(distances), 3) for x in (of_unit, unit))
+    of_pairs.index_add_(0, edges.pair, of_unit * signed)
+    axes.index_copy_(0, edges.pair, unit * signed)
+    along = (of_pairs * axes).sum(1) / distances
+    return of_pairs / distances[:, None] + axes * (of_distances - along)[:, None]

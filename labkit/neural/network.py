@@ -14,6 +14,9 @@ from labkit.neural.forms import Edges
 if TYPE_CHECKING:
     from labkit.neural.heads import Head
 
+#: gradient by features (n, F) -> gradients by distances (P,) and by unit vectors (E, 3)
+Pullback = Callable[[Tensor], tuple[Tensor, Tensor]]
+
 #: networks by name; one line registers a new one
 NETWORKS: dict[str, type[Network]] = {}
 
@@ -47,6 +50,23 @@ class Network(nn.Module):
         every = torch.arange(self.n_species, device=species.device)
         found = self.describe(torch.cat([species, every]), edges.with_more_atoms(self.n_species), distances, unit)
         return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
+
+    def pullback(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> tuple[Tensor, Pullback]:
+        """The features, and their pullback: (gradient by features) -> gradients by distances and unit vectors.
+
+        By autograd here; a network that can do it without a graph overrides it.
+        """
+        with torch.enable_grad():
+            inputs = [x.detach().requires_grad_() for x in (distances, unit)]
+            found = self.features(species, edges, *inputs)
+
+        def back(g: Tensor) -> tuple[Tensor, Tensor]:
+            if not found.requires_grad:
+                return torch.zeros_like(distances), torch.zeros_like(unit)
+            parts = torch.autograd.grad(found, inputs, g, retain_graph=True, allow_unused=True)
+            return tuple(torch.zeros_like(x) if d is None else d for x, d in zip(inputs, parts, strict=True))
+
+        return found.detach(), back
 
     def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         """Outputs (n, K) of the last layer: energies of atoms, and whatever else the head has."""

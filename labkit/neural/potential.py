@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from labkit.base import ELEMENTS, Neighbours, Potential, State, System, Vocabulary
+from labkit.base import ELEMENTS, Evaluation, Neighbours, Potential, State, System, Vocabulary
+from labkit.base.lattice import check_cells
 from labkit.errors import LabkitError
 from labkit.files import whole_content
 from labkit.neural.config import NeuralConfig
 from labkit.neural.edge_pairs import EdgePairs, directions
+from labkit.neural.graph_free import evaluate_rows
 from labkit.neural.heads import head_of
 from labkit.neural.model_file import check_weights, read_neural, write_neural
 from labkit.neural.network import Network, build
+
+ENOUGH = 0.9  # of the pairs of a list within the cutoff: the others are left in, which takes less time
 
 
 class NeuralPotential(Potential):
@@ -64,6 +69,33 @@ class NeuralPotential(Potential):
         energies = self.outputs(system, positions, cell, neighbours)
         return energies.squeeze(1) if energies.shape[1] == 1 else energies.mean(1)
 
+    def evaluate(
+        self,
+        state: State,
+        *,
+        forces: bool = True,
+        stress: bool = False,
+        per_atom: bool = False,
+        create_graph: bool = False,
+        neighbours: Neighbours | None = None,
+    ) -> Evaluation:
+        """As every potential; without `create_graph` nothing is recorded where the network has a pullback."""
+        if create_graph or not (forces or stress):
+            return super().evaluate(
+                state, forces=forces, stress=stress, per_atom=per_atom, create_graph=create_graph, neighbours=neighbours
+            )
+        if stress:
+            check_cells(state.cell.detach().cpu().numpy(), state.system.pbc.cpu().numpy())
+            state.check_volume()
+        near = replace(self.neighbours(state) if neighbours is None else neighbours, dtype=self.dtype)
+        found = evaluate_rows(self, state, near, self.row()[None], forces=forces, stress=stress, per_atom=per_atom)
+        names = ("energy", "forces", "stress", "per_atom")
+        return Evaluation(*(None if (x := getattr(found, name)) is None else x[0] for name in names))
+
+    def row(self) -> Tensor:
+        """Weights (F,) of the last layer for the energy itself, the mean of the head's."""
+        return self.network.head.energies(self.network.last.weight.detach().T).mean(1)
+
     def outputs(
         self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, rows: Tensor | None = None
     ) -> Tensor:
@@ -104,17 +136,21 @@ class NeuralPotential(Potential):
     def _surroundings(
         self, species: Tensor, positions: Tensor, cell: Tensor, neighbours: Neighbours
     ) -> tuple[Any, ...]:
+        pairing, vectors = self.near_pairs(positions, cell, neighbours)
+        return species, pairing.edges, *directions(vectors, pairing.edges, pairing.sign)
+
+    def near_pairs(self, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> tuple[EdgePairs, Tensor]:
+        """Pairs and their vectors (P, 3); a few may lie beyond the cutoff, where all radial functions are 0."""
         kept = self.__dict__.get("_pairing")
         if kept is None or kept[0] is not neighbours.i:  # `i` stays the same tensor until the list is searched again
-            kept = self.__dict__["_pairing"] = neighbours.i, EdgePairs.of(neighbours, len(species))
+            kept = self.__dict__["_pairing"] = neighbours.i, EdgePairs.of(neighbours, len(positions))
         pairing = kept[1]
         half = pairing.half
         vectors = Neighbours(half.i, half.j, half.shift, half.index, neighbours.dtype).vectors(positions, cell)
         near = vectors.detach().square().sum(1) < self.cutoff**2
-        if not bool(near.all()):
+        if int(near.sum()) < ENOUGH * len(near):
             pairing, vectors = pairing.take(near), vectors.index_select(0, torch.nonzero(near).squeeze(1))
-        distances, unit = directions(vectors, pairing.edges, pairing.sign)
-        return species, pairing.edges, distances, unit
+        return pairing, vectors
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file with everything that is needed to use it, completely or not at all."""

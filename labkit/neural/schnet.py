@@ -44,7 +44,7 @@ class SchNet(Network):
 
     def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         gaussians = torch.exp(-0.5 * ((distances[:, None] - self.centres.to(distances)) / self.width).square())
-        ends = 0.5 * (1 + torch.cos(distances * (math.pi / self.cutoff)))[:, None]
+        ends = 0.5 * (1 + torch.cos(distances.clamp(max=self.cutoff) * (math.pi / self.cutoff)))[:, None]
         x = self.embedding(species)
         for layer in self.layers:
             x = x + layer(x, edges, gaussians, ends)

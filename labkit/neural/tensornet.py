@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from labkit.neural.basis import ExponentialBasis, edge_tensors
 from labkit.neural.forms import PART, PRODUCTS, Edges
-from labkit.neural.network import Network, network
+from labkit.neural.network import Network, Pullback, network
+from labkit.neural.tensornet_pullback import tensornet_pullback
 from labkit.neural.trilinear import Trilinear
 
 
@@ -63,6 +64,24 @@ class TensorNet(Network):
             x = layer(x, edges, basis)
         squares = torch.stack([x[0].square(), x[1:4].square().sum(0), x[4:].square().sum(0)], 1)
         return self.hidden(self.out_norm(squares.flatten(1)))
+
+    def pullback(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> tuple[Tensor, Pullback]:
+        with torch.no_grad():
+            found, back = tensornet_pullback(self, species, edges, distances, unit)
+            return found - self._alone(distances).index_select(0, species), torch.no_grad()(back)
+
+    def _alone(self, distances: Tensor) -> Tensor:
+        """The features (n_species, F) of atoms alone, kept until a weight changes."""
+        now = [(p.data_ptr(), p._version) for p in self.parameters()]
+        kept = self.__dict__.get("_kept_alone")
+        if kept is None or kept[0] != now:
+            every = torch.arange(self.n_species, device=distances.device)
+            none = Edges(every[:0], every[:0], every[:0], self.n_species, 0)
+            kept = self.__dict__["_kept_alone"] = (
+                now,
+                self.describe(every, none, distances[:0], distances.new_zeros(0, 3)),
+            )
+        return kept[1]
 
 
 class Layer(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labkit.neural.basis import edge_tensors, edge_tensors_back
 from labkit.neural.forms import PART, Edges
-from labkit.neural.pullbacks import Pullback, layers, mixed, normalised, squashed
+from labkit.neural.pullbacks import layers, mixed, normalised, squashed
 
 if TYPE_CHECKING:
     from labkit.neural.tensornet import Layer, TensorNet
