@@ -39,9 +39,15 @@ class Edges:
         first = np.concatenate([[0], np.cumsum(np.bincount(self.i.numpy(), minlength=self.n_atoms))])
         return first, self.j.numpy(), self.pair.numpy()
 
+    def kinds(self, species: Tensor, n_species: int) -> Tensor:
+        """Which species a pair (P,) is of, i and j in no order: a number below n_species²."""
+        a, b = species.index_select(0, self.i), species.index_select(0, self.j)
+        key = torch.minimum(a, b) * n_species + torch.maximum(a, b)
+        return key.new_zeros(self.n_pairs).index_copy_(0, self.pair, key)
+
     @cached_property
     def embedding(self) -> Trilinear:
-        """T(f, y, g) = Σ f[e, t, c] y[e, k] g[k, i, c]: f (E, 3, C) radial, y (E, 9) angular, g (9, n, C) at atoms."""
+        """T(f, y, g) = Σ f[pair, t, c] y[e, k] g[k, i, c]: f (P, 3, C) radial, y (E, 9) angular, g (9, n, C)."""
         return Trilinear((self._radial, self._angular, self._atoms))
 
     @cached_property
@@ -55,31 +61,33 @@ class Edges:
 
     def _atoms(self, f: Tensor, y: Tensor) -> Tensor:
         if not f.is_cpu:
-            values = f.index_select(1, PART.to(f.device)) * y[:, :, None]
+            values = f.index_select(0, self.pair).index_select(1, PART.to(f.device)) * y[:, :, None]
             return f.new_zeros(self.n_atoms, 9, f.shape[2]).index_add(0, self.i, values).transpose(0, 1)
         from labkit.neural.kernels import edges_to_atoms
 
-        out, array = self._new(f, 9, self.n_atoms, f.shape[2])
-        edges_to_atoms(f.numpy(), y.numpy(), self.arrays[0], array)
+        (first, _, pair), (out, array) = self.arrays, self._new(f, 9, self.n_atoms, f.shape[2])
+        edges_to_atoms(f.numpy(), y.numpy(), first, pair, array)
         return out
 
     def _radial(self, y: Tensor, g: Tensor) -> Tensor:
         if not g.is_cpu:
             values = g.index_select(1, self.i).transpose(0, 1) * y[:, :, None]
-            return g.new_zeros(len(y), 3, g.shape[2]).index_add(1, PART.to(g.device), values)
+            parts = g.new_zeros(len(y), 3, g.shape[2]).index_add(1, PART.to(g.device), values)
+            return g.new_zeros(self.n_pairs, *parts.shape[1:]).index_add(0, self.pair, parts)
         from labkit.neural.kernels import atoms_to_radial
 
-        out, array = self._new(g, len(y), 3, g.shape[2])
-        atoms_to_radial(y.numpy(), g.numpy(), self.arrays[0], array)
+        (first, _, pair), (out, array) = self.arrays, self._new(g, self.n_pairs, 3, g.shape[2])
+        atoms_to_radial(y.numpy(), g.numpy(), first, pair, array)
         return out
 
     def _angular(self, f: Tensor, g: Tensor) -> Tensor:
         if not g.is_cpu:
-            return (f.index_select(1, PART.to(f.device)) * g.index_select(1, self.i).transpose(0, 1)).sum(2)
+            values = f.index_select(0, self.pair).index_select(1, PART.to(f.device))
+            return (values * g.index_select(1, self.i).transpose(0, 1)).sum(2)
         from labkit.neural.kernels import atoms_to_angular
 
-        out, array = self._new(g, len(f), 9)
-        atoms_to_angular(f.numpy(), g.numpy(), self.arrays[0], array)
+        (first, _, pair), (out, array) = self.arrays, self._new(g, len(self.i), 9)
+        atoms_to_angular(f.numpy(), g.numpy(), first, pair, array)
         return out
 
     def _gather(self, f: Tensor, x: Tensor) -> Tensor:

@@ -15,34 +15,37 @@ Q = tuple(np.uint64(k * BLOCK) for k in range(27))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def edges_to_atoms(f, y, first, out):
-    """out[k, i] = Σ_e f[e, part of k] y[e, k] over the edges e of atom i."""
+def edges_to_atoms(f, y, first, pair, out):
+    """out[k, i] = Σ_e f[pair of e, part of k] y[e, k] over the edges e of atom i."""
     for i in range(len(first) - 1):
         for e in range(first[i], first[i + 1]):
+            radial = f[pair[e]]
             for k in range(9):
-                a, row, part = y[e, k], out[k, i], f[e, PART[k]]
+                a, row, part = y[e, k], out[k, i], radial[PART[k]]
                 for c in range(len(row)):
                     row[c] += a * part[c]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def atoms_to_radial(y, g, first, out):
-    """out[e, t] = Σ_k g[k, i] y[e, k] over the components k of part t."""
+def atoms_to_radial(y, g, first, pair, out):
+    """out[pair of e, t] += Σ_k g[k, i] y[e, k] over the components k of part t."""
     for i in range(len(first) - 1):
         for e in range(first[i], first[i + 1]):
+            radial = out[pair[e]]
             for k in range(9):
-                a, row, part = y[e, k], out[e, PART[k]], g[k, i]
+                a, row, part = y[e, k], radial[PART[k]], g[k, i]
                 for c in range(len(row)):
                     row[c] += a * part[c]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def atoms_to_angular(f, g, first, out):
-    """out[e, k] = Σ_c g[k, i, c] f[e, part of k, c]."""
+def atoms_to_angular(f, g, first, pair, out):
+    """out[e, k] = Σ_c g[k, i, c] f[pair of e, part of k, c]."""
     for i in range(len(first) - 1):
         for e in range(first[i], first[i + 1]):
+            radial = f[pair[e]]
             for k in range(9):
-                row, part, total = g[k, i], f[e, PART[k]], out.dtype.type(0.0)
+                row, part, total = g[k, i], radial[PART[k]], out.dtype.type(0.0)
                 for c in range(len(row)):
                     total += row[c] * part[c]
                 out[e, k] = total

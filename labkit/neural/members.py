@@ -9,6 +9,7 @@ from torch import Tensor
 
 from labkit.base import Evaluation, Neighbours, State
 from labkit.errors import LabkitError
+from labkit.neural.graph_free import evaluate_rows
 from labkit.neural.heads import Dropout, Variances
 from labkit.neural.potential import NeuralPotential
 
@@ -42,27 +43,13 @@ def evaluate_members(
             f"rows have the shape {tuple(rows.shape)}; expected (K, {potential.network.last.in_features}), the weights "
             "of K last layers"
         )
+    if stress:
+        state.check_volume()
     near = replace(potential.neighbours(state) if neighbours is None else neighbours, dtype=potential.dtype)
-    system, cell = state.system, state.cell
-    strain = torch.zeros_like(cell)
-    with torch.set_grad_enabled(forces or stress):
-        moved = positions = state.positions.detach().requires_grad_(forces)
-        if stress:
-            state.check_volume()
-            strain.requires_grad_()
-            deformation = torch.eye(3, dtype=cell.dtype, device=cell.device) + 0.5 * (strain + strain.mT)
-            moved, cell = torch.einsum("na,nab->nb", positions, deformation[system.index]), cell @ deformation
-        per_atom = potential.outputs(system, moved, cell, near, rows)
-        energy = torch.stack([system.sum_over_atoms(column) for column in per_atom.unbind(1)])
-        wanted = [x for x, asked in ((positions, forces), (strain, stress)) if asked]
-        slopes = [_slopes(total, wanted) for total in energy.sum(1)] if wanted else []
-    volume = state.volume()[:, None, None] if stress else None
-    found = Evaluation(
-        energy.detach(),
-        torch.stack([-s[0] for s in slopes]) if forces else None,
-        torch.stack([s[-1] / volume for s in slopes]) if stress else None,
-        per_atom.detach().T,
-    )
+    if rows is None:
+        rows = potential.network.head.energies(potential.network.last.weight.detach().T).T
+    rows = rows.to(potential.dtype)
+    found = evaluate_rows(potential, state, near, rows, forces=forces, stress=stress, per_atom=True)
     means = {name: getattr(found, name) for name in ("energy", "forces", "stress", "per_atom")}
     return Evaluation(**{name: None if x is None else x.mean(0) for name, x in means.items()}, members=found)
 
@@ -104,10 +91,3 @@ def predicted_variances(potential: NeuralPotential, state: State, neighbours: Ne
             "head='mean-variance' or head='evidential'"
         )
     return found.times(potential.scale.square())
-
-
-def _slopes(total: Tensor, wanted: list[Tensor]) -> list[Tensor]:
-    if not total.requires_grad:
-        return [torch.zeros_like(x) for x in wanted]
-    found = torch.autograd.grad(total, wanted, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(x) if g is None else g for x, g in zip(wanted, found, strict=True)]

@@ -40,6 +40,7 @@ class TensorNet(Network):
         self.channels = channels
         self.basis = ExponentialBasis(n_radial, cutoff)
         self.of_pair = nn.Parameter(torch.randn(n_species, n_species, channels))
+        self.of_atom = nn.Parameter(1 + 0.5 * torch.randn(n_species, channels))
         self.radial = nn.Linear(n_radial, 3 * channels, bias=False)
         self.norm = nn.LayerNorm(channels)
         self.gate = nn.Sequential(
@@ -54,10 +55,9 @@ class TensorNet(Network):
 
     def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
         basis, y = self.basis(distances), edge_tensors(unit)
-        pairs = species[edges.i] * self.of_pair.shape[0] + species[edges.j]
-        weights = self.of_pair.flatten(0, 1).index_select(0, pairs)
-        radial = self.radial(basis).view(-1, 3, self.channels).index_select(0, edges.pair) * weights[:, None]
-        x = edges.embedding.partial(2, radial, y)
+        weights = self.of_pair.flatten(0, 1).index_select(0, edges.kinds(species, self.n_species))
+        radial = self.radial(basis).view(-1, 3, self.channels) * weights[:, None]
+        x = edges.embedding.partial(2, radial, y) * self.of_atom.index_select(0, species)
         gates = self.gate(self.norm(x.square().sum(0))).view(-1, 3, self.channels)
         x = self.mix(x) * gates.transpose(0, 1).index_select(0, PART.to(x.device))
         for layer in self.layers:

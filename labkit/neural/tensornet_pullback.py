@@ -23,10 +23,10 @@ def tensornet_pullback(
     part = PART.to(distances.device)
     basis, slope = net.basis.with_slope(distances)
     y = edge_tensors(unit)
-    pairs = species[edges.i] * net.of_pair.shape[0] + species[edges.j]
-    weights = net.of_pair.flatten(0, 1).index_select(0, pairs)
-    radial = net.radial(basis).view(-1, 3, net.channels).index_select(0, edges.pair) * weights[:, None]
-    embedded = edges.embedding.value(2, radial, y)
+    weights = net.of_pair.flatten(0, 1).index_select(0, edges.kinds(species, net.n_species))[:, None]
+    radial = net.radial(basis).view(-1, 3, net.channels) * weights
+    own = net.of_atom.index_select(0, species)
+    embedded = edges.embedding.value(2, radial, y) * own
     normed, norm_back = normalised(embedded.square().sum(0), net.norm)
     gates, gates_back = layers(normed, net.gate)
     gates = gates.view(-1, 3, net.channels).transpose(0, 1).index_select(0, part)
@@ -47,11 +47,8 @@ def tensornet_pullback(
             of_basis += more
         of_gates = torch.zeros_like(g[:3]).index_add(0, part, g * mix)
         of_squares = norm_back(gates_back(of_gates.transpose(0, 1).flatten(1)))
-        g = torch.addcmul(mix_back(g * gates), embedded, of_squares, value=2)
-        of_radial = edges.embedding.value(0, y, g) * weights[:, None]
-        of_pairs = torch.zeros(len(basis), of_radial[0].numel(), dtype=g.dtype, device=g.device)
-        of_pairs.index_add_(0, edges.pair, of_radial.flatten(1))
-        of_basis += of_pairs @ net.radial.weight
+        g = torch.addcmul(mix_back(g * gates), embedded, of_squares, value=2) * own
+        of_basis += (edges.embedding.value(0, y, g) * weights).flatten(1) @ net.radial.weight
         of_unit = edge_tensors_back(unit, edges.embedding.value(1, radial, g))
         return (of_basis * slope).sum(1), of_unit
 

@@ -27,7 +27,7 @@ def cases():
         return torch.randn(*shape, generator=random, dtype=torch.float64)
 
     def embedding(f, y, g):
-        return (f[:, PART] * y[:, :, None] * g[:, e.i].transpose(0, 1)).sum()
+        return (f[e.pair][:, PART] * y[:, :, None] * g[:, e.i].transpose(0, 1)).sum()
 
     def messages(f, x, g):
         return (f[e.pair][:, PART].transpose(0, 1) * x[:, e.j] * g[:, e.i]).sum()
@@ -39,7 +39,7 @@ def cases():
 
     atoms = [some(9, N, C) for _ in range(3)]
     return {
-        "embedding": (e.embedding, embedding, [some(len(e.i), 3, C), some(len(e.i), 9), atoms[0]]),
+        "embedding": (e.embedding, embedding, [some(e.n_pairs, 3, C), some(len(e.i), 9), atoms[0]]),
         "messages": (e.messages, messages, [some(e.n_pairs, 3, C), *atoms[:2]]),
         "product": (PRODUCTS[True], product(1, 1), atoms),
         "product without mirror": (PRODUCTS[False], product(2, 0), atoms),
