@@ -5,7 +5,7 @@ import pytest
 import torch
 from ase import Atoms
 
-from labkit.base import State
+from labkit.base import ModulePotential, State
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError, Stopped
 from labkit.neural import NeuralPotential, WithPrior, Zbl, load, train, untrained
@@ -132,7 +132,7 @@ def test_stopped_and_resumed_with_a_prior(tmp_path) -> None:
 
 
 def test_a_prior_without_a_finite_energy_names_the_frame() -> None:
-    positions = np.array([[[0, 0, 0], [0, 0, 1.0]], [[0, 0, 0], [0, 0, 0.0]]])
+    positions = np.array([[[0, 0, 0], [0, 0, 1.0]], [[0, 0, 0], [0, 1.0, 0]]])
     frames = Dataset.from_arrays(positions, [8, 1], energy=np.zeros(2))
-    with pytest.raises(LabkitError, match="frame 1: the prior Zbl has no finite energy"):
-        without_prior(frames, CORE)
+    with pytest.raises(LabkitError, match="frame 1: the prior ModulePotential has no finite energy"):
+        without_prior(frames, ModulePotential(lambda x: x[1, 2].log()))
