@@ -41,7 +41,7 @@ class History:
         row: dict[str, float] = {"step": run.step, "seconds": run.seconds}
         for name, e in of.items():
             row |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
-        if run.network.head.squares:
+        if run.potential.network.head.squares:
             loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
         else:
             frames, last = (sets.frames, sets.new) if sets.validation is None else (sets.validation, None)

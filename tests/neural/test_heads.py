@@ -11,7 +11,16 @@ from ase.build import molecule
 from labkit.base import State
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError
-from labkit.neural import NeuralPotential, dropout_rows, evaluate_members, predicted_variances, train, untrained
+from labkit.neural import (
+    NeuralPotential,
+    dropout_rows,
+    evaluate_members,
+    fewer_rows,
+    predicted_variances,
+    train,
+    untrained,
+    with_head,
+)
 from labkit.neural.frames import TrainingFrames
 from labkit.neural.heads import HEADS
 from labkit.neural.heads.evidential import Evidence
@@ -170,6 +179,21 @@ def test_dropout_is_a_function_of_its_seed() -> None:
     torch.testing.assert_close(alone.energy[:, 0], found[0].energy[:, 1], rtol=0, atol=1e-4)
 
 
+def test_fewer_rows_have_the_same_mean_and_spread() -> None:
+    """The mean exactly, the spread of forces on average over seeds; all rows give all of it."""
+    potential, state = untrained(FRAMES, **SMALL, outputs=6).double(), FRAMES.state([0])
+    rows = potential.network.last.weight.detach()
+    full = evaluate_members(potential, state)
+    same = evaluate_members(potential, state, fewer_rows(rows, 6))
+    torch.testing.assert_close(same.members.forces.var(0), full.members.forces.var(0))
+    few = [evaluate_members(potential, state, fewer_rows(rows, 3, seed)) for seed in range(60)]
+    torch.testing.assert_close(few[7].forces, full.forces)
+    ratio = torch.stack([x.members.forces.var(0).sum() for x in few]) / full.members.forces.var(0).sum()
+    assert float(ratio.mean()) == pytest.approx(1, abs=4 * float(ratio.std()) / 60**0.5)
+    with pytest.raises(LabkitError, match="1 of 6 rows"):
+        fewer_rows(rows, 1)
+
+
 def test_rows_of_dropout_are_the_last_layer_on_average() -> None:
     potential = untrained(FRAMES, channels=64, cutoff=3.0, n_radial=6, head="dropout", dropout=0.3)
     rows, last = dropout_rows(potential, 4000), potential.network.last.weight
@@ -207,6 +231,20 @@ def test_saved_with_its_head(kind, tmp_path) -> None:
     assert again.network.head.columns == potential.network.head.columns
     assert type(again.network.head) is type(potential.network.head)
     assert again.evaluate(FRAMES.state([0])).energy.equal(potential.evaluate(FRAMES.state([0])).energy)
+
+
+@pytest.mark.parametrize("kind", [name for name in KINDS if name != "plain"])
+def test_another_head_on_a_trained_potential(kind) -> None:
+    """It has the same energies, and can be trained further."""
+    plain = untrained(FRAMES, **SMALL)
+    train(plain, FRAMES[:16], steps=10)
+    settings = {name: value for name, value in KINDS[kind].items() if name != "dropout"}
+    other, state = with_head(plain, **settings), FRAMES.state([0, 1])
+    torch.testing.assert_close(other.evaluate(state).forces, plain.evaluate(state).forces, rtol=0, atol=1e-4)
+    assert train(other, FRAMES[:16], steps=5).potential is other
+    if kind in ("mean-variance", "evidential"):
+        with pytest.raises(LabkitError, match="outputs already"):
+            with_head(other, outputs=4)
 
 
 def test_bad_input() -> None:
