@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 import warnings
@@ -38,8 +39,6 @@ def run(options: argparse.Namespace) -> int:
     folder = TrainingFolder.made(options.out or Path(file.log_dir or options.file.stem).expanduser())
     with folder.locked():
         folder.check(resume=options.resume, overwrite=options.overwrite)
-        if options.overwrite:
-            folder.clear()
         with _sentences(folder):
             return _run(options, file, folder)
 
@@ -52,7 +51,8 @@ def _run(options: argparse.Namespace, file: TrainingFile, folder: TrainingFolder
     if rows.leak:
         _say(folder, f"note: {rows.leak}", sys.stderr)
     learned, valid, test = (frames[part] for part in (rows.train, rows.valid, rows.test))
-    potential = _start(file, learned, options.file.parent)
+    potential = _start(file, frames, learned, options.file.parent)
+    folder.begin(resume=options.resume)
     rows.write(folder.splits)
     training = file.training(len(learned))
     weights = sum(p.numel() for p in potential.parameters())
@@ -73,12 +73,15 @@ def _run(options: argparse.Namespace, file: TrainingFile, folder: TrainingFolder
         _write(folder, stopped.partial)
         _say(folder, _stopped(options, folder))
         return STOPPED
-    except LabkitError:
+    except LabkitError as error:
         if bar.rows:  # something has been learned; the potential has its last good weights
             with suppress(LabkitError):
                 potential.save(folder.model)
                 print(f"the model as it was before is {folder.model}", file=sys.stderr)
-        raise
+        if not (frame := re.search(r"frame (\d+): the loss", str(error))):
+            raise
+        k = int(frame[1])
+        raise LabkitError(f"{error} (training frame {k}, which is frame {rows.train[k]} of the data)") from error
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error):
             raise LabkitError(
@@ -104,12 +107,13 @@ def _notes(file: TrainingFile) -> list[str]:
     return notes
 
 
-def _start(file: TrainingFile, frames: Dataset, folder: Path) -> NeuralPotential:
+def _start(file: TrainingFile, frames: Dataset, learned: Dataset, folder: Path) -> NeuralPotential:
+    """An untrained potential, or the one that a training goes on from, which knows the species of all frames."""
     if file.load_model is None:
-        potential = untrained(frames, file.config())
+        potential = untrained(learned, file.config())
     else:
-        path = found_file(file.load_model, folder)
-        potential = NeuralPotential.load(path)
+        potential = NeuralPotential.load(found_file(file.load_model, folder))
+    potential.species_of(frames.state().system)  # test frames may have elements that no training frame has
     return potential.double() if file.precision == 64 else potential
 
 

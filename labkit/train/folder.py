@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labkit.errors import LabkitError
 from labkit.files import atomic_write, lock
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainingFolder:
-    """Names of the files of one training."""
+    """Names of the files of one training; `lines` of its log wait until it begins."""
 
     path: Path
+    lines: list[str] = field(default_factory=list)
+    begun: bool = False
 
     @classmethod
     def made(cls, path: Path) -> TrainingFolder:
@@ -50,29 +52,30 @@ class TrainingFolder:
     def log(self) -> Path:
         return self.path / "training.log"
 
-    def earlier(self) -> list[Path]:
-        """Files of an earlier training, its checkpoint first: what is left without one is not resumed."""
-        names = (self.checkpoint, self.model, self.history, self.splits, self.errors, self.log)
-        return [path for path in names if path.exists()]
-
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Raise LabkitError where a training would replace files of another, or resume from nothing."""
+        """Raise LabkitError where a training would replace results of another, or resume from nothing."""
         if resume and not self.checkpoint.exists():
             raise LabkitError(
                 f"--resume: there is no checkpoint {self.checkpoint}; start without it, or give the folder, --out"
             )
-        found = self.earlier()
+        found = [path for path in (self.checkpoint, self.model, self.history, self.errors) if path.exists()]
         if found and not resume and not overwrite:
             advice = "resume it (--resume), overwrite it" if found[0] == self.checkpoint else "overwrite it"
             raise LabkitError(f"{found[0]}: an earlier training is here; {advice} (--overwrite), or give another --out")
 
-    def clear(self) -> None:
-        """Remove the files of an earlier training."""
-        for path in self.earlier():
+    def begin(self, *, resume: bool) -> None:
+        """Remove the files of an earlier training, unless it is resumed, and write the log so far.
+
+        Its checkpoint goes first: what is left without one is not resumed.
+        """
+        files = () if resume else (self.checkpoint, self.model, self.history, self.errors, self.splits, self.log)
+        for path in files:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise LabkitError(f"{path}: cannot be overwritten ({error.strerror}); give another --out") from error
+        self._append(self.lines)
+        self.begun = True
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,8 +89,14 @@ class TrainingFolder:
 
     def say(self, line: str) -> None:
         """Add a line to the log."""
+        if self.begun:
+            self._append([line])
+        else:
+            self.lines.append(line)
+
+    def _append(self, lines: list[str]) -> None:
         with self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:

@@ -17,6 +17,7 @@ from labkit.datasets.audit.label_units import FORCES as FORCE_UNITS
 from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.labels import Key
 from labkit.datasets.missing_labels import not_finite
+from labkit.datasets.placeholders import without_placeholders
 from labkit.datasets.qm9 import ENERGIES, qm9
 from labkit.datasets.reading import ARRAYS
 from labkit.datasets.torchmd_arrays import torchmd_arrays
@@ -39,6 +40,9 @@ def read_frames(file: TrainingFile, folder: Path) -> Dataset:
         frames = _in_ev(frames, file, said=kind != "file")
     elif file.units or file.force_units:
         raise LabkitError(f"units: those of {kind} are known; leave the key out")
+    frames, filled = without_placeholders(frames)
+    for note in filled:
+        _say(f"{frames.name}: {note}")
     _check(frames, file)
     return frames
 
