@@ -17,7 +17,7 @@ NAMES = (
 )
 
 
-def is_md17(found: Mapping[str, np.ndarray]) -> bool:
+def is_md17(found: Mapping[str, Any]) -> bool:
     """Whether these are the arrays of such a file."""
     return any(names["numbers"] in found and names["positions"] in found for names in NAMES)
 
@@ -59,4 +59,4 @@ def _unit(found: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], ato
         if sure:
             value = float(np.nanmedian(arrays["energy"]))
             return sure, f"energies are some {value:.6g}; all electrons have about {limit[0]:.0f} eV"
-    return "kcal/mol", "the unit of MD17 and rMD17, whose names of arrays these are"
+    return "kcal/mol", "as in MD17, whose names of arrays these are; for another unit add an array e_unit to the file"

@@ -8,14 +8,17 @@ from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from labkit.datasets import Dataset, DatasetWarning, load
+from labkit.datasets.array_files import ODD
 from labkit.datasets.audit.label_units import ENERGIES as UNITS
 from labkit.datasets.audit.label_units import FORCES as FORCE_UNITS
 from labkit.datasets.audit.quick import quick_look
 from labkit.datasets.labels import Key
+from labkit.datasets.md17 import is_md17
 from labkit.datasets.missing_labels import not_finite
 from labkit.datasets.placeholders import without_placeholders
 from labkit.datasets.qm9 import ENERGIES, qm9
@@ -34,7 +37,7 @@ def read_frames(file: TrainingFile, folder: Path) -> Dataset:
 
     Raises LabkitError for files that are not there or cannot be read, and for frames without labels to learn.
     """
-    kind = _kind(file)
+    kind = _kind(file, folder)
     frames = READERS[kind](file, folder)
     if kind in ("file", "HDF5", "Custom"):
         frames = _in_ev(frames, file, said=kind != "file")
@@ -47,7 +50,7 @@ def read_frames(file: TrainingFile, folder: Path) -> Dataset:
     return frames
 
 
-def _kind(file: TrainingFile) -> str:
+def _kind(file: TrainingFile, folder: Path) -> str:
     """The reader that a file asks for, by its name in READERS."""
     if file.dataset is not None:
         return "MD17" if file.dataset == "rMD17" else file.dataset
@@ -62,7 +65,17 @@ def _kind(file: TrainingFile) -> str:
             f"label is {file.label!r}{suggest(file.label, ENERGIES)}; expected one of QM9's, {', '.join(ENERGIES)}; "
             "for a file of frames give energy_key and forces_key"
         )
-    return "file"
+    return "MD17" if _has_names_of_md17(found_file(file.data, folder)) else "file"
+
+
+def _has_names_of_md17(path: Path) -> bool:
+    if path.suffix != ".npz" or not path.is_file():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return is_md17(dict.fromkeys(arrays.files))
+    except (*ODD, AttributeError, BadZipFile):
+        return False  # of which `load` says more
 
 
 def _file(file: TrainingFile, folder: Path) -> Dataset:

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from train.test_command import run_file
 
+import labkit.train.command as command
 from labkit.base import State
 from labkit.cli import main
 from labkit.datasets import Dataset, DatasetWarning, ice
@@ -108,6 +109,34 @@ def test_elements_that_a_model_has_not_seen(tmp_path, capsys) -> None:
         atoms.rattle(0.01, seed=k)
     path = run_file(tmp_path, frames=frames, load_model="ice.safetensors", val_size=1, test_size=1)
     assert "C is unknown to this model, which has seen H, O" in said(path, capsys)
+
+
+def test_elements_that_only_test_frames_have(tmp_path, capsys) -> None:
+    from ase.build import molecule
+
+    methanol = molecule("CH3OH")
+    methanol.info["energy"] = -30.0
+    frames = Dataset.from_atoms([*FRAMES[:4].frames(), methanol])
+    np.savez(tmp_path / "splits.npz", idx_train=[0, 1], idx_val=[2, 3], idx_test=[4])
+    path = run_file(tmp_path, frames=frames, splits="splits.npz")
+    assert "frame 4, atom 0: C is unknown to this model, which has seen H, O" in said(path, capsys)
+
+
+def test_the_unit_of_md17_is_converted_once(tmp_path, capsys) -> None:
+    from datasets.test_md17 import frames
+
+    np.savez(tmp_path / "rmd17.npz", **frames())
+    path = run_file(tmp_path, data="rmd17.npz", units="kcal/mol", val_size=1, test_size=1)
+    assert "units: those of MD17 are known; leave the key out" in said(path, capsys)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 GB")])
+def test_out_of_memory(tmp_path, capsys, monkeypatch, error) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "train", fails)
+    assert "out of memory" in said(run_file(tmp_path), capsys) and not (tmp_path / "log" / "model.safetensors").exists()
 
 
 def test_a_batch_larger_than_the_set(tmp_path, capsys) -> None:

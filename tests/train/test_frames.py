@@ -63,8 +63,8 @@ def test_hdf5(tmp_path) -> None:
             file["g/pos"] = part.state().positions.numpy().reshape(3, 12, 3)
             file["g/types"], file["g/energy"] = ds.atoms[0].numbers, part.energy
             file["g/forces"] = part.forces.reshape(3, 12, 3)
-    found = trained(tmp_path, dataset="HDF5", dataset_root="0.h5;1.h5")
-    assert list(found.vocabulary) == ["H", "O"]
+    found = trained(tmp_path, dataset="HDF5", dataset_root="0.h5;1.h5", precision=64)
+    assert list(found.vocabulary) == ["H", "O"] and found.dtype == torch.float64
 
 
 def test_beads_in_kcal(tmp_path, capsys) -> None:
