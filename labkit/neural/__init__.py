@@ -4,13 +4,14 @@ from labkit.neural import schnet, soap_linear, tensornet  # noqa: F401 (each reg
 from labkit.neural.config import NeuralConfig
 from labkit.neural.heads import Variances
 from labkit.neural.loss import Weights
-from labkit.neural.members import dropout_rows, evaluate_members, predicted_variances
+from labkit.neural.members import dropout_rows, evaluate_members, fewer_rows, predicted_variances
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior, Zbl, load
 from labkit.neural.start import untrained
 from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
+from labkit.neural.with_head import with_head
 
 __all__ = [
     "NeuralConfig",
@@ -24,8 +25,10 @@ __all__ = [
     "Zbl",
     "dropout_rows",
     "evaluate_members",
+    "fewer_rows",
     "load",
     "predicted_variances",
     "train",
     "untrained",
+    "with_head",
 ]

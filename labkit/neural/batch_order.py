@@ -1,4 +1,4 @@
-"""Batches: which frames belong to each step, a function of the step and the seed alone."""
+"""Batches: which frames belong to each step, a function of the step and the seed alone, and their loss."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 import warnings
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from labkit.datasets import DatasetWarning
-from labkit.neural.frames import Batch, TrainingFrames
+from labkit.neural.frames import TrainingFrames
 from labkit.neural.plan import order_of
 from labkit.neural.training import Training
 
@@ -54,6 +56,13 @@ class Batches:
             self._epoch, self._order = epoch, self.order(epoch)
         return self._order[place * self.size : (place + 1) * self.size]
 
-    def __call__(self, step: int) -> Batch:
-        """The batch of a step."""
-        return self.frames.batch(self.rows(step))
+    def loss(self, step: int, rows: np.ndarray | None = None) -> Tensor:
+        """The loss of a step, or that of other rows at this step, differentiable by the weights."""
+        network, training = self.frames.potential.network, self.training
+        batch = self.frames.batch(self.rows(step) if rows is None else rows)
+        return network.head.loss(training.weights, network, batch, (training.seed, step))
+
+    def culprit(self, step: int) -> int:
+        """The first frame of a step whose loss is not finite, or its first one."""
+        rows = self.rows(step)
+        return next((int(k) for k in rows if not bool(torch.isfinite(self.loss(step, np.array([k]))))), int(rows[0]))

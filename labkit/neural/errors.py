@@ -12,6 +12,7 @@ from labkit.base.frames import batches
 from labkit.neural.frames import TrainingFrames
 from labkit.neural.loss import Weights, predict
 from labkit.neural.potential import NeuralPotential
+from labkit.neural.training import Training
 
 ATOMS = 1000  # of a batch
 
@@ -35,9 +36,7 @@ def errors(
     potential: NeuralPotential, frames: TrainingFrames, most: int | None = None, first: int = 0, last: int | None = None
 ) -> Errors:
     """Errors on frames `first` to `last` (not included), by default all, or on `most` of them, evenly spaced."""
-    last = len(frames) if last is None else last
-    count = last - first if most is None else min(most, last - first)
-    rows = np.unique(np.linspace(first, last - 1, count).round().astype(int))
+    rows = _evenly(first, len(frames) if last is None else last, most)
     scale = float(potential.scale)
     sums: dict[str, list[Tensor]] = {"energy": [], "forces": [], "stress": [], "virial": []}
     for part in batches(frames.data.counts[rows].tolist(), ATOMS):
@@ -52,6 +51,23 @@ def errors(
     return Errors(
         **{name: scale * _rms(torch.cat([x.detach().double() for x in parts])) for name, parts in sums.items()}
     )
+
+
+def mean_loss(
+    potential: NeuralPotential, frames: TrainingFrames, training: Training, most: int | None, last: int | None
+) -> float:
+    """The negative log-likelihood of the potential's head on the first `last` frames, or on `most` of them."""
+    network, total = potential.network, 0.0
+    rows = _evenly(0, len(frames) if last is None else last, most)
+    for part in batches(frames.data.counts[rows].tolist(), ATOMS):
+        loss = network.head.loss(training.weights, network, frames.batch(rows[part]), (training.seed, 0), scoring=True)
+        total += float(loss.detach()) * len(part)
+    return total / len(rows)
+
+
+def _evenly(first: int, last: int, most: int | None) -> np.ndarray:
+    count = last - first if most is None else min(most, last - first)
+    return np.unique(np.linspace(first, last - 1, count).round().astype(int))
 
 
 def _rms(values: Tensor) -> float:

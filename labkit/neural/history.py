@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from labkit.neural.errors import errors
+from labkit.neural.errors import errors, mean_loss
 
 if TYPE_CHECKING:
     from labkit.neural.training_run import TrainingRun
@@ -41,7 +41,11 @@ class History:
         row: dict[str, float] = {"step": run.step, "seconds": run.seconds}
         for name, e in of.items():
             row |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
-        loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
+        if run.potential.network.head.squares:
+            loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
+        else:
+            frames, last = (sets.frames, sets.new) if sets.validation is None else (sets.validation, None)
+            loss = mean_loss(run.potential, frames, run.training, SHOWN, last)
         if loss < self.loss:
             self.loss, self.best = loss, [p.clone() for p in run.weights.average]
         self.rows.append(row)

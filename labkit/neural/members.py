@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,8 +29,8 @@ def evaluate_members(
     rows  (K, F) weights of the last layers, instead of the outputs of a shallow ensemble: those of `dropout_rows`, or
           draws from a distribution of weights
 
-    The network is evaluated once; forces take one backward pass for each layer. With forces=False and stress=False it
-    costs hardly more than one evaluation.
+    The network is evaluated once; forces take one backward pass for each layer, see `fewer_rows`. With forces=False and
+    stress=False it costs less than one evaluation with forces.
 
     >>> from ase.build import molecule
     >>> from labkit.neural import NeuralConfig
@@ -67,6 +68,31 @@ def dropout_rows(potential: NeuralPotential, count: int = 8, seed: int = 0) -> T
         )
     factors = torch.cat([head.kept((1, last.in_features), seed, k) for k in range(count)])
     return last.weight.detach() * factors.to(last.weight)
+
+
+def fewer_rows(rows: Tensor, count: int = 3, seed: int = 0) -> Tensor:
+    """Weights (count, F) of other last layers with the mean of these (K, F) and, averaged over seeds, their covariance.
+
+    Forces take a backward pass for each row: three cost 1.9 times one evaluation, eight 4 to 6 times. What is lost is
+    the precision of a spread: that of a force, √(σ_x² + σ_y² + σ_z²), is known to 1/√(6 (count - 1)), 29 % for three.
+    With D the deviations from the mean, the new rows are mean + H Qᵀ D: Q and H have count - 1 orthonormal columns,
+    which are orthogonal to (1, ..., 1) and, in Q, random.
+
+    >>> rows = torch.randn(8, 5, generator=torch.Generator().manual_seed(1))
+    >>> some = torch.stack([fewer_rows(rows, 3, seed) for seed in range(2000)])
+    >>> bool(torch.allclose(some.mean(1), rows.mean(0).expand(2000, 5), atol=1e-5))
+    True
+    >>> bool(torch.allclose(some.var(1).mean(0), rows.var(0), rtol=0.1))
+    True
+    """
+    given = len(rows)
+    if not 2 <= count <= given:
+        raise LabkitError(f"fewer_rows: {count} of {given} rows; expected 2 to {given}")
+    random = np.random.default_rng(seed).normal(size=(given, count - 1))
+    chosen = np.linalg.qr(np.concatenate([np.ones((given, 1)), random], 1))[0][:, 1:]
+    spread = np.linalg.qr(np.concatenate([np.ones((count, 1)), np.eye(count)[:, 1:]], 1))[0][:, 1:]
+    mean = rows.mean(0, keepdim=True)
+    return mean + torch.from_numpy(spread @ chosen.T).to(rows) @ (rows - mean)
 
 
 def predicted_variances(potential: NeuralPotential, state: State, neighbours: Neighbours | None = None) -> Variances:

@@ -116,10 +116,10 @@ class NeuralPotential(Potential):
         of_atoms = self.network.features(*self._surroundings(species, state.positions, state.cell, near))
         return of_atoms, state.system.sum_over_atoms(of_atoms)
 
-    def with_weights(self, weights: Mapping[str, Tensor]) -> NeuralPotential:
-        """Another potential that differs in these weights, given by the names of `state_dict`."""
+    def with_weights(self, weights: Mapping[str, Tensor], config: NeuralConfig | None = None) -> NeuralPotential:
+        """Another potential that differs in these weights, given by the names of `state_dict`, and in its settings."""
         e0 = dict(zip(self.vocabulary, self.e0.tolist(), strict=True))
-        found = NeuralPotential(self.config, tuple(self.vocabulary), e0, float(self.scale), self.metadata)
+        found = NeuralPotential(config or self.config, tuple(self.vocabulary), e0, float(self.scale), self.metadata)
         found.to(device=self.e0.device, dtype=self.dtype)
         found.load_state_dict({**self.state_dict(), **weights})
         return found

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +39,7 @@ class TrainingRun:
     ) -> None:
         self.started = started
         self.sets, self.training = sets, training
-        self.potential, self.network = sets.potential, sets.potential.network
+        self.potential = sets.potential
         self.progress, self.asked, self.save_every = progress, cool_down, save_every
         self.weights = TrainedWeights(self.potential, training)
         self.optimiser = torch.optim.AdamW(self.weights.parameters, lr=training.rate, weight_decay=0.0)
@@ -100,9 +99,13 @@ class TrainingRun:
         for group in self.optimiser.param_groups:
             group["lr"] = self.training.rate * rate.rate(self.step)
         self.optimiser.zero_grad()
-        loss = self._loss(self.batches.rows(self.step))
+        loss = self.batches.loss(self.step)
         if not bool(torch.isfinite(loss)):
-            self._diverged()
+            self.weights.use(self.reached)
+            raise LabkitError(
+                f"{self.sets.locate(self.batches.culprit(self.step))}: the loss is not finite at step {self.step}; the "
+                "potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
+            )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.weights.parameters, self.training.clip)
         self.optimiser.step()
@@ -110,19 +113,6 @@ class TrainingRun:
         self.step += 1
         if COMPILED < self.step <= TIMED:
             self.timed += time.perf_counter() - before
-
-    def _loss(self, rows: np.ndarray) -> Tensor:
-        seed = self.training.seed, self.step
-        return self.network.head.loss(self.training.weights, self.network, self.sets.frames.batch(rows), seed)
-
-    def _diverged(self) -> None:
-        rows = self.batches.rows(self.step)
-        row = next((int(k) for k in rows if not bool(torch.isfinite(self._loss(np.array([k]))))), int(rows[0]))
-        self.weights.use(self.reached)
-        raise LabkitError(
-            f"{self.sets.locate(row)}: the loss is not finite at step {self.step}; "
-            "the potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
-        )
 
     def _measure(self) -> None:
         """Errors with the averaged weights."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 from ase import Atoms
 
-from labkit.base import State
+from labkit.base import ModulePotential, State
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError, Stopped
+from labkit.md.models import read_model
 from labkit.neural import NeuralPotential, WithPrior, Zbl, load, train, untrained
 from labkit.neural.priors import without_prior
 from tests.base.test_potential import Pair
@@ -88,6 +89,7 @@ def test_with_the_core_atoms_repel_where_no_data_are(tmp_path) -> None:
     again = load(tmp_path / "model.safetensors")
     assert isinstance(again, WithPrior) and again.prior.settings() == CORE.settings()
     assert all(again.evaluate(s).forces.equal(trained.evaluate(s).forces) for s in close)
+    assert read_model(tmp_path / "model.safetensors").vocabulary == trained.vocabulary  # as `labkit md` does
     with pytest.raises(LabkitError, match="model.safetensors: was trained beside a prior, without which it is wrong"):
         NeuralPotential.load(tmp_path / "model.safetensors")
 
@@ -132,7 +134,7 @@ def test_stopped_and_resumed_with_a_prior(tmp_path) -> None:
 
 
 def test_a_prior_without_a_finite_energy_names_the_frame() -> None:
-    positions = np.array([[[0, 0, 0], [0, 0, 1.0]], [[0, 0, 0], [0, 0, 0.0]]])
+    positions = np.array([[[0, 0, 0], [0, 0, 1.0]], [[0, 0, 0], [0, 1.0, 0]]])
     frames = Dataset.from_arrays(positions, [8, 1], energy=np.zeros(2))
-    with pytest.raises(LabkitError, match="frame 1: the prior Zbl has no finite energy"):
-        without_prior(frames, CORE)
+    with pytest.raises(LabkitError, match="frame 1: the prior ModulePotential has no finite energy"):
+        without_prior(frames, ModulePotential(lambda x: x[1, 2].log()))

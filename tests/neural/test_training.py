@@ -176,12 +176,14 @@ def test_stresses_of_open_frames_are_not_fitted() -> None:
     assert torch.isnan(TrainingFrames(dimer, untrained(dimer, **SMALL)).virial).all()
 
 
-def test_killed_and_resumed(tmp_path) -> None:
+@pytest.mark.parametrize("averaging", ["ema", "swa"])
+def test_killed_and_resumed(tmp_path, averaging) -> None:
+    """With snapshots and replayed frames; the second time with the mean of all weights, and dropout."""
     script, root = Path(__file__).with_name("run_to_kill.py"), str(Path(__file__).parents[2])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": root}
 
     def started(name: str) -> subprocess.Popen:
-        arguments = [str(tmp_path / f"{name}.checkpoint"), str(tmp_path / f"{name}.safetensors")]
+        arguments = [str(tmp_path / f"{name}.checkpoint"), str(tmp_path / f"{name}.safetensors"), averaging]
         return subprocess.Popen([sys.executable, str(script), *arguments], env=environment)
 
     assert started("whole").wait(120) == 0
@@ -198,8 +200,11 @@ def test_killed_and_resumed(tmp_path) -> None:
             time.sleep(0.01)
         process.wait(120)
     assert killed == 3
-    whole, resumed = (NeuralPotential.load(tmp_path / f"{name}.safetensors") for name in ("whole", "killed"))
-    assert_equal(weights(resumed), weights(whole))
+    assert len(list(tmp_path.glob("whole.safetensors.*"))) == 3
+    for which in ("", ".0", ".1", ".2"):
+        files = (tmp_path / f"{name}.safetensors{which}" for name in ("whole", "killed"))
+        whole, resumed = (NeuralPotential.load(file) for file in files)
+        assert_equal(weights(resumed), weights(whole))
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path) -> None:

@@ -35,7 +35,9 @@ class Dropout(Head):
         drawn = np.random.default_rng(seed).random(shape) >= self.p
         return torch.from_numpy(drawn / (1 - self.p))
 
-    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
+    def loss(
+        self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
+    ) -> Tensor:
         factors = self.kept((len(batch.counts), network.last.in_features), *seed)
         return weights.loss(_Masked(network, factors, batch.index), batch)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from labkit.neural.heads.head import Head
-from labkit.neural.heads.likelihood import gaussian, mean_square
+from labkit.neural.heads.likelihood import BETA, gaussian, mean_square
 from labkit.neural.loss import predict_members
 
 if TYPE_CHECKING:
@@ -21,21 +21,26 @@ if TYPE_CHECKING:
 class ShallowEnsemble(Head):
     """K outputs, whose mean is the energy and whose variance s² (K - 1 in the denominator) is that of its error.
 
-    L = ½ <(Ē - y)²/s² + ln s²> of energies per atom, and the same of components of forces, each with its weight;
-    virials of the mean by least squares. The forces of all outputs are needed: a step costs up to K times as much.
+    L = ½ <(Ē - y)²/s² + ln s²> of energies per atom, and the same of components of forces, each with its weight and
+    as in `gaussian`; virials of the mean by least squares. The forces of all outputs are needed: a step costs up to K
+    times as much.
 
     Source: Kellner and Ceriotti, Mach. Learn.: Sci. Technol. 5, 035006 (2024).
     """
 
     columns: int = 8
+    squares = False
 
-    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
+    def loss(
+        self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
+    ) -> Tensor:
+        beta = 0.0 if scoring else BETA
         found = predict_members(network, batch, derivatives=weights.forces > 0 or weights.stress > 0)
         size = batch.counts.to(found.energy.dtype)
         energy = found.energy / size
-        total = weights.energy * gaussian(energy.mean(0) - batch.energy / size, energy.var(0))
+        total = weights.energy * gaussian(energy.mean(0) - batch.energy / size, energy.var(0), beta)
         if weights.forces:
-            total = total + weights.forces * gaussian(found.forces.mean(0) - batch.forces, found.forces.var(0))
+            total = total + weights.forces * gaussian(found.forces.mean(0) - batch.forces, found.forces.var(0), beta)
         if weights.stress:
             errors = (found.virial.mean(0) - batch.virial) / size[:, None, None]
             total = total + weights.stress * mean_square(errors)

@@ -68,6 +68,7 @@ class Evidential(Head):
 
     columns: int = 7
     regularisation: float = 0.01
+    squares = False
 
     def energies(self, outputs: Tensor) -> Tensor:
         return outputs[:, :1]
@@ -87,7 +88,9 @@ class Evidential(Head):
             forces.of_model,
         )
 
-    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
+    def loss(
+        self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
+    ) -> Tensor:
         found = predict(network, batch, derivatives=weights.forces > 0 or weights.stress > 0, graph=True)
         size = batch.counts.to(found.energy.dtype)
         energy, forces = self.evidence(found.outputs, batch.index, batch.counts)

@@ -19,9 +19,11 @@ class Head:
     A subclass is a registered line of HEADS; all values are in units of the potential's scale.
 
     columns  outputs of the last layer
+    squares  whether the best weights are those with the smallest squared errors, otherwise with the smallest loss
     """
 
     columns: int = 1
+    squares = True
 
     def energies(self, outputs: Tensor) -> Tensor:
         """Energies (n, K) of atoms, of which the potential is the mean, from the outputs (n, columns)."""
@@ -34,6 +36,12 @@ class Head:
         """
         return None
 
-    def loss(self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int]) -> Tensor:
-        """The loss of a batch, differentiable by the weights; `seed` is that of the training, and the step."""
+    def loss(
+        self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
+    ) -> Tensor:
+        """The loss of a batch, differentiable by the weights.
+
+        seed     that of the training, and the step
+        scoring  whether different weights are compared, so that the likelihood itself is wanted
+        """
         return weights.loss(network, batch)

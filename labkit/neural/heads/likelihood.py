@@ -6,10 +6,13 @@ import torch
 from torch import Tensor
 
 FLOOR = 1e-8  # of a variance, in units of the potential's scale: errors below 10⁻⁴ of it are not told apart
+BETA = 0.5  # 0: the likelihood itself, in which what is uncertain hardly counts and is not learned; 1: least squares
 
 
-def gaussian(errors: Tensor, variances: Tensor) -> Tensor:
-    """The mean of ½ (e²/s² + ln s²) over the errors that are numbers; 0 if there are none.
+def gaussian(errors: Tensor, variances: Tensor, beta: float = BETA) -> Tensor:
+    """The mean of s^2β ½ (e²/s² + ln s²) over the errors that are numbers; 0 if there are none.
+
+    The first factor is not differentiated. Source: Seitzer, Tavakoli, Antic, Martius, ICLR 2022, arXiv:2203.09168.
 
     >>> gaussian(torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 1.0]))
     tensor(0.5000)
@@ -18,7 +21,7 @@ def gaussian(errors: Tensor, variances: Tensor) -> Tensor:
     if not bool(known.any()):
         return errors.new_zeros(())
     errors, variances = errors[known], variances.expand_as(known)[known] + FLOOR
-    return 0.5 * (errors.square() / variances + variances.log()).mean()
+    return 0.5 * ((errors.square() / variances + variances.log()) * variances.detach() ** beta).mean()
 
 
 def mean_square(errors: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from labkit.base import Potential, Sum
+from labkit.base import Potential, Sum, Vocabulary
 from labkit.errors import LabkitError
 from labkit.files import tensors_digest
 from labkit.neural.potential import NeuralPotential
@@ -40,6 +40,11 @@ class WithPrior(Sum):
     def prior(self) -> Potential:
         """The fixed potential."""
         return self.potentials[0] if len(self.potentials) == 2 else Sum(self.potentials[:-1])
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Names of the species that the network knows."""
+        return self.learned.vocabulary
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one safetensors file, which `labkit.neural.load` reads; a prior of your own is named, not stored."""
