@@ -20,8 +20,8 @@ from labkit.neural.plan import Plan
 if TYPE_CHECKING:
     from labkit.neural.training_run import TrainingRun
 
-FORMAT = "labkit training 1"
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+FORMAT = "labkit training 2"
+MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")
 
 
 class TrainingCheckpoint:
@@ -36,15 +36,15 @@ class TrainingCheckpoint:
     def write(self, run: TrainingRun) -> None:
         """Store where the training is."""
         weights = run.weights
-        moments = [run.optimiser.state[p] for p in weights.parameters]
         groups: dict[str, list[Tensor]] = {
             "weights": [p.detach() for p in weights.parameters],
             "average": weights.average,
             "best": run.history.best or [],
-            **{name: [m[name] for m in moments if m] for name in MOMENTS},
             **{f"snapshot {m}": values for m, values in enumerate(weights.snapshots)},
         }
         tensors = {f"{name}.{k}": value for name, values in groups.items() for k, value in enumerate(values)}
+        for k, p in enumerate(weights.parameters):
+            tensors |= {f"{name}.{k}": value for name, value in run.optimiser.state[p].items() if name in MOMENTS}
         header = {
             "format": FORMAT,
             "training": self.mark,
@@ -81,7 +81,8 @@ class TrainingCheckpoint:
                     parameter.copy_(tensors[f"weights.{k}"])
                     weights.average[k].copy_(tensors[f"average.{k}"])
                     if run.step:
-                        run.optimiser.state[parameter] = {name: tensors[f"{name}.{k}"] for name in MOMENTS}
+                        known = {n: tensors[f"{n}.{k}"] for n in MOMENTS if f"{n}.{k}" in tensors}
+                        run.optimiser.restore(parameter, known)
             if best is not None:
                 run.history.loss, run.history.best = best, [tensors[f"best.{k}"] for k in range(count)]
             kept = range(json.loads(header["snapshots"]))

@@ -34,6 +34,11 @@ class Edges:
             kept[count] = replace(self, n_atoms=self.n_atoms + count)
         return kept[count]
 
+    def twice(self) -> Edges:
+        """These edges, and the same between as many atoms again."""
+        i, j = (torch.cat([x, x + self.n_atoms]) for x in (self.i, self.j))
+        return Edges(i, j, torch.cat([self.pair, self.pair + self.n_pairs]), 2 * self.n_atoms, 2 * self.n_pairs)
+
     @cached_property
     def arrays(self) -> tuple[np.ndarray, ...]:
         first = np.concatenate([[0], np.cumsum(np.bincount(self.i.numpy(), minlength=self.n_atoms))])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labkit.neural.edge_pairs import directions
+from labkit.neural.slopes import outputs_and_slopes
 
 if TYPE_CHECKING:
     from labkit.neural.frames import Batch
@@ -29,47 +30,49 @@ class BatchPrediction:
     virial: Tensor | None = None
 
 
-def predict(network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False) -> BatchPrediction:
-    """Energies and their derivatives; with `graph` these can be differentiated by the weights."""
-    vectors = batch.vectors.detach().requires_grad_(derivatives)
-    with torch.set_grad_enabled(derivatives or graph):
-        distances, unit = directions(vectors, batch.edges, batch.sign)
-        outputs = network(batch.species, batch.edges, distances, unit)
-        of_atoms = network.head.energies(outputs).mean(1)
-        energy = of_atoms.new_zeros(len(batch.counts)).index_add(0, batch.index, of_atoms)
+def predict(
+    network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False, kept: Tensor | None = None
+) -> BatchPrediction:
+    """Energies and their derivatives; with `graph` these can be differentiated by the weights.
+
+    kept  (n, F) factors of the features, as dropout has them
+    """
+    with torch.set_grad_enabled(graph):
         if not derivatives:
-            return BatchPrediction(energy, outputs)
-        if len(vectors):
-            (slope,) = torch.autograd.grad(of_atoms.sum(), vectors, create_graph=graph)
-        else:
-            slope = torch.zeros_like(vectors)
-        forces, virial = _assembled(batch, vectors, slope)
-    return BatchPrediction(energy, outputs, forces, virial)
+            outputs = _outputs(network, batch, kept)
+            return BatchPrediction(_sums(network, batch, outputs).mean(0), outputs)
+        outputs, slopes = outputs_and_slopes(network, batch, kept=kept)
+        forces, virial = _assembled(batch, slopes[0])
+        return BatchPrediction(_sums(network, batch, outputs).mean(0), outputs, forces, virial)
 
 
 def predict_members(network: Network, batch: Batch, *, derivatives: bool = True) -> BatchPrediction:
     """Energies (K, S) of a network's K outputs and their derivatives, all differentiable by the weights."""
-    vectors = batch.vectors.detach().requires_grad_(derivatives)
-    distances, unit = directions(vectors, batch.edges, batch.sign)
-    outputs = network(batch.species, batch.edges, distances, unit)
-    of_atoms = network.head.energies(outputs)
-    energy = of_atoms.new_zeros(len(batch.counts), of_atoms.shape[1]).index_add(0, batch.index, of_atoms).T
     if not derivatives:
-        return BatchPrediction(energy, outputs)
-    found = []
-    for total in of_atoms.sum(0):
-        (slope,) = torch.autograd.grad(total, vectors, create_graph=True) if len(vectors) else (vectors,)
-        found.append(_assembled(batch, vectors, slope))
-    forces, virial = (torch.stack(x) for x in zip(*found, strict=True))
-    return BatchPrediction(energy, outputs, forces, virial)
+        outputs = _outputs(network, batch, None)
+        return BatchPrediction(_sums(network, batch, outputs), outputs)
+    outputs, slopes = outputs_and_slopes(network, batch, members=True)
+    forces, virial = (torch.stack(x) for x in zip(*(_assembled(batch, slope) for slope in slopes), strict=True))
+    return BatchPrediction(_sums(network, batch, outputs), outputs, forces, virial)
 
 
-def _assembled(batch: Batch, vectors: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+def _outputs(network: Network, batch: Batch, kept: Tensor | None) -> Tensor:
+    features = network.features(batch.species, batch.edges, *directions(batch.vectors, batch.edges, batch.sign))
+    return network.last(features if kept is None else features * kept)
+
+
+def _sums(network: Network, batch: Batch, outputs: Tensor) -> Tensor:
+    """Energies (K, S) of frames."""
+    of_atoms = network.head.energies(outputs)
+    return of_atoms.new_zeros(len(batch.counts), of_atoms.shape[1]).index_add(0, batch.index, of_atoms).T
+
+
+def _assembled(batch: Batch, slope: Tensor) -> tuple[Tensor, Tensor]:
     """Forces and virials from the energies' derivatives (P, 3) by vectors v = r_j - r_i of pairs."""
     # the force on i is dE/dv, that on j its negative
     forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
     virial = slope.new_zeros(len(batch.counts), 3, 3).index_add(
-        0, batch.index.index_select(0, batch.i), vectors[:, :, None] * slope[:, None, :]
+        0, batch.index.index_select(0, batch.i), batch.vectors[:, :, None] * slope[:, None, :]
     )
     return forces, virial
 
@@ -85,9 +88,9 @@ class Weights:
     forces: float = 1.0
     stress: float = 1.0
 
-    def loss(self, network: Network, batch: Batch) -> Tensor:
+    def loss(self, network: Network, batch: Batch, kept: Tensor | None = None) -> Tensor:
         """The loss of a batch, differentiable by the weights; only labels that are there count."""
-        found = predict(network, batch, derivatives=self.forces > 0 or self.stress > 0, graph=True)
+        found = predict(network, batch, derivatives=self.forces > 0 or self.stress > 0, graph=True, kept=kept)
         size = batch.counts.to(found.energy.dtype)
         total = self.energy * _mean_square((found.energy - batch.energy) / size, batch.energy)
         if self.forces:

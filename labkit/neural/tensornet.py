@@ -105,6 +105,8 @@ class Layer(nn.Module):
 class Mix(nn.Module):
     """Linear combinations of channels, others for each part."""
 
+    matrices = True  # the weight is a stack of them
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, channels, channels) / channels**0.5)

@@ -20,7 +20,8 @@ class Training:
     budget     s: after 20 timed steps it becomes a number of steps
     steps      their number, instead of a budget: the same result whatever the speed of the machine
     batch      frames of a step
-    rate       largest learning rate of AdamW
+    rate       largest learning rate
+    optimiser  'muon', which orthogonalises the steps of matrices, or 'adamw'
     weights    of energies, forces and stresses in the loss
     average    memory of the weights' exponential moving average, of which the trained potential is made
     averaging  'ema', as above, or 'swa': the last part of the steps keeps the rate, and the potential is made of the
@@ -39,6 +40,7 @@ class Training:
     steps: int | None = None
     batch: int = 8
     rate: float = 3e-3
+    optimiser: str = "muon"
     weights: Weights = field(default_factory=Weights)
     average: float = 0.99
     averaging: str = "ema"
@@ -59,6 +61,8 @@ class Training:
         object.__setattr__(self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze))
         if self.averaging not in ("ema", "swa"):
             raise LabkitError(f"averaging is {self.averaging!r}; expected 'ema' or 'swa'")
+        if self.optimiser not in ("muon", "adamw"):
+            raise LabkitError(f"optimiser is {self.optimiser!r}; expected 'muon' or 'adamw'")
         if not 0 <= self.replay_share < 1:
             raise LabkitError(f"replay_share is {self.replay_share:g}; expected a part of an epoch, from 0 and below 1")
         if self.snapshots < 0:

@@ -14,6 +14,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.neural.batch_order import Batches
 from labkit.neural.checkpoint import TrainingCheckpoint
 from labkit.neural.history import History
+from labkit.neural.muon import Muon, matrices_of
 from labkit.neural.plan import Plan
 from labkit.neural.trained_weights import TrainedWeights
 from labkit.neural.training import Trained, Training
@@ -42,7 +43,8 @@ class TrainingRun:
         self.potential = sets.potential
         self.progress, self.asked, self.save_every = progress, cool_down, save_every
         self.weights = TrainedWeights(self.potential, training)
-        self.optimiser = torch.optim.AdamW(self.weights.parameters, lr=training.rate, weight_decay=0.0)
+        matrices = matrices_of(self.potential.network) if training.optimiser == "muon" else []
+        self.optimiser = Muon(self.weights.parameters, matrices, training.rate)
         self.batches = Batches(sets.frames, sets.new, training)
         self.step, self.spent, self.timed = 0, 0.0, 0.0
         self.plan: Plan | None = None if training.steps is None else self._plan(training.steps)

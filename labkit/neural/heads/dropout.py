@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,19 +39,5 @@ class Dropout(Head):
         self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
     ) -> Tensor:
         factors = self.kept((len(batch.counts), network.last.in_features), *seed)
-        return weights.loss(_Masked(network, factors, batch.index), batch)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, eq=False)
-class _Masked:
-    network: Network
-    factors: Tensor  # (S, F)
-    index: Tensor  # (n,)
-
-    @property
-    def head(self) -> Head:
-        return self.network.head
-
-    def __call__(self, *surroundings: Any) -> Tensor:
-        found = self.network.features(*surroundings)
-        return self.network.last(found * self.factors.to(found).index_select(0, self.index))
+        kept = factors.to(network.last.weight).index_select(0, batch.index)
+        return weights.loss(network, batch, kept)
