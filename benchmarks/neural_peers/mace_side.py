@@ -73,7 +73,10 @@ def main() -> None:
 
 
 def as_data(atoms, numbers, e0):
-    properties = {"energy": atoms.get_potential_energy() - sum(e0[numbers.z_to_index(z)] for z in atoms.numbers), "forces": atoms.get_forces()}
+    properties = {
+        "energy": atoms.get_potential_energy() - sum(e0[numbers.z_to_index(z)] for z in atoms.numbers),
+        "forces": atoms.get_forces(),
+    }
     config = data.Configuration(
         atomic_numbers=atoms.numbers, positions=atoms.positions, properties=properties, property_weights={"energy": 1.0, "forces": 1.0},
         cell=np.asarray(atoms.cell), pbc=tuple(atoms.pbc),
