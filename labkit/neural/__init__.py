@@ -8,5 +8,18 @@ from labkit.neural.potential import NeuralPotential
 from labkit.neural.start import untrained
 from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
+from labkit.neural.training_watch import watch_training
+from labkit.neural.watched_training import WatchedTraining
 
-__all__ = ["NeuralConfig", "NeuralPotential", "Plan", "Trained", "Training", "Weights", "train", "untrained"]
+__all__ = [
+    "NeuralConfig",
+    "NeuralPotential",
+    "Plan",
+    "Trained",
+    "Training",
+    "WatchedTraining",
+    "Weights",
+    "train",
+    "untrained",
+    "watch_training",
+]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from labkit.neural.errors import errors
+from labkit.neural.errors import errors_of, predictions
+from labkit.neural.frames import Batch
+from labkit.neural.loss import BatchPrediction
 
 if TYPE_CHECKING:
     from labkit.neural.training_run import TrainingRun
@@ -16,12 +18,16 @@ SHOWN = 200  # training frames whose errors are measured
 
 
 class History:
-    """One row for each measurement; `best` are the averaged weights of the one with the smallest `loss`."""
+    """One row for each measurement; `best` are the averaged weights of the one with the smallest `loss`.
+
+    predictions  of the last measurement, by set
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.best: list[Tensor] | None = None
         self.loss = math.inf
+        self.predictions: dict[str, list[tuple[Batch, BatchPrediction]]] = {}
 
     @property
     def last(self) -> float | None:
@@ -30,12 +36,15 @@ class History:
 
     def measure(self, run: TrainingRun) -> dict[str, float]:
         """Add the errors of a potential with its averaged weights; those of validation frames, if any, decide."""
-        of = {} if run.validation is None else {"valid": errors(run.potential, run.validation)}
-        of["train"] = errors(run.potential, run.frames, SHOWN)
+        sets = {} if run.validation is None else {"valid": (run.validation, None)}
+        sets["train"] = (run.frames, SHOWN)
+        scale = float(run.potential.scale)
+        self.predictions = {name: predictions(run.potential, *frames) for name, frames in sets.items()}
+        of = {name: errors_of(found, sets[name][0], scale) for name, found in self.predictions.items()}
         row: dict[str, float] = {"step": run.step, "seconds": run.seconds}
         for name, e in of.items():
             row |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
-        loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
+        loss = next(iter(of.values())).loss(run.training.weights, scale)
         if loss < self.loss:
             self.loss, self.best = loss, [p.clone() for p in run.average]
         self.rows.append(row)

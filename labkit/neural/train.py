@@ -24,6 +24,7 @@ def train(
     progress: Progress = NO_PROGRESS,
     save_every: float = 5.0,
     cool_down: Callable[[], bool] = lambda: False,
+    watch: Callable[[Trained], None] = lambda found: None,
     **settings: Any,
 ) -> Trained:
     """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
@@ -31,6 +32,8 @@ def train(
     settings    those of Training, such as budget=20
     checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
     cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
+    watch       called four times a second with what there is, and right after each measurement, when the potential
+                has its averaged weights
 
     The given potential is changed, and is the one that is returned. When progress stops it, Stopped is raised with the
     potential as it is then. Raises LabkitError, naming frame and step, when the loss is not finite; the potential then
@@ -44,4 +47,6 @@ def train(
     4
     """
     chosen = replace(training or Training(), **settings)
-    return TrainingRun(potential, data, validation, chosen, checkpoint, save_every, progress, cool_down).to_the_end()
+    return TrainingRun(
+        potential, data, validation, chosen, checkpoint, save_every, progress, cool_down, watch
+    ).to_the_end()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.neural.loss import Weights
+from labkit.neural.frames import Batch
+from labkit.neural.loss import BatchPrediction, Weights
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
 
@@ -18,6 +20,7 @@ class Training:
 
     budget     s: after 20 timed steps it becomes a number of steps
     steps      their number, instead of a budget: the same result whatever the speed of the machine
+    plan       steps and rates in full, instead of both: that of a Trained repeats its training
     batch      frames of a step
     rate       largest learning rate of AdamW
     weights    of energies, forces and stresses in the loss
@@ -38,6 +41,7 @@ class Training:
     clip: float = 10.0
     cool_down: float = 0.4
     seed: int = 0
+    plan: Plan | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -62,8 +66,12 @@ class Trained:
     potential  with the averaged weights
     history    one row for each measurement: step, seconds, rate, and the errors of training and validation frames
     plan       steps and rates, as finished
+    losses     of each step, (steps,)
+    found      {'train': ..., 'valid': ...}: batches and their predictions, of the last measurement
     """
 
     potential: NeuralPotential
     history: tuple[dict[str, float], ...]
     plan: Plan
+    losses: tuple[float, ...] = ()
+    found: Mapping[str, Sequence[tuple[Batch, BatchPrediction]]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from labkit.neural.training import Trained, Training
 TIMED = 20  # steps whose time decides how many there are
 COMPILED = 5  # of these come first and are not timed: they compile
 SHARE = 0.15  # of the budget, for measuring errors
+TOLD = 0.25  # s between two reports of progress
 
 
 class TrainingRun:
@@ -41,12 +43,13 @@ class TrainingRun:
         save_every: float,
         progress: Progress,
         cool_down: Callable[[], bool],
+        watch: Callable[[Trained], None],
     ) -> None:
         if not len(data):
             raise LabkitError(f"{data.name or 'training data'}: has no frames; give at least one")
         self.started = time.perf_counter()
         self.potential, self.network, self.training = potential, potential.network, training
-        self.progress, self.asked, self.save_every = progress, cool_down, save_every
+        self.progress, self.asked, self.watch, self.save_every = progress, cool_down, watch, save_every
         self.frames = TrainingFrames(_labelled(data), potential)
         has_validation = validation is not None and len(validation)
         self.validation = TrainingFrames(_labelled(validation), potential) if has_validation else None
@@ -54,8 +57,11 @@ class TrainingRun:
         self.optimiser = torch.optim.AdamW(self.parameters, lr=training.rate, weight_decay=0.0)
         self.average = [p.detach().clone() for p in self.parameters]
         self.step, self.spent, self.timed = 0, 0.0, 0.0
-        self.plan: Plan | None = None if training.steps is None else Plan.of(training.steps, training.cool_down)
+        self.plan = training.plan
+        if self.plan is None and training.steps is not None:
+            self.plan = Plan.of(training.steps, training.cool_down)
         self.history = History()
+        self.losses: list[float] = []
         if training.batch > len(data):
             warnings.warn(
                 f"a batch of {training.batch} frames, but there are {len(data)}; all of them are used",
@@ -68,11 +74,11 @@ class TrainingRun:
         self.checkpoint = None if checkpoint is None else TrainingCheckpoint(checkpoint, self)
         if self.checkpoint is not None:
             self.checkpoint.resume(self)
-        self.written = time.perf_counter()
+        self.written = self.told = time.perf_counter()
 
     def to_the_end(self) -> Trained:
         looks: list[int] = [] if self.plan is None else self.plan.looks()
-        while self.plan is None or self.step < self.plan.steps:
+        while self.plan is None or self.step < self.plan.end:
             if self.progress.should_stop():
                 self._save()
                 raise Stopped("the training was stopped", self._result())
@@ -85,6 +91,8 @@ class TrainingRun:
                 looks = self.plan.looks()
             if self.step in looks and self.step != self.history.last:
                 self._measure()
+            elif time.perf_counter() - self.told > TOLD:
+                self._tell()
             if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
                 self._save()
         self._save()
@@ -112,7 +120,8 @@ class TrainingRun:
             group["lr"] = self.training.rate * rate.rate(self.step)
         self.optimiser.zero_grad()
         loss = self.training.weights.loss(self.network, self.frames.batch(which))
-        if not bool(torch.isfinite(loss)):
+        self.losses.append(float(loss.detach()))
+        if not math.isfinite(self.losses[-1]):
             self._diverged(which)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
@@ -133,6 +142,7 @@ class TrainingRun:
             int(which[0]),
         )
         self.use(self.reached)
+        self._tell()
         raise LabkitError(
             f"{self.frames.data.name or 'training data'}, frame {frame}: the loss is not finite at step {self.step}; "
             "the potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
@@ -142,10 +152,17 @@ class TrainingRun:
         """Errors with the averaged weights."""
         now = [p.detach().clone() for p in self.parameters]
         self.use(self.average)
-        found = self.history.measure(self)
+        self.history.measure(self)
+        self.watch(self._so_far())
         self.use(now)
-        total = self.plan.steps if self.plan is not None else max(self.step, 10 * TIMED)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.watch(self._so_far())
+        total = self.plan.end if self.plan is not None else max(self.step, 10 * TIMED)
+        found = self.history.rows[-1] if self.history.rows else {}
         self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
+        self.told = time.perf_counter()
 
     @property
     def seconds(self) -> float:
@@ -173,8 +190,12 @@ class TrainingRun:
             "data": self.frames.data.hash,
             "steps": self.step,
         }
-        plan = self.plan or Plan.of(max(1, self.step))
-        return Trained(self.potential, tuple(self.history.rows), plan)
+        return self._so_far()
+
+    def _so_far(self) -> Trained:
+        plan = self.plan or Plan(10**9, 10**9)
+        ended = plan if self.step >= plan.end else replace(plan, last=self.step)
+        return Trained(self.potential, tuple(self.history.rows), ended, tuple(self.losses), self.history.predictions)
 
 
 def _labelled(frames: Dataset) -> Dataset:
