@@ -11,7 +11,7 @@ from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.neural.figure import smooth
 
 WORSE = 3.0  # times the smallest loss before: the training has lost what it had learned
-EARLY = 40  # steps that are not judged
+EARLY = 60  # steps that are not judged
 
 
 def table_of(found: WatchedTraining) -> str:
@@ -43,13 +43,16 @@ def divergence(found: WatchedTraining) -> str:
     rate = f"{max(found.rates, default=0.0):.2g}"
     if not np.isfinite(losses).all():
         return f"The loss is not finite any more: the learning rate of {rate} is too high."
-    if len(losses) <= EARLY:
+    if len(losses) < EARLY:
         return ""
-    means = smooth(losses)[EARLY // 2 :]
-    best = means[:-1].min()
-    if means[-1] > WORSE * best:
-        return (
-            f"The loss is {means[-1] / best:.0f} times what it was at its best: the learning rate of {rate} is too "
-            "high, and the steps jump over what they look for. Take a smaller one, or cool down."
-        )
-    return ""
+    first, means = losses[:3].mean(), smooth(losses)[10:]
+    last, best, worst = means[-1], means.min(), means.max()
+    lost = f"The loss is {last / best:.1f} times what it was at its best"
+    if last > first / 2 and (last > 1.5 * best or worst > 1.2 * first):
+        lost = f"After {found.steps} steps the loss is still {last / first:.0%} of the first one"
+    elif last < WORSE * best:
+        return ""
+    return (
+        f"{lost}: the learning rate of {rate} is too high, and each step jumps over what it looks for. Take a smaller "
+        "one, or cool down."
+    )
