@@ -13,7 +13,7 @@ from labkit.neural.frames import Batch, TrainingFrames
 from labkit.neural.loss import BatchPrediction, Weights, predict
 from labkit.neural.potential import NeuralPotential
 
-ATOMS = 400  # of a batch
+ATOMS = 240  # of a batch
 
 
 @dataclass(frozen=True)

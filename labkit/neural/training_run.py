@@ -59,7 +59,8 @@ class TrainingRun:
         self.step, self.spent, self.timed = 0, 0.0, 0.0
         self.plan = training.plan
         if self.plan is None and training.steps is not None:
-            self.plan = Plan.of(training.steps, training.cool_down)
+            looks = min(24, max(3, training.steps // 16))  # so that a short training is not mostly measured
+            self.plan = Plan.of(training.steps, training.cool_down, looks)
         self.history = History()
         self.losses: list[float] = []
         if training.batch > len(data):

@@ -42,8 +42,9 @@ def efficiency_figure(table: pd.DataFrame, history: Iterable[Mapping[str, float]
     right.plot(one[SECONDS], one[FORCES], color=colour, marker=marker, linestyle="none", label="GAP")
     for frames, row in one.iterrows():
         right.annotate(
-            f"{frames} frames", (row[SECONDS], row[FORCES]), (6, 6), textcoords="offset points", fontsize=7, color=INK
-        )
+            f"{frames} frames", (row[SECONDS], row[FORCES]), (-6, -9), textcoords="offset points", fontsize=7,
+            color=INK, ha="right",
+        )  # fmt: skip
     rows = list(history)
     seconds, forces = ([row[key] for row in rows] for key in ("seconds", "valid forces"))
     colour, marker, dashes = LOOKS["network"]

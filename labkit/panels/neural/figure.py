@@ -9,12 +9,24 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.gap.metrics import UNITS
 from labkit.neural import WatchedTraining
-from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, SET_COLOURS, SET_NAMES, dress, legend, log_ticks, new_figure
+from labkit.panels.kit.style import (
+    BAD,
+    FORCE,
+    INK,
+    MUTED,
+    SET_NAMES,
+    TRAIN,
+    VALID,
+    dress,
+    legend,
+    log_ticks,
+    new_figure,
+)
 from labkit.panels.train.figure import parity
 
 DRAWN = 600  # steps of the loss that are drawn
 SMOOTH = 20  # of them in a mean
-LOOKS = {"train": ("o", "-"), "valid": ("s", (0, (7, 1.6)))}
+LOOKS = {"train": (TRAIN, "o", "-"), "valid": (VALID, "s", (0, (7, 1.6)))}
 
 
 def training_figure(found: WatchedTraining) -> Figure:
@@ -86,9 +98,9 @@ def _curve(axes: Axes, found: WatchedTraining, quantity: str) -> None:
     seen = []
     for name in found.predictions:
         steps, values = found.curve(name, quantity)
-        marker, dashes = LOOKS[name]
+        colour, marker, dashes = LOOKS[name]
         axes.plot(
-            steps, values, color=SET_COLOURS[name], marker=marker, linestyle=dashes, markersize=3.2, linewidth=1.3,
+            steps, values, color=colour, marker=marker, linestyle=dashes, markersize=3.2, linewidth=1.3,
             label=SET_NAMES[name],
         )  # fmt: skip
         seen += values.tolist()
