@@ -25,6 +25,7 @@ NOT_PHYSICS = {
     "runs",
     "session",
     "student",
+    "train",
 }
 
 #: known exceptions: none
