@@ -27,7 +27,7 @@ from labkit.neural.training import Trained, Training
 TIMED = 20  # steps whose time decides how many there are
 COMPILED = 5  # of these come first and are not timed: they compile
 SHARE = 0.15  # of the budget, for measuring errors
-TOLD = 0.25  # s between two reports of progress
+TOLD = 0.25  # s between two calls of `watch`
 
 
 class TrainingRun:
@@ -153,16 +153,14 @@ class TrainingRun:
         """Errors with the averaged weights."""
         now = [p.detach().clone() for p in self.parameters]
         self.use(self.average)
-        self.history.measure(self)
-        self.watch(self._so_far())
-        self.use(now)
+        found = self.history.measure(self)
         self._tell()
+        self.use(now)
+        total = self.plan.end if self.plan is not None else max(self.step, 10 * TIMED)
+        self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
 
     def _tell(self) -> None:
         self.watch(self._so_far())
-        total = self.plan.end if self.plan is not None else max(self.step, 10 * TIMED)
-        found = self.history.rows[-1] if self.history.rows else {}
-        self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
         self.told = time.perf_counter()
 
     @property

@@ -24,9 +24,10 @@ from labkit.neural.potential import NeuralPotential
 from labkit.neural.start import untrained
 from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
-from labkit.neural.watched_training import WatchedTraining
+from labkit.neural.watched_training import UNKNOWN, WatchedTraining
 
 MOST = 200  # training frames whose errors are told
+UNPLANNED = 200  # steps in all, as long as their number is not known
 
 
 def watch_training(
@@ -112,6 +113,8 @@ class _Watch(Progress):
             self.measured = found.history[-1]["step"]
             sets = {name: self._predicted(name, parts) for name, parts in found.found.items()}
             self._take(copy.deepcopy(found.potential), sets)
+        known = found.plan.steps < UNKNOWN
+        self.update(len(found.losses), found.plan.steps if known else max(len(found.losses), UNPLANNED))
 
     def ended(self, trained: Trained) -> WatchedTraining:
         """With the potential that was trained, and its errors."""

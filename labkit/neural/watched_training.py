@@ -12,6 +12,8 @@ from labkit.gap.metrics import UNITS, table
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.training import Training
 
+UNKNOWN = 10**9  # steps of a training that are not planned yet
+
 
 @dataclass(frozen=True, eq=False)
 class WatchedTraining:
@@ -43,7 +45,7 @@ class WatchedTraining:
     def planned(self) -> int:
         """How many there will be; as many as were taken, while that is not known."""
         ends = [one.plan.steps if one is self.trainings[-1] else one.plan.end for one in self.trainings]
-        return sum(ends) if ends and ends[-1] < 10**9 else self.steps
+        return sum(ends) if ends and ends[-1] < UNKNOWN else self.steps
 
     @property
     def rates(self) -> np.ndarray:

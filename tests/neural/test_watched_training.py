@@ -23,6 +23,7 @@ class Reports(Progress):
 
     def update(self, step, total, **metrics) -> None:
         self.found.append(metrics["result"])
+        self.fraction = step / total
 
     def should_stop(self) -> bool:
         self.step += 1
@@ -53,7 +54,7 @@ def test_it_is_the_plain_training() -> None:
     expected = errors(plain, VALID)["rmse"]
     for quantity in ("energy", "forces", "stress"):
         assert found.errors.loc[("valid", quantity), "rmse"] == expected["frames", quantity]
-    assert reports.found[-1].steps == 60
+    assert reports.found[-1].steps == 60 and reports.fraction == 1
 
 
 def test_what_is_reported_on_the_way_are_predictions_with_averaged_weights() -> None:
