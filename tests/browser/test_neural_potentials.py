@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def notebook(lesson):
-    return lesson("09_neural_potentials", 240)
+    return lesson("09_neural_potentials", 420)
 
 
 def test_a_network_learns_on_the_page(notebook, artefacts, tmp_path):
