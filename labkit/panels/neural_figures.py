@@ -1,4 +1,4 @@
-"""What a GAP and a network learn from the same frames, and in the same time."""
+"""Pictures of notebook 09: a GAP and a network with the same frames and in the same time, and a learning curve."""
 
 from __future__ import annotations
 
