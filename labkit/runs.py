@@ -27,7 +27,11 @@ from labkit.errors import LabkitError
 from labkit.files import ODD_CONTENT, atomic_write, session_folder
 
 #: Settings that are restored to their class: kind -> module:class.
-KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
+KINDS = {
+    "gap": "labkit.gap.config:GapConfig",
+    "neural": "labkit.neural.config:NeuralConfig",
+    "tensor": "labkit.polarizability.settings:Settings",
+}
 
 
 @dataclass(frozen=True, eq=False)

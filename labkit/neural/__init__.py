@@ -11,6 +11,8 @@ from labkit.neural.priors import WithPrior, Zbl, load
 from labkit.neural.start import untrained
 from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
+from labkit.neural.training_watch import watch_training
+from labkit.neural.watched_training import WatchedTraining
 from labkit.neural.with_head import with_head
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Trained",
     "Training",
     "Variances",
+    "WatchedTraining",
     "Weights",
     "WithPrior",
     "Zbl",
@@ -30,5 +33,6 @@ __all__ = [
     "predicted_variances",
     "train",
     "untrained",
+    "watch_training",
     "with_head",
 ]

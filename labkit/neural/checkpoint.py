@@ -40,6 +40,7 @@ class TrainingCheckpoint:
             "weights": [p.detach() for p in weights.parameters],
             "average": weights.average,
             "best": run.history.best or [],
+            "losses": [torch.tensor(run.losses, dtype=torch.float64)],
             **{f"snapshot {m}": values for m, values in enumerate(weights.snapshots)},
         }
         tensors = {f"{name}.{k}": value for name, values in groups.items() for k, value in enumerate(values)}
@@ -72,7 +73,8 @@ class TrainingCheckpoint:
         self.start = header["start"]
         with whole_content(self.path, "remove it to begin again"):
             plan, best = json.loads(header["plan"]), json.loads(header["best"])
-            run.plan = None if plan is None else Plan(**plan)
+            run.plan = None if plan is None else Plan(**plan | {"looked": tuple(plan["looked"])})
+            run.losses = tensors["losses.0"].tolist()
             run.step, run.spent = json.loads(header["step"]), json.loads(header["seconds"])
             run.history.rows = json.loads(header["history"])
             weights, count = run.weights, len(run.weights.parameters)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from labkit.base.frames import batches
-from labkit.neural.frames import TrainingFrames
-from labkit.neural.loss import Weights, predict
+from labkit.neural.frames import Batch, TrainingFrames
+from labkit.neural.loss import BatchPrediction, Weights, predict
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.training import Training
 
-ATOMS = 1000  # of a batch
+ATOMS = 240  # of a batch
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,31 @@ class Errors:
         return sum(w * (x / scale) ** 2 for w, x in parts if np.isfinite(x))
 
 
-def errors(
+def predictions(
     potential: NeuralPotential, frames: TrainingFrames, most: int | None = None, first: int = 0, last: int | None = None
-) -> Errors:
-    """Errors on frames `first` to `last` (not included), by default all, or on `most` of them, evenly spaced."""
+) -> list[tuple[Batch, BatchPrediction]]:
+    """Batches of frames `first` to `last` (not included), by default all, or of `most` of them, evenly spaced, and
+    what the potential predicts for them."""
     rows = _evenly(first, len(frames) if last is None else last, most)
-    scale = float(potential.scale)
+    parts = [frames.batch(rows[part]) for part in batches(frames.data.counts[rows].tolist(), ATOMS)]
+    return [(batch, predict(potential.network, batch)) for batch in parts]
+
+
+def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None = None) -> Errors:
+    """Errors on all frames, or on `most` of them, evenly spaced."""
+    return errors_of(predictions(potential, frames, most), frames, float(potential.scale))
+
+
+def errors_of(found: list[tuple[Batch, BatchPrediction]], frames: TrainingFrames, scale: float) -> Errors:
+    """Errors of predictions, which are in units of `scale`."""
     sums: dict[str, list[Tensor]] = {"energy": [], "forces": [], "stress": [], "virial": []}
-    for part in batches(frames.data.counts[rows].tolist(), ATOMS):
-        batch = frames.batch(rows[part])
-        found = predict(potential.network, batch)
+    for batch, of_batch in found:
         size = batch.counts[:, None, None]
-        sums["energy"].append((found.energy.detach() - batch.energy) / batch.counts)
-        sums["forces"].append((found.forces - batch.forces).flatten())
-        virial = found.virial - batch.virial
+        sums["energy"].append((of_batch.energy.detach() - batch.energy) / batch.counts)
+        sums["forces"].append((of_batch.forces - batch.forces).flatten())
+        virial = of_batch.virial - batch.virial
         sums["virial"].append((virial / size).flatten())
-        sums["stress"].append((virial / torch.from_numpy(frames.volumes[rows[part]])[:, None, None]).flatten())
+        sums["stress"].append((virial / torch.from_numpy(frames.volumes[batch.frames])[:, None, None]).flatten())
     return Errors(
         **{name: scale * _rms(torch.cat([x.detach().double() for x in parts])) for name, parts in sums.items()}
     )

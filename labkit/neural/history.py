@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from labkit.neural.errors import errors, mean_loss
+from labkit.neural.errors import errors_of, mean_loss, predictions
+from labkit.neural.frames import Batch
+from labkit.neural.loss import BatchPrediction
 
 if TYPE_CHECKING:
     from labkit.neural.training_run import TrainingRun
@@ -18,13 +20,15 @@ SHOWN = 200  # training frames whose errors are measured
 class History:
     """One row for each measurement, of validation, training and old frames.
 
-    best  the averaged weights of the measurement with the smallest `loss`
+    best         the averaged weights of the measurement with the smallest `loss`
+    predictions  of the last measurement, by set
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.best: list[Tensor] | None = None
         self.loss = math.inf
+        self.predictions: dict[str, list[tuple[Batch, BatchPrediction]]] = {}
 
     @property
     def last(self) -> float | None:
@@ -33,16 +37,18 @@ class History:
 
     def measure(self, run: TrainingRun) -> dict[str, float]:
         """Add the errors of a potential with its averaged weights; those of validation frames, if any, decide."""
-        sets = run.sets
-        of = {} if sets.validation is None else {"valid": errors(run.potential, sets.validation)}
-        of["train"] = errors(run.potential, sets.frames, SHOWN, last=sets.new)
+        sets, scale = run.sets, float(run.potential.scale)
+        parts = {} if sets.validation is None else {"valid": (sets.validation, None)}
+        parts["train"] = (sets.frames, SHOWN, 0, sets.new)
         if len(sets.frames) > sets.new:
-            of["old"] = errors(run.potential, sets.frames, SHOWN, first=sets.new)
+            parts["old"] = (sets.frames, SHOWN, sets.new)
+        self.predictions = {name: predictions(run.potential, *part) for name, part in parts.items()}
+        of = {name: errors_of(found, parts[name][0], scale) for name, found in self.predictions.items()}
         row: dict[str, float] = {"step": run.step, "seconds": run.seconds}
         for name, e in of.items():
             row |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
         if run.potential.network.head.squares:
-            loss = next(iter(of.values())).loss(run.training.weights, float(run.potential.scale))
+            loss = next(iter(of.values())).loss(run.training.weights, scale)
         else:
             frames, last = (sets.frames, sets.new) if sets.validation is None else (sets.validation, None)
             loss = mean_loss(run.potential, frames, run.training, SHOWN, last)

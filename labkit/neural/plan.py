@@ -18,6 +18,8 @@ class Plan:
     falls     whether the rate falls in the last part; otherwise it stays, and weights are averaged there
     warmup    steps over which the rate rises
     measured  how often errors are measured, roughly
+    looked    after which steps they are measured, if that is given
+    last      the step after which the training ends, before its plan does; None: it ends with its plan
 
     >>> plan = Plan.of(1000)
     >>> [round(plan.rate(k), 2) for k in (0, 49, 500, 800, 999)]
@@ -29,6 +31,13 @@ class Plan:
     warmup: int = 100
     measured: int = 24
     falls: bool = True
+    looked: tuple[int, ...] = ()
+    last: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The number of steps that are taken."""
+        return self.steps if self.last is None else self.last
 
     @classmethod
     def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24, falls: bool = True) -> Plan:
@@ -49,7 +58,9 @@ class Plan:
         if step >= self.cooling:
             return self
         length = min(self.steps - step, max(20, (self.steps - self.cooling) // 2, step // 4))
-        return replace(self, cooling=step, steps=step + length)
+        cooled = replace(self, cooling=step, steps=step + length)
+        looked = [s for s in self.looks() if s <= step] + [s for s in cooled.looks() if s > step]
+        return replace(cooled, looked=tuple(looked))
 
     def snapshots(self, count: int) -> list[int]:
         """Numbers of finished steps after which weights are kept: at most `count`, evenly spaced where they wander at
@@ -63,6 +74,8 @@ class Plan:
 
     def looks(self) -> list[int]:
         """Numbers of finished steps after which errors are measured: dense at first, and the last one."""
+        if self.looked:
+            return list(self.looked)
         early = [s for s in (20, 50, 100, 200) if s < self.steps]
         even = np.linspace(0, self.steps, self.measured + 1)[1:].round().astype(int).tolist()
         found = sorted({*early, *even, self.steps} - {0})

@@ -29,6 +29,7 @@ def train(
     progress: Progress = NO_PROGRESS,
     save_every: float = 5.0,
     cool_down: Callable[[], bool] = lambda: False,
+    watch: Callable[[Trained], None] = lambda found: None,
     **settings: Any,
 ) -> Trained:
     """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
@@ -38,6 +39,8 @@ def train(
     prior       a fixed potential, as Zbl: the network learns what it lacks, and the result is the sum of both
     checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
     cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
+    watch       called four times a second with what there is, and right after each measurement, when the potential
+                has its averaged weights
 
     A trained potential is trained further from its weights, best at a smaller rate (`rate=5e-4`); its species, e0 and
     scale stay. The given potential is changed, and is the one that is returned, or the `learned` part of that.
@@ -56,4 +59,4 @@ def train(
     chosen = replace(training or Training(), **settings)
     started = time.perf_counter()
     sets = Sets.of(potential, data, validation, replay, prior)
-    return TrainingRun(sets, chosen, checkpoint, save_every, progress, cool_down, started).to_the_end()
+    return TrainingRun(sets, chosen, checkpoint, save_every, progress, cool_down, watch, started).to_the_end()

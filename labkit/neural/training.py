@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.neural.loss import Weights
+from labkit.neural.frames import Batch
+from labkit.neural.loss import BatchPrediction, Weights
 from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior
@@ -19,6 +21,7 @@ class Training:
 
     budget     s: after 20 timed steps it becomes a number of steps
     steps      their number, instead of a budget: the same result whatever the speed of the machine
+    plan       steps and rates in full, instead of both: that of a Trained repeats its training
     batch      frames of a step
     rate       largest learning rate
     optimiser  'muon', which orthogonalises the steps of matrices, or 'adamw'
@@ -50,6 +53,7 @@ class Training:
     clip: float = 10.0
     cool_down: float = 0.4
     seed: int = 0
+    plan: Plan | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -84,9 +88,13 @@ class Trained:
     history    one row for each measurement: step, seconds, rate, and the errors of training and validation frames
     plan       steps and rates, as finished
     snapshots  potentials with the weights of some moments, if asked for; their spread is that of `Committee(snapshots)`
+    losses     of each step, (steps,)
+    found      {'train': ..., 'valid': ...}: batches and their predictions, of the last measurement
     """
 
     potential: NeuralPotential | WithPrior
     history: tuple[dict[str, float], ...]
     plan: Plan
     snapshots: tuple[NeuralPotential | WithPrior, ...] = ()
+    losses: tuple[float, ...] = ()
+    found: Mapping[str, Sequence[tuple[Batch, BatchPrediction]]] = field(default_factory=dict)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -23,6 +25,7 @@ from labkit.neural.training_data import Sets
 TIMED = 20  # steps whose time decides how many there are
 COMPILED = 5  # of these come first and are not timed: they compile
 SHARE = 0.15  # of the budget, for measuring errors
+TOLD = 0.25  # s between two calls of `watch`
 
 
 class TrainingRun:
@@ -36,23 +39,28 @@ class TrainingRun:
         save_every: float,
         progress: Progress,
         cool_down: Callable[[], bool],
+        watch: Callable[[Trained], None],
         started: float,
     ) -> None:
         self.started = started
         self.sets, self.training = sets, training
         self.potential = sets.potential
-        self.progress, self.asked, self.save_every = progress, cool_down, save_every
+        self.progress, self.asked, self.watch, self.save_every = progress, cool_down, watch, save_every
         self.weights = TrainedWeights(self.potential, training)
         matrices = matrices_of(self.potential.network) if training.optimiser == "muon" else []
         self.optimiser = Muon(self.weights.parameters, matrices, training.rate)
         self.batches = Batches(sets.frames, sets.new, training)
         self.step, self.spent, self.timed = 0, 0.0, 0.0
-        self.plan: Plan | None = None if training.steps is None else self._plan(training.steps)
+        self.plan = training.plan
+        if self.plan is None and training.steps is not None:
+            looks = min(24, max(3, training.steps // 16))  # so that a short training is not mostly measured
+            self.plan = self._plan(training.steps, looks)
         self.history = History()
+        self.losses: list[float] = []
         self.checkpoint = None if checkpoint is None else TrainingCheckpoint(checkpoint, self)
         if self.checkpoint is not None:
             self.checkpoint.resume(self)
-        self.written = time.perf_counter()
+        self.written = self.told = time.perf_counter()
 
     def to_the_end(self) -> Trained:
         self.weights.freeze(True)
@@ -63,7 +71,7 @@ class TrainingRun:
 
     def _to_the_end(self) -> Trained:
         looks: list[int] = [] if self.plan is None else self.plan.looks()
-        while self.plan is None or self.step < self.plan.steps:
+        while self.plan is None or self.step < self.plan.end:
             if self.progress.should_stop():
                 self._save()
                 raise Stopped("the training was stopped", self._result())
@@ -76,6 +84,8 @@ class TrainingRun:
                 looks = self.plan.looks()
             if self.step in looks and self.step != self.history.last:
                 self._measure()
+            elif time.perf_counter() - self.told > TOLD:
+                self._tell()
             if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
                 self._save()
         self._save()
@@ -102,8 +112,10 @@ class TrainingRun:
             group["lr"] = self.training.rate * rate.rate(self.step)
         self.optimiser.zero_grad()
         loss = self.batches.loss(self.step)
-        if not bool(torch.isfinite(loss)):
+        self.losses.append(float(loss.detach()))
+        if not math.isfinite(self.losses[-1]):
             self.weights.use(self.reached)
+            self._tell()
             raise LabkitError(
                 f"{self.sets.locate(self.batches.culprit(self.step))}: the loss is not finite at step {self.step}; the "
                 "potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
@@ -121,9 +133,14 @@ class TrainingRun:
         now = [p.detach().clone() for p in self.weights.parameters]
         self.weights.use(self.weights.average)
         found = self.history.measure(self)
+        self._tell()
         self.weights.use(now)
-        total = self.plan.steps if self.plan is not None else max(self.step, 10 * TIMED)
+        total = self.plan.end if self.plan is not None else max(self.step, 10 * TIMED)
         self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
+
+    def _tell(self) -> None:
+        self.watch(self._so_far())
+        self.told = time.perf_counter()
 
     @property
     def seconds(self) -> float:
@@ -146,7 +163,13 @@ class TrainingRun:
             "data": self.sets.hashes[0],
             "steps": self.step,
         }
-        plan = self.plan or Plan.of(max(1, self.step))
+        return self._so_far()
+
+    def _so_far(self) -> Trained:
+        plan = self.plan or Plan(10**9, 10**9)
+        ended = plan if self.step >= plan.end else replace(plan, last=self.step)
         kept = (self.potential.with_weights(self.weights.named(w)) for w in self.weights.snapshots)
-        snapshots = tuple(self.sets.whole(one) for one in kept)
-        return Trained(self.sets.whole(self.potential), tuple(self.history.rows), plan, snapshots)
+        return Trained(
+            self.sets.whole(self.potential), tuple(self.history.rows), ended,
+            tuple(self.sets.whole(one) for one in kept), tuple(self.losses), self.history.predictions,
+        )  # fmt: skip

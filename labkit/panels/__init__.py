@@ -18,6 +18,7 @@ from labkit.panels.dynamics import DynamicsPanel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.mobility import MobilityPanel
 from labkit.panels.movie import Movie
+from labkit.panels.neural import NeuralPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
@@ -36,6 +37,7 @@ __all__ = [
     "LearningCurvePanel",
     "MobilityPanel",
     "Movie",
+    "NeuralPanel",
     "OverfitPanel",
     "PolarizabilityPanel",
     "RecoverPanel",

@@ -12,7 +12,7 @@ KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
 OWN = {  # what no other panel has
     "structure": {"viewer", "nglview_frontend", "ellipsoid"},
     "train": {"drawn_fit", "compared"},
-    "learning": {"chosen"},
+    "learning": {"chosen", "neural"},
     "spectra": {"mode"},
     "dynamics": {"spread"},
     "polarizability": {"tensor_frame"},

@@ -21,6 +21,7 @@ from labkit.forcefield.examples import chain
 from labkit.forcefield.examples.brine import brine
 from labkit.gap import Design, GapConfig, Soap
 from labkit.mobility import RotnePragerYamakawa
+from labkit.neural import NeuralConfig, Training, untrained
 from labkit.panels.kit.view import Panel
 from labkit.polarizability import TensorDesign, with_label
 from labkit.units import MILLIPASCAL_SECOND
@@ -60,6 +61,11 @@ def data(_: Path) -> Made:
 
 def train(_: Path) -> Made:
     return panels.TrainPanel(*ice(), SMALL), {}, {"gap.safetensors"}
+
+
+def neural(_: Path) -> Made:
+    small = NeuralConfig(channels=8, cutoff=3.0, n_radial=6)
+    return panels.NeuralPanel(*ice(), small, Training(steps=4)), {}, {"neural.safetensors"}
 
 
 def overfit(_: Path) -> Made:
@@ -113,6 +119,17 @@ def dynamics_of_gap(folder: Path) -> Made:
     return panel, {}, {"run.csv", "run.extxyz"}
 
 
+def dynamics_of_network(folder: Path) -> Made:
+    """So has a neural potential."""
+    frames = ice()[0][:4]
+    potential = untrained(frames, channels=8, cutoff=3.0)
+    potential.save(folder / "potential.safetensors")
+    ase.io.write(folder / "start.extxyz", frames.atoms[0])
+    panel = panels.DynamicsPanel(potential, frames.atoms[0])
+    panel.model.steps = 10
+    return panel, {}, {"run.csv", "run.extxyz"}
+
+
 def spectra(folder: Path) -> Made:
     frames = labkit.datasets.ice("train", n=50)
     atoms, labelled = frames.atoms[0], with_label(frames, "born_charges")[:10]
@@ -149,6 +166,7 @@ def mobility(_: Path) -> Made:
 MAKERS: dict[Callable[[Path], Made], str] = {
     data: "DataPanel",
     train: "TrainPanel",
+    neural: "NeuralPanel",
     overfit: "OverfitPanel",
     learning: "LearningCurvePanel",
     polarizability: "PolarizabilityPanel",
@@ -156,6 +174,7 @@ MAKERS: dict[Callable[[Path], Made], str] = {
     tensor_search_of_atoms: "TensorSearchPanel",
     dynamics: "DynamicsPanel",
     dynamics_of_gap: "DynamicsPanel",
+    dynamics_of_network: "DynamicsPanel",
     spectra: "SpectraPanel",
     timestep: "TimestepPanel",
     recover: "RecoverPanel",

@@ -11,6 +11,7 @@ from labkit.errors import LabkitError
 from labkit.forcefield import ForceField
 from labkit.forcefield.examples import chain, peptide
 from labkit.gap import GapModel
+from labkit.neural import NeuralPotential
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.script import Script
 
@@ -23,10 +24,13 @@ EXAMPLES: dict[str, tuple[int, Callable[[], Potential]]] = {
 
 
 def add_potential(script: Script, potential: Potential) -> None:
-    """Define `potential`: a GAP from its file, a force field of the examples by its function, or the user's own."""
+    """Define `potential`: a trained one from its file, a force field of the examples by its function, or one's own."""
     if isinstance(potential, GapModel):
         script.use("labkit.gap", "GapModel")
         script.add(f'potential = GapModel.load("{FILE}")  # under Download')
+    elif isinstance(potential, NeuralPotential):
+        script.use("labkit.neural", "NeuralPotential")
+        script.add(f'potential = NeuralPotential.load("{FILE}")  # under Download')
     elif example := _example(potential):
         script.use("labkit.forcefield.examples", example.partition("(")[0])
         script.add(f"potential = {example}")
@@ -36,6 +40,8 @@ def add_potential(script: Script, potential: Potential) -> None:
 
 def potential_files(potential: Potential) -> dict[str, bytes]:
     """The file that `add_potential` reads, if it does."""
+    if isinstance(potential, NeuralPotential):
+        return {FILE: file_bytes(potential.save, FILE)}
     if not isinstance(potential, GapModel):
         return {}
     return {FILE: file_bytes(lambda path: potential.save(path, uncertainty=False), FILE)}
@@ -57,7 +63,10 @@ def start_files(state: State, potential: Potential) -> dict[str, bytes]:
 
 
 def sees_stresses(potential: Potential) -> bool:
-    """Whether a potential may be trusted with a pressure: False for one that contains a GAP fitted without stresses."""
+    """Whether a potential may be trusted with a pressure: False if a part of it was fitted without stresses."""
+    nets = [part for part in potential.modules() if isinstance(part, NeuralPotential)]
+    if not all(part.metadata.get("training", {}).get("weights", {}).get("stress", 1.0) > 0 for part in nets):
+        return False
     gaps = [part for part in potential.modules() if isinstance(part, GapModel)]
     return all(part.metadata.get("stresses", part.config.sigma_virial is not None) for part in gaps)
 

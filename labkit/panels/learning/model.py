@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from labkit.base.settings import ModelSettings
 from labkit.config import config as run_config
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
@@ -60,12 +61,13 @@ class LearningModel(PanelModel):
     sigma_energy = p(Float(), "settings", "sigma_energy", "eV/√atom", range=(1e-5, 1.0, 0.1), log=True)
     sigma_force = p(Float(), "settings", "sigma_force", "eV/Å", range=(1e-4, 10.0, 0.1), log=True)
     locked = traitlets.Bool(False)
+    usual: ClassVar[ModelSettings] = GapConfig()
 
     def __init__(
         self,
         train: Dataset,
         valid: Dataset | None = None,
-        config: GapConfig | None = None,
+        config: ModelSettings | None = None,
         *,
         sizes: list[int] | None = None,
         client: Client | None = None,
@@ -74,12 +76,9 @@ class LearningModel(PanelModel):
         super().__init__()
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
-        self.train, self.valid, self.base = train, valid, config or GapConfig()
+        self.train, self.valid, self.base = train, valid, config or self.usual
         self.client, self.checkpoint = client, checkpoint
-        soap, _ = terms_of(self.base)
-        for name in SOAP:
-            setattr(self, name, getattr(soap, name))
-        self.sigma_energy, self.sigma_force = self.base.sigma_energy, self.base.sigma_force or 0.05
+        self._show_config()
         halves = [n for n in (len(train) // 8, len(train) // 4, len(train) // 2, len(train)) if n]
         self.sizes = ", ".join(map(str, sizes or dict.fromkeys(halves)))
         self._recorded: set[tuple[int, int]] = set()
@@ -105,8 +104,15 @@ class LearningModel(PanelModel):
             raise LabkitError("no sizes given; expected numbers of training frames, as in 50, 100, 200")
         return found
 
-    def config(self) -> GapConfig:
-        """The parameters as GapConfig; raises LabkitError if they are invalid."""
+    def _show_config(self) -> None:
+        """Set the parameters from the first settings."""
+        soap, _ = terms_of(self.base)
+        for name in SOAP:
+            setattr(self, name, getattr(soap, name))
+        self.sigma_energy, self.sigma_force = self.base.sigma_energy, self.base.sigma_force or 0.05
+
+    def config(self) -> ModelSettings:
+        """The parameters as settings of the model; raises LabkitError if they are invalid."""
         return with_soap(
             self.base,
             {name: getattr(self, name) for name in SOAP},
@@ -125,12 +131,17 @@ class LearningModel(PanelModel):
         self._recorded = set()
         self.chosen.clear()
         options: dict[str, Any] = {"sizes": counts, "repeats": self.repeats, "client": self.client}
-        return Job(
-            LearningCurve.grow, self.train, config, self.valid, **options, name="learning curve",
-            checkpoint=self.folder(config),
-        )  # fmt: skip
+        return Job(*self.work(config), **options, name="learning curve", checkpoint=self.folder(config))
 
-    def folder(self, config: GapConfig) -> os.PathLike[str] | str | None:
+    def work(self, config: ModelSettings) -> tuple[Any, ...]:
+        """The function that yields the curve, and its arguments."""
+        return LearningCurve.grow, self.train, config, self.valid
+
+    def mark(self, config: ModelSettings) -> str:
+        """What the fits depend on, as a name."""
+        return curve_fingerprint(Design(self.train, config, self.valid), 0)
+
+    def folder(self, config: ModelSettings) -> os.PathLike[str] | str | None:
         """The folder of finished fits: as given, or in the cache under a hash of data and settings."""
         if self.checkpoint is not None:
             return self.checkpoint
@@ -139,7 +150,7 @@ class LearningModel(PanelModel):
             root.mkdir(parents=True, exist_ok=True)
         except OSError:
             return None  # the notes of the design report that the cache cannot be used
-        return root / curve_fingerprint(Design(self.train, config, self.valid), 0)[:32]
+        return root / self.mark(config)[:32]
 
     def present(self, result: LearningCurve) -> None:
         guesses = {"energy": self.guess_energy, "forces": self.guess_forces}
@@ -152,16 +163,20 @@ class LearningModel(PanelModel):
 
     def script(self) -> str:
         script, config, known = Script(), self.config(), self.valid is not None
-        script.use("labkit.gap.learning", "LearningCurve")
         script.frames("train", self.train, len(self.train))
         if known:
             script.frames("valid", self.valid)
         script.add(f"config = {script.call(config)}")
         options = f"{', valid' if known else ''}, sizes={self.counts()}, repeats={self.repeats}{self._stopped()}"
-        script.add(f"curve = LearningCurve.build(train, config{options})", "print(curve.summary())")
+        script.add(self.call(script, options), "print(curve.summary())")
         script.add(*(["print(curve.law())"] if known else []))
         script.add('open("learning_curve.csv", "w").write(curve.to_csv())')
         return script.text()
+
+    def call(self, script: Script, options: str) -> str:
+        """The line of the script that makes the curve."""
+        script.use("labkit.gap.learning", "LearningCurve")
+        return f"curve = LearningCurve.build(train, config{options})"
 
     def frames_used(self) -> dict[str, Any]:
         return {"train": self.train, "valid": self.valid}
@@ -169,7 +184,7 @@ class LearningModel(PanelModel):
     def outputs(self, result: LearningCurve) -> dict[str, bytes]:
         settings = result.settings.text().encode()
         csv = result.to_csv().encode()
-        files = {"learning_curve.csv": csv, "learning_curve.png": self.picture, "gap_config.cfg": settings}
+        files = {"learning_curve.csv": csv, "learning_curve.png": self.picture, result.settings.file_name: settings}
         if (fit := self.chosen.fit) is not None:
             files[f"gap_{fit.n_frames}.safetensors"] = file_bytes(fit.model.save, "gap.safetensors")
         return files
@@ -215,9 +230,10 @@ class LearningModel(PanelModel):
             )
             for which in SET_NAMES for quantity in UNIT if (which, quantity) in summary.index.droplevel("size")
         }  # fmt: skip
+        evidence = None if (found := mine["log_evidence"].iloc[0]) is None else float(found)
         run = FitRecord(
-            f"learning curve, repeat {repeat + 1}", curve.settings, errors, float(mine["log_evidence"].iloc[0]),
-            curve.seconds[fit], size, curves,
+            f"learning curve, repeat {repeat + 1}", curve.settings, errors, evidence, curve.seconds[fit],
+            size, curves,
         )  # fmt: skip
         try:
             runs().add(run)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets as widgets
 import traitlets
 
 from labkit.gap import GapModel
+from labkit.neural import NeuralConfig
 from labkit.panels.kit import html
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.learning.chosen import ChosenFitView
 from labkit.panels.learning.model import LearningModel
+from labkit.panels.learning.neural import NeuralLearningModel
 
 
 class LearningCurvePanel(Panel):
     """Fits to more and more frames, drawn as they finish: `LearningCurvePanel(train, valid)` ends a cell.
 
     First set what you expect at the largest size; the panel draws it next to the result. Stop keeps the finished fits,
-    Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given.
+    Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given. With a
+    NeuralConfig the curve is that of a neural potential, and `training=` has the settings of each training.
 
     >>> import labkit
     >>> from labkit.gap import GapConfig, Soap
@@ -29,6 +34,11 @@ class LearningCurvePanel(Panel):
     """
 
     model_type = LearningModel
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if isinstance(options.get("config", args[2] if len(args) > 2 else None), NeuralConfig):
+            self.model_type = NeuralLearningModel
+        super().__init__(*args, **options)
 
     @property
     def chosen(self) -> GapModel | None:

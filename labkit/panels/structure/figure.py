@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
 from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
@@ -18,6 +19,7 @@ from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
 DASH = "#4a86c5"  # of hydrogen bonds
+SHELLS = ("#8c1d18", "#e07b39", "#f4cf6a", "#d5dae0")  # from the chosen atom outwards; the last one for all beyond
 
 
 def rotation(turn: float, tilt: float) -> np.ndarray:
@@ -87,10 +89,18 @@ def cell_edges(atoms: Atoms) -> np.ndarray:
     return corners[np.array(pairs)] @ atoms.cell.array
 
 
+def colours(atoms: Atoms) -> np.ndarray:
+    """Red, green and blue (n, 3), 0 to 1: of the element, or of the shell if atoms.arrays has "shell"."""
+    shell = atoms.arrays.get("shell")
+    if shell is None:
+        return jmol_colors[atoms.numbers]
+    return np.array([to_rgb(name) for name in SHELLS])[np.minimum(shell, len(SHELLS) - 1)]
+
+
 def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
     items = []
-    for z, (x, y, depth) in zip(atoms.numbers, where, strict=True):
-        radius, colour = SIZE * covalent_radii[z], jmol_colors[z]
+    for z, colour, (x, y, depth) in zip(atoms.numbers, colours(atoms), where, strict=True):
+        radius = SIZE * covalent_radii[z]
         items.append((depth, Circle((x, y), radius, facecolor=0.86 * colour, edgecolor=0.45 * colour, linewidth=0.7)))
         # Smaller, lighter discs towards the light make it look round.
         for k, lighter in enumerate((0.25, 0.6), 1):
@@ -107,14 +117,14 @@ def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
 
 
 def _bonds(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
-    items = []
+    items, of_atoms = [], colours(atoms)
     for i, j in bonds(atoms):
         middle = (where[i] + where[j]) / 2
         for end in (i, j):
             along = middle[:2] - where[end, :2]
             normal = BOND * np.array([-along[1], along[0]]) / max(np.linalg.norm(along), 1e-9)
             corners = [where[end, :2] + normal, middle[:2] + normal, middle[:2] - normal, where[end, :2] - normal]
-            colour = 0.8 * jmol_colors[atoms.numbers[end]]
+            colour = 0.8 * of_atoms[end]
             # Half a bond lies a little behind its atom, so that the disc covers its end.
             depth = 0.5 * (where[end, 2] + middle[2]) - 0.05
             items.append((depth, Polygon(corners, facecolor=colour, edgecolor="none")))

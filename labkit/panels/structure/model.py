@@ -20,7 +20,7 @@ ARROW = 2.0  # Å, length of a large force's arrow
 
 
 class StructureModel(traitlets.HasTraits):
-    """Frames to show.
+    """Frames to show; with an array "shell" of whole numbers from 0 atoms have the colour of their shell.
 
     index    the frame shown, of `count`; `exchanged` counts how often all frames were replaced
     arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow; an array "predicted_forces" of a frame as well
@@ -138,6 +138,8 @@ class StructureModel(traitlets.HasTraits):
             words.append(f"{energy:.3f} eV")
         if self.arrows and self.has_forces:
             words.append(f"forces: 1 Å of arrow is {self.scale:.2g} eV/Å")
+        if (shells := atoms.arrays.get("shell")) is not None:
+            words.append("atoms in shells 0, 1, ...: " + ", ".join(map(str, np.bincount(shells))))
         if self.ellipsoid is not None and self.shown_lines():
             words.append(f"ellipsoid: polarizability, differences {self.ellipsoid.enlarged:g} times as large")
         return " · ".join(words)

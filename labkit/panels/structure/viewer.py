@@ -7,13 +7,14 @@ import threading
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from IPython.utils.capture import capture_output
 from matplotlib.colors import to_rgb
 
 from labkit.base.bonds import bonds
 from labkit.panels.kit.style import FORCE, VALID
 from labkit.panels.structure import nglview_frontend
-from labkit.panels.structure.figure import DASH, cell_edges
+from labkit.panels.structure.figure import DASH, SHELLS, cell_edges
 from labkit.panels.structure.model import StructureModel
 
 nglview_frontend.use_installed()
@@ -75,9 +76,8 @@ class Viewer:
     def _load(self) -> None:
         atoms = self.model.atoms[self.model.index]
         self._numbers, self._middle = atoms.numbers, atoms.cell.array.sum(0) / 2
-        structure = nglview.ASEStructure(atoms)
-        self._structure = self.widget.add_component(structure, default_representation=False)
-        self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9)
+        self._structure = self.widget.add_component(_structure(atoms), default_representation=False)
+        self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9, **_colours(atoms))
         self._bond()
         self._orient()
 
@@ -184,3 +184,18 @@ class Viewer:
         if self._overlay is not None:
             self.widget.remove_component(self._overlay)
             self._overlay = None
+
+
+def _structure(atoms: Atoms) -> Any:
+    """NGL reads the number of a shell where proteins have their B-factor."""
+    shells = atoms.arrays.get("shell")
+    if shells is not None:
+        atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        atoms.set_array("bfactor", np.minimum(shells, len(SHELLS) - 1).astype(float))
+    return nglview.ASEStructure(atoms)
+
+
+def _colours(atoms: Atoms) -> dict[str, Any]:
+    if "shell" not in atoms.arrays:
+        return {}
+    return {"color_scheme": "bfactor", "color_scale": list(SHELLS), "color_domain": [0, len(SHELLS) - 1]}

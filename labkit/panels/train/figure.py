@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 SHOWN = 2000  # points of one set in a plot: more would only slow it down
 
 
+class Predicted(Protocol):
+    """What a parity plot shows: {'train': ..., 'valid': ...} as of Design.predictions."""
+
+    predictions: dict[str, dict[str, np.ndarray]]
+
+
 def parity_figure(fit: IncrementalFit, total: int) -> Figure:
     """Two parity plots above two curves of RMSE against the number of training frames, which ends at `total`."""
     figure = new_figure(7.0, 5.4)
@@ -25,12 +31,13 @@ def parity_figure(fit: IncrementalFit, total: int) -> Figure:
     grid.update(wspace=0.26, hspace=0.38)
     quantities = [name for name in ("energy", "forces") if ("train", name) in fit.errors.index]
     for column, quantity in enumerate(quantities):
-        _parity(figure.add_subplot(grid[0, column]), fit, quantity)
+        parity(figure.add_subplot(grid[0, column]), fit, quantity)
         _curve(figure.add_subplot(grid[1, column]), fit, quantity, total)
     return figure
 
 
-def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
+def parity(axes: Axes, fit: Predicted, quantity: str) -> None:
+    """Predictions of "energy" or "forces" over the labels."""
     axes.set_gid(quantity)
     pairs = {name: points(found, quantity) for name, found in fit.predictions.items()}
     shift = np.nanmean(pairs["train"][0]) if quantity == "energy" else 0.0

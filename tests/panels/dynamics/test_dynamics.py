@@ -20,6 +20,7 @@ from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate
 from labkit.engine.observers import Record
 from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, GapModel, Soap
+from labkit.neural import Weights, train, untrained
 from labkit.panels import Curves, DynamicsPanel
 from labkit.panels.dynamics.model import DynamicsModel
 from labkit.panels.kit.potentials import sees_stresses
@@ -178,6 +179,20 @@ def test_a_pressure_from_a_model_without_stresses_is_a_guess(ice):
     blind = replace(frames, stress=np.full_like(frames.stress, np.nan))  # a sigma for stresses that no frame has
     unseen = Design.build(blind, GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20))).solve()
     assert sees_stresses(stressed) and not sees_stresses(unseen) and not sees_stresses(ice[0])
+
+
+def test_a_neural_potential_runs_and_tells_whether_it_knows_stresses():
+    frames = labkit.datasets.ice("train", n=50)[:4]
+    potential, blind = (untrained(frames, channels=8, cutoff=3.0) for _ in range(2))
+    train(potential, frames, steps=2)
+    train(blind, frames, steps=2, weights=Weights(stress=0.0))
+    assert sees_stresses(potential) and not sees_stresses(blind) and sees_stresses(untrained(frames, channels=8))
+    panel = DynamicsPanel(potential, frames.atoms[0])
+    panel.model.steps = 10
+    panel.run()
+    assert panel.job.wait(60).state.loop_step == 10
+    assert np.isfinite(panel.log["potential_eV"]).all()
+    assert "NeuralPotential.load" in panel.model.code() and "potential.safetensors" in panel.model.files()
 
 
 @pytest.mark.parametrize("ensemble", ["NVT, Langevin", "NVT, CSVR"])

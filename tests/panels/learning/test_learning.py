@@ -2,6 +2,7 @@
 
 import io
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from PIL import Image
 
 import labkit
 from labkit.errors import LabkitError
-from labkit.gap import GapConfig, Soap, learning
+from labkit.gap import GapConfig, Soap, errors, learning
 from labkit.gap.learning import LearningCurve
+from labkit.neural import NeuralConfig, Training, untrained
+from labkit.neural import train as neural_train
 from labkit.panels import LearningCurvePanel
+from labkit.panels.kit.controls import parameters
 from labkit.runs import runs
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
@@ -173,3 +177,33 @@ def test_a_dot_gives_its_model(panel, sets) -> None:
     panel.run()
     assert panel.chosen is None and model.chosen.compared is None  # of the last curve
     panel.job.wait(60)
+
+
+def test_a_neural_potential_has_its_curve_too(tmp_path, monkeypatch):
+    """Stopped, resumed and by its script it has the same table; its dots are no models."""
+    monkeypatch.setattr("labkit.panels.learning.model.run_config", lambda: SimpleNamespace(cache=tmp_path / "cache"))
+    train, valid = labkit.datasets.ice("train", n=50), labkit.datasets.ice("valid", n=4)
+    small, training = NeuralConfig(channels=8, cutoff=3.0, n_radial=6), Training(steps=12, batch=4)
+    panel = LearningCurvePanel(train[:16], valid, small, training=training, sizes=[4, 8, 16])
+    model = panel.model
+    assert model.config() == small and model.training() == training and model.visible_groups()[-1] == "settings"
+    assert {"channels", "rate"} <= set(parameters(model)) and "n_sparse" not in parameters(model)
+    model.repeats = 2
+    model.observe(lambda change: panel.stop() if len(change.new.seconds) == 2 else None, "results")
+    panel.run()
+    panel.job.wait(60)
+    assert model.status == "stopped" and "only=[(4, 0), (4, 1)]" in model.code()
+    model.unobserve_all("results")
+    panel.run()
+    curve = panel.job.wait(60)
+    summary = curve.summary()
+    assert summary.loc[("valid", "forces"), "fits"].tolist() == [2, 2, 1] and curve.settings == small
+    potential = untrained(train[:8], small)
+    neural_train(potential, train[:8], valid, training)
+    first = curve.table[(curve.table["size"] == 8) & (curve.table["repeat"] == 0)].set_index(["set", "quantity"])
+    expected = errors(potential, valid)["rmse"]["frames", "forces"]
+    assert first.loc[("valid", "forces"), "rmse"] == pytest.approx(expected, rel=1e-9)
+    monkeypatch.chdir(tmp_path)
+    exec(model.code(), names := {})
+    assert names["curve"].to_csv() == curve.to_csv()
+    assert set(model.files()) == {"learning_curve.csv", "learning_curve.png", "neural_config.json"}

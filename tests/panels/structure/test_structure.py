@@ -9,13 +9,14 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 import labkit
 from labkit.base.bonds import bonds, hydrogen_bonds
 from labkit.errors import LabkitError
 from labkit.panels import StructurePanel
-from labkit.panels.structure.figure import cell_edges, picture, rotation
+from labkit.panels.structure.figure import SHELLS, cell_edges, colours, picture, rotation
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +233,29 @@ def test_hydrogen_bonds_of_ice(ice):
 def test_benzene_has_no_hydrogen_bonds():
     assert len(hydrogen_bonds(molecule("C6H6"))) == 0
     assert not StructurePanel(molecule("C6H6")).model.may_have_hydrogen_bonds
+
+
+def test_atoms_have_the_colours_of_their_shells():
+    atoms = Atoms("OH3", [[0, 0, 0], [1.0, 0, 0], [0, 2.5, 0], [0, 0, 4.0]])
+    plain = StructurePanel(atoms.copy())
+    atoms.set_array("shell", np.array([0, 1, 2, 7]))
+    panel = StructurePanel(atoms)
+    assert panel.model.describe().endswith("atoms in shells 0, 1, ...: 1, 1, 1, 0, 0, 0, 0, 1")
+    orange = [shade(one.model.drawn(), to_rgb(SHELLS[1])) for one in (plain, panel)]
+    assert orange[0] == 0 < orange[1]
+    np.testing.assert_allclose(colours(atoms), [to_rgb(SHELLS[k]) for k in (0, 1, 2, 3)])
+
+
+def test_shells_are_written_where_ngl_reads_them():
+    from labkit.panels.structure.viewer import _colours, _structure
+
+    atoms = Atoms("OH3", [[0, 0, 0], [1.0, 0, 0], [0, 2.5, 0], [0, 0, 4.0]])
+    atoms.set_array("shell", np.array([0, 1, 2, 7]))
+    lines = [x for x in _structure(atoms).get_structure_string().splitlines() if x.startswith(("ATOM", "HETATM"))]
+    assert [float(line[60:66]) for line in lines] == [0, 1, 2, 3]
+    assert _colours(atoms)["color_domain"] == [0, 3] and _colours(Atoms("H")) == {}
+
+
+def shade(png, colour):
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3) / 255
+    return int((np.abs(pixels - 0.86 * np.array(colour)).max(1) < 0.02).sum())
