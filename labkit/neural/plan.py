@@ -42,7 +42,8 @@ class Plan:
     @classmethod
     def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24, falls: bool = True) -> Plan:
         """The plan of this many steps, of which the fraction `cool_down` comes last."""
-        return cls(steps, max(0, steps - math.ceil(cool_down * steps)), measured=measured, falls=falls)
+        cooling = max(0, steps - math.ceil(cool_down * steps))
+        return cls(steps, cooling, warmup=min(100, max(10, steps // 10)), measured=measured, falls=falls)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0), as a fraction of its largest value."""
