@@ -107,7 +107,7 @@ def one_run(panel, artefacts):
 
 def said_in_red(panel, artefacts):
     """What cannot be done is said, and goes away with the next fit."""
-    panel.get_by_text("Advanced").click()
+    panel.get_by_role("button", name="Advanced", exact=True).click()
     field = panel.locator(".labkit-zeta input")
     field.fill("-1")
     field.press("Enter")

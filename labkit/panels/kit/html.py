@@ -12,11 +12,21 @@ def head(title: str, text: str) -> str:
 
 
 def error(message: str) -> str:
-    return f"<div class='labkit-error'>{escape(message)}</div>" if message else ""
+    return f"<div class='labkit-error' role='alert'>{escape(message)}</div>" if message else ""
 
 
 def hint(text: str) -> str:
     return f"<div class='labkit-hint'>{escape(text)}</div>" if text else ""
+
+
+def label(name: str, help: str = "") -> str:
+    """The name of a control, with its help as a tooltip.
+
+    >>> label("noise", 'of "labels"')
+    '<label class="labkit-label" title="of &quot;labels&quot;">noise</label>'
+    """
+    title = f' title="{escape(help)}"' if help else ""
+    return f'<label class="labkit-label"{title}>{escape(name)}</label>'
 
 
 def bold(text: str) -> str:
@@ -27,7 +37,9 @@ def bold(text: str) -> str:
 def changed(words: str, running: bool) -> str:
     """A line above results that are of other parameters than those set now."""
     remedy = "" if running else " Press Run to use the new settings."
-    return f"<div class='labkit-changed'>Shown: a run with {escape(words)}.{remedy}</div>" if words else ""
+    return (
+        f"<div class='labkit-changed' role='status'>Shown: a run with {escape(words)}.{remedy}</div>" if words else ""
+    )
 
 
 def state(status: str, fraction: float, eta: float | None, changed: bool = False) -> str:

@@ -15,9 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from labkit.panels.kit.notebook_picture import NotebookPicture
+from labkit.panels.kit.plotted import Plotted
+
 TRAIN, VALID = "#3b6ea8", "#e07b39"  # blue and orange: also distinct for colour-blind eyes
 FORCE = "#2a7f62"
-SET_NAMES, SET_COLOURS = {"train": "training", "valid": "validation"}, {"train": TRAIN, "valid": VALID}
+SET_NAMES = {"train": "training", "valid": "validation"}
 INK, MUTED, GRID, BAD = "#2b3440", "#75808d", "#e6e9ed", "#b3261e"
 DPI = 150  # drawn at 1.5 times the size on screen, which stays sharp on fine displays
 
@@ -27,6 +30,20 @@ CSS = f"""<style>
   background: var(--jp-layout-color1, white); }}
 .labkit .labkit-title {{ font-weight: 600; font-size: 15px; line-height: 1.4; }}
 .labkit .labkit-hint {{ color: var(--jp-ui-font-color2, {MUTED}); line-height: 1.4; white-space: pre-line; }}
+.labkit label.labkit-label {{ display: block; line-height: 28px; white-space: nowrap; overflow: hidden;
+  text-overflow: ellipsis; color: var(--jp-ui-font-color1, {INK}); }}
+.labkit label.labkit-label[title] {{ cursor: help; }}
+.labkit .labkit-fold:not(:has(> .widget-toggle-button.mod-active)) > .labkit-folded {{ display: none; }}
+.labkit .labkit-fold > .widget-toggle-button {{ background: transparent; box-shadow: none; text-align: left;
+  padding: 0 4px; font-weight: 500; width: 100%; color: var(--jp-ui-font-color1, {INK}); }}
+.labkit .labkit-fold > .widget-toggle-button::before {{ content: "▸"; content: "▸" / ""; display: inline-block;
+  width: 16px; }}
+.labkit .labkit-fold > .widget-toggle-button.mod-active::before {{ content: "▾"; content: "▾" / ""; }}
+.labkit :is(button, input, select, a, [role=slider]):focus-visible {{ outline-offset: 1px;
+  outline: 2px solid var(--jp-brand-color1, {TRAIN}); }}
+.labkit .labkit-atoms canvas {{ background-color: transparent !important; }}
+body[data-jp-theme-light="false"] .labkit .labkit-error {{ color: #ffb4ab; background: #4a2320; }}
+body[data-jp-theme-light="false"] .labkit .labkit-changed {{ color: #ffdf9e; background: #463a12; }}
 .labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
   border-radius: 4px; line-height: 1.4; white-space: pre-wrap; }}
@@ -41,9 +58,6 @@ CSS = f"""<style>
   z-index: 1; background: var(--jp-layout-color1, white); }}
 .labkit .labkit-wrong input {{ border-color: {BAD} !important; color: {BAD}; }}
 .labkit .widget-button {{ border-radius: 6px; }}
-.labkit .widget-image img, .labkit img.widget-image {{ border-radius: 6px; background: white; }}
-.labkit .jupyter-widget-Collapse-header {{ background: transparent; border: 0; padding: 5px 2px; font-weight: 500; }}
-.labkit .jupyter-widget-Collapse-contents {{ border: 0; padding: 2px 0 6px 0; }}
 .labkit pre.labkit-code {{ background: var(--jp-layout-color2, #f5f6f8); color: var(--jp-ui-font-color1, {INK});
   border-radius: 6px; padding: 10px 12px; margin: 4px 0; overflow-x: auto; user-select: all;
   font-size: 12px; line-height: 1.5; font-family: var(--jp-code-font-family, monospace); }}
@@ -111,7 +125,8 @@ def log_ticks_at(axis: Axis, ticks: Sequence[float], low: float, high: float) ->
 
 def notebook_image(figure: Figure, width: int = 760) -> Image:
     """The figure as the last line of a cell, `width` pixels wide."""
-    return Image(to_png(figure), width=width)
+    png = to_png(figure)
+    return NotebookPicture(png, width=width, alt=Plotted.of(figure).words())
 
 
 def to_png(figure: Figure) -> bytes:

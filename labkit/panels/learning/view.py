@@ -7,7 +7,8 @@ import traitlets
 
 from labkit.gap import GapModel
 from labkit.panels.kit import html
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.unfolding import Fold
+from labkit.panels.kit.view import Panel
 from labkit.panels.learning.chosen import ChosenFitView
 from labkit.panels.learning.model import LearningModel
 
@@ -51,4 +52,4 @@ class LearningCurvePanel(Panel):
 
         self.model.observe(say, ["locked", "sizes"])
         say()
-        return widgets.VBox([head, *guess, *self.controls("curve"), fold("Settings", self.controls("settings"))])
+        return widgets.VBox([head, *guess, *self.controls("curve"), Fold("Settings", self.controls("settings"))])

@@ -46,6 +46,7 @@ class Viewer:
         self.widget = nglview.NGLWidget(**nglview_frontend.versions())
         self.widget.layout.height = height
         self.widget.layout.width = "100%"
+        self.widget.add_class("labkit-atoms")
         self.widget.camera = "orthographic"
         self.widget.stage.set_parameters(clip_dist=0, **FOG)
         self._overlay: Any = None

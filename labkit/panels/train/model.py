@@ -91,7 +91,7 @@ class TrainModel(ComparesFrames, PanelModel):
         how = self.traits()["frames"].metadata["how"]
         how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        colours = "Blue points are training frames; orange ones are new to the model"
+        colours = "Blue circles are training frames; orange squares are new to the model"
         self.hint = f"{sets}. {colours}. Click a point to see its frame."
         self._show_config(self.base)
         self.frames = len(train)
