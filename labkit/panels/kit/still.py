@@ -14,6 +14,7 @@ from PIL import Image
 
 from labkit.panels.kit.changes import in_words
 from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.plotted import PER_INCH
 from labkit.panels.kit.style import DPI, MUTED
 
 if TYPE_CHECKING:
@@ -83,11 +84,9 @@ def picture(png: bytes, alt: str, *, paper: bool = False) -> str:
     if not png:
         return ""
     small, width = few_colours(png)
-    content = base64.b64encode(small).decode()
+    content, shown = base64.b64encode(small).decode(), PER_INCH * width // DPI
     kind = " class='labkit-paper'" if paper else ""
-    return (
-        f"<img{kind} alt='{escape(alt)}' style='width: {100 * width // DPI}px' src='data:image/png;base64,{content}'>"
-    )
+    return f"<img{kind} alt='{escape(alt)}' style='width: {shown:.0f}px' src='data:image/png;base64,{content}'>"
 
 
 def few_colours(png: bytes) -> tuple[bytes, int]:
