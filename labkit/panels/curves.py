@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure, to_png
+from labkit.panels.kit.style import FORCE, INK, MUTED, TRAIN, VALID, dress, legend, make_room, new_figure, to_png
 
 COLOURS = (TRAIN, VALID, FORCE, INK)
 
@@ -45,6 +45,7 @@ class Curves:
             lowest = min(np.asarray(y).min() for _, y in self.curves.values())
             axes.set_ylim(lowest - 0.03 * (self.top - lowest), self.top)
         legend(axes)
+        make_room(axes)
         return to_png(figure), {"width": 640}
 
     def __repr__(self) -> str:
