@@ -28,7 +28,7 @@ class LabkitError(ValueError):
         """The sentence, and the line of the cell."""
         cells = [frame for frame in traceback.extract_tb(self.__traceback__) if _of_cell(frame.filename)]
         where = f"line {cells[-1].lineno} of the cell: {cells[-1].line}" if cells and cells[-1].line else ""
-        return [f"\033[31m{self}\033[0m", f"({where + '; ' if where else ''}%tb shows how it came to this)"]
+        return [f"\033[31m{self}\033[0m", f"({where + '; ' if where else ''}%tb shows the traceback)"]
 
 
 def _of_cell(filename: str) -> bool:

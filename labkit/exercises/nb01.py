@@ -92,7 +92,8 @@ def sigma(no_stress: Design) -> Expected:
     names = " and ".join(f"{sigma:g}" for sigma in ties)
     why = (
         f"Within 1 % of the smallest error: {names} eV/Å. At {SIGMAS[0]:g} eV/Å the error is "
-        f"{valid[0] / min(valid):.2f} times as large, at {SIGMAS[-1]:g} eV/Å, where the forces hardly count, {valid[-1] / min(valid):.1f} times."
+        f"{valid[0] / min(valid):.2f} times as large, at {SIGMAS[-1]:g} eV/Å, where the forces hardly count, "
+        f"{valid[-1] / min(valid):.1f} times."
     )
     return Expected(best, rel=1e-6, mistakes=mistakes, among=SIGMAS, why=why, ties=ties)
 

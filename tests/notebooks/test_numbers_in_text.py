@@ -1,8 +1,8 @@
 """Numbers in the text of notebooks are those of their runs, and tables have units in their heads.
 
-A number in markdown that a run gives is marked by an invisible comment that names the key number (and its notebook,
-if it is another one): `2.4<!-- = rise of the noisy energies -->`, `80<!-- = 01: validation force RMSE -->`. nbval compares
-the run with the stored key numbers.
+A number in markdown that a run gives is marked by an invisible comment that names the key number (and its notebook, if
+it is another one): `2.4<!-- = a rise -->`, `80<!-- = 01: validation force RMSE -->`. nbval compares the run with the
+stored key numbers.
 """
 
 import re
