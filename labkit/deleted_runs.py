@@ -1,4 +1,4 @@
-"""Runs that were deleted: those of the last time can be brought back, and no number is given twice."""
+"""Deleted runs: those deleted last can be brought back, and no number is used twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeletedRuns:
         self.runs, self.folder = folder, folder / ".deleted"
 
     def keys(self) -> set[str]:
-        """Of all runs that were deleted."""
+        """Keys of all deleted runs."""
         return {path.stem for suffix in (".json", ".gone") for path in self.folder.glob(f"*{suffix}")}
 
     def last(self) -> list[str]:

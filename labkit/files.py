@@ -192,6 +192,20 @@ def read_tensors(
     return header, tensors
 
 
+def session_folder(folder: Path, what: str) -> None:
+    """Make a folder of the session for `what`, as in "runs", and remove what killed writers left in it.
+
+    Raises LabkitError if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+    except OSError as error:
+        raise LabkitError(
+            f"{folder}: {what} cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
+        ) from error
+
+
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write `content` to `path` so that the file is either the old one or the complete new one."""
     with atomic_path(path) as temporary:

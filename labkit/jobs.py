@@ -75,7 +75,7 @@ class Job:
     result  the latest result: partial while running or stopped, complete when done
     error   the exception of a failed job, raised by `wait()` and `finish()`
     reason  why the work ended itself early, as an observer of a run may do; empty after Stop was pressed
-    shown   what a notebook shows where the job is the last line of a cell, as the panel that started it; or None
+    shown   what a notebook shows where the job is the last line of a cell, such as the panel that started it; or None
 
     >>> def count(n, progress):
     ...     for i in range(n):
@@ -182,12 +182,8 @@ class Job:
 
     def _ipython_display_(self) -> None:
         if (display := getattr(self.shown, "_ipython_display_", None)) is None:
-            raise NotImplementedError  # IPython shows the next representation
+            raise NotImplementedError  # IPython then shows the text
         display()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = getattr(self.shown, "_repr_mimebundle_", None)
-        return {"text/plain": repr(self)} if bundle is None else bundle(**options)
 
     def _launch(self) -> None:
         self._ended.clear()

@@ -62,6 +62,11 @@ class PrivateKernel(AsyncKernelManager):
         private = os.name == "posix" and len(os.fsencode(file)) + 8 < LONGEST
         super().__init__(connection_file=file, transport="ipc" if private else "tcp", **options)
 
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart)
+        if not restart:
+            self._folder.cleanup()
+
 
 def run_notebooks(
     paths: Sequence[Path],
@@ -141,9 +146,9 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
 
 
 def keep_stills(notebook: Any) -> bool:
-    """Remove labkit's cards, for the still beside each shows the same without scripts from the network.
+    """Remove labkit's cards: the still beside each shows the same without scripts from the network.
 
-    Whether widgets are left, which are the notebook's own and keep their state.
+    Returns whether other widgets, those of the notebook's author, are left; they keep their state.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":

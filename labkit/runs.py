@@ -24,8 +24,7 @@ from labkit.base.settings import ModelSettings
 from labkit.config import config
 from labkit.deleted_runs import DeletedRuns
 from labkit.errors import LabkitError
-from labkit.files import ODD_CONTENT, atomic_write
-from labkit.leftovers import remove_leftovers
+from labkit.files import ODD_CONTENT, atomic_write, session_folder
 
 #: Settings that are restored to their class: kind -> module:class.
 KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
@@ -128,13 +127,7 @@ class Runs:
                 f"run {run.name!r}: its settings are a {type(run.settings).__name__}; expected a frozen dataclass that "
                 "inherits from labkit.base.settings.ModelSettings and has a `kind`"
             )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-        except OSError as error:
-            raise LabkitError(
-                f"{self.folder}: runs cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
-            ) from error
+        session_folder(self.folder, "runs")
         key = f"{self._next():017d}-{secrets.token_hex(2)}"
         path = self.folder / f"{key}.json"
         atomic_write(path, run.to_json())

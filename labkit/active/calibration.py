@@ -64,7 +64,7 @@ def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -
             "potential was not trained on"
         )
     errors, spreads = [], []
-    for batch in batches([int(frames.counts[k]) for k in known], 480):
+    for batch in batches([int(frames.counts[k]) for k in known]):
         state = frames.state([int(known[k]) for k in batch])
         evaluation = potential.evaluate(state)
         spread = uncertainty(state, evaluation)

@@ -19,7 +19,7 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
 #: with it, one in twenty validation frames of ice is outside at most, and nine in ten frames of molten ice
-MARGIN = 1.05
+MARGIN = 1.1
 
 
 class LeastCertain(NamedTuple):
@@ -47,7 +47,7 @@ class DataRange:
 
     limits  {atomic number: spread per atom} in `unit`; empty if nothing is known
 
-    A structure is outside if the spread of an atom exceeds the limit of its kind by more than 5 %, or if there is no
+    A structure is outside if the spread of an atom exceeds the limit of its kind by more than 10 %, or if there is no
     limit for its kind.
 
     >>> import labkit
@@ -80,7 +80,7 @@ class DataRange:
             return cls(uncertainty, unit, {z: float(values.max()) for z, values in found.items() if len(values)})
         atoms = known.atoms if isinstance(known, Dataset) else list(known)
         limits: dict[int, float] = {}
-        for batch in batches([len(frame) for frame in atoms], 480):
+        for batch in batches([len(frame) for frame in atoms]):
             state = State.from_atoms([atoms[k] for k in batch])
             spread = uncertainty(state)
             for z in state.system.numbers.unique().tolist():

@@ -22,7 +22,7 @@ def remember(frames: Dataset, source: str) -> Dataset:
 
 
 def of_call(name: str, path: str | os.PathLike[str], options: dict[str, Any]) -> str:
-    """A call with a file and its options, without those that have their default None or False.
+    """A call with a file and its options, without those that are None.
 
     >>> of_call("labkit.load", "mine.xyz", {"energy_key": "E0", "stress_key": None})
     'labkit.load("mine.xyz", energy_key="E0")'

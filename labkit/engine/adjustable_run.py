@@ -42,7 +42,7 @@ class AdjustableRun:
     """A run so far: its last `state` at `time` fs; `rows` and `frames` are lists that later blocks extend.
 
     every    steps between rows, and between frames, a multiple of the first
-    spreads  (step, time, what `gauge` has found) of some of the rows, as of the least certain atom
+    spreads  (step, time, what `gauge` has found) of some of the rows, such as its least certain atom
     legs     stretches of constant settings in order: (integrator as an expression, dt, steps)
     """
 

@@ -49,7 +49,7 @@ def write_run(run: AdjustableRun, path: str | os.PathLike[str], **about: Any) ->
 def read_run(
     path: str | os.PathLike[str], found: Callable[..., Any] = dict, device: torch.device | str = "cpu"
 ) -> tuple[AdjustableRun, dict[str, Any]]:
-    """What `write_run` wrote; `found` makes one of the spreads of its named values.
+    """What `write_run` wrote; `found` builds each spread from its named values.
 
     Raises LabkitError for another kind of file, or a damaged one.
     """

@@ -36,7 +36,6 @@ def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None 
     count = len(frames) if most is None else min(most, len(frames))
     rows = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     scale = float(potential.scale)
-    volumes = np.array([abs(a.cell.volume) for a in (frames.data.atoms[int(k)] for k in rows)])
     sums: dict[str, list[Tensor]] = {"energy": [], "forces": [], "stress": [], "virial": []}
     for part in batches(frames.data.counts[rows].tolist(), ATOMS):
         batch = frames.batch(rows[part])
@@ -46,7 +45,7 @@ def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None 
         sums["forces"].append((found.forces - batch.forces).flatten())
         virial = found.virial - batch.virial
         sums["virial"].append((virial / size).flatten())
-        sums["stress"].append((virial / torch.from_numpy(volumes[part])[:, None, None]).flatten())
+        sums["stress"].append((virial / torch.from_numpy(frames.volumes[rows[part]])[:, None, None]).flatten())
     return Errors(
         **{name: scale * _rms(torch.cat([x.detach().double() for x in parts])) for name, parts in sums.items()}
     )

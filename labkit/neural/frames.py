@@ -51,6 +51,7 @@ class TrainingFrames:
         self.data, self.potential = data, potential
         dtype = potential.dtype
         parts: list[tuple[Tensor, ...]] = []
+        volumes: list[Tensor] = []
         atoms = pairs = 0
         for rows in batches(data.counts.tolist(), CHUNK):
             state = data.state(rows)
@@ -74,6 +75,7 @@ class TrainingFrames:
                     pairing.sign,
                 )
             )
+            volumes.append(torch.linalg.det(state.cell).abs())
             atoms, pairs = atoms + system.n_atoms, pairs + len(half.i)
         joined = [torch.cat(x) for x in zip(*parts, strict=True)]
         self.species, self.i, self.j, self.vectors, of_pair, self.edge_i, self.edge_j, self.edge_pair, self.sign = (
@@ -87,10 +89,11 @@ class TrainingFrames:
         lone = torch.zeros(frames, dtype=torch.float64).index_add(
             0, torch.repeat_interleave(torch.arange(frames), self.atoms.diff()), potential.e0.cpu()[self.species]
         )
-        volumes = np.array([abs(a.cell.volume) if a.cell.rank == 3 else np.nan for a in data.atoms])
+        found = torch.cat(volumes).numpy()
+        self.volumes = np.where(found > 0, found, np.nan)  # without three lattice vectors there is no stress
         self.energy = ((torch.from_numpy(np.array(data.energy, float)) - lone) / scale).to(dtype)
         self.forces = (torch.from_numpy(np.array(data.forces, float)) / scale).to(dtype)
-        self.virial = torch.from_numpy(data.stress * volumes[:, None, None] / scale).to(dtype)
+        self.virial = torch.from_numpy(data.stress * self.volumes[:, None, None] / scale).to(dtype)
 
     def __len__(self) -> int:
         return len(self.data)

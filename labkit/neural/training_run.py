@@ -14,10 +14,11 @@ from torch import Tensor
 
 from labkit.base import Progress
 from labkit.datasets import Dataset, DatasetWarning
+from labkit.datasets.placeholders import without_placeholders
 from labkit.errors import LabkitError, Stopped
 from labkit.neural.checkpoint import TrainingCheckpoint
-from labkit.neural.errors import Errors, errors
 from labkit.neural.frames import TrainingFrames
+from labkit.neural.history import History
 from labkit.neural.plan import Plan, order_of
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.training import Trained, Training
@@ -25,7 +26,6 @@ from labkit.neural.training import Trained, Training
 TIMED = 20  # steps whose time decides how many there are
 COMPILED = 5  # of these come first and are not timed: they compile
 SHARE = 0.15  # of the budget, for measuring errors
-SHOWN = 200  # training frames whose errors are measured on the way
 
 
 class TrainingRun:
@@ -44,19 +44,18 @@ class TrainingRun:
     ) -> None:
         if not len(data):
             raise LabkitError(f"{data.name or 'training data'}: has no frames; give at least one")
-        self.begun = time.perf_counter()
+        self.started = time.perf_counter()
         self.potential, self.network, self.training = potential, potential.network, training
         self.progress, self.asked, self.save_every = progress, cool_down, save_every
-        self.frames = TrainingFrames(data, potential)
-        self.validation = None if validation is None or not len(validation) else TrainingFrames(validation, potential)
+        self.frames = TrainingFrames(_labelled(data), potential)
+        has_validation = validation is not None and len(validation)
+        self.validation = TrainingFrames(_labelled(validation), potential) if has_validation else None
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=training.rate, weight_decay=0.0)
         self.average = [p.detach().clone() for p in self.parameters]
-        self.best: list[Tensor] | None = None
-        self.best_loss = math.inf
-        self.step, self.spent = 0, 0.0
+        self.step, self.spent, self.timed = 0, 0.0, 0.0
         self.plan: Plan | None = None if training.steps is None else Plan.of(training.steps, training.cool_down)
-        self.history: list[dict[str, float]] = []
+        self.history = History()
         if training.batch > len(data):
             warnings.warn(
                 f"a batch of {training.batch} frames, but there are {len(data)}; all of them are used",
@@ -84,7 +83,7 @@ class TrainingRun:
             if self.plan is None and self.step >= TIMED:
                 self.plan = self._planned()
                 looks = self.plan.looks()
-            if self.step in looks:
+            if self.step in looks and self.step != self.history.last:
                 self._measure()
             if self.checkpoint is not None and time.perf_counter() - self.written > self.save_every:
                 self._save()
@@ -98,13 +97,12 @@ class TrainingRun:
         look = time.perf_counter() - before
         budget = self.training.budget
         measured = int(min(24, max(3, SHARE * budget / look)))
-        left = budget - (time.perf_counter() - self.begun) - measured * look
+        left = budget - (time.perf_counter() - self.started) - measured * look
         each = self.timed / (TIMED - COMPILED)
         return Plan.of(max(2 * TIMED, self.step + int(left / each)), self.training.cool_down, measured)
 
     def _one_step(self) -> None:
-        if self.step == COMPILED:
-            self.since = time.perf_counter()
+        before = time.perf_counter()
         epoch, place = divmod(self.step, self.per_epoch)
         if epoch != self.epoch:
             self.epoch, self.order = epoch, order_of(len(self.frames), self.training.seed, epoch)
@@ -122,8 +120,8 @@ class TrainingRun:
         memory = min(self.training.average, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - memory)
         self.step += 1
-        if self.step == TIMED:
-            self.timed = time.perf_counter() - getattr(self, "since", time.perf_counter())
+        if COMPILED < self.step <= TIMED:
+            self.timed += time.perf_counter() - before
 
     def _diverged(self, which: np.ndarray) -> None:
         frame = next(
@@ -134,51 +132,54 @@ class TrainingRun:
             ),
             int(which[0]),
         )
-        self._use(self.best or self.average)
+        self.use(self.reached)
         raise LabkitError(
             f"{self.frames.data.name or 'training data'}, frame {frame}: the loss is not finite at step {self.step}; "
             "the potential has its last good weights. Use a smaller learning rate, or look at that frame's labels"
         )
 
     def _measure(self) -> None:
-        """Errors with the averaged weights; the best of them are kept."""
+        """Errors with the averaged weights."""
         now = [p.detach().clone() for p in self.parameters]
-        self._use(self.average)
-        found = {"step": self.step, "seconds": self.seconds}
-        of: dict[str, Errors] = {}
-        if self.validation is not None:
-            of["valid"] = errors(self.potential, self.validation)
-        of["train"] = errors(self.potential, self.frames, SHOWN)
-        for name, e in of.items():
-            found |= {f"{name} energy": e.energy, f"{name} forces": e.forces, f"{name} stress": e.stress}
-        judged = of.get("valid", of["train"]).loss(self.training.weights, float(self.potential.scale))
-        if judged < self.best_loss:
-            self.best_loss, self.best = judged, [p.clone() for p in self.average]
-        self._use(now)
-        self.history.append(found)
+        self.use(self.average)
+        found = self.history.measure(self)
+        self.use(now)
         total = self.plan.steps if self.plan is not None else max(self.step, 10 * TIMED)
         self.progress.update(self.step, total, **{k: v for k, v in found.items() if k != "step"})
 
     @property
     def seconds(self) -> float:
-        return self.spent + time.perf_counter() - self.begun
+        return self.spent + time.perf_counter() - self.started
 
-    def _use(self, weights: list[Tensor]) -> None:
+    def use(self, weights: list[Tensor]) -> None:
         with torch.no_grad():
             for parameter, value in zip(self.parameters, weights, strict=True):
                 parameter.copy_(value)
 
     def _save(self) -> None:
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and self.plan is not None:  # without a plan it begins again, and is timed again
             self.checkpoint.write(self)
             self.written = time.perf_counter()
 
+    @property
+    def reached(self) -> list[Tensor]:
+        """The best averaged weights so far."""
+        return self.average if self.history.best is None else self.history.best
+
     def _result(self) -> Trained:
-        self._use(self.average if self.best is None else self.best)
+        self.use(self.reached)
         self.potential.metadata |= {
             "training": self.training.to_dict(),
             "data": self.frames.data.hash,
             "steps": self.step,
         }
         plan = self.plan or Plan.of(max(1, self.step))
-        return Trained(self.potential, tuple(self.history), plan)
+        return Trained(self.potential, tuple(self.history.rows), plan)
+
+
+def _labelled(frames: Dataset) -> Dataset:
+    """The frames with placeholders taken as missing labels, which is said."""
+    clean, notes = without_placeholders(frames)
+    for note in notes:
+        warnings.warn(f"{frames.name or 'training data'}: {note}", DatasetWarning, stacklevel=4)
+    return clean

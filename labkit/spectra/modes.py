@@ -20,6 +20,8 @@ from labkit.spectra.intensities import Intensities
 from labkit.spectra.models import Members, Tensors
 from labkit.units import FORCE_TO_ACCELERATION, WAVENUMBER
 
+AMPLITUDE = 0.25  # Å, of the atom that moves farthest in a mode that is shown
+
 
 @dataclass(frozen=True, eq=False)
 class NormalModes:
@@ -39,7 +41,7 @@ class NormalModes:
         """dr_i/dQ_k = e_k,i / √m_i, (K, n, 3) u^-½."""
         return self.vectors / np.sqrt(self.state.system.masses.cpu().numpy())[:, None]
 
-    def frames(self, mode: int, *, amplitude: float = 0.25, count: int = 16) -> list[Atoms]:
+    def frames(self, mode: int, *, amplitude: float = AMPLITUDE, count: int = 16) -> list[Atoms]:
         """One period of a mode in `count` structures: r_i = r_i⁰ + A sin(2π t) e_k,i / √m_i, the first at rest.
 
         amplitude  Å, of the atom that moves farthest

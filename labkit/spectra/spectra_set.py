@@ -12,6 +12,7 @@ from labkit.spectra.transform import WINDOWS
 from labkit.units import WAVENUMBER
 
 FEWEST = 24  # samples that a spectrum needs
+LOWEST = 1.0  # cm⁻¹, of a mode that has a harmonic line: softer and imaginary ones are no vibrations
 LONGEST = 0.7  # of the series: longest lag of a correlation function; beyond it too few pairs are left
 
 
@@ -69,7 +70,7 @@ def harmonic_lines(
     modes: Intensities, temperature: float, quantum: str | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Areas of the harmonic lines of each spectrum there are models for, with the same quantum correction."""
-    real = modes.frequency > 1.0
+    real = modes.frequency > LOWEST
     frequency = modes.frequency[real]
     factor = correction(frequency, temperature, quantum)
     found = {"density_of_states": np.ones_like(frequency)}

@@ -38,7 +38,7 @@ def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
 
     notebook.wait_for_timeout(1500)  # the sweep of the sigma now at rest
     after = panel.locator("img").screenshot(path=artefacts / "overfitting_after.png")
-    assert (lab_page.pixels(before) != lab_page.pixels(after)).any(-1).mean() > 0.003
+    assert lab_page.differ(before, after) > 0.003
     panel.screenshot(path=artefacts / "overfitting_panel.png")
     another_descriptor(notebook, panel, artefacts)
     tray(notebook, artefacts)

@@ -1,4 +1,4 @@
-"""Silicon of Stillinger and Weber, Phys. Rev. B 31, 5262 (1985), written anew for tests: energy, forces and stress."""
+"""Silicon of Stillinger and Weber, Phys. Rev. B 31, 5262 (1985), written for these tests: energy, forces and stress."""
 
 import numpy as np
 import torch

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from labelled.planted import CHEMISTRIES, PLANTED, STRESSES, metal
+from labelled.planted import CHEMISTRIES, PLANTED, STRESSES, alloy, metal, reordered
 
+from labkit.datasets import Dataset
 from labkit.datasets.audit import audit
 
 WITH_STRESS = tuple(name for name in CHEMISTRIES if name != "ethanol")
@@ -42,6 +43,25 @@ def test_an_order_of_atoms_is_repaired():
     right = CHEMISTRIES["metal"]()
     spoil, _ = PLANTED["order of atoms"]
     assert np.array_equal(audit(spoil(right)).repaired().forces, right.forces)
+
+
+@pytest.mark.parametrize("size", [40.0, 400.0])
+def test_an_order_of_atoms_is_repaired_beside_a_wild_force(size):
+    wild = with_wild_force(alloy(), size)
+    assert np.array_equal(audit(reordered(wild)).repaired().forces, wild.forces)
+
+
+def with_wild_force(right: Dataset, size: float) -> Dataset:
+    """With a force on atom 5 of frame 3 whose components are `size` [eV/Å]."""
+    forces = right.forces.copy()
+    forces[right.offsets[3] + 5] = size
+    return replace(right, forces=forces)
+
+
+def test_outliers_are_judged_with_the_forces_where_they_belong():
+    wild = with_wild_force(alloy(), 40.0)
+    (expected,), (found,) = (audit(ds).about("outlier forces") for ds in (wild, reordered(wild)))
+    assert "frame 3, atom 5" in expected.text and found.text == expected.text
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from labkit import panels
 
 KINDS = {"__init__", "view", "model", "figure", "summary", "script"}
 OWN = {  # what no other panel has
-    "structure": {"viewer", "nglview_frontend", "ellipsoid", "hydrogen_bonds"},
+    "structure": {"viewer", "nglview_frontend", "ellipsoid"},
     "train": {"drawn_fit", "compared"},
     "learning": {"chosen"},
     "spectra": {"mode"},

@@ -65,7 +65,10 @@ def atom_order(labels: Labels, model: ForceModel) -> AtomOrder | None:
     for n in np.unique(labels.dataset.counts[some]).tolist():
         mine = [k for k, x in enumerate(design) if len(x) == n]
         if n > 1 and len(mine) >= FEWEST:
-            orders[n] = _learned(np.stack([design[k] for k in mine]), np.stack([forces[k] for k in mine]))
+            root = np.sqrt(labels.weight(some[mine], 3 * n))[:, None, None]  # one wild frame counts no more than others
+            orders[n] = _learned(
+                root[..., None] * np.stack([design[k] for k in mine]), root * np.stack([forces[k] for k in mine])
+            )
     changed = {n: order for n, order in orders.items() if (order != np.arange(n)).any()}
     if not changed:
         return None

@@ -59,7 +59,7 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
         model = fit(labels, progress)
         filled.append(order.finding())
     seen = survey(labels, model, progress)
-    found = filled + contents.contents(dataset) + contents.wild_forces(dataset, seen)
+    found = filled + contents.contents(dataset) + contents.wild_forces(labels.dataset, seen)
     found += composition_energies.energies(dataset)
     found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None

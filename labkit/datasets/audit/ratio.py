@@ -29,7 +29,8 @@ class Ratio(NamedTuple):
 
     error     standard error of ln(value)
     pairs     of frames, or numbers, that were compared
-    by        'neighbours', 'any two' (frames of the same atoms and cell) or 'model' (all frames of the same atoms)
+    by        what they were compared with; energies with 'neighbours', 'any two' (frames of the same atoms and cell)
+              or 'model' (all frames of the same atoms), stresses in words
     per_atom  whether labels times the number of atoms fit better, in a set of frames of several sizes
     """
 

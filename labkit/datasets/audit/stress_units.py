@@ -63,7 +63,7 @@ class StressFault:
 
 
 def to_six(tensor: np.ndarray) -> np.ndarray:
-    """(S, 6) in Voigt's order, of (S, 3, 3)."""
+    """(S, 6, ...) in Voigt's order, of (S, 3, 3, ...)."""
     return tensor[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 

@@ -71,7 +71,7 @@ def virials(
         pairs = find_pairs([dataset.atoms[int(k)] for k in batch])
         rows = model.basis.virials(pairs) / model.scale
         parts.append(rows @ weights)
-        spreads.append(rows[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] @ root)
+        spreads.append(to_six(rows) @ root)
     volumes = np.array([dataset.atoms[int(k)].cell.volume for k in some])
     modelled = factor * np.concatenate(parts) / volumes[:, None, None]
     spread_ = factor * np.concatenate(spreads) / volumes[:, None, None]

@@ -19,6 +19,7 @@ from labkit.panels.kit.style import BAD, INK, MUTED, dress
 from labkit.units import MEV
 
 SPREADS = 60  # of one run, about: each takes as long as a step or more
+USUAL = (0.85, 1.25)  # of the axis: the ratio of a run within its data, and a little more
 MILLI = {"eV": ("meV", 1 / MEV), "eV/Å": ("meV/Å", 1 / MEV)}
 
 
@@ -48,7 +49,7 @@ class SpreadCurve:
         axes.axhline(1.0, color=MUTED, linewidth=1.0, linestyle="--")
         axes.axhspan(MARGIN, 1e9, color=BAD, alpha=0.08, linewidth=0)
         self.words = axes.text(0.012, 0.93, "", transform=axes.transAxes, fontsize=8, color=BAD, va="top")
-        axes.set_ylim(0.85, 1.25)
+        axes.set_ylim(*USUAL)
         (self.curve,) = axes.plot([], [], color=INK, linewidth=1.2, label="least certain atom")
         (self.crosses,) = axes.plot([], [], "x", color=BAD, markersize=5, label="outside its data")
         self.edges = [each.axvline(0.0, color=BAD, linewidth=1.1, linestyle=":", visible=False) for each in others]
@@ -78,7 +79,7 @@ class SpreadCurve:
         low, high = self.axes.get_ylim()
         if ratio.min() >= low and ratio.max() <= high and scale == 1.0:
             return False
-        bottom, top = (0.85, 1.25) if scale == 1.0 else (0.95 * ratio.min(), 1.05 * ratio.max())
+        bottom, top = USUAL if scale == 1.0 else (0.95 * ratio.min(), 1.05 * ratio.max())
         self.axes.set_ylim(min(bottom, 0.95 * ratio.min()), max(top, 1.15 * ratio.max()))
         return self.axes.get_ylim() != (low, high)
 
@@ -92,8 +93,8 @@ def words_of(run: AdjustableRun) -> str:
         symbol = run.state.to_atoms()[0].symbols[one.atom]
         return (
             f"Outside its data from {time:.0f} fs on: atom {one.atom} ({symbol}) has {one.ratio:.2f} times the largest "
-            f"spread of the data. Do not trust what follows; {len(out)} of {len(found)} frames looked at are outside."
+            f"spread of the data. Do not trust what follows; {len(out)} of {len(found)} frames checked are outside."
         )
     if found and not np.isfinite(found[0][2].ratio):
-        return "The spread has nothing to compare with: known=frames, those it was trained on, gives the mark."
+        return "There is nothing to compare the spread with: give known=frames, those the potential was trained on."
     return ""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 from ase import Atoms
 
-from labkit.base import Potential
-from labkit.datasets import Dataset
 from labkit.panels.dynamics.model import DynamicsModel
 from labkit.panels.kit.view import Panel, fold
 from labkit.panels.structure.view import StructurePanel
@@ -40,14 +38,9 @@ class DynamicsPanel(Panel):
 
     model_type = DynamicsModel
 
-    def __init__(
-        self,
-        potentials: Potential | Mapping[str, Potential],
-        atoms: Atoms,
-        known: Dataset | Sequence[Atoms] | None = None,
-    ) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         self._drawn_at = 0.0
-        super().__init__(potentials, atoms, known)
+        super().__init__(*args, **options)
         self.model.observe(self._show_atoms, "results")
         self.model.observe(self._show_end, "status")
 

@@ -25,7 +25,7 @@ def bold(text: str) -> str:
 
 
 def changed(words: str, running: bool) -> str:
-    """A line above results that are of other parameters than those set now."""
+    """A line above results whose parameters are no longer those set now."""
     remedy = "" if running else " Press Run to use the new settings."
     return f"<div class='labkit-changed'>Shown: a run with {escape(words)}.{remedy}</div>" if words else ""
 

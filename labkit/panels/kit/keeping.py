@@ -35,7 +35,7 @@ class Keeping:
         return bool(self.model.continue_hint) and self.model.results is not None
 
     def begin(self, cell: str) -> bool:
-        """Keep the panel of this cell from now on; whether what was kept before should be restored at once."""
+        """Keep the panel of this cell from now on; returns whether kept results should be restored at once."""
         if not cell or self._name:
             return False  # not in a notebook, or shown before
         model = self.model

@@ -18,8 +18,7 @@ from labkit.config import config
 from labkit.datasets import Dataset
 from labkit.engine.description import describe
 from labkit.errors import LabkitError
-from labkit.files import ODD_CONTENT, atomic_write
-from labkit.leftovers import remove_leftovers
+from labkit.files import ODD_CONTENT, atomic_write, session_folder
 
 FORMAT = "labkit.panel.1"
 MOST = 200  # panels that are kept; the oldest are removed
@@ -75,13 +74,7 @@ class KeptPanels:
 
     def write(self, name: str, kept: KeptPanel, write_results: Callable[[Path], Any]) -> None:
         """Keep a panel and, by `write_results(path)`, its results; raises LabkitError if the folder cannot be used."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-        except OSError as error:
-            raise LabkitError(
-                f"{self.folder}: panels cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
-            ) from error
+        session_folder(self.folder, "panels")
         self.results(name).unlink(missing_ok=True)  # never results of one run beside the picture of another
         atomic_write(self.folder / f"{name}.json", kept.to_json())
         write_results(self.results(name))

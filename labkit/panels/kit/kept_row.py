@@ -11,7 +11,7 @@ from labkit.panels.kit.keeping import Keeping
 
 
 class KeptRow(widgets.HBox):
-    """Words on what was kept of an earlier panel of the cell, and a button that shows it; nothing if nothing was."""
+    """The date of results kept from an earlier panel of the cell, and a button that shows them; hidden without any."""
 
     def __init__(self, restore: Callable[[], None]) -> None:
         self.words = widgets.HTML()
@@ -21,7 +21,7 @@ class KeptRow(widgets.HBox):
         super().__init__([self.words, self.button], layout=place)
 
     def show(self, keeping: Keeping, error: str = "") -> None:
-        """Say what there is, or why nothing can be kept."""
+        """Show what is kept, or why nothing can be."""
         text, restored, earlier = error, keeping.restored, keeping.earlier
         if restored is not None:
             again = "Run computes them again."

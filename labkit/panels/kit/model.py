@@ -117,7 +117,7 @@ class PanelModel(ShownFigure):
         return self.results is not None and bool(self.traits()[name].metadata["how"].get("at_once"))
 
     def keep(self, path: Path) -> None:
-        """Write what `recall` needs to a file, if it can be had without computing it again."""
+        """Write what `recall` needs to a file; by default nothing, and only picture, table and note are kept."""
 
     def recall(self, path: Path) -> Any:
         """The results that `keep` wrote, for Continue and Download; None if there are none."""

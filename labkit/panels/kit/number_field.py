@@ -15,7 +15,7 @@ from labkit.panels.kit.numerals import number_of, numeral
 
 
 class NumberField(widgets.VBox):
-    """`value` as a number to type, beside a slider if there is one; what is no number is refused in red below.
+    """`value` as a number to type, beside a slider if there is one; other text is refused in red below.
 
     slider   moves to the end of its range for a value beyond it, and to where a value between two steps belongs
     limits   the smallest and the largest value that make sense, or None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from labkit.panels.kit.changes import in_words
 from labkit.panels.kit.controls import parameters
+from labkit.panels.kit.plotted import PER_INCH
 from labkit.panels.kit.style import DPI, MUTED
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def picture(png: bytes, alt: str) -> str:
     if not png:
         return ""
     small, width = few_colours(png)
-    content = base64.b64encode(small).decode()
-    return f"<img alt='{escape(alt)}' style='width: {100 * width // DPI}px' src='data:image/png;base64,{content}'>"
+    content, shown = base64.b64encode(small).decode(), PER_INCH * width // DPI
+    return f"<img alt='{escape(alt)}' style='width: {shown:.0f}px' src='data:image/png;base64,{content}'>"
 
 
 def few_colours(png: bytes) -> tuple[bytes, int]:

@@ -11,8 +11,9 @@ from labkit.panels.kit.plotted import Pointer
 from labkit.panels.kit.shown_figure import ShownFigure
 from labkit.panels.spectra.figure import ROWS
 from labkit.panels.structure.view import StructurePanel
+from labkit.spectra.modes import AMPLITUDE
 from labkit.spectra.spectra_run import SpectraRun
-from labkit.spectra.spectra_set import SpectraSet
+from labkit.spectra.spectra_set import LOWEST, SpectraSet
 
 NEAR = 40.0  # cm⁻¹: the strongest mode so near to a click is the one that is meant
 FRAME = 60  # ms between two frames of a mode
@@ -37,7 +38,7 @@ class ShowsModes(ShownFigure):
         for curve in ROWS[at.axes][1]:
             frequency, height = self.shown.sticks.get(curve.name, (np.empty(0), np.empty(0)))
             if len(frequency):
-                strength[known > 1.0] += height / max(height.max(), 1e-300)
+                strength[known > LOWEST] += height / max(height.max(), 1e-300)
         off = np.abs(known - at.x)
         near = off < NEAR
         return int(np.where(near, strength, -off).argmax()) if near.any() else int(off.argmin())
@@ -78,8 +79,8 @@ class ModeView(widgets.VBox):
             for frame in others:
                 self.structure.model.append(frame)
         self.words.value = html.hint(
-            f"Harmonic mode {mode + 1} of {len(run.modes.frequency)} at {run.modes.frequency[mode]:.0f} cm⁻¹, of the "
-            "crystal at rest; drawn with an amplitude of 0.25 Å."
+            f"Harmonic mode {mode + 1} of {len(run.modes.frequency)} at {run.modes.frequency[mode]:.0f} cm⁻¹, about "
+            f"the minimum of the energy; drawn with an amplitude of {AMPLITUDE:g} Å."
         )
         self.children = (self.words, self.structure)
         self.structure.play.playing = True

@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
+from labkit.base.bonds import bonds
 from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
@@ -84,16 +85,6 @@ def cell_edges(atoms: Atoms) -> np.ndarray:
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
     pairs = [(a, b) for a in range(8) for b in range(a) if np.abs(corners[a] - corners[b]).sum() == 1]
     return corners[np.array(pairs)] @ atoms.cell.array
-
-
-def bonds(atoms: Atoms) -> np.ndarray:
-    """Pairs (b, 2) closer than 1.2 times the sum of their covalent radii, without periodic images."""
-    from scipy.spatial import cKDTree
-
-    radii = covalent_radii[atoms.numbers]
-    pairs = cKDTree(atoms.positions).query_pairs(2.4 * radii.max(), output_type="ndarray").reshape(-1, 2)
-    lengths = np.linalg.norm(atoms.positions[pairs[:, 0]] - atoms.positions[pairs[:, 1]], axis=1)
-    return pairs[lengths < 1.2 * radii[pairs].sum(1)]
 
 
 def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:

@@ -8,6 +8,7 @@ import numpy as np
 import traitlets
 from ase import Atoms
 
+from labkit.base.bonds import POLAR, hydrogen_bonds
 from labkit.base.formula import formula
 from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
@@ -15,7 +16,6 @@ from labkit.errors import LabkitError
 from labkit.panels.kit.style import to_png
 from labkit.panels.structure.ellipsoid import EllipsoidScale
 from labkit.panels.structure.figure import picture, rotation
-from labkit.panels.structure.hydrogen_bonds import POLAR, hydrogen_bonds
 
 ARROW = 2.0  # Å, length of a large force's arrow
 
@@ -123,8 +123,9 @@ class StructureModel(traitlets.HasTraits):
 
     @property
     def may_have_hydrogen_bonds(self) -> bool:
-        """Whether a frame has hydrogen, and something that it could be bonded to."""
-        return any(1 in a.numbers and np.isin(a.numbers, POLAR).sum() > 1 for a in self.atoms[:1])
+        """Whether the first frame has hydrogen, and atoms that could give and take it."""
+        numbers = self.atoms[0].numbers
+        return 1 in numbers and bool(np.isin(numbers, POLAR).sum() > 1)
 
     def _look(self, _: object) -> None:
         """The angles have changed: look from there."""

@@ -10,9 +10,10 @@ import numpy as np
 from IPython.utils.capture import capture_output
 from matplotlib.colors import to_rgb
 
+from labkit.base.bonds import bonds
 from labkit.panels.kit.style import FORCE, VALID
 from labkit.panels.structure import nglview_frontend
-from labkit.panels.structure.figure import DASH, bonds, cell_edges
+from labkit.panels.structure.figure import DASH, cell_edges
 from labkit.panels.structure.model import StructureModel
 
 nglview_frontend.use_installed()

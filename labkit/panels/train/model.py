@@ -107,7 +107,7 @@ class TrainModel(ComparesFrames, PanelModel):
         return [basic, *others] if self.valid is not None else [basic, "validation", *others]
 
     def sets(self) -> tuple[Dataset, Dataset | None]:
-        """Training and validation frames: those given, or split off. Raises LabkitError for a split that is none."""
+        """Training and validation frames: those given, or split off. Raises LabkitError if they cannot be split."""
         if self.valid is not None or self.split == NONE:
             return self.train, self.valid
         found = split_rows(self.train, self.part, self.split, 0)
@@ -167,7 +167,7 @@ class TrainModel(ComparesFrames, PanelModel):
         if self.valid is not None:
             return []
         if self.split == NONE:
-            return ["All these frames were learned: how wrong the model is for others, only frames left out can tell."]
+            return ["All these frames were learned: only frames left out can tell how wrong the model is for others."]
         return [leak(self.train, split_rows(self.train, self.part, self.split, 0))]
 
     def _update(self, job: Job) -> None:

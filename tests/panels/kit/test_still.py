@@ -41,7 +41,7 @@ class SquaresModel(PanelModel):
         self.show(figure)
         self.table, self.note = f"<table><tr><td>{result[-1]}</td></tr></table>", "Growing <fast>."
 
-    def code(self):
+    def script(self):
         return ""
 
 

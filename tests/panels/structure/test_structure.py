@@ -12,10 +12,10 @@ from ase.calculators.emt import EMT
 from PIL import Image
 
 import labkit
+from labkit.base.bonds import bonds, hydrogen_bonds
 from labkit.errors import LabkitError
 from labkit.panels import StructurePanel
-from labkit.panels.structure.figure import bonds, cell_edges, picture, rotation
-from labkit.panels.structure.hydrogen_bonds import hydrogen_bonds
+from labkit.panels.structure.figure import cell_edges, picture, rotation
 
 
 @pytest.fixture(scope="module")

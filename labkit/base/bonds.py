@@ -1,22 +1,33 @@
-"""Hydrogen bonds of one structure, by distance and angle."""
+"""Bonds and hydrogen bonds of one structure, by distances and angles."""
 
 from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
-from labkit.panels.structure.figure import bonds
-
+BONDED = 1.2  # distance of bonded atoms over the sum of their covalent radii, at most
 POLAR = (7, 8, 9)  # N, O, F: donors and acceptors
 LONGEST, STRAIGHT = 2.5, 130.0  # Å from hydrogen to acceptor, and the least angle at the hydrogen in degrees
 
 
+def bonds(atoms: Atoms) -> np.ndarray:
+    """Pairs (b, 2) closer than 1.2 times the sum of their covalent radii, without periodic images."""
+    from scipy.spatial import cKDTree
+
+    radii = covalent_radii[atoms.numbers]
+    pairs = cKDTree(atoms.positions).query_pairs(2 * BONDED * radii.max(), output_type="ndarray").reshape(-1, 2)
+    lengths = np.linalg.norm(atoms.positions[pairs[:, 0]] - atoms.positions[pairs[:, 1]], axis=1)
+    return pairs[lengths < BONDED * radii[pairs].sum(1)]
+
+
 def hydrogen_bonds(atoms: Atoms) -> np.ndarray:
-    """Segments (m, 2, 3) in Å from hydrogens to acceptors, of which the nearest images count.
+    """Segments (m, 2, 3) in Å from hydrogens to acceptors or their periodic images.
 
     D-H...A is one if H is bonded to D and nearer than 2.5 Å to A, and the angle at H is 130 degrees or more; D and A
-    are N, O or F (criteria as in E. Arunan et al., Pure Appl. Chem. 83, 1637 (2011)).
+    are N, O or F. The distance is that of E. N. Baker and R. E. Hubbard, Prog. Biophys. Mol. Biol. 44, 97 (1984), who
+    allow 120 degrees. Molecules must be whole, as `unwrap_molecules` makes them.
 
     >>> from ase.build import molecule
     >>> water = molecule("H2O")
