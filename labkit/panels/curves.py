@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from labkit.panels.kit.notebook_picture import as_html
 from labkit.panels.kit.plotted import Plotted
 from labkit.panels.kit.series import series
-from labkit.panels.kit.style import dress, legend, new_figure, to_png
+from labkit.panels.kit.style import dress, legend, make_room, new_figure, to_png
 
 
 class Curves:
@@ -56,6 +56,7 @@ class Curves:
             lowest = min(np.asarray(y).min() for _, y in self.curves.values())
             axes.set_ylim(lowest - 0.03 * (self.top - lowest), self.top)
         legend(axes)
+        make_room(axes)
         return figure
 
     def __repr__(self) -> str:

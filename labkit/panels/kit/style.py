@@ -106,6 +106,22 @@ def legend(axes: Axes, *artists: Any, **options: Any) -> Legend:
     return axes.legend(*artists, **{"fontsize": 8, "frameon": False, "labelcolor": INK, **options})
 
 
+def make_room(axes: Axes) -> None:
+    """Raise the top of the axes, at most to about twice the height, until no line passes beneath the legend."""
+    found = axes.get_legend()
+    for _ in range(8):
+        if found is None:
+            return
+        axes.figure.draw_without_rendering()
+        box = found.get_window_extent()
+        paths = [line.get_path().transformed(line.get_transform()) for line in axes.lines]
+        if not any(len(path.vertices) and path.intersects_bbox(box, filled=False) for path in paths):
+            return
+        bottom, top = axes.get_ylim()
+        log = axes.get_yscale() == "log"
+        axes.set_ylim(top=top * (top / bottom) ** 0.1 if log else top + 0.1 * (top - bottom))
+
+
 def log_ticks(axis: Axis, low: float, high: float) -> None:
     """A logarithmic axis from `low` to `high` with plain numbers: every decade, or 1, 2, 5 if there are few decades."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
@@ -124,9 +140,10 @@ def log_ticks_at(axis: Axis, ticks: Sequence[float], low: float, high: float) ->
 
 
 def notebook_image(figure: Figure, width: int = 760) -> Image:
-    """The figure as the last line of a cell, `width` pixels wide."""
-    png = to_png(figure)
-    return NotebookPicture(png, width=width, alt=Plotted.of(figure).words())
+    """The figure as the last line of a cell, `width` pixels wide; its legends cover no line."""
+    for axes in figure.axes:
+        make_room(axes)
+    return NotebookPicture(to_png(figure), width=width, alt=Plotted.of(figure).words())
 
 
 def to_png(figure: Figure) -> bytes:

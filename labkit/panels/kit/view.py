@@ -32,6 +32,7 @@ class Panel(Replaced):
     """
 
     model_type: type[PanelModel]
+    results_below = False  # below the controls at full width, not beside them: for a table of sentences
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -123,7 +124,8 @@ class Panel(Replaced):
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
         shown = [self.changed, self.table, self.image, *self._below()]
-        results = widgets.VBox(shown, layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
+        width = "1 1 100%" if self.results_below else "1 1 420px"
+        results = widgets.VBox(shown, layout=widgets.Layout(flex=width, min_width="380px"))
         body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")

@@ -76,7 +76,7 @@ class OverfitFigure:
             axes.clear()
             label = "RMSE [" + UNIT[self.quantity] + "]" if axes is self.error else "log marginal likelihood"
             dress(axes, f"{self.swept} [{SIGMA_UNIT[self.swept]}]", label, f"{title} over {self.swept}")
-            log_ticks(axes.xaxis, table.index.min(), table.index.max())
+            log_ticks(axes.xaxis, table.index.min() / 1.3, table.index.max() * 1.3)
         self._moving = [artist for artist in self._moving if artist not in self.marks.values()]
         self.marks = {}
         for which in ("train", "valid"):
@@ -148,7 +148,8 @@ class OverfitFigure:
         else:
             energy = self.design.profile.predict(self.design.design.solve())[0].numpy()
             self.zero, height = float(energy.min()), max(float(np.ptp(energy)), 0.1)
-        self.scan.set(xlim=(scan.lengths[0], scan.lengths[-1]), ylim=(-0.35 * height, 1.3 * height))
+        edge = 0.03 * (scan.lengths[-1] - scan.lengths[0])  # so that no circle is cut off
+        self.scan.set(xlim=(scan.lengths[0] - edge, scan.lengths[-1] + edge), ylim=(-0.35 * height, 1.3 * height))
         inside = self.design.seen[(self.design.seen > scan.lengths[0]) & (self.design.seen < scan.lengths[-1])]
         self.shown = np.sort(inside)[:: max(1, len(inside) // 300)]
         (self.band,) = self.scan.fill([0], [0], color=FORCE, alpha=0.18, linewidth=0, label=f"±{WIDE:.0f} std. dev.")

@@ -89,7 +89,7 @@ class TensorFigure:
 
     def _sweep(self, axes: Axes, design: SplitDesign) -> tuple[dict, dict]:
         dress(axes, "regularization", "RMSE of the part [Å³]", "Each λ has its own regularization")
-        axes.set(xscale="log", xlim=(design.sweep.index.min(), design.sweep.index.max()))
+        axes.set(xscale="log", xlim=(design.sweep.index.min() / 3, design.sweep.index.max() * 3))
         axes.xaxis.set_major_locator(FixedLocator([1e-10, 1e-8, 1e-6, 1e-4, 1e-2]))
         axes.xaxis.set_minor_locator(NullLocator())
         valid = design.sweep["valid"]
