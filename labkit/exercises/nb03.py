@@ -10,6 +10,8 @@ from labkit.errors import LabkitError
 from labkit.exercises.catalogue import exercise
 from labkit.exercises.expected import Expected
 
+ROUNDED = 0.07  # of a ratio of two errors that were read from a table and rounded
+
 
 @exercise("03.1", "The best sigma for noisy energies", unit="eV/√atom")
 def best_sigma(table: pd.DataFrame) -> Expected:
@@ -41,7 +43,7 @@ def rise(table: pd.DataFrame) -> Expected:
         100 * (right - 1): "That is in per cent; give the ratio.",
         float(validation.iloc[-1] / validation.min()): "That is the other end, where sigma is too large.",
     }
-    return Expected(right, rel=0.05, mistakes=mistakes)
+    return Expected(right, rel=ROUNDED, mistakes=mistakes)
 
 
 @exercise("03.3", "What is wrong with the colleague's frames")

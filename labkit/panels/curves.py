@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from labkit.panels.kit.notebook_picture import as_html
-from labkit.panels.kit.plotted import Plotted
+from labkit.panels.kit.notebook_picture import NotebookPicture, ShownAsPicture
 from labkit.panels.kit.series import series
-from labkit.panels.kit.style import dress, legend, make_room, new_figure, to_png
+from labkit.panels.kit.style import dress, legend, new_figure, notebook_image
 
 
-class Curves:
+class Curves(ShownAsPicture):
     """`Curves({"O-O": (r, g)}, "r [Å]", "g(r)")` as the last line of a cell; x and y are (n,) of anything numeric.
 
     Curves named in `dashed` are references, drawn dashed, the first one in the
@@ -38,12 +37,8 @@ class Curves:
         self.curves, self.labels = dict(curves), (xlabel, ylabel, title)
         self.dashed, self.top = tuple(dashed), top
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        return to_png(self._figure()), {"width": 640}
-
-    def _repr_html_(self) -> str:
-        figure = self._figure()
-        return as_html(to_png(figure), 640, Plotted.of(figure).words())
+    def picture(self) -> NotebookPicture:
+        return notebook_image(self._figure(), 640)
 
     def _figure(self) -> Figure:
         figure = new_figure(6.4, 3.4)
@@ -56,7 +51,6 @@ class Curves:
             lowest = min(np.asarray(y).min() for _, y in self.curves.values())
             axes.set_ylim(lowest - 0.03 * (self.top - lowest), self.top)
         legend(axes)
-        make_room(axes)
         return figure
 
     def __repr__(self) -> str:

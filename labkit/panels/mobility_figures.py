@@ -92,7 +92,10 @@ def falling_movie(time: Tensor, positions: Tensor, radius: float, width: int = 3
         clock.set_text(f"{1e-6 * float(time[k]):.2f} ns")
         return live.png()
 
-    return Movie(map(frame, range(len(x))), width=width)
+    heights = x[:, :, 2].mean(1)
+    sink = f"their mean height goes from {heights[0]:.3g} to {heights[-1]:.3g} nm in {1e-6 * float(time[-1]):.3g} ns"
+    words = f"Film of {x.shape[1]} colloids that fall, seen from the side: {sink}."
+    return Movie(map(frame, range(len(x))), width=width, alt=words)
 
 
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:

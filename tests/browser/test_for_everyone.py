@@ -1,7 +1,5 @@
 """Panels without a mouse, without colours, for a screen reader, on a small screen, and in a dark theme."""
 
-import re
-
 import nbformat
 import numpy as np
 import pytest
@@ -135,11 +133,7 @@ def on_small_screens(page, panels, artefacts):
 
 def in_the_dark(page, train, ice, artefacts):
     """Pictures and the view of atoms are as dark as the page."""
-    page.locator(".lm-MenuBar-itemLabel", has_text="Settings").first.click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).first.hover()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^JupyterLab Dark$")).first.click()
-    until(lambda: page.evaluate("() => document.body.dataset.jpThemeLight") == "false", 20, "dark theme")
-    page.wait_for_timeout(2000)
+    lab_page.dark_theme(page)
     for name, part in (("train", train.locator("img.widget-image:visible")), ("ice", ice.locator("canvas:visible"))):
         part.first.scroll_into_view_if_needed()
         page.wait_for_timeout(500)

@@ -33,15 +33,16 @@ def rows(panel: widgets.Widget) -> list[widgets.HBox]:
 def test_every_control_has_its_name_and_its_help(make, tmp_path) -> None:
     panel, *_ = make(tmp_path)
     model = panel.model
-    tags = {model.traits()[name].metadata["label"]: model.traits()[name].metadata for name in parameters(model)}
+    tags = [model.traits()[name].metadata for name in parameters(model)]
+    expected = {html.label(one["label"], one["how"].get("help", "")): one for one in tags}
     assert len(rows(panel)) > 0
     for row in rows(panel):
         label, control, unit = row.children
         name = unescape(re.sub("<.*?>", "", label.value))
-        assert name in tags and label.value == html.label(name, tags[name]["how"].get("help", ""))
-        help_text = tags[name]["how"].get("help") or name
+        assert name in {one["label"] for one in tags} and label.value in expected
+        help_text = expected[label.value]["how"].get("help") or name
         native = control.text if isinstance(control, NumberField) else control
-        assert native.tooltip == help_text and unit.value == tags[name]["unit"]
+        assert native.tooltip == help_text and unit.value == expected[label.value]["unit"]
         # ipywidgets shows the tooltip of a control only if it has no description
         assert native.description == ""
     assert sum(isinstance(part, PageNames) for part in panel.children) == 1
@@ -63,8 +64,8 @@ def test_no_widget_that_the_page_cannot_name(make, tmp_path) -> None:
 
 def test_pictures_have_words(tmp_path) -> None:
     water = StructurePanel(molecule("H2O"), "Water")
-    assert water.image.alt == "Water, a picture: 3 atoms, H2O"
-    assert "alt='Water, a picture: 3 atoms, H2O'" in "".join(water.still_parts())
+    assert water.image.alt == "Water, a picture: 3 atoms, H₂O"
+    assert "alt='Water, a picture: 3 atoms, H₂O'" in "".join(water.still_parts())
     assert RunTray(Runs(tmp_path)).image.alt == "The pinned runs, overlaid"
 
 

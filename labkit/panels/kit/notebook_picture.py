@@ -1,4 +1,4 @@
-"""A plot as the last line of a cell: with words for those who do not see it, and dark in a dark theme."""
+"""A picture as the last line of a cell: with words for those who do not see it, and dark in a dark theme."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ class NotebookPicture(Image):
 
     def _repr_png_(self) -> None:
         """Not as well: it would be stored twice."""
+
+
+class ShownAsPicture:
+    """Base class of what a notebook shows as a picture; a subclass defines `picture`."""
+
+    def picture(self) -> NotebookPicture:
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.picture()._repr_mimebundle_() | {"text/plain": repr(self)}
 
 
 def as_html(png: bytes, width: int, alt: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from IPython.display import Image
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,7 +53,7 @@ body[data-jp-theme-light="false"] .labkit .labkit-changed {{ color: #ffdf9e; bac
 .labkit .labkit-number, .labkit .labkit-number .widget-slider {{ overflow: visible; }}
 .labkit .labkit-number .widget-readout {{ display: none; }}
 .labkit .labkit-number:has(.noUi-active) .widget-readout {{ display: block; position: absolute; top: 1px;
-  left: calc(100% + 5px); width: 60px; line-height: 26px; text-align: left; padding-left: 8px; pointer-events: none;
+  left: calc(100% + 5px); width: 72px; line-height: 26px; text-align: left; padding-left: 8px; pointer-events: none;
   z-index: 1; background: var(--jp-layout-color1, white); }}
 .labkit .labkit-wrong input {{ border-color: {BAD} !important; color: {BAD}; }}
 .labkit .widget-button {{ border-radius: 6px; }}
@@ -139,7 +138,7 @@ def log_ticks_at(axis: Axis, ticks: Sequence[float], low: float, high: float) ->
     axis.set_minor_locator(NullLocator())
 
 
-def notebook_image(figure: Figure, width: int = 760) -> Image:
+def notebook_image(figure: Figure, width: int = 760) -> NotebookPicture:
     """The figure as the last line of a cell, `width` pixels wide; its legends cover no line."""
     for axes in figure.axes:
         make_room(axes)

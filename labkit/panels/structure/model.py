@@ -134,7 +134,8 @@ class StructureModel(traitlets.HasTraits):
     def describe(self) -> str:
         """The frame in words."""
         atoms, energy = self.atoms[self.index], self.energies[self.index]
-        words = [f"frame {self.index} of {len(self.atoms)}", f"{len(atoms)} atoms, {formula(atoms)}"]
+        words = [f"frame {self.index} of {len(self.atoms)}"] if len(self.atoms) > 1 else []
+        words.append(f"{len(atoms)} atoms, {formula(atoms)}")
         if energy is not None:
             words.append(f"{energy:.3f} eV")
         if self.arrows and self.has_forces:

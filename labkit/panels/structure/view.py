@@ -39,7 +39,7 @@ class StructurePanel(Replaced):
     >>> panel = StructurePanel([molecule("H2O"), molecule("CH4")])
     >>> panel.model.index = 1
     >>> panel.model.describe()
-    'frame 1 of 2 · 5 atoms, CH4'
+    'frame 1 of 2 · 5 atoms, CH₄'
     """
 
     def __init__(

@@ -119,7 +119,7 @@ def test_structures_leave_the_frame_that_was_shown(sent):
     panel.model.index = 1
     finish(30)
     second = sent.pop()[0]
-    assert "H2O" in first and "C6H6" in second and "Molecules" in second
+    assert "H₂O" in first and "C₆H₆" in second and "Molecules" in second
     assert np.abs(rgb(pictures(first)[0])[..., 0] - 255).any() and pictures(first) != pictures(second)
 
 
