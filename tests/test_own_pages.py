@@ -9,6 +9,7 @@ import pytest
 
 import labkit
 from labkit import panels
+from labkit.errors import LabkitError
 from labkit.notebooks import run_notebooks
 
 
@@ -53,6 +54,46 @@ def test_the_panel_runs_follows_its_slider_and_its_script_gives_the_same(own_pan
         assert done.stdout.split() == [str(len(result)), str(result.min())], done.stderr
     panel.model.cutoff = 2.0
     assert "1.2" in panel.model.changed  # the settings of what is shown
+
+
+def test_what_else_the_page_says_a_model_can_do(own_panel):
+    """Its list: the run that is shown, table, note, files, Continue, an error in red, progress, the width."""
+
+    def counted(frames, start, progress):
+        for k, _ in enumerate(frames):
+            progress.update(k + 1, len(frames))
+            yield start + k + 1
+
+    class MoreModel(own_panel.model_type):
+        continue_hint = "as many frames again"
+
+        def make_job(self):
+            if self.cutoff > 5:
+                raise LabkitError("5 Å are enough")
+            return labkit.Job(counted, self.dataset.atoms, self.results if self.continuing else 0)
+
+        def present(self, result):
+            self.table = panels.html_table(["frames"], [[str(result)]])
+            self.note = f"cutoff {self.ran.cutoff:g} Å"
+
+        def outputs(self, result):
+            return {"frames.txt": str(result).encode()}
+
+    class MorePanel(panels.Panel):
+        model_type = MoreModel
+        results_below = True
+
+    panel = MorePanel(labkit.datasets.ice("train", n=50)[:4])
+    for action, expected in ((panel.run, 4), (panel.go_on, 8), (panel.run, 4)):
+        action()
+        panel.job.wait(60)
+        assert f"<td>{expected}</td>" in panel.table.value and "cutoff 3 Å" in panel.note.value
+        assert panel.model.files()["frames.txt"] == str(expected).encode()
+        assert panel.job.progress.step == panel.job.progress.total == 4
+    panel.model.cutoff = 5.5
+    panel.run_button.click()
+    assert "5 Å are enough" in panel.error.value and "cutoff 3 Å" in panel.note.value
+    panel.close()
 
 
 def test_the_notebook_of_the_page_runs(repository, tmp_path):

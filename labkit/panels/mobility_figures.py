@@ -77,7 +77,7 @@ def falling_movie(time: Tensor, positions: Tensor, radius: float, width: int = 3
     figure.set(dpi=1.2 * PER_INCH, layout_engine="none")  # half the bytes of a still picture
     axes = dress(figure.add_axes((0.15, 0.1, 0.83, 0.83)), "x [nm]", "z [nm]")
     axes.set(xlim=(low[0], high[0]), ylim=(low[2], high[2]))
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal")  # limits stay: data limits that are adjusted would be announced in red
     size = np.full(x.shape[1], 0.2 * radius)
     discs = EllipseCollection(size, size, np.zeros_like(size), units="xy", transOffset=axes.transData, linewidths=0.6)
     axes.add_collection(discs)

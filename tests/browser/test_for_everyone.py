@@ -63,7 +63,7 @@ def named(train, overfit, ice):
         assert [one for one in found if one["help"] and one["title"] != one["help"]] == []
         assert panel is ice or sum(bool(one["help"]) for one in found) > 3
     (picture,) = [one["name"] for one in train.evaluate(NAMES) if one["kind"] == "img"]
-    assert "over training frames; training from" in picture
+    assert "over training frames; training " in picture
     said = [one for one in overfit.evaluate(NAMES) if one["kind"] == "slider" and "sigma" in one["name"]]
     assert said and not [one for one in said if one["said"].startswith(("-", "−"))]
     canvas = [one["name"] for one in ice.evaluate(NAMES) if one["name"].startswith("live view of atoms")]
@@ -73,7 +73,7 @@ def named(train, overfit, ice):
 def by_keyboard(page, panel):
     """From Run on, Tab goes through all controls in the order in which they are seen; Enter opens a folded group."""
     panel.scroll_into_view_if_needed()
-    labels = panel.locator(".labkit-control label.labkit-label:visible").all_inner_texts()
+    labels = panel.locator(".labkit-control label.labkit-label:visible").all_text_contents()
     folded = panel.get_by_role("button", name="Advanced", exact=True)
     hidden = panel.locator(".labkit-folded label.labkit-label").first
     assert folded.get_attribute("aria-expanded") == "false" and not hidden.is_visible()
@@ -85,7 +85,7 @@ def by_keyboard(page, panel):
         page.keyboard.press(key)
         until(lambda state=state: folded.get_attribute("aria-expanded") == state, 5, f"answer to {key}")
         assert hidden.is_visible() == (state == "true")
-    first = hidden.inner_text()
+    first = hidden.text_content()
     page.keyboard.press("Tab")
     assert page.evaluate(FOCUS).split(", ")[0] == first
     tab_until(page, lambda found: found[-1] == "Show code")
@@ -126,7 +126,7 @@ def on_small_screens(page, panels, artefacts):
         page.wait_for_timeout(1500)
         for k, panel in enumerate(panels):
             panel.scroll_into_view_if_needed()
-            assert panel.evaluate(CUT) == [], name
+            until(lambda panel=panel: panel.evaluate(CUT) == [], 10, f"panel {k} within {name}")
             page.screenshot(path=artefacts / f"small_{width}_{k}.png")
     page.set_viewport_size({"width": 1400, "height": 1000})
 

@@ -57,6 +57,13 @@ def test_frames_of_other_sizes_and_no_frames_are_refused() -> None:
         Movie([png("red"), png("red", (41, 30))])
 
 
+@pytest.mark.parametrize("wide", [0.1, 1.0, 10.0])
+def test_a_film_of_any_shape_gives_no_warning(wide, caplog, recwarn) -> None:
+    places = 40 * torch.sin(torch.arange(96.0)).view(4, 8, 3) * torch.tensor([wide, 1.0, 1.0])
+    assert falling_movie(torch.arange(4.0) * 1e6, places, radius=10.0).frames == 4
+    assert not caplog.records and not recwarn.list
+
+
 def test_falling_colloids_are_seen_falling() -> None:
     time = torch.arange(5.0) * 4e5
     start = torch.tensor([[0.0, 0.0, 0.0], [40.0, 20.0, 10.0], [-30.0, -20.0, 30.0]])

@@ -45,6 +45,6 @@ def row(f: Finding) -> str:
     small = remedy + sure
     cell = "style='text-align:left;vertical-align:top;padding:3px 12px 3px 0'"
     return (
-        f"<tr><td {cell}><b style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
+        f"<tr><td {cell}><b class='labkit-{f.severity}' style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
         f"<td {cell}>{escape(f.topic)}</td><td {cell}>{escape(f.text)}{small}</td></tr>"
     )

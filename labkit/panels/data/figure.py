@@ -72,7 +72,7 @@ def _alignment(axes: Axes, report: Report) -> None:
     axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1])
-    legend(axes, handlelength=1.2, loc="upper right", ncols=2)
+    legend(axes, handlelength=1.2)
 
 
 def _mark(axes: Axes, found: Alignment, look: SeriesStyle) -> None:

@@ -52,7 +52,7 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="68px"))
     unit.add_class("labkit-unit")
     narrow = isinstance(made, widgets.Checkbox)
-    made.layout.width = "40px" if narrow else "190px" if "range" in tags["how"] else "150px"
+    made.layout.width = "40px" if narrow else "190px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")
     row = widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="flex-start", min_height="30px"))

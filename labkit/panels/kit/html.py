@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 
@@ -104,10 +105,25 @@ def size(count: int) -> str:
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
+UNBROKEN = re.compile(r"\[[^]]*\]|λ = \d")  # in the heads of tables
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    """A table; in a narrow page its heads wrap before a unit, not within it, and a number keeps its error.
+
+    >>> table(["force [eV/Å]"], [["2"]]).partition("</th>")[0]
+    "<table class='labkit-table'><tr><th>force <span class='labkit-unbroken'>[eV/Å]</span>"
+    """
+    whole = r"<span class='labkit-unbroken'>\g<0></span>"
+    top = "".join(f"<th>{UNBROKEN.sub(whole, escape(cell))}</th>" for cell in head)
+    kept = [[escape(cell).replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows]
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in kept)
     return f"<table class='labkit-table'><tr>{top}</tr>{body}</table>"
+
+
+def _cell(text: str) -> str:
+    """One of a table; a browser would break 1e-02 after the sign."""
+    return f"<td class='labkit-unbroken'>{text}</td>" if re.fullmatch(r"[\d.]+e-\d+", text) else f"<td>{text}</td>"
 
 
 def row(cells: Iterable[str], css: str) -> str:

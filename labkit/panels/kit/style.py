@@ -42,6 +42,8 @@ CSS = f"""<style>
   outline: 2px solid var(--jp-brand-color1, {TRAIN}); }}
 .labkit .labkit-atoms canvas {{ background-color: transparent !important; }}
 body[data-jp-theme-light="false"] .labkit .labkit-error {{ color: #ffb4ab; background: #4a2320; }}
+body[data-jp-theme-light="false"] .labkit .labkit-problem {{ color: #ffb4ab !important; }}
+body[data-jp-theme-light="false"] .labkit .labkit-warning {{ color: #ffdf9e !important; }}
 body[data-jp-theme-light="false"] .labkit .labkit-changed {{ color: #ffdf9e; background: #463a12; }}
 .labkit .labkit-unit {{ color: var(--jp-ui-font-color2, {MUTED}); }}
 .labkit .labkit-error {{ color: {BAD}; background: #fdecea; border-left: 3px solid {BAD}; padding: 5px 10px;
@@ -65,10 +67,14 @@ body[data-jp-theme-light="false"] .labkit .labkit-changed {{ color: #ffdf9e; bac
   padding: 3px 10px; border: 0; border-radius: 6px; background: var(--jp-layout-color2, #eef1f4);
   color: var(--jp-content-link-color, {TRAIN}); text-decoration: none; cursor: pointer; font-size: 12px; }}
 .labkit table.labkit-table {{ border-collapse: collapse; margin: 4px 0 8px; line-height: 1.7; }}
-.labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 14px 2px 0; text-align: right;
+.labkit table.labkit-table td, .labkit table.labkit-table th {{ padding: 2px 0 2px 9px; text-align: right;
   font-variant-numeric: tabular-nums; border: 0; font-weight: normal; }}
 .labkit table.labkit-table th {{ color: var(--jp-ui-font-color2, {MUTED}); }}
-.labkit table.labkit-table td:first-child, .labkit table.labkit-table th:first-child {{ text-align: left; }}
+.labkit table.labkit-table td:first-child, .labkit table.labkit-table th:first-child {{ text-align: left;
+  padding-left: 0; }}
+.labkit .labkit-unbroken {{ white-space: nowrap; }}
+@media (max-width: 900px) {{ .labkit table.labkit-table :is(td, th) {{ padding-left: 5px; font-size: 12px; }} }}
+.labkit .widget-html-content:has(> .labkit-table) {{ overflow-x: auto; }}
 .labkit .labkit-run {{ display: grid; column-gap: 10px; line-height: 1.6; font-variant-numeric: tabular-nums;
   grid-template-columns: 30px minmax(150px, 2.4fr) 46px 50px 1.8fr minmax(136px, 1.1fr) minmax(100px, 1fr) 62px 52px;
   white-space: nowrap; }}

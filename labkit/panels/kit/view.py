@@ -126,7 +126,9 @@ class Panel(Replaced):
         shown = [self.changed, self.table, self.image, *self._below()]
         width = "1 1 100%" if self.results_below else "1 1 420px"
         results = widgets.VBox(shown, layout=widgets.Layout(flex=width, min_width="380px"))
-        body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        self.image.layout.max_width = "760px"  # at its own size where there is room, not enlarged
+        room = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 8px")
+        body = widgets.HBox([settings, results], layout=room)
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]

@@ -2,15 +2,18 @@
 
 import io
 import json
+from dataclasses import replace
 from html import escape
 
 import numpy as np
 import pytest
+from panels.seen import covered
 from PIL import Image
 
 import labkit
 from labkit.errors import LabkitError
 from labkit.panels import DataPanel
+from labkit.panels.data.figure import data_figure
 from labkit.panels.data.summary import findings_table
 
 
@@ -126,6 +129,13 @@ def test_words_come_first_and_statistics_are_folded_away(ds):
         folded = f"<summary>how sure</summary>{escape(finding.sure)}"
         assert not finding.sure or folded in table
     assert "Nothing wrong was found." in findings_table(labkit.audit(ds))
+
+
+@pytest.mark.parametrize("shift", [0, 1, 9, -9])
+def test_the_legend_covers_no_curve(ds, shift):
+    forces = np.roll(ds.forces, shift * ds.counts[0], axis=0)
+    figure = data_figure(labkit.audit(replace(ds, forces=forces)))
+    assert not covered(figure.axes[3])
 
 
 def test_done_is_all_of_the_bar_and_findings_have_the_full_width(panel):

@@ -46,14 +46,18 @@ def same_errors(one, other):
     np.testing.assert_allclose(one["rmse"], other["rmse"], rtol=1e-6)
 
 
+def heads_of(panel):
+    return [re.sub("<.*?>", "", head) for head in re.findall("<th>(.*?)</th>", panel.table.value)]
+
+
 def test_the_table_has_columns_for_what_there_is(sets, trained):
-    heads = re.findall("<th>(.*?)</th>", trained[0].table.value)
+    heads = heads_of(trained[0])
     assert heads == ["RMSE after 50 frames", "energy [meV/atom]", "forces [meV/Å]", "stress [GPa]"]
     train, valid = (replace(frames[:5], stress=np.full_like(frames[:5].stress, np.nan)) for frames in sets)
     panel = TrainPanel(train, valid, SMALL)
     panel.run()
     panel.job.wait(60)
-    assert re.findall("<th>(.*?)</th>", panel.table.value) == ["RMSE after 5 frames", *heads[1:3]]
+    assert heads_of(panel) == ["RMSE after 5 frames", *heads[1:3]]
     cells = re.findall("<td>(.*?)</td>", panel.table.value)
     assert len(cells) == 6 and all(cells)
 
