@@ -16,6 +16,7 @@ COMMANDS = {
     "run": ("labkit.notebooks", "run notebooks headless, write HTML, print a table"),
     "doctor": ("labkit.doctor", "check this installation and say how to fix it"),
     "md": ("labkit.md", "run molecular dynamics from a TorchMD run file"),
+    "train": ("labkit.train", "train a neural potential from a TorchMD-Net training file"),
     "hooks": ("labkit.lammps.command", "check and explain an MLMOD parameter file"),
     "student": ("labkit.student", "write copies of the notebooks without solutions"),
     "session": ("labkit.session", "carry answers, runs and models to another machine"),

@@ -26,6 +26,7 @@ NOT_PHYSICS = {
     "runs",
     "session",
     "student",
+    "train",
 }
 
 #: known exceptions: none
