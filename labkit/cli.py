@@ -12,7 +12,7 @@ from labkit.errors import LabkitError
 
 # Each module has add_arguments(parser) and run(arguments) -> exit code.
 COMMANDS = {
-    "lab": ("labkit.lab", "open JupyterLab on the first notebook"),
+    "lab": ("labkit.lab", "open JupyterLab on the learner's copy of the first notebook"),
     "run": ("labkit.notebooks", "run notebooks headless, write HTML, print a table"),
     "doctor": ("labkit.doctor", "check this installation and say how to fix it"),
     "md": ("labkit.md", "run molecular dynamics from a TorchMD run file"),

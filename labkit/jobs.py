@@ -64,7 +64,7 @@ class JobProgress(Progress):
 
 
 class Job:
-    """Run `function(*args, progress=job.progress, **kwargs)` in a thread.
+    """Run `function(*args, progress=job.progress, **kwargs)` in a thread; without `progress` if it takes none.
 
     A generator yields usable results and can be stopped between two of them; other functions report
     `progress.update(step, total, result=..., **metrics)`, check `progress.should_stop()` once per block and then raise
@@ -77,7 +77,7 @@ class Job:
     reason  why the work ended itself early, as an observer of a run may do; empty after Stop was pressed
     shown   what a notebook shows where the job is the last line of a cell, such as the panel that started it; or None
 
-    >>> def count(n, progress):
+    >>> def count(n):
     ...     for i in range(n):
     ...         yield i * i
     >>> Job(count, 4).start().wait()
@@ -210,7 +210,8 @@ class Job:
 
     def _run(self) -> str:
         function, args, kwargs = self._call
-        result = function(*args, progress=self.progress, **kwargs)
+        reported = {"progress": self.progress} if _takes_progress(function) else {}
+        result = function(*args, **reported, **kwargs)
         if not inspect.isgenerator(result):
             self.result = result
             return "stopped" if self.progress.stop_seen else "done"
@@ -247,6 +248,14 @@ class Job:
         else:
             self.status = "failed"
         self._ended.set()
+
+
+def _takes_progress(function: Callable[..., Any]) -> bool:
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some built-in functions
+        return False
+    return "progress" in found or any(one.kind is one.VAR_KEYWORD for one in found.values())
 
 
 #: Jobs that are running, or whose failure has not been raised yet.

@@ -20,7 +20,8 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.lab import LONGEST, environment, find_notebooks
+from labkit.lab import LONGEST, environment
+from labkit.masters import find_notebooks
 
 try:
     import nbformat

@@ -19,6 +19,7 @@ NOT_PHYSICS = {
     "exercises",
     "jobs",
     "lab",
+    "masters",
     "md",
     "notebooks",
     "panels",

@@ -74,6 +74,7 @@ class Dataset:
         polarizability_key: Key = None,
         name: str = "",
         *,
+        born_charges_key: Key = None,
         keep_placeholders: bool = False,
     ) -> Dataset:
         """Take labels from the calculators, info and arrays of ASE Atoms; keys and placeholders are as in `load`.
@@ -89,6 +90,7 @@ class Dataset:
             "forces": forces_key,
             "stress": stress_key,
             "polarizability": polarizability_key,
+            "born_charges": born_charges_key,
         }
         found = collect(list(frames), requested, name or "frames", keep_placeholders=keep_placeholders)
         for note in found.notes:

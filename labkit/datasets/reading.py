@@ -32,15 +32,16 @@ def load(
     forces_key: Key = None,
     stress_key: Key = None,
     polarizability_key: Key = None,
+    born_charges_key: Key = None,
     *,
     keep_whole: bool = False,
     keep_placeholders: bool = False,
 ) -> Dataset:
     """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
 
-    Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3. A key that is not given
-    is guessed, with a DatasetWarning; False omits a label. A key with "virial" in its name becomes a
-    stress, -virial / volume. Labels that a frame lacks are NaN.
+    Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3, Born charges in e. A key
+    that is not given is guessed, with a GuessedKeys warning, which a notebook shows as a quiet note; False omits a
+    label. A key with "virial" in its name becomes a stress, -virial / volume. Labels that a frame lacks are NaN.
 
     A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
     forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
@@ -77,6 +78,7 @@ def load(
         "forces": forces_key,
         "stress": stress_key,
         "polarizability": polarizability_key,
+        "born_charges": born_charges_key,
     }
     frames = _frames(path, keep_whole, stress_key is False)
     found = collect(frames, requested, str(path), keep_placeholders=keep_placeholders)

@@ -102,6 +102,8 @@ def run_in_blocks(
             state = simulate(state, potential, now.integrator, count, now.dt, observers=[log], progress=part)
         except (Stopped, LabkitError) as error:
             last = error.partial if isinstance(error, Stopped) else log.last
+            if not isinstance(error, Stopped) and last is not None:
+                log.measure(last)  # of what came before the explosion, too
             yield run if last is None else _advanced(run, last, now)
             if isinstance(error, Stopped):
                 return
@@ -126,15 +128,23 @@ class _LogObserver(Observer):
     def __call__(self, state: State, known: Evaluation) -> None:
         self.last = state
         potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
-        elapsed = self.log.time + (state.loop_step - self.first_step) * self.setting.dt
+        elapsed = self._elapsed(state)
         temperature = float(temperature_under(state, self.setting.integrator)[0])
         row = (state.loop_step, elapsed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
         self.log.rows.append((*row, float(state.volume()[0])))
         if state.loop_step % self.log.every[1] == 0:
             self.log.frames.append(state)
+        if state.loop_step % self.gauge_every == 0:
+            self.measure(state)
+
+    def measure(self, state: State) -> None:
+        """Call the gauge with this state, unless it has been, and keep what it finds."""
         last = self.log.spreads[-1][0] if self.log.spreads else -1
-        if self.gauge is not None and state.loop_step % self.gauge_every == 0 and state.loop_step > last:
-            self.log.spreads.append((state.loop_step, elapsed, self.gauge(state)))
+        if self.gauge is not None and state.loop_step > last:
+            self.log.spreads.append((state.loop_step, self._elapsed(state), self.gauge(state)))
+
+    def _elapsed(self, state: State) -> float:
+        return self.log.time + (state.loop_step - self.first_step) * self.setting.dt
 
 
 def _prepared(setting: RunSetting, state: State, potential: Potential) -> State:

@@ -43,13 +43,13 @@ class Training:
     steps: int | None = None
     batch: int = 8
     rate: float = 3e-3
-    optimiser: str = "muon"
     weights: Weights = field(default_factory=Weights)
     average: float = 0.99
     averaging: str = "ema"
     snapshots: int = 0
     freeze: tuple[str, ...] = ()
     replay_share: float = 0.5
+    optimiser: str = "muon"
     clip: float = 10.0
     cool_down: float = 0.4
     seed: int = 0

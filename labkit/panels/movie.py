@@ -8,22 +8,30 @@ from collections.abc import Iterable
 from PIL import Image
 
 from labkit.errors import LabkitError
+from labkit.panels.kit.notebook_picture import NotebookPicture, ShownAsPicture
 
 COLOURS = 64  # of all frames together: enough for discs and text, and a third of the bytes
 
 
-class Movie:
+class Movie(ShownAsPicture):
     """`Movie(pngs)` as the last line of a cell plays the frames, PNGs of one size.
 
     interval  ms between two frames
     loops     how often it plays before it rests at the last frame; 0: for ever
     width     pixels on the page; that of the frames if None
+    alt       what it shows, for those who do not see it
 
     Raises LabkitError for no frames, and for frames of different sizes.
     """
 
     def __init__(
-        self, frames: Iterable[bytes], *, interval: int = 80, loops: int = 5, width: int | None = None
+        self,
+        frames: Iterable[bytes],
+        *,
+        interval: int = 80,
+        loops: int = 5,
+        width: int | None = None,
+        alt: str = "",
     ) -> None:
         images = [Image.open(io.BytesIO(png)).convert("RGB") for png in frames]
         if not images:
@@ -40,9 +48,10 @@ class Movie:
         options = {"save_all": True, "append_images": others, "duration": interval, "loop": loops}
         first.save(buffer, format="png", optimize=True, **options)
         self.data, self.width, self.frames = buffer.getvalue(), width or images[0].width, len(images)
+        self.alt = alt or repr(self)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        return self.data, {"width": self.width}
+    def picture(self) -> NotebookPicture:
+        return NotebookPicture(self.data, width=self.width, alt=self.alt)
 
     def __repr__(self) -> str:
-        return f"Movie of {self.frames} frames"
+        return f"Movie of {self.frames} frame{'s' if self.frames > 1 else ''}"

@@ -87,7 +87,7 @@ def _file(file: TrainingFile, folder: Path) -> Dataset:
         if given:
             raise LabkitError(f"{given[0]}: {path} holds arrays, whose names are known; leave the key out")
         return _loaded(file, path)
-    return _loaded(file, path, **keys, polarizability_key=False)
+    return _loaded(file, path, **keys, polarizability_key=False, born_charges_key=False)
 
 
 def _loaded(file: TrainingFile, path: Path, **keys: Key) -> Dataset:

@@ -62,6 +62,15 @@ def run_menu(page: Any, item: str) -> None:
     page.locator(".lm-Menu-itemLabel", has_text=item).first.click()
 
 
+def dark_theme(page: Any) -> None:
+    """Choose JupyterLab's dark theme, and wait until the page has it."""
+    page.locator(".lm-MenuBar-itemLabel", has_text="Settings").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).first.hover()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^JupyterLab Dark$")).first.click()
+    until(lambda: page.evaluate("() => document.body.dataset.jpThemeLight") == "false", 20, "dark theme")
+    page.wait_for_timeout(2000)
+
+
 def run_lesson(page: Any, lab: str, name: str, seconds: float) -> Any:
     """Open a notebook and run what stands before its exercises (tests/notebooks runs all); no cell fails."""
     code = [cell for cell in read(REPOSITORY / "notebooks" / f"{name}.ipynb").cells if cell.cell_type == "code"]

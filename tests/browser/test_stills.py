@@ -92,7 +92,7 @@ def test_panels_come_back(lab_session, lab, page, tmp_path, artefacts):
 def look(saved, path, page):
     """Both cards are there, with pictures that are drawn."""
     text = " ".join(saved.all_text_contents())
-    assert "RMSE after 20 frames" in text and "training frames 20" in text and "H8O4" in text
+    assert "RMSE after 20 frames" in text and "training frames 20" in text and "(H₂O)₄" in text
     assert text.count("run this cell again") == 2
     widths = saved.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
     assert len(widths) == 2 and min(widths) > 300

@@ -95,8 +95,9 @@ def one_run(panel, artefacts):
     state, changed = panel.locator(".labkit-state"), panel.locator(".labkit-changed")
     code = panel.locator("pre.labkit-code").inner_text()
     lab_page.type_into(panel, "n-max", "7")
+    until(lambda: "n_max 5 (now 7)" in "".join(changed.all_inner_texts()), 3, "words on the change")
     until(lambda: state.inner_text() == "settings changed · press Run", 3, "state")
-    assert "n_max 5 (now 7)" in changed.inner_text() and panel.locator("pre.labkit-code").inner_text() == code
+    assert panel.locator("pre.labkit-code").inner_text() == code
     panel.screenshot(path=artefacts / "settings_changed.png")
     lab_page.type_into(panel, "n-max", "5")
     until(lambda: state.inner_text() == "done" and changed.count() == 0, 3, "no change")
@@ -107,7 +108,7 @@ def one_run(panel, artefacts):
 
 def said_in_red(panel, artefacts):
     """What cannot be done is said, and goes away with the next fit."""
-    panel.get_by_text("Advanced").click()
+    panel.get_by_role("button", name="Advanced", exact=True).click()
     field = panel.locator(".labkit-zeta input")
     field.fill("-1")
     field.press("Enter")

@@ -128,7 +128,7 @@ def test_trained_on_with_other_settings() -> None:
 def test_a_rate_far_too_high_leaves_its_curve() -> None:
     reports = Reports()
     wild = FRAMES[:8][np.arange(8)]
-    wild.energy[5] = 1e35  # its square is beyond single precision
+    wild.stress[5] = 1e35  # its square is beyond single precision
     with pytest.raises(LabkitError, match="the loss is not finite at step 0"):
         watch_training(wild, SMALL, None, Training(steps=30), progress=reports)
     assert len(reports.found[-1].losses) == 1 and not np.isfinite(reports.found[-1].losses[0])

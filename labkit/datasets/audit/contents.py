@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from ase.data import chemical_symbols
 
+from labkit.base.formula import formula
 from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
@@ -21,8 +22,9 @@ WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reache
 
 def contents(dataset: Dataset) -> list[Finding]:
     """Counts and ranges."""
+    first = {a.get_chemical_formula(): a for a in reversed(dataset.atoms)}
     formulas = Counter(a.get_chemical_formula() for a in dataset.atoms)
-    shown = ", ".join(f"{count} × {formula}" for formula, count in formulas.most_common(6))
+    shown = ", ".join(f"{count} × {formula(first[name])}" for name, count in formulas.most_common(6))
     more = f" and {len(formulas) - 6} other compositions" if len(formulas) > 6 else ""
     elements = ", ".join(chemical_symbols[z] for z in dataset.species)
     periodic = Counter("".join("FT"[int(p)] for p in a.pbc) for a in dataset.atoms)

@@ -9,10 +9,10 @@ import traitlets
 
 from labkit.datasets import Dataset
 from labkit.datasets.audit import Report, audit
-from labkit.datasets.audit.finding import row
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.data.figure import data_figure
+from labkit.panels.data.summary import findings_table
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
@@ -47,7 +47,7 @@ class DataModel(PanelModel):
 
     def present(self, result: Report) -> None:
         self.show(data_figure(result))
-        self.table = f"<table class='labkit-table'>{''.join(row(f) for f in result.findings)}</table>"
+        self.table = findings_table(result)
         shift = self.ran.shift
         tried = f"; its forces were shifted by {shift:+d} frames on purpose" if shift else ""
         self.note = f"{result.head()}{tried}. It took {result.seconds:.1f} s."

@@ -9,9 +9,10 @@ from matplotlib.ticker import MaxNLocator
 from labkit.engine.adjustable_run import AdjustableRun
 from labkit.panels.dynamics.spread import SpreadCurve
 from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.series import series
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure
 
-COLOURS = {"total": INK, "potential": TRAIN, "kinetic": VALID}
+CURVES = {"total": series(0, INK), "potential": series(1, TRAIN), "kinetic": series(2, VALID)}
 SHOWN = 1500  # points of a curve
 
 
@@ -37,12 +38,12 @@ class DynamicsFigure:
         dress(self.energy, "", "energy − first potential [meV/atom]", "Energies")
         dress(self.temperature, "" if uncertain else "time [fs]", "temperature [K]", "Temperature")
         self.lines = {
-            name: self.energy.plot([], [], color=colour, linewidth=1.6 if name == "total" else 1.1, label=name)[0]
-            for name, colour in COLOURS.items()
+            name: self.energy.plot([], [], **look.marked(), linewidth=1.6 if name == "total" else 1.1, label=name)[0]
+            for name, look in CURVES.items()
         }
         (self.measured,) = self.temperature.plot([], [], color=FORCE, linewidth=1.1, label="kinetic temperature")
         (self.target,) = self.temperature.plot([], [], "--", color=MUTED, linewidth=1.1, label="thermostat")
-        (self.mean,) = self.temperature.plot([], [], color=INK, linewidth=1.4, label="mean so far")
+        (self.mean,) = self.temperature.plot([], [], **series(1, INK).marked(), linewidth=1.4, label="mean so far")
         for axes in (self.energy, self.temperature):
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.yaxis.set_major_locator(MaxNLocator(5))

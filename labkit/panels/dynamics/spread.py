@@ -50,7 +50,8 @@ class SpreadCurve:
         axes.axhspan(MARGIN, 1e9, color=BAD, alpha=0.08, linewidth=0)
         self.words = axes.text(0.012, 0.93, "", transform=axes.transAxes, fontsize=8, color=BAD, va="top")
         axes.set_ylim(*USUAL)
-        (self.curve,) = axes.plot([], [], color=INK, linewidth=1.2, label="least certain atom")
+        # with dots, as a run that explodes early has a single one
+        (self.curve,) = axes.plot([], [], "o-", color=INK, linewidth=1.2, markersize=2.5, label="least certain atom")
         (self.crosses,) = axes.plot([], [], "x", color=BAD, markersize=5, label="outside its data")
         self.edges = [each.axvline(0.0, color=BAD, linewidth=1.1, linestyle=":", visible=False) for each in others]
 

@@ -10,7 +10,8 @@ import pandas as pd
 from ase import Atoms
 
 from labkit.panels.dynamics.model import DynamicsModel
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.unfolding import Fold
+from labkit.panels.kit.view import Panel
 from labkit.panels.structure.view import StructurePanel
 
 SHOWN = 0.4  # s between two frames on the screen
@@ -59,7 +60,7 @@ class DynamicsPanel(Panel):
         self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")
         basic = self.controls("basic")
         shown = basic if len(self.model.potentials) > 1 else basic[1:]  # nothing to choose
-        return widgets.VBox([*shown, fold("Advanced", self.controls("advanced")), self.structure])
+        return widgets.VBox([*shown, Fold("Advanced", self.controls("advanced")), self.structure])
 
     def _show_atoms(self, change: dict) -> None:
         """The current atoms, at most every SHOWN seconds; a new run removes the frames of the one before."""

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+from labkit.panels.kit import html
 from labkit.panels.kit.number_field import NumberField
 
 TRAITS = {bool: traitlets.Bool, int: traitlets.Int, float: traitlets.Float, str: traitlets.Unicode}
@@ -47,14 +48,16 @@ def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     trait = model.traits()[name]
     made = _widget(trait, getattr(model, name), partial(_refuse, model, name))
     tags = trait.metadata
-    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="116px"))
+    label = widgets.HTML(html.label(tags["label"], tags["how"].get("help", "")), layout=widgets.Layout(width="116px"))
     unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="68px"))
     unit.add_class("labkit-unit")
     narrow = isinstance(made, widgets.Checkbox)
-    made.layout.width = "40px" if narrow else "190px" if "range" in tags["how"] else "150px"
+    made.layout.width = "40px" if narrow else "190px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")
-    return widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="flex-start", min_height="30px"))
+    row = widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="flex-start", min_height="30px"))
+    row.add_class("labkit-control")
+    return row
 
 
 def _refuse(model: traitlets.HasTraits, name: str, sentence: str) -> None:
@@ -67,14 +70,15 @@ def _refuse(model: traitlets.HasTraits, name: str, sentence: str) -> None:
 def _widget(trait: traitlets.TraitType, value: Any, refuse: Callable[[str], None]) -> widgets.Widget:
     how, whole = trait.metadata["how"], isinstance(trait, traitlets.Int)
     common = {"continuous_update": bool(how.get("live"))}
+    tooltip = how.get("help") or trait.metadata["label"]
     if isinstance(trait, traitlets.Bool):
-        return widgets.Checkbox(indent=False)
+        return widgets.Checkbox(indent=False, tooltip=tooltip)
     if "options" in how:
-        return widgets.Dropdown(options=how["options"], value=value)
+        return widgets.Dropdown(options=how["options"], value=value, tooltip=tooltip)
     if isinstance(trait, traitlets.Unicode):
-        return widgets.Text(value=value, **common)
+        return widgets.Text(value=value, tooltip=tooltip, **common)
     slider = _slider(how, value, whole, common) if "range" in how else None
-    tags = {"name": trait.metadata["label"], "unit": trait.metadata["unit"]}
+    tags = {"name": trait.metadata["label"], "unit": trait.metadata["unit"], "tooltip": tooltip}
     return NumberField(value, **tags, slider=slider, limits=how.get("limits"), refuse=refuse)
 
 

@@ -16,9 +16,12 @@ from labkit.panels.kit.shown_figure import ShownFigure
 CSS = """
 .labkit-figure { position: relative; }
 .labkit-figure img { display: block; width: 100%; border-radius: 6px; background: white; }
+body[data-jp-theme-light="false"] .labkit-figure img { filter: invert(0.87) hue-rotate(180deg); }
+.labkit-figure.labkit-atoms-picture img { background: transparent; filter: none !important; }
 .labkit-tip { position: absolute; pointer-events: none; z-index: 5; box-sizing: border-box;
   max-width: min(380px, 100%); width: max-content; padding: 3px 8px; border-radius: 5px; font-size: 12px;
-  line-height: 1.35; white-space: pre-line; background: #2b3440; color: white; opacity: 0.94; }
+  line-height: 1.35; white-space: pre-line; background: #2b3440; color: white; opacity: 0.94;
+  border: 1px solid rgb(255 255 255 / 25%); }
 .labkit-tip[hidden] { display: none; }
 """
 
@@ -55,6 +58,7 @@ class FigureWidget(anywidget.AnyWidget):
         widget = cls(alt=alt, layout=widgets.Layout(width="100%", display="none"))
         widget.on_hover, widget.on_click = model.hover, model.press
         traitlets.dlink((model, "plotted"), (widget, "plotted"))
+        traitlets.dlink((model, "plotted"), (widget, "alt"), lambda plotted: in_words(alt, plotted))
         traitlets.dlink((model, "picture"), (widget, "value"))
         traitlets.dlink((model, "picture"), (widget.layout, "display"), lambda png: "block" if png else "none")
         traitlets.dlink((widget, "pixels"), (model, "pixels"))
@@ -78,3 +82,8 @@ class FigureWidget(anywidget.AnyWidget):
             place = at.hit.place if at.hit else tuple(plotted.axes[number].place(x, y).tolist())
             words = "\n".join(filter(None, [text, f"Click: {action}" if action else ""]))
             self.send({"text": words, "place": list(place), "clickable": bool(action)})
+
+
+def in_words(title: str, plotted: Plotted | None) -> str:
+    """Text in place of a picture."""
+    return title if plotted is None else f"{title}. {plotted.words()}"

@@ -211,5 +211,6 @@ class PanelModel(ShownFigure):
             self.message, self.status = f"the result could not be shown: {type(error).__name__}: {error}", "failed"
             raise  # and the job keeps it for wait()
         with self._lock:
-            self.fraction, self.eta, self.message = job.progress.fraction, job.progress.eta, job.message
+            fraction = 1.0 if job.status == "done" else job.progress.fraction
+            self.fraction, self.eta, self.message = fraction, job.progress.eta, job.message
             self.status = "stopping" if job.stopping else job.status

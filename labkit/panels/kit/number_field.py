@@ -31,14 +31,15 @@ class NumberField(widgets.VBox):
         *,
         name: str,
         unit: str = "",
+        tooltip: str = "",
         slider: widgets.Widget | None = None,
         limits: tuple[float, float] | None = None,
         refuse: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.name, self.unit, self.slider, self.limits, self.refuse = name, unit, slider, limits, refuse
         self.whole, self._busy = isinstance(value, int), False
-        width = "66px" if slider is not None else "100%"
-        self.text = widgets.Text(continuous_update=False, tooltip=name, layout=widgets.Layout(width=width))
+        width = "78px" if slider is not None else "100%"
+        self.text = widgets.Text(continuous_update=False, tooltip=tooltip or name, layout=widgets.Layout(width=width))
         self.wrong = widgets.HTML(layout=widgets.Layout(width="290px", display="none"))
         row = widgets.HBox([*([] if slider is None else [slider]), self.text])
         row.add_class("labkit-number")
@@ -46,7 +47,7 @@ class NumberField(widgets.VBox):
         self.text.observe(self._type, "value")
         self.observe(self._show, "value")
         if slider is not None:
-            slider.layout.width = "118px"
+            slider.layout.width = "106px"
             slider.observe(self._slide, "value")
             traitlets.dlink((self, "disabled"), (slider, "disabled"))
         traitlets.dlink((self, "disabled"), (self.text, "disabled"))

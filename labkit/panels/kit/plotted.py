@@ -99,6 +99,18 @@ class Plotted:
                 axes.append(_axes(each))
         return cls((float(width), float(height)), tuple(axes), tuple(series))
 
+    def words(self) -> str:
+        """What a picture shows, for those who do not see it: each axes with its curves and where these begin and end.
+
+        >>> from labkit.panels.kit.style import dress, new_figure
+        >>> figure = new_figure(4.0, 3.0)
+        >>> axes = dress(figure.add_subplot(), "r [Å]", "E [eV]", "Bond")
+        >>> lines = axes.plot([1.0, 2.0], [3.0, 4.0], label="pair")
+        >>> Plotted.of(figure).words()
+        'Bond: E in eV over r in Å; pair from 3 to 4.'
+        """
+        return " ".join(_words(axes, [s for s in self.series if s.axes == k]) for k, axes in enumerate(self.axes))
+
     def pointer(self, axes: int, x: float, y: float) -> Pointer:
         """What is at these data coordinates of the axes of this number."""
         return Pointer(self.axes[axes].name, x, y, self._nearest(axes, x, y))
@@ -163,6 +175,17 @@ def _inside(place: np.ndarray, box: tuple[float, float, float, float]) -> bool:
 def _text(series: Series, axes: PlottedAxes, x: float, y: float) -> str:
     numbers = ", ".join(_quantity(label, value) for label, value in zip(axes.labels, (x, y), strict=True))
     return f"{series.label}: {numbers}" if series.label else numbers
+
+
+def _words(axes: PlottedAxes, curves: list[Series]) -> str:
+    x, y = (label.replace(" [", " in ").rstrip("]") for label in axes.labels)
+    head = " over ".join(filter(None, [y, x]))
+    told = [head] if head else []
+    for series in curves:
+        seen = series.y[np.isfinite(series.y)]
+        ends = f" from {seen[0]:.3g} to {seen[-1]:.3g}" if len(seen) > 1 else f" {seen[0]:.3g}" if len(seen) else ""
+        told.append((series.label or series.name) + ends)
+    return (f"{axes.name}: " if axes.name else "") + "; ".join(told) + "."
 
 
 def _quantity(label: str, value: float) -> str:

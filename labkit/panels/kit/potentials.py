@@ -35,7 +35,7 @@ def add_potential(script: Script, potential: Potential) -> None:
         script.use("labkit.forcefield.examples", example.partition("(")[0])
         script.add(f"potential = {example}")
     else:
-        script.add("potential = potential  # your own")
+        script.own("potential", f"potential, a {type(potential).__name__}")
 
 
 def potential_files(potential: Potential) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from ipywidgets.widgets.widget import _instances
 from ipywidgets.widgets.widget_link import Link
 
 from labkit.panels.kit.follow_slider import FollowSlider
+from labkit.panels.kit.page_names import PageNames
 from labkit.panels.kit.still import StillOutput
 
 REST = 0.5  # s without a change, after which a still is brought up to date
@@ -32,7 +33,7 @@ class Replaced(widgets.VBox):
     """
 
     def __init__(self, children: list[widgets.Widget]) -> None:
-        super().__init__(children)
+        super().__init__([*children, PageNames()])
         self._cells: set[str] = set()
         self.still_output = StillOutput(self.model_id, self.still_parts)
         self._rest = FollowSlider(self.rest, "still", lambda error: None, delay=REST)

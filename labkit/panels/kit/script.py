@@ -53,6 +53,16 @@ class Script:
         self.use(".".join(type(setting).__module__.split(".")[:2]), *re.findall(r"\b([A-Z]\w*)\(", text))
         return text
 
+    def own(self, name: str, kind: str) -> None:
+        """A line for what only the user can make; without it the script ends here, and its error shows this line.
+
+        >>> script = Script()
+        >>> script.own("potential", "potential, a Springs")
+        >>> print(script.text(), end="")
+        potential  # your own potential, a Springs: define it above this line, as you did for the panel
+        """
+        self.add(f"{name}  # your own {kind}: define it above this line, as you did for the panel")
+
     def frames(self, name: str, frames: Any, count: int | None = None, label: str = "") -> None:
         """Load frames as the variable `name`: shipped frames by name, others by file and selection.
 
@@ -69,7 +79,8 @@ class Script:
         elif shipped is not None:
             self.add(f'{name} = labkit.datasets.ice("{shipped}", n={count or len(frames)})')
         elif not isinstance(frames, Dataset):
-            self.add(f'{name} = {name}{end}  # your own frames: as in labkit.load("mine.xyz")')
+            self.own(name, 'frames, as from labkit.load("mine.xyz")')
+            self.add(*([f"{name} = {name}{end}"] if end else []))
         elif frames.source:
             self.add(f"{name} = {self._loaded(frames.source)}{end}")
         else:

@@ -31,6 +31,8 @@ CSS = """<style>
 .labkit-saved p { margin: 4px 0 !important; white-space: pre-line; }
 .labkit-saved .labkit-faint { color: MUTED; }
 .labkit-saved img { background: white; border-radius: 6px; max-width: 100%; }
+body[data-jp-theme-light="false"] .labkit-saved { border-color: #555555; }
+body[data-jp-theme-light="false"] .labkit-saved img:not(.labkit-paper) { filter: invert(0.87) hue-rotate(180deg); }
 .labkit.jupyter-widgets-disconnected { display: none !important; }
 body:has(.labkit-live-KEY:not(.jupyter-widgets-disconnected)) .labkit-saved-KEY { display: none; }
 .jp-OutputArea-child:has(+ .jp-OutputArea-child .labkit-saved-KEY) > .jp-OutputArea-output:not(:has(*)) {
@@ -77,18 +79,20 @@ def faint(text: str) -> str:
     return f"<p class='labkit-faint'>{escape(text)}</p>" if text else ""
 
 
-def picture(png: bytes, alt: str) -> str:
-    """An image in the text itself, with few colours, in its size on the screen."""
+def picture(png: bytes, alt: str, *, paper: bool = False) -> str:
+    """An image in the text itself, with few colours, in its size on the screen; on `paper`, white in a dark theme."""
     if not png:
         return ""
     small, width = few_colours(png)
     content, shown = base64.b64encode(small).decode(), PER_INCH * width // DPI
-    return f"<img alt='{escape(alt)}' style='width: {shown:.0f}px' src='data:image/png;base64,{content}'>"
+    kind = " class='labkit-paper'" if paper else ""
+    return f"<img{kind} alt='{escape(alt)}' style='width: {shown:.0f}px' src='data:image/png;base64,{content}'>"
 
 
 def few_colours(png: bytes) -> tuple[bytes, int]:
     """A PNG with a palette, which is much smaller, and its width in pixels, at most WIDEST."""
-    found, buffer = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    drawn, buffer = Image.open(io.BytesIO(png)).convert("RGBA"), io.BytesIO()
+    found = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
     if found.width > WIDEST:
         found = found.resize((WIDEST, round(found.height * WIDEST / found.width)), Image.Resampling.LANCZOS)
     how = {"method": Image.Quantize.MAXCOVERAGE, "kmeans": 1, "dither": Image.Dither.NONE}  # rare colours are kept

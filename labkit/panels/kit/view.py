@@ -13,12 +13,13 @@ from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.kit import html, still
 from labkit.panels.kit.controls import control, parameters
-from labkit.panels.kit.figure_widget import FigureWidget
+from labkit.panels.kit.figure_widget import FigureWidget, in_words
 from labkit.panels.kit.keeping import Keeping
 from labkit.panels.kit.kept_row import KeptRow
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.replaced import Replaced, present
 from labkit.panels.kit.style import CSS
+from labkit.panels.kit.unfolding import Fold, Unfolding
 
 SHOWN = ["status", "message", "note", "picture", "table"]  # of the model, in the still
 
@@ -31,6 +32,7 @@ class Panel(Replaced):
     """
 
     model_type: type[PanelModel]
+    results_below = False  # below the controls at full width, not beside them: for a table of sentences
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -88,10 +90,10 @@ class Panel(Replaced):
         model = self.model
         running = f"running when this was saved, {model.fraction:.0%}"
         state = {"ready": "", "running": running}.get(model.status, model.status)
+        seen = in_words(f"{model.title}: last results", model.plotted)
         return [
             still.heading(model.title), still.faint(still.settings_of(model.ran or model)), still.faint(state),
-            still.words(model.message), model.table, still.picture(model.picture, f"{model.title}: last results"),
-            still.words(model.note),
+            still.words(model.message), model.table, still.picture(model.picture, seen), still.words(model.note),
         ]  # fmt: skip
 
     def rest(self) -> None:
@@ -122,8 +124,11 @@ class Panel(Replaced):
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
         shown = [self.changed, self.table, self.image, *self._below()]
-        results = widgets.VBox(shown, layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
-        body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        width = "1 1 100%" if self.results_below else "1 1 420px"
+        results = widgets.VBox(shown, layout=widgets.Layout(flex=width, min_width="380px"))
+        self.image.layout.max_width = "760px"  # at its own size where there is room, not enlarged
+        room = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 8px")
+        body = widgets.HBox([settings, results], layout=room)
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
@@ -139,7 +144,7 @@ class Panel(Replaced):
         for group in names[:shown]:
             made += [widgets.HTML(html.bold(group.capitalize()))] if shown > 1 else []
             made += self.controls(group)
-        return widgets.VBox(made + [fold(group.capitalize(), self.controls(group)) for group in names[shown:]])
+        return widgets.VBox(made + [Fold(group.capitalize(), self.controls(group)) for group in names[shown:]])
 
     def _foot(self) -> widgets.Widget:
         self.code = Unfolding("Show code", "code", lambda: html.code(self.model.code()))
@@ -174,28 +179,6 @@ class Panel(Replaced):
         self.changed.value = html.changed(model.changed, running)
         for part in (self.table, self.image):
             (part.add_class if model.changed else part.remove_class)("labkit-old")
-
-
-def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:
-    """Children behind a line that opens and closes."""
-    return widgets.Accordion([widgets.VBox(children)], titles=[title], selected_index=None)
-
-
-class Unfolding(widgets.VBox):
-    """A toggle above what `content` returns when it is opened or refreshed, or the text of its error."""
-
-    def __init__(self, title: str, icon: str, content: Callable[[], str]) -> None:
-        self._content = content
-        self.toggle = widgets.ToggleButton(description=title, icon=icon, layout=widgets.Layout(width="130px"))
-        self.body = widgets.HTML()
-        self.toggle.observe(lambda _: self.refresh(), "value")
-        super().__init__([self.toggle, self.body])
-
-    def refresh(self) -> None:
-        try:
-            self.body.value = self._content() if self.toggle.value else ""
-        except LabkitError as error:
-            self.body.value = html.error(str(error))
 
 
 def _button(name: str, icon: str, tooltip: str, action: Callable[[], None], width: str = "90px") -> widgets.Button:

@@ -10,7 +10,8 @@ import traitlets
 from labkit.gap import GapModel
 from labkit.neural import NeuralConfig
 from labkit.panels.kit import html
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.unfolding import Fold
+from labkit.panels.kit.view import Panel
 from labkit.panels.learning.chosen import ChosenFitView
 from labkit.panels.learning.model import LearningModel
 from labkit.panels.learning.neural import NeuralLearningModel
@@ -61,4 +62,4 @@ class LearningCurvePanel(Panel):
 
         self.model.observe(say, ["locked", "sizes"])
         say()
-        return widgets.VBox([head, *guess, *self.controls("curve"), fold("Settings", self.controls("settings"))])
+        return widgets.VBox([head, *guess, *self.controls("curve"), Fold("Settings", self.controls("settings"))])

@@ -111,7 +111,8 @@ class MobilityModel(PanelModel):
         table = found.at(1e3 * self.lag).table
         files = {"mobility.csv": table.to_csv(index=False).encode(), "mobility.png": self.picture}
         if found.learned is not None:
-            about = {"pairs": found.sightings.pairs, "lag_fs": found.learned_at}
+            pairs = found.sightings.pairs - PAIRS * (found.seed - found.learned_until)
+            about = {"pairs": pairs, "lag_fs": found.learned_at, "steps": found.learned_steps}
             name = "mobility.safetensors"
             files[name] = file_bytes(lambda path: save_mobility(found.learned, path, about), name)
         return files

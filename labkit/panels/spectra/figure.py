@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import MaxNLocator
 
 from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.series import SeriesStyle, series
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure
 from labkit.spectra import Spectrum
 from labkit.spectra.spectra_set import SpectraSet
@@ -19,25 +20,28 @@ BELOW = 0.22  # of the height above zero, for sticks
 
 
 class Curve(NamedTuple):
-    """A spectrum's `name`, as it is labelled and coloured."""
+    """A spectrum's `name`, as it is labelled and drawn."""
 
     name: str
     label: str
-    colour: str
+    style: SeriesStyle
 
 
 ROWS = {
-    "Infrared": ("n·α [cm⁻¹]", [Curve("infrared", "infrared", TRAIN)]),
+    "Infrared": ("n·α [cm⁻¹]", [Curve("infrared", "infrared", series(0))]),
     "Raman": (
         "intensity [Å⁶ cm]",
-        [Curve("raman_isotropic", "isotropic", FORCE), Curve("raman_anisotropic", "anisotropic", VALID)],
+        [
+            Curve("raman_isotropic", "isotropic", series(0, FORCE)),
+            Curve("raman_anisotropic", "anisotropic", series(1, VALID)),
+        ],
     ),
     "Density of states": (
         "modes [cm]",
         [
-            Curve("density_of_states", "all atoms", INK),
-            Curve("density_of_states_H", "hydrogen", MUTED),
-            Curve("density_of_states_O", "oxygen", BAD),
+            Curve("density_of_states", "all atoms", series(0, INK)),
+            Curve("density_of_states_H", "hydrogen", series(1, TRAIN)),
+            Curve("density_of_states_O", "oxygen", series(2, BAD)),
         ],
     ),
 }
@@ -76,16 +80,16 @@ class SpectraFigure:
 
     def _add(self, axes: Axes, curve: Curve) -> None:
         name = curve.name
-        self.curves[name] = curve
+        self.curves[name], colour = curve, curve.style.colour
         self.bands[name] = tuple(
-            axes.add_collection(PolyCollection([], facecolor=curve.colour, alpha=alpha, linewidth=0), autolim=False)
+            axes.add_collection(PolyCollection([], facecolor=colour, alpha=alpha, linewidth=0), autolim=False)
             for alpha in (0.13, 0.28)
         )
         width = 2.6 if curve.label == "anisotropic" else 1.2  # sticks of the same mode are drawn behind one another
         self.sticks[name] = axes.add_collection(
-            LineCollection([], colors=curve.colour, linewidths=width, alpha=0.8), autolim=False
+            LineCollection([], colors=colour, linewidths=width, alpha=0.8), autolim=False
         )
-        (self.lines[name],) = axes.plot([], [], color=curve.colour, linewidth=1.4, label=curve.label)
+        (self.lines[name],) = axes.plot([], [], **curve.style.line(), linewidth=1.4, label=curve.label)
 
     def picture(self, shown: SpectraSet) -> bytes:
         """PNG of the spectra so far."""

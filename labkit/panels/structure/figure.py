@@ -51,6 +51,7 @@ def picture(
     view = rotation(turn, tilt) if view is None else view
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
+    figure.set_facecolor("none")  # a page of any colour is seen through
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.set_axis_off()

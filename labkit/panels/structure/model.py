@@ -9,6 +9,7 @@ import traitlets
 from ase import Atoms
 
 from labkit.base.bonds import POLAR, hydrogen_bonds
+from labkit.base.formula import formula
 from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
@@ -133,7 +134,8 @@ class StructureModel(traitlets.HasTraits):
     def describe(self) -> str:
         """The frame in words."""
         atoms, energy = self.atoms[self.index], self.energies[self.index]
-        words = [f"frame {self.index} of {len(self.atoms)}", f"{len(atoms)} atoms, {atoms.get_chemical_formula()}"]
+        words = [f"frame {self.index} of {len(self.atoms)}"] if len(self.atoms) > 1 else []
+        words.append(f"{len(atoms)} atoms, {formula(atoms)}")
         if energy is not None:
             words.append(f"{energy:.3f} eV")
         if self.arrows and self.has_forces:

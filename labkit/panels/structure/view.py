@@ -11,6 +11,7 @@ from ase import Atoms
 
 from labkit.datasets import Dataset
 from labkit.panels.kit import html, still
+from labkit.panels.kit.figure_widget import FigureWidget
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
@@ -38,7 +39,7 @@ class StructurePanel(Replaced):
     >>> panel = StructurePanel([molecule("H2O"), molecule("CH4")])
     >>> panel.model.index = 1
     >>> panel.model.describe()
-    'frame 1 of 2 · 5 atoms, CH4'
+    'frame 1 of 2 · 5 atoms, CH₄'
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class StructurePanel(Replaced):
         self.model = model = StructureModel(frames)
         self.growing = growing
         self.title, self.viewer = title, _viewer(model, height)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", width="100%"))
+        self.image = FigureWidget(layout=widgets.Layout(max_width="640px", width="100%"))
+        self.image.add_class("labkit-atoms-picture")
         self.words = widgets.HTML()
+        self.words.add_class("labkit-atoms-words")
         traitlets.dlink((model, "picture"), (self.image, "value"))
         self.view = self.viewer.widget if self.viewer is not None else widgets.HTML()
         self.still = _toggle(model, "still", "Picture", "image")
@@ -68,7 +71,7 @@ class StructurePanel(Replaced):
         model.observe(lambda _: self.rest_soon(), ["index", "arrows", "cell", "hydrogen_bonds", "view", "count"])
 
     def still_parts(self) -> list[str]:
-        picture = still.picture(self.model.drawn(), f"{self.title or 'Atoms'}: a picture")
+        picture = still.picture(self.model.drawn(), self.image.alt, paper=True)
         return [still.heading(self.title), picture, still.faint(self.model.describe())]
 
     def let_go(self) -> None:
@@ -110,6 +113,7 @@ class StructurePanel(Replaced):
     def _show(self, _: object = None) -> None:
         still = self.model.still
         self.words.value = html.hint(self.model.describe())
+        self.image.alt = f"{self.title or 'Atoms'}, a picture: {self.model.describe()}"
         self.view.layout.display = "none" if still else "block"
         self.still_view.layout.display = "flex" if still else "none"
 

@@ -37,6 +37,16 @@ BONDS = """(() => {
   structure.signals.refreshed.dispatch();
   part.reprList.forEach(one => one.repr.build());
 })()"""
+#: NGLView gives its canvas the width that the page had first; a window that becomes narrower would cut it off.
+FIT = """(() => {
+  let width = 0;
+  if (!this.labkitFit) new ResizeObserver(() => {
+    if (!this.el.clientWidth || this.el.clientWidth === width) return;
+    width = this.el.clientWidth;
+    this.handleResize();
+  }).observe(this.el);
+  this.labkitFit = true;
+})()"""
 ASPECT = 1.6  # least ratio of width to height of the view on a page
 
 
@@ -48,8 +58,10 @@ class Viewer:
         self.widget = nglview.NGLWidget(**nglview_frontend.versions())
         self.widget.layout.height = height
         self.widget.layout.width = "100%"
+        self.widget.add_class("labkit-atoms")
         self.widget.camera = "orthographic"
         self.widget.stage.set_parameters(clip_dist=0, **FOG)
+        self.widget._execute_js_code(FIT)
         self._overlay: Any = None
         self._shapes: list = []
         self._orientation: list[float] = []

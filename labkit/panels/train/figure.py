@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels.kit.style import GRID, MUTED, SET_COLOURS, SET_NAMES, dress, legend, new_figure
+from labkit.panels.kit.series import SETS
+from labkit.panels.kit.style import GRID, MUTED, SET_NAMES, dress, legend, new_figure
 
 if TYPE_CHECKING:
     from labkit.gap.incremental_fit import IncrementalFit
@@ -56,7 +57,7 @@ def parity(axes: Axes, fit: Predicted, quantity: str) -> None:
     for name, (true, predicted) in reversed(pairs.items()):  # training points, nearer to the line, on top
         step = spacing(len(true))
         axes.plot(
-            true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=SET_COLOURS[name],
+            true[::step] - shift, predicted[::step] - shift, markersize=size, **SETS[name].dots(),
             alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], gid=name, zorder=2,
         )  # fmt: skip
     axes.set(xlim=ends, ylim=ends)
@@ -87,7 +88,7 @@ def _curve(axes: Axes, fit: IncrementalFit, quantity: str, total: int) -> None:
         seen = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         if seen:
             axes.plot(
-                *zip(*seen, strict=True), "o-", color=SET_COLOURS[name], markersize=3.5, linewidth=1.4,
+                *zip(*seen, strict=True), **SETS[name].joined(), markersize=3.5, linewidth=1.4,
                 label=SET_NAMES[name],
             )  # fmt: skip
     axes.set_xlim(0, total * 1.03)

@@ -91,7 +91,7 @@ class TrainModel(ComparesFrames, PanelModel):
         how = self.traits()["frames"].metadata["how"]
         how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        colours = "Blue points are training frames; orange ones are new to the model"
+        colours = "Blue circles are training frames; orange squares are new to the model"
         self.hint = f"{sets}. {colours}. Click a point to see its frame."
         self._show_config(self.base)
         self.frames = len(train)
@@ -232,11 +232,11 @@ def _parse_e0(text: str) -> dict[str, float] | float | None:
 
 
 def _table(fit: IncrementalFit) -> str:
-    rows = []
+    sets, known = (fit.errors.index.get_level_values(level).unique() for level in (0, 1))
+    units, rows = {name: unit for name, (unit, _) in UNITS.items() if name in known}, []
     for name, label in SET_NAMES.items():
-        found = fit.errors.loc[name] if name in fit.errors.index.get_level_values(0) else None
-        if found is not None:
-            shown = [f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in UNITS]
-            rows.append([label, *shown])
-    head = [f"RMSE after {fit.n_frames} frames", *(f"{name} [{unit}]" for name, (unit, _) in UNITS.items())]
+        if name in sets:
+            found = fit.errors.loc[name]
+            rows.append([label, *(f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in units)])
+    head = [f"RMSE after {fit.n_frames} frames", *(f"{name} [{unit}]" for name, unit in units.items())]
     return html.table(head, rows)

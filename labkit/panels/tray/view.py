@@ -6,13 +6,15 @@ import ipywidgets as widgets
 import traitlets
 
 from labkit.panels.kit import html, still
+from labkit.panels.kit.figure_widget import FigureWidget
 from labkit.panels.kit.replaced import Replaced, close
 from labkit.panels.kit.style import CSS
-from labkit.panels.kit.view import Unfolding
+from labkit.panels.kit.unfolding import Unfolding
 from labkit.panels.tray.model import TrayModel
 from labkit.runs import FitRecord, Runs
 
 SHOWN = 12  # newest runs shown; all are in the CSV
+OVERLAID = "The pinned runs, overlaid"
 
 
 class RunTray(Replaced):
@@ -34,7 +36,7 @@ class RunTray(Replaced):
         self.table = widgets.VBox()
         self.older = widgets.HTML()
         self.differences = widgets.HTML()
-        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.image = FigureWidget(alt=OVERLAID, layout=widgets.Layout(width="100%", display="none"))
         self.choice = widgets.Dropdown(description="overlay", layout=widgets.Layout(width="420px", display="none"))
         self.refresh_button = _button("Refresh", "refresh", "Look for runs of other notebooks")
         self.clear_button = _button("Clear", "trash", "Delete all runs that are not pinned, after a question")
@@ -76,7 +78,7 @@ class RunTray(Replaced):
         table = [[label, run.name, *describe(run, errors)] for label, run in reversed(rows[-SHOWN:])]
         return [
             still.heading("Run tray"), html.table(heads(errors), table) if rows else "", self.older.value,
-            still.picture(self.model.picture, "The pinned runs, overlaid"), self.model.differences,
+            still.picture(self.model.picture, self.image.alt), self.model.differences,
         ]  # fmt: skip
 
     def _ask(self, asking: bool) -> None:

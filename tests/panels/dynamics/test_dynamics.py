@@ -23,6 +23,7 @@ from labkit.gap import Design, GapConfig, GapModel, Soap
 from labkit.neural import Weights, train, untrained
 from labkit.panels import Curves, DynamicsPanel
 from labkit.panels.dynamics.model import DynamicsModel
+from labkit.panels.dynamics.spread import SPREADS
 from labkit.panels.kit.potentials import sees_stresses
 
 
@@ -232,6 +233,21 @@ def test_too_large_a_timestep_explodes_and_says_so(ice):
     assert panel.error.value == "" and len(panel.log) == 6
 
 
+def test_the_spread_of_an_exploded_run_is_drawn_to_its_end(ice):
+    """Also if it explodes before the second measurement, and with a dot if there was only one."""
+    panel = DynamicsPanel(*ice)
+    panel.model.dt, panel.model.steps = 5.0, 20_000
+    panel.run()
+    with pytest.raises(LabkitError, match="timestep is too large"):
+        panel.job.wait(30)
+    found, last = panel.model.results.spreads, panel.log.index[-1]
+    assert last < 20_000 // SPREADS and [step for step, *_ in found] == [0, last]
+    curve = next(s for s in panel.model.plotted.series if s.name == "least certain atom")
+    np.testing.assert_allclose(curve.x, [0.0, panel.log["time_fs"].iloc[-1]])
+    assert found[-1][2].outside and "Outside its data" in panel.model.note
+    assert panel.model._figure.spread.curve.get_marker() == "o"
+
+
 def reds(png):
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3).astype(int)
     return int(((pixels[:, 0] > pixels[:, 1] + 10) & (abs(pixels[:, 1] - pixels[:, 2]) < 12)).sum())
@@ -306,7 +322,11 @@ def test_code_before_the_first_run_is_that_of_the_parameters(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     panel.model.ensemble, panel.model.temperature, panel.model.dt = "NVT, CSVR", 250.0, 1.5
     code = panel.model.code()
-    assert "Csvr(temperature=250.0), 1000, 1.5" in code and "potential = potential  # your own" in code
+    assert (
+        "Csvr(temperature=250.0), 1000, 1.5" in code
+        and "\npotential  # your own potential, a Springs: define it above this line" in code
+    )
+    assert "potential = potential" not in code
     assert panel.model.files() == {}
 
 
@@ -338,9 +358,9 @@ def test_without_nglview_a_picture_takes_its_place(copper, monkeypatch):
 
 def test_curves_are_a_picture():
     curves = {"a": ([0, 1], [0, 9]), "b": (torch.arange(3), torch.arange(3))}
-    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top)._repr_png_() for top in (None, 2.0)]
-    assert pictures[0] != pictures[1]
-    assert all(Image.open(io.BytesIO(png)).width > 600 and size == {"width": 640} for png, size in pictures)
+    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top).picture() for top in (None, 2.0)]
+    assert pictures[0].data != pictures[1].data
+    assert all(Image.open(io.BytesIO(found.data)).width > 600 and found.width == 640 for found in pictures)
 
 
 def test_langevin_is_what_the_panel_says(copper):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import ase.io
 import numpy as np
+import pytest
 
 import labkit
 from labkit.datasets.faults import with_noise
@@ -45,7 +46,22 @@ def test_shipped_frames_are_known_by_their_content(tmp_path):
     other = Script()
     other.frames("train", list(train.atoms), 7)
     other.frames("own", [], label="polarizability")
-    assert "train = train[:7]  # your own frames" in other.text() and "own = own  # your own frames" in other.text()
+    assert "train  # your own frames" in other.text() and "\ntrain = train[:7]\n" in other.text()
+    assert "own  # your own frames" in other.text() and "own = own" not in other.text()
+
+
+def test_what_is_the_users_own_is_asked_for_where_it_is_missing():
+    """The script ends at the line that says what to define, and runs to its end where it is defined above."""
+    script = Script()
+    script.own("potential", "potential, a Springs")
+    script.add("found = [potential]")
+    with pytest.raises(NameError) as caught:
+        exec(compile(script.text(), "script.py", "exec"), {})
+    line = script.text().splitlines()[caught.traceback[-1].lineno]
+    assert line.startswith("potential  # your own potential, a Springs: define it above this line")
+    space = {"potential": 3}
+    exec(script.text(), space)
+    assert space["found"] == [3]
 
 
 def test_own_frames_are_loaded_from_their_file_and_selected_again(tmp_path, monkeypatch):

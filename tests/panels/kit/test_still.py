@@ -82,7 +82,7 @@ def test_a_still_has_settings_table_note_and_picture(sent):
     assert "run this cell again" in html
     (png,) = pictures(html)
     assert np.abs(rgb(png) - rgb(panel.model.picture)).max() < 32 and len(png) < len(panel.model.picture) / 2
-    assert "width: 640px" in html and "alt='Squares &lt;&amp;&gt;: last results'" in html
+    assert "width: 640px" in html and "alt='Squares &lt;&amp;&gt;: last results. " in html
 
 
 def test_a_still_needs_neither_network_nor_scripts(sent):
@@ -119,7 +119,7 @@ def test_structures_leave_the_frame_that_was_shown(sent):
     panel.model.index = 1
     finish(30)
     second = sent.pop()[0]
-    assert "H2O" in first and "C6H6" in second and "Molecules" in second
+    assert "H₂O" in first and "C₆H₆" in second and "Molecules" in second
     assert np.abs(rgb(pictures(first)[0])[..., 0] - 255).any() and pictures(first) != pictures(second)
 
 

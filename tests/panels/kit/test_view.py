@@ -10,6 +10,7 @@ from ase.calculators.emt import EMT
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job, finish
+from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter, parameters
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.view import Panel
@@ -273,8 +274,8 @@ def test_continue_tells_the_job_that_it_is_one():
 
 def test_the_first_groups_are_in_sight_the_others_folded(panel):
     steps, size, folded = panel.children[0].children[3].children[0].children
-    assert [box.children[0].value for box in (steps, size)] == ["steps", "rattle"]
-    assert folded.titles == ("Advanced",) and folded.selected_index is None
+    assert [box.children[0].value for box in (steps, size)] == [html.label("steps"), html.label("rattle")]
+    assert folded.toggle.description == "Advanced" and not folded.toggle.value
 
 
 def test_settle_waits_for_what_follows_a_parameter(panel):

@@ -1,11 +1,14 @@
 """The LearningCurve panel without a screen: guessed, drawn, stopped, gone on with, told."""
 
 import io
+import re
 import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import labkit
@@ -16,6 +19,7 @@ from labkit.neural import NeuralConfig, Training, untrained
 from labkit.neural import train as neural_train
 from labkit.panels import LearningCurvePanel
 from labkit.panels.kit.controls import parameters
+from labkit.panels.learning.summary import change
 from labkit.runs import runs
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
@@ -61,6 +65,18 @@ def test_words_of_more_data_are_those_of_the_law(panel) -> None:
     value, factor = curve.law("valid", "forces").at(80)
     assert f"forces {value:.3g} ({value / factor:.3g} to {value * factor:.3g}) meV/Å" in panel.model.note
     assert "Twice the frames, 80" in panel.note.value
+
+
+@given(st.floats(0.01, 5.0))
+def test_what_more_data_change_has_no_sign_and_no_zero(ratio) -> None:
+    """A flat curve said "-0% less"."""
+    words = change(ratio)
+    assert not re.search(r"-|\b0 %", words)
+    if "%" in words:
+        percent, _, more = words.split()
+        assert (ratio > 1) == (more == "more") and abs(100 * abs(ratio - 1) - float(percent)) <= 0.5
+    else:
+        assert abs(ratio - 1) < 0.0051
 
 
 def test_stop_keeps_what_there_is_and_run_goes_on(panel, sets, monkeypatch) -> None:

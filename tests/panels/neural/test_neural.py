@@ -160,7 +160,7 @@ def test_a_rate_that_is_too_high_is_said(sets):
 
 def test_a_loss_that_is_not_finite_is_a_sentence_and_a_curve(sets):
     wild = sets[0][np.arange(8)]
-    wild.energy[5] = 1e35  # its square is beyond single precision
+    wild.stress[5] = 1e35  # its square is beyond single precision
     panel = NeuralPanel(wild, None, SMALL, Training(steps=30))
     panel.run()
     with pytest.raises(LabkitError, match="the loss is not finite at step 0"):

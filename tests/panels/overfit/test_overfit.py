@@ -15,6 +15,7 @@ from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, Soap
 from labkit.panels import OverfitPanel
 from labkit.runs import runs
+from tests.panels.seen import cut_off
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
 
@@ -46,6 +47,13 @@ def test_every_move_is_the_fit_that_a_script_makes(panel, sets) -> None:
         spread = GpVariance(expected)(scan).per_system
         np.testing.assert_allclose(model.point.spread, spread, rtol=1e-5, atol=1e-7)
         assert f"{model.point.errors.loc[('valid', 'forces'), 'rmse']:.3g}" in panel.table.value
+
+
+def test_no_circle_is_cut_off_at_an_edge(panel, sets) -> None:
+    panel.model.sigma_force, panel.model.sigma_energy = 1e-4, 1e-5
+    panel.settle()
+    figure = panel.model._figure.live.figure
+    assert len(figure.axes) == 4 and len(figure.axes[1].lines) and cut_off(figure) == []
 
 
 def test_a_move_is_drawn_within_150_milliseconds(panel) -> None:

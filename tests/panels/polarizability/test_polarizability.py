@@ -15,6 +15,7 @@ from labkit.panels import PolarizabilityPanel, TensorSearchPanel
 from labkit.panels.tensor_figures import noise_figure
 from labkit.panels.tensor_search.model import flat
 from labkit.polarizability import TensorDesign, TensorModel, errors, noise_map, search, split_design, with_label
+from tests.panels.seen import cut_off
 
 SMALL = {"n_max": 2, "l_max": 2, "n_features": 10}
 
@@ -37,6 +38,12 @@ def panel(sets):
 
 def pixels(panel):
     return np.asarray(Image.open(io.BytesIO(panel.model.picture)))
+
+
+def test_no_mark_is_cut_off_at_an_edge(panel):
+    panel.model.noise_0, panel.model.noise_2 = 1e-10, 1e-1
+    panel.settle()
+    assert cut_off(panel.model._figure.live.figure) == []
 
 
 def test_every_move_is_the_fit_that_a_script_makes(panel, sets):

@@ -32,7 +32,7 @@ def messages(panel, method):
 def test_slider_and_model_go_together(ice):
     panel = StructurePanel(ice)
     panel.slider.value = 4
-    assert panel.model.index == 4 and "frame 4 of 6 · 12 atoms, H8O4" in panel.words.value
+    assert panel.model.index == 4 and "frame 4 of 6 · 12 atoms, (H₂O)₄" in panel.words.value
     panel.model.index = 2
     assert panel.slider.value == 2
     with pytest.raises(LabkitError, match="expected 0 to 5"):

@@ -1,6 +1,7 @@
 """The Train panel without a screen, on shipped frames."""
 
 import io
+import re
 import time
 from dataclasses import replace
 
@@ -45,6 +46,22 @@ def same_errors(one, other):
     np.testing.assert_allclose(one["rmse"], other["rmse"], rtol=1e-6)
 
 
+def heads_of(panel):
+    return [re.sub("<.*?>", "", head) for head in re.findall("<th>(.*?)</th>", panel.table.value)]
+
+
+def test_the_table_has_columns_for_what_there_is(sets, trained):
+    heads = heads_of(trained[0])
+    assert heads == ["RMSE after 50 frames", "energy [meV/atom]", "forces [meV/Å]", "stress [GPa]"]
+    train, valid = (replace(frames[:5], stress=np.full_like(frames[:5].stress, np.nan)) for frames in sets)
+    panel = TrainPanel(train, valid, SMALL)
+    panel.run()
+    panel.job.wait(60)
+    assert heads_of(panel) == ["RMSE after 5 frames", *heads[1:3]]
+    cells = re.findall("<td>(.*?)</td>", panel.table.value)
+    assert len(cells) == 6 and all(cells)
+
+
 def test_errors_are_those_of_the_predictions(trained):
     fit = trained[0].model.results
     for name in ("train", "valid"):
@@ -64,9 +81,10 @@ def test_frames_stream_in(trained):
 
 def test_a_fit_at_the_end_of_a_cell_is_its_picture(trained):
     fit = trained[0].model.results
-    png, shown = fit._repr_png_()
-    assert shown == {"width": 700} and repr(fit) == "Fit of 50 frames"
-    assert Image.open(io.BytesIO(png)).size == Image.open(io.BytesIO(trained[0].model.picture)).size
+    picture = fit.picture()
+    assert picture.width == 700 and repr(fit) == "Fit of 50 frames"
+    assert "Energy" in picture.alt or "energy" in picture.alt
+    assert Image.open(io.BytesIO(picture.data)).size == Image.open(io.BytesIO(trained[0].model.picture)).size
 
 
 def test_picture_shows_both_sets(trained):
