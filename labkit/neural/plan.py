@@ -22,13 +22,13 @@ class Plan:
     last      the step after which the training ends, before its plan does; None: it ends with its plan
 
     >>> plan = Plan.of(1000)
-    >>> [round(plan.rate(k), 2) for k in (0, 49, 500, 800, 999)]
-    [0.01, 0.5, 1.0, 0.5, 0.0]
+    >>> [round(plan.rate(k), 2) for k in (0, 9, 500, 800, 999)]
+    [0.05, 0.5, 1.0, 0.5, 0.0]
     """
 
     steps: int
     cooling: int
-    warmup: int = 100
+    warmup: int = 20
     measured: int = 24
     falls: bool = True
     looked: tuple[int, ...] = ()
@@ -43,7 +43,7 @@ class Plan:
     def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24, falls: bool = True) -> Plan:
         """The plan of this many steps, of which the fraction `cool_down` comes last."""
         cooling = max(0, steps - math.ceil(cool_down * steps))
-        return cls(steps, cooling, warmup=min(100, max(10, steps // 10)), measured=measured, falls=falls)
+        return cls(steps, cooling, measured=measured, falls=falls)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step (from 0), as a fraction of its largest value."""

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from labkit.base import Progress
-from labkit.datasets import ice
+from labkit.datasets import DatasetWarning, ice
+from labkit.datasets.e0 import average_e0
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import errors
-from labkit.neural import NeuralConfig, Plan, Training, train, untrained, watch_training
+from labkit.neural import NeuralConfig, Plan, Training, Weights, train, untrained, watch_training
 
 SMALL = NeuralConfig(channels=8, cutoff=3.0, n_radial=6)
 FRAMES = ice("train", n=50)
@@ -87,7 +88,9 @@ def test_stopped_before_the_plan_of_a_budget() -> None:
     with pytest.raises(Stopped) as stopped:
         watch_training(DATA, SMALL, VALID, Training(budget=60.0, batch=4), progress=Reports(5))
     found = stopped.value.partial
-    assert found.steps == found.planned == 5 and found.rates.tolist() == pytest.approx([3e-5 * k for k in range(1, 6)])
+    assert found.steps == found.planned == 5 and found.rates.tolist() == pytest.approx(
+        [1.5e-4 * k for k in range(1, 6)]
+    )
 
 
 def test_a_cooled_training_is_given_again_by_its_plan() -> None:
@@ -128,9 +131,11 @@ def test_trained_on_with_other_settings() -> None:
 def test_a_rate_far_too_high_leaves_its_curve() -> None:
     reports = Reports()
     wild = FRAMES[:8][np.arange(8)]
-    wild.stress[5] = 1e35  # its square is beyond single precision
-    with pytest.raises(LabkitError, match="the loss is not finite at step 0"):
-        watch_training(wild, SMALL, None, Training(steps=30), progress=reports)
+    wild.energy[5] = 9e9
+    config = SMALL.replace(e0=average_e0(FRAMES))
+    with pytest.warns(DatasetWarning, match="frame 5"), pytest.raises(LabkitError, match="not finite at step 0"):
+        huge = Weights(energy=1e30)  # the loss is beyond single precision
+        watch_training(wild, config, None, Training(steps=30, weights=huge), progress=reports)
     assert len(reports.found[-1].losses) == 1 and not np.isfinite(reports.found[-1].losses[0])
 
 
