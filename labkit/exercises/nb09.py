@@ -11,7 +11,7 @@ from labkit.exercises.catalogue import exercise
 from labkit.exercises.expected import Expected
 from labkit.neural import WatchedTraining
 
-CUTOFF, LAYERS, AVERAGED = 4.5, 2, 20
+CUTOFF, LAYERS, AVERAGED = 4.5, 2, 5
 
 
 @exercise("09.1", "How far a network sees", unit="Å")
@@ -47,14 +47,14 @@ def rotation(potential: Potential, atoms: Atoms) -> Expected:
 
 @exercise("09.3", "Where the loss jumped")
 def best_step(training: WatchedTraining) -> Expected:
-    """The step at the end of the 20 whose mean loss is smallest."""
+    """The step at the end of the five whose mean loss is smallest."""
     losses = np.array(training.losses)
     if len(losses) < 2 * AVERAGED:
         raise LabkitError(f"the training has {len(losses)} steps, expected {2 * AVERAGED} or more; run the cell above")
     found = int(np.convolve(losses, np.ones(AVERAGED) / AVERAGED, "valid").argmin())
     mistakes = {
-        found: "That is the first of the 20 steps, counted from 0; give the step after which the mean was reached.",
-        int(losses.argmin()): "That is a single loss, of one batch; take the mean of 20.",
+        found: "That is the first of the five steps, counted from 0; give the step after which the mean was reached.",
+        int(losses.argmin()): "That is a single loss, of one batch; take the mean of five.",
     }
     right = AVERAGED + found
     rate = training.rates[right - 1]
