@@ -23,12 +23,13 @@ def main() -> None:
     sets = {name: [as_data(a, numbers, e0) for a in part] for name, part in (("train", train), ("test", test))}
     hidden, layers = SIZES[given.size]
     irreps = o3.Irreps(hidden)
+    neighbours = float(np.mean([d.edge_index.shape[1] / d.num_nodes for d in sets["train"]]))
     model = modules.ScaleShiftMACE(
         r_max=CUTOFF, num_bessel=8, num_polynomial_cutoff=5, max_ell=3 if given.size == "large" else 2,
         interaction_cls=modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
         interaction_cls_first=modules.interaction_classes["RealAgnosticInteractionBlock"],
         num_interactions=layers, num_elements=len(numbers), hidden_irreps=irreps, MLP_irreps=o3.Irreps("16x0e"),
-        gate=torch.nn.functional.silu, atomic_energies=np.zeros((1, len(numbers))), avg_num_neighbors=float(np.mean([d.edge_index.shape[1] / d.num_nodes for d in sets["train"]])),
+        gate=torch.nn.functional.silu, atomic_energies=np.zeros((1, len(numbers))), avg_num_neighbors=neighbours,
         atomic_numbers=numbers.zs, correlation=3, atomic_inter_scale=scale, atomic_inter_shift=0.0,
     )  # fmt: skip
     rate = given.rate or 1e-2
