@@ -79,8 +79,8 @@ def as_data(atoms, numbers, e0):
         "forces": atoms.get_forces(),
     }
     config = data.Configuration(
-        atomic_numbers=atoms.numbers, positions=atoms.positions, properties=properties, property_weights={"energy": 1.0, "forces": 1.0},
-        cell=np.asarray(atoms.cell), pbc=tuple(atoms.pbc),
+        atomic_numbers=atoms.numbers, positions=atoms.positions, cell=np.asarray(atoms.cell), pbc=tuple(atoms.pbc),
+        properties=properties, property_weights={"energy": 1.0, "forces": 1.0},
     )  # fmt: skip
     return data.AtomicData.from_config(config, z_table=numbers, cutoff=CUTOFF)
 

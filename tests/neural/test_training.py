@@ -176,7 +176,7 @@ def test_stresses_of_open_frames_are_not_fitted() -> None:
     assert torch.isnan(TrainingFrames(dimer, untrained(dimer, **SMALL)).virial).all()
 
 
-@pytest.mark.parametrize("averaging", ["ema", "swa"])
+@pytest.mark.parametrize("averaging", ["ema", pytest.param("swa", marks=pytest.mark.slow)])
 def test_killed_and_resumed(tmp_path, averaging) -> None:
     """With snapshots and replayed frames; the second time with the mean of all weights, and dropout."""
     script, root = Path(__file__).with_name("run_to_kill.py"), str(Path(__file__).parents[2])

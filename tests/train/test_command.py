@@ -116,6 +116,7 @@ def test_ctrl_c_ends_with_the_model_written(tmp_path) -> None:
     assert NeuralPotential.load(log / "model.safetensors").metadata["steps"] > 0
 
 
+@pytest.mark.slow  # that of tests/neural stays fast
 def test_killed_and_resumed(tmp_path) -> None:
     path, log = run_file(tmp_path, steps=100_000), tmp_path / "log"
     process = started(path)
