@@ -1,4 +1,4 @@
-"""The Neural panel without a screen: settings of a network and its training, and how far the training has come."""
+"""The Neural panel without a screen: settings of a network and its training, and the state of the training."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ RUN_AGAIN = "the network or the frames have changed; press Run to train a new on
 
 
 class NeuralModel(ComparesFrames, PanelModel):
-    """Settings of a network and its training; a WatchedTraining as `results`.
+    """Settings of a network and its training; `results` is a WatchedTraining.
 
-    cooling  whether the learning rate falls, because `cool_down` was called
+    cooling  whether `cool_down` was called, so that the learning rate falls
     """
 
     title = "Train a neural potential"
@@ -105,7 +105,7 @@ class NeuralModel(ComparesFrames, PanelModel):
         return replace(self.base_training, **values, steps=self.steps or None, weights=weights)
 
     def used(self) -> Dataset:
-        """The frames that are learned."""
+        """The training frames that are used."""
         return self.train[: self.frames]
 
     def make_job(self) -> Job:
@@ -130,7 +130,7 @@ class NeuralModel(ComparesFrames, PanelModel):
         self.cooling = True
 
     def present(self, result: WatchedTraining) -> None:
-        """Draw, but while it trains at most a fifth of the time: the training needs the same processor."""
+        """Draw; during a training for at most a fifth of the time, because both need the same processor."""
         running = self.job is not None and self.job.status == "running"
         if running and time.monotonic() < self._rests_until:
             return
@@ -167,7 +167,7 @@ class NeuralModel(ComparesFrames, PanelModel):
             self._record(self.results, job.seconds)
 
     def _record(self, found: WatchedTraining, seconds: float) -> None:
-        """A row for the tray, and the model with it; a session that cannot be written does not fail the run."""
+        """Add the run and its model to the tray; if the session cannot be written, the run does not fail."""
         steps, values = found.curve("valid", "forces")
         curves = {"step -> validation forces RMSE [meV/Å]": (steps.tolist(), values.tolist())} if len(steps) else {}
         record = FitRecord("neural", found.potential.config, found.errors, None, seconds, self.ran.frames, curves)
