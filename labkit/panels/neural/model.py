@@ -47,21 +47,21 @@ class NeuralModel(ComparesFrames, PanelModel):
         Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), limits=CUTOFFS, help="atoms send messages up to here"
     )
     layers = p(Int(), "basic", "layers", range=(0, 3, 1), limits=(0, 20), help="how often atoms exchange messages")
-    rate = p(Float(), "basic", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="of AdamW, at its largest")
+    rate = p(Float(), "basic", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="its largest value")
     energy_weight = p(Float(), "basic", "energy weight", range=(1e-3, 1e3, 0.25), log=True, help="in the loss")
     force_weight = p(Float(), "basic", "force weight", range=(1e-3, 1e3, 0.25), log=True, help="in the loss")
     budget = p(
         Float(), "basic", "budget", "s", range=(5.0, 300.0, 5.0), help="after 20 steps it becomes a number of steps"
     )
-    frames = p(Int(), "basic", "training frames", range=(1, 1, 1), help="the first of them")
+    frames = p(Int(), "basic", "training frames", range=(1, 1, 1), help="number used, from the first")
     network = p(Text(), "advanced", "network", options=list(NETWORKS), help="the architecture")
     n_radial = p(Int(), "advanced", "n_radial", help="radial functions")
     mirror = p(Bool(), "advanced", "mirror", help="mirror images have the same energy")
     stress_weight = p(Float(), "advanced", "stress weight", help="in the loss; 0: stresses are not learned")
-    steps = p(Int(), "advanced", "steps", help="in place of the budget; 0: by the budget")
+    steps = p(Int(), "advanced", "steps", help="instead of the budget; 0: the budget counts")
     batch = p(Int(), "advanced", "batch", "frames", help="frames of each step")
-    average = p(Float(), "advanced", "average", help="memory of the mean of the weights, which is the potential")
-    seed = p(Int(), "advanced", "seed", help="of the first weights")
+    average = p(Float(), "advanced", "average", help="decay factor of the averaged weights, which the potential has")
+    seed = p(Int(), "advanced", "seed", help="of the initial weights")
     cooling = traitlets.Bool(False)
 
     def __init__(
