@@ -10,7 +10,7 @@ from labkit.errors import LabkitError
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of notebooks: `notebooks/` here, else the one next to the installed labkit.
+    """Return the folder of notebooks: `notebooks/` in the working folder, else the one next to the installed labkit.
 
     Raises LabkitError if there is neither.
     """

@@ -1,4 +1,4 @@
-"""Quiet notes: warnings outside notebooks, grey lines in them, where a warning would be a red box."""
+"""Quiet notes: warnings outside notebooks; grey lines in notebooks, where a warning would be a red box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def note(message: str, category: type[Warning], stacklevel: int = 1) -> None:
     if not _in_notebook():
         warnings.warn(message, category, stacklevel=stacklevel + 1)
         return
-    with warnings.catch_warnings(record=True) as caught:  # the filters that are set still apply
+    with warnings.catch_warnings(record=True) as caught:  # the user's filters still apply
         warnings.warn(message, category, stacklevel=stacklevel + 1)
     for one in caught:
         _display(str(one.message))

@@ -1,4 +1,4 @@
-"""message_steps(): in how many messages an atom hears of another one."""
+"""message_steps(): how many messages information needs from one atom to another."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from labkit.errors import LabkitError
 
 
 def message_steps(atoms: Atoms, centre: int, cutoff: float) -> np.ndarray:
-    """The number (n,) of messages, each over at most `cutoff` Å, in which news of an atom reaches atom `centre`.
+    """The number (n,) of messages, each over at most `cutoff` Å, that information needs from an atom to atom `centre`.
 
-    0 is the atom itself, 1 are its neighbours, 2 theirs, and so on; -1 an atom of which it never hears. Images of a
-    periodic atom count as the atom: the smallest number is given. Raises LabkitError for an atom that does not exist.
+    0 is the atom itself, 1 its neighbours, 2 theirs, and so on; -1 means never. Periodic images count as the same atom:
+    the smallest number is returned. Raises LabkitError for an atom that does not exist.
 
     >>> from ase import Atoms
     >>> message_steps(Atoms("H4", [[0, 0, z] for z in (0, 1, 2, 9)]), 0, 1.5).tolist()

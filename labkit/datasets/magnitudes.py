@@ -1,4 +1,4 @@
-"""Units of labels, judged by their size: energies beside that of all electrons, forces beside those of bonds."""
+"""Units of labels, judged by size: energies against the all-electron energy, forces against those of bonds."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from labkit.units import HARTREE, KCAL_PER_MOL, KJ_PER_MOL, MEV, RYDBERG
 
 UNITS = {"eV": 1.0, "Hartree": HARTREE, "Ry": RYDBERG, "kcal/mol": KCAL_PER_MOL, "kJ/mol": KJ_PER_MOL, "meV": MEV}
-THOMAS_FERMI = 0.768745 * HARTREE  # E = -0.7687 Z^(7/3) Hartree: real atoms have 0.65 (H) to 0.95 (U) of it
-BAND = (0.55, 1.1)  # energies of all electrons, as parts of it
-LARGEST = 10.0  # eV/Å: rms forces of frames that are no collisions are smaller
+THOMAS_FERMI = 0.768745 * HARTREE  # E = -0.7687 Z^(7/3) Hartree: real atoms have 0.65 (H) to 0.95 (U) times this
+BAND = (0.55, 1.1)  # all-electron energies, as fractions of it
+LARGEST = 10.0  # eV/Å: rms forces of frames are smaller, except in collisions
 USUAL = (0.05, 8.0)  # eV/Å
 
 
 def all_electrons(numbers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Energies (S,) eV of all electrons of some frames, roughly and negative: -20.9 eV Σ Z^(7/3).
+    """Rough all-electron energies (S,) of frames, in eV and negative: -20.9 eV Σ Z^(7/3).
 
-    No frame of real atoms has an energy much below it; codes with pseudopotentials give a part of it.
+    No frame of real atoms has an energy much below this; codes with pseudopotentials give only a part of it.
 
     >>> all_electrons(np.array([8, 1, 1]), np.array([0, 3])).round().tolist()
     [-2719.0]
@@ -30,7 +30,7 @@ def all_electrons(numbers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def unit_of_total(energy: np.ndarray, limit: np.ndarray) -> str:
-    """The unit of total energies (S,) of all electrons; "" if none makes them such energies. `limit` is theirs."""
+    """The unit in which energies (S,) match the all-electron energies `limit` (S,) eV; "" if none does."""
     known = np.isfinite(energy) & (limit < 0)
     if not known.any():
         return ""
@@ -41,7 +41,7 @@ def unit_of_total(energy: np.ndarray, limit: np.ndarray) -> str:
 def suspicious(
     numbers: np.ndarray, offsets: np.ndarray, labels: Mapping[str, np.ndarray], largest: float = LARGEST
 ) -> list[str]:
-    """Sentences on energies (S,) and forces (n, 3) that cannot well be in eV and eV/Å; number 0 is a bead."""
+    """Sentences on energies (S,) and forces (n, 3) that are unlikely to be in eV and eV/Å; number 0 is a bead."""
     found = []
     energy, limit = labels["energy"], all_electrons(numbers, offsets)
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""rMD17 and MD17: conformations of one molecule in an .npz, whose kcal/mol become eV."""
+"""rMD17 and MD17: conformations of one molecule in an .npz; kcal/mol are converted to eV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from labkit.datasets.magnitudes import UNITS, all_electrons, unit_of_total
 from labkit.errors import LabkitError
 
-#: what rMD17, then MD17 and sGDML, call the arrays of a dataset
+#: names of the arrays in rMD17, then in MD17 and sGDML
 NAMES = (
     {"numbers": "nuclear_charges", "positions": "coords", "energy": "energies", "forces": "forces"},
     {"numbers": "z", "positions": "R", "energy": "E", "forces": "F"},
@@ -23,10 +23,10 @@ def is_md17(found: Mapping[str, Any]) -> bool:
 
 
 def from_md17(found: Mapping[str, np.ndarray], where: str) -> tuple[dict[str, Any], str]:
-    """The arguments of Dataset.from_arrays, and a sentence on the unit in which the labels were found.
+    """The arguments of Dataset.from_arrays, and a note on the unit that the labels had.
 
-    Total energies of all electrons tell their unit by their size (numbers in kcal/mol are 23 times those in eV);
-    those that have another size are taken as kcal/mol, as in both data sets. The file's own `e_unit` counts first.
+    The unit of all-electron energies is recognised from their size (numbers in kcal/mol are 23 times those in eV);
+    energies of any other size are taken as kcal/mol, as in both data sets. If the file has `e_unit`, that is used.
 
     Raises LabkitError if coordinates, or both energies and forces, are missing.
     """

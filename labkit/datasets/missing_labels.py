@@ -1,4 +1,4 @@
-"""Labels that are there and yet not finite, in words."""
+"""Notes on labels that are not finite."""
 
 from __future__ import annotations
 

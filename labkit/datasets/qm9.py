@@ -28,11 +28,11 @@ ENERGIES = {
 
 
 def qm9(label: str = "energy_U0", n: int | None = None, folder: Path | None = None) -> Dataset:
-    """Molecules of QM9 at their minima, B3LYP/6-31G(2df,p): positions in Å, energies in eV (in the file Hartree).
+    """Molecules of QM9 at their minima, B3LYP/6-31G(2df,p): positions in Å, energies in eV (Hartree in the file).
 
     label   energy_U0 (0 K, with zero-point energy), energy_U, energy_H or energy_G (298 K)
-    n       the first molecules of the file, which are the smallest; all if None
-    folder  that of the files, if it is not the package's
+    n       number of molecules, from the start of the file, where the smallest are; None for all
+    folder  of the files, if not that of the package
 
     Raises LabkitError if the package qm9pack is not installed, saying how to install it, or a file is not as expected.
 
@@ -65,7 +65,7 @@ def qm9(label: str = "energy_U0", n: int | None = None, folder: Path | None = No
 
 
 def package_folder() -> Path:
-    """The folder of the files of the installed package, of which nothing is run."""
+    """The folder of the files of the installed package; none of its code is run."""
     spec = PathFinder.find_spec("qm9pack", sys.path)
     for place in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(place) / "data" / PARTS[0]).is_file():
@@ -77,7 +77,7 @@ def package_folder() -> Path:
 
 
 def _rows(folder: Path, column: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of the files, and where each is."""
+    """The rows of the files, and the place of each."""
     csv.field_size_limit(1 << 20)
     for path in (folder / part for part in PARTS):
         try:

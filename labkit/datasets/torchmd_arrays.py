@@ -11,7 +11,7 @@ from labkit.datasets.array_files import ODD
 from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
 
-BEAD_MASS = 12.0  # u; training does not use it, and a run has the masses of its topology
+BEAD_MASS = 12.0  # u; training does not use it, and a run takes masses from its topology
 
 
 def torchmd_arrays(
@@ -22,15 +22,16 @@ def torchmd_arrays(
     *,
     elements: bool = False,
 ) -> Dataset:
-    """Frames from .npy files, which patterns such as data/*coords.npy name; files of one molecule have the same place
-    in the order of names.
+    """Frames from .npy files, named by patterns such as data/*coords.npy; the files of each pattern, sorted by name,
+    belong together one by one.
 
     coord_files   (F, N, 3) Å
-    embed_files   (N,) whole numbers: types of beads, named "4" for 4; atomic numbers if `elements`
+    embed_files   (N,) whole numbers: bead types, type 4 with the name "4"; with `elements`, atomic numbers
     energy_files  (F,) or (F, 1) eV
     force_files   (F, N, 3) eV/Å
 
-    One file of each is mapped and not read. Raises LabkitError, naming the file, if it is none, or shapes do not fit.
+    A single file is memory-mapped, not read. Raises LabkitError, naming the file, if it is not an array or the shapes
+    do not fit.
     """
     names = {"coord_files": coord_files, "embed_files": embed_files}
     names |= {key: x for key, x in (("energy_files", energy_files), ("force_files", force_files)) if x}
@@ -103,5 +104,5 @@ def _check(arrays: dict[str, np.ndarray], paths: dict[str, Path]) -> None:
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """(n, 3) of all files; one file stays mapped."""
+    """(n, 3) of all files; a single file stays memory-mapped."""
     return parts[0].reshape(-1, 3) if len(parts) == 1 else np.concatenate([p.reshape(-1, 3) for p in parts])

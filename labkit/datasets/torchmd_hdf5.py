@@ -1,4 +1,4 @@
-"""TorchMD-Net's HDF5 files: groups of frames with equally many atoms, each with types, pos, energy and forces."""
+"""TorchMD-Net's HDF5 files: groups of frames with the same number of atoms, each with types, pos, energy and forces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {"types": "numbers", "pos": "positions", "energy": "energy", "forces": "
 def read_hdf5(path: Path) -> dict[str, Any]:
     """The arguments of Dataset.from_arrays; `types` are atomic numbers, labels eV and eV/Å.
 
-    Raises LabkitError, naming the group, for a file that has another layout, cannot be read, or refers to others.
+    Raises LabkitError, naming the group, for a file that has another layout, cannot be read, or refers to other files.
     """
     try:
         import h5py

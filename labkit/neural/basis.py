@@ -1,4 +1,4 @@
-"""Functions of an edge: radial ones that end smoothly at the cutoff, and tensors of its direction."""
+"""Functions of an edge: radial functions that go smoothly to zero at the cutoff, and tensors of its direction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ExponentialBasis(nn.Module):
-    """K Gaussians of exp(-r/r0), narrow near the atom and wide far from it, times a cosine that ends at the cutoff.
+    """K Gaussians of exp(-r/r0), narrow near the atom and wide far from it, times a cosine cutoff.
 
     φ_k(r) = fc(r) exp(-β (exp(-α r) - μ_k)²), with α = 5/cutoff, μ_k evenly spaced from exp(-5) to 1, and
     β = (2/K (1 - exp(-5)))⁻².
@@ -33,7 +33,7 @@ class ExponentialBasis(nn.Module):
         return self._parts(r.clamp(max=self.cutoff))[0]
 
     def with_slope(self, r: Tensor) -> tuple[Tensor, Tensor]:
-        """(P, K) and its derivative by r, 1/Å; both 0 from the cutoff on."""
+        """(P, K) and its derivative with respect to r, 1/Å; both 0 from the cutoff on."""
         r = r.clamp(max=self.cutoff)
         value, ends, place, offset = self._parts(r)
         gaussians = torch.exp(-self.steepness * offset.square())

@@ -1,4 +1,4 @@
-"""Batches: which frames belong to each step, a function of the step and the seed alone, and their loss."""
+"""Batches: the frames of each step, which depend only on the step and the seed, and their loss."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from labkit.neural.frames import TrainingFrames
 from labkit.neural.plan import order_of
 from labkit.neural.training import Training
 
-REPLAYED = 1  # marks the stream of random numbers that choose old frames
+REPLAYED = 1  # marks the stream of random numbers that choose replayed frames
 
 
 class Batches:
-    """Batches of frames of which the first `new` are seen once in an epoch, and of the others (old ones, replayed) as
-    many that they are the part `training.replay_share` of an epoch.
+    """Batches of frames. Each of the first `new` occurs once in an epoch; the others are old frames, replayed in such a
+    number that they make up the fraction `training.replay_share` of an epoch.
     """
 
     def __init__(self, frames: TrainingFrames, new: int, training: Training) -> None:
@@ -42,7 +42,7 @@ class Batches:
         seed, old = self.training.seed, len(self.frames) - self.new
         if not self.replayed:
             return order_of(self.new, seed, epoch)
-        # old frames take turns: position t of an endless row of permutations
+        # old frames take turns: position t in an endless sequence of permutations
         turns = np.arange(epoch * self.replayed, (epoch + 1) * self.replayed)
         rounds = {r: np.random.default_rng([seed, r, REPLAYED]).permutation(old) for r in set((turns // old).tolist())}
         chosen = np.array([rounds[r][k] for r, k in zip(*np.divmod(turns, old), strict=True)])
@@ -57,12 +57,12 @@ class Batches:
         return self._order[place * self.size : (place + 1) * self.size]
 
     def loss(self, step: int, rows: np.ndarray | None = None) -> Tensor:
-        """The loss of a step, or that of other rows at this step, differentiable by the weights."""
+        """The loss of a step, or of other rows at this step, differentiable with respect to the weights."""
         network, training = self.frames.potential.network, self.training
         batch = self.frames.batch(self.rows(step) if rows is None else rows)
         return network.head.loss(training.weights, network, batch, (training.seed, step))
 
     def culprit(self, step: int) -> int:
-        """The first frame of a step whose loss is not finite, or its first one."""
+        """The first frame of a step whose loss is not finite, or else the first frame."""
         rows = self.rows(step)
         return next((int(k) for k in rows if not bool(torch.isfinite(self.loss(step, np.array([k]))))), int(rows[0]))

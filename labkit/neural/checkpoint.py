@@ -1,4 +1,4 @@
-"""A training on disk, complete or absent: weights, their average, moments, best, step and plan."""
+"""A training on disk, complete or absent: weights, their average and moments, the best weights, step and plan."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")
 class TrainingCheckpoint:
     """A file that belongs to one training: the same start, data, settings and version of labkit.
 
-    The training may be resumed with the potential it started from, or with the one that a stopped part of it returned.
+    To resume, pass the potential that the training started from, or the one that it returned when it was stopped.
     """
 
     def __init__(self, path: str | os.PathLike[str], run: TrainingRun) -> None:
         self.path, self.mark, self.start = Path(path), _mark(run), _digest(run)
 
     def write(self, run: TrainingRun) -> None:
-        """Store where the training is."""
+        """Store the state of the training."""
         weights = run.weights
         groups: dict[str, list[Tensor]] = {
             "weights": [p.detach() for p in weights.parameters],
@@ -61,7 +61,7 @@ class TrainingCheckpoint:
         atomic_tensors(self.path, tensors, sealed(header, tensors))
 
     def resume(self, run: TrainingRun) -> None:
-        """Continue from the file, if there is one. Raises LabkitError if it is of another training, or damaged."""
+        """Continue from the file, if there is one. Raises LabkitError if it is damaged or of another training."""
         if not self.path.exists():
             return
         header, tensors = read_tensors(self.path, FORMAT, "checkpoint of a training", "cpu")
@@ -92,13 +92,13 @@ class TrainingCheckpoint:
 
 
 def _mark(run: TrainingRun) -> str:
-    """What decides the course of a training, but for its start."""
+    """Everything that determines a training, except its start."""
     parts = [run.potential.config.to_dict(), run.training.to_dict(), run.sets.hashes, labkit.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(run: TrainingRun, weights: list[Tensor] | None = None) -> str:
-    """Of the potential, or of it with these weights."""
+    """Digest of the potential, or of the potential with these weights."""
     tensors = dict(run.potential.state_dict())
     if weights is not None:
         tensors |= run.weights.named(weights)

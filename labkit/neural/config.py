@@ -20,9 +20,9 @@ class NeuralConfig(ModelSettings):
     layers     how often atoms exchange messages; an atom feels others up to (layers + 1) · cutoff away
     n_radial   radial functions
     mirror     whether mirror images have the same energy (TensorNet: O(3)); False: SO(3)
-    head       'plain', 'mean-variance', 'evidential' or 'dropout': what the last layer gives, see `labkit.neural.heads`
-    outputs    energies that a plain head gives; from 2 on it is a shallow ensemble, whose mean is the potential
-    dropout    part of the features that a head 'dropout' leaves out in training
+    head       'plain', 'mean-variance', 'evidential' or 'dropout': what the last layer returns (`labkit.neural.heads`)
+    outputs    energies of a plain head; from 2 on a shallow ensemble, whose mean is the potential
+    dropout    fraction of the features that a head 'dropout' leaves out in training
     e0         eV of an isolated atom, by symbol; None to determine them by `e0_method`
     e0_method  'average' (from the energies) or 'isolated' (from frames of one atom)
     seed       of the initial weights
@@ -66,5 +66,5 @@ outputs 1, dropout 0.1, e0 None, e0_method average, seed 0'
         return replace(self, **changes)
 
     def of_network(self) -> dict[str, Any]:
-        """What the network is built with, after the number of species and besides its head."""
+        """The arguments of the network that follow the number of species, without its head."""
         return {k: v for k, v in asdict(self).items() if k in ("cutoff", "channels", "layers", "n_radial", "mirror")}

@@ -1,4 +1,4 @@
-"""EdgePairs: which two entries of a neighbour list are the two directions of one pair."""
+"""EdgePairs: the pairs in a neighbour list that has each of them in both directions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.neural.forms import Edges
 
 @dataclass(frozen=True, eq=False)
 class EdgePairs:
-    """A list of E edges whose P pairs share what depends on distance alone.
+    """A list of E edges, of P pairs, whose two directions share what depends only on distance.
 
     half   the list with one direction of each pair
     edges  the whole list, with the pair of each edge
@@ -27,9 +27,9 @@ class EdgePairs:
 
     @classmethod
     def of(cls, near: Neighbours, n_atoms: int) -> EdgePairs:
-        """Of a list that has every pair twice, as `find_neighbours` makes it."""
+        """The pairs of a list that has every pair twice, as `find_neighbours` makes it."""
         i, j, shift = near.i, near.j, near.shift
-        first = torch.zeros_like(i)  # the first component of the shift that is not zero
+        first = torch.zeros_like(i)  # the first nonzero component of the shift
         for axis in (2, 1, 0):
             first = torch.where(shift[:, axis] == 0, first, shift[:, axis].to(first.dtype))
         forward = (i < j) | ((i == j) & (first > 0))
@@ -48,7 +48,7 @@ class EdgePairs:
         return cls(one, Edges(i, j, pair, n_atoms, len(half)), torch.where(forward, 1.0, -1.0))
 
     def take(self, near: Tensor) -> EdgePairs:
-        """Only the pairs of a mask (P,)."""
+        """Keep only the pairs in a mask (P,)."""
         rows = torch.nonzero(near).squeeze(1)
         kept = torch.nonzero(near.index_select(0, self.edges.pair)).squeeze(1)
         place = torch.cumsum(near, 0) - 1

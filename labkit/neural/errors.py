@@ -27,7 +27,7 @@ class Errors:
     virial: float
 
     def loss(self, weights: Weights, scale: float) -> float:
-        """The loss of these errors."""
+        """The loss that these errors give."""
         parts = ((weights.energy, self.energy), (weights.forces, self.forces), (weights.stress, self.virial))
         return sum(w * (x / scale) ** 2 for w, x in parts if np.isfinite(x))
 
@@ -35,15 +35,15 @@ class Errors:
 def predictions(
     potential: NeuralPotential, frames: TrainingFrames, most: int | None = None, first: int = 0, last: int | None = None
 ) -> list[tuple[Batch, BatchPrediction]]:
-    """Batches of frames `first` to `last` (not included), by default all, or of `most` of them, evenly spaced, and
-    what the potential predicts for them."""
+    """Batches of the frames from `first` up to, not including, `last` (default: all), or of at most `most` of them,
+    evenly spaced, with the potential's predictions."""
     rows = _evenly(first, len(frames) if last is None else last, most)
     parts = [frames.batch(rows[part]) for part in batches(frames.data.counts[rows].tolist(), ATOMS)]
     return [(batch, predict(potential.network, batch)) for batch in parts]
 
 
 def errors(potential: NeuralPotential, frames: TrainingFrames, most: int | None = None) -> Errors:
-    """Errors on all frames, or on `most` of them, evenly spaced."""
+    """Errors on all frames, or on at most `most` of them, evenly spaced."""
     return errors_of(predictions(potential, frames, most), frames, float(potential.scale))
 
 
@@ -65,7 +65,7 @@ def errors_of(found: list[tuple[Batch, BatchPrediction]], frames: TrainingFrames
 def mean_loss(
     potential: NeuralPotential, frames: TrainingFrames, training: Training, most: int | None, last: int | None
 ) -> float:
-    """The negative log-likelihood of the potential's head on the first `last` frames, or on `most` of them."""
+    """The negative log-likelihood of the potential's head on the first `last` frames, or on at most `most` of them."""
     network, total = potential.network, 0.0
     rows = _evenly(0, len(frames) if last is None else last, most)
     for part in batches(frames.data.counts[rows].tolist(), ATOMS):

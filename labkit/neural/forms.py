@@ -28,14 +28,14 @@ class Edges:
     n_pairs: int
 
     def with_more_atoms(self, count: int) -> Edges:
-        """The same edges, with atoms after the others that have none."""
+        """The same edges, with more atoms after the others, which have no edges."""
         kept = self.__dict__.setdefault("_extended", {})
         if count not in kept:
             kept[count] = replace(self, n_atoms=self.n_atoms + count)
         return kept[count]
 
     def twice(self) -> Edges:
-        """These edges, and the same between as many atoms again."""
+        """These edges and a copy of them between a second set of atoms."""
         i, j = (torch.cat([x, x + self.n_atoms]) for x in (self.i, self.j))
         return Edges(i, j, torch.cat([self.pair, self.pair + self.n_pairs]), 2 * self.n_atoms, 2 * self.n_pairs)
 
@@ -45,7 +45,7 @@ class Edges:
         return first, self.j.numpy(), self.pair.numpy()
 
     def kinds(self, species: Tensor, n_species: int) -> Tensor:
-        """Which species a pair (P,) is of, i and j in no order: a number below n_species²."""
+        """The two species of each pair (P,), in either order, as a number below n_species²."""
         a, b = species.index_select(0, self.i), species.index_select(0, self.j)
         key = torch.minimum(a, b) * n_species + torch.maximum(a, b)
         return key.new_zeros(self.n_pairs).index_copy_(0, self.pair, key)

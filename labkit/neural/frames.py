@@ -1,4 +1,4 @@
-"""TrainingFrames: labelled frames with their neighbours, searched once, of which batches are gathered by index."""
+"""TrainingFrames: labelled frames whose neighbours are searched once; batches are gathered by index."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from labkit.neural.forms import Edges
 if TYPE_CHECKING:
     from labkit.neural.potential import NeuralPotential
 
-CHUNK = 2000  # atoms whose neighbours are searched together
+CHUNK = 2000  # atoms per neighbour search
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Frames side by side; labels in units of the potential's scale, without the energies of isolated atoms.
+    """Several frames as one system; labels in units of the potential's scale, without the energies of isolated atoms.
 
     frames  (S,)       their numbers in the data
-    counts  (S,)       atoms of each
-    energy  (S,), forces (n, 3), virial (S, 3, 3) = V · stress; NaN where a frame has none
+    counts  (S,)       atoms in each
+    energy  (S,), forces (n, 3), virial (S, 3, 3) = V · stress; NaN where a frame has no label
     """
 
     frames: np.ndarray
@@ -47,7 +47,7 @@ class Batch:
 class TrainingFrames:
     """Frames for a potential: its species, pairs within its cutoff, and labels in its units.
 
-    Vectors of pairs are kept, not positions: forces and virials are sums of derivatives by these vectors.
+    Stores pair vectors, not positions: forces and virials are sums of derivatives with respect to these vectors.
     """
 
     def __init__(self, data: Dataset, potential: NeuralPotential) -> None:
@@ -93,7 +93,7 @@ class TrainingFrames:
             0, torch.repeat_interleave(torch.arange(frames), self.atoms.diff()), potential.e0.cpu()[self.species]
         )
         found = torch.cat(volumes).numpy()
-        self.volumes = np.where(found > 0, found, np.nan)  # without three lattice vectors there is no stress
+        self.volumes = np.where(found > 0, found, np.nan)  # stress needs three lattice vectors
         self.energy = ((torch.from_numpy(np.array(data.energy, float)) - lone) / scale).to(dtype)
         self.forces = (torch.from_numpy(np.array(data.forces, float)) / scale).to(dtype)
         self.virial = torch.from_numpy(data.stress * self.volumes[:, None, None] / scale).to(dtype)
@@ -139,7 +139,7 @@ def _offsets(frame: Tensor, frames: int) -> Tensor:
 
 
 def _ranges(offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Entries of these rows one after the other; how many each has; and where each begins in the result."""
+    """The entries of these rows in sequence, the number in each, and where each begins in the result."""
     start, counts = offsets[rows], offsets[rows + 1] - offsets[rows]
     first = torch.cumsum(counts, 0) - counts
     where = torch.repeat_interleave(start - first, counts) + torch.arange(int(counts.sum()))

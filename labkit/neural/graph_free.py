@@ -1,4 +1,4 @@
-"""Energies, forces and stresses of a neural potential without a graph of the whole evaluation."""
+"""Energies, forces and stresses of a neural potential without an autograd graph of the whole evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def evaluate_rows(
     stress: bool,
     per_atom: bool,
 ) -> Evaluation:
-    """Results of K last layers with weights (K, F) on one network, each with K as its first dimension.
+    """Results of K last layers with weights (K, F) on one network; the first dimension of each result is K.
 
     The network is evaluated once; derivatives take one pullback for each row.
     """

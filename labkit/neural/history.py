@@ -1,4 +1,4 @@
-"""History: errors measured on the way of a training, and the best weights among them."""
+"""History: errors measured during a training, and the best weights so far."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 200  # training frames whose errors are measured
 class History:
     """One row for each measurement, of validation, training and old frames.
 
-    best         the averaged weights of the measurement with the smallest `loss`
+    best         the averaged weights at the measurement with the smallest `loss`
     predictions  of the last measurement, by set
     """
 
@@ -36,7 +36,7 @@ class History:
         return self.rows[-1]["step"] if self.rows else None
 
     def measure(self, run: TrainingRun) -> dict[str, float]:
-        """Add the errors of a potential with its averaged weights; those of validation frames, if any, decide."""
+        """Add the errors of a potential with its averaged weights. Validation frames, if any, decide which are best."""
         sets, scale = run.sets, float(run.potential.scale)
         parts = {} if sets.validation is None else {"valid": (sets.validation, None)}
         parts["train"] = (sets.frames, SHOWN, 0, sets.new)

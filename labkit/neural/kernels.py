@@ -65,7 +65,7 @@ def gather(f, x, first, j, pair, out):
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def scatter(f, g, first, j, pair, out):
-    """out[k, j of e] += f[pair of e, part of k] g[k, i]: what messages to atom i mean for their sources."""
+    """out[k, j of e] += f[pair of e, part of k] g[k, i]: the gradient by x of messages to atom i."""
     for i in range(len(first) - 1):
         for e in range(first[i], first[i + 1]):
             radial, other = f[pair[e]], j[e]

@@ -25,7 +25,7 @@ from labkit.neural.training import Training
 
 @dataclass(frozen=True)
 class _Task:
-    """What all trainings of a curve share."""
+    """The data and settings that all trainings of a curve share."""
 
     data: Dataset
     config: NeuralConfig
@@ -43,12 +43,12 @@ def neural_learning_curve(
     progress: Progress = NO_PROGRESS,
     **options: Any,
 ) -> Iterator[LearningCurve]:
-    """Yield a LearningCurve after each training; every one has the same steps, or the same budget.
+    """Yield a LearningCurve after each training; all trainings have the same number of steps, or the same budget.
 
-    options  sizes, repeats, seed, client, checkpoint and only, as of `LearningCurve.grow`
+    options  sizes, repeats, seed, client, checkpoint and only, as in `LearningCurve.grow`
 
-    Each training begins with new weights. With a budget of seconds it has what this machine can do in them, so that
-    the curve is not the same on another one; with steps it is.
+    Each training starts from new weights. With a budget of seconds the number of steps depends on the machine, and so
+    does the curve; with a number of steps it does not.
 
     >>> from labkit.datasets import ice
     >>> from labkit.neural import NeuralConfig, Training
@@ -59,7 +59,7 @@ def neural_learning_curve(
     """
     training = training or Training()
     mark = curve_mark(data, config, validation, training, options.get("seed", 0))
-    here = options.get("client") is None  # a worker cannot be asked by this process
+    here = options.get("client") is None  # workers in other processes cannot reach this progress
     task = _Task(data, config, validation, training, progress if here else NO_PROGRESS)
     yield from LearningCurve.of_fits(one_training, task, config, mark, len(data), progress=progress, **options)
 
@@ -71,7 +71,7 @@ def one_training(task: _Task, frames: Sequence[int]) -> tuple[list[dict[str, Any
     try:
         train(potential, data, task.validation, task.training, progress=_Asked(task.progress))
     except Stopped as stop:
-        raise Stopped("stopped during a training") from stop  # what there is of it is no point of the curve
+        raise Stopped("stopped during a training") from stop  # an unfinished training is not a point of the curve
     sets = {"train": data} | ({} if task.validation is None else {"valid": task.validation})
     found = table({name: predict(potential, each) for name, each in sets.items()})
     plain = found.reset_index().to_dict("records")
@@ -82,13 +82,13 @@ def one_training(task: _Task, frames: Sequence[int]) -> tuple[list[dict[str, Any
 def curve_mark(
     data: Dataset, config: NeuralConfig, validation: Dataset | None, training: Training, seed: int = 0
 ) -> str:
-    """What the trainings of a curve depend on, as a hash."""
+    """Hash of everything that the trainings of a curve depend on."""
     parts = [config.to_dict(), training.to_dict(), data.hash, None if validation is None else validation.hash, seed]
     return hashlib.sha256(json.dumps([*parts, labkit.__version__], sort_keys=True).encode()).hexdigest()
 
 
 class _Asked(Progress):
-    """Asks another progress whether to stop, and tells it nothing."""
+    """Asks another progress whether to stop, and reports nothing to it."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress

@@ -21,7 +21,7 @@ class BatchPrediction:
     """energy (S,), forces (n, 3) and virial (S, 3, 3) of a batch, in units of the potential's scale; and the outputs
     (n, columns) of the last layer.
 
-    Those of K members have K as their first dimension.
+    For K members the first dimension is K.
     """
 
     energy: Tensor
@@ -33,9 +33,9 @@ class BatchPrediction:
 def predict(
     network: Network, batch: Batch, *, derivatives: bool = True, graph: bool = False, kept: Tensor | None = None
 ) -> BatchPrediction:
-    """Energies and their derivatives; with `graph` these can be differentiated by the weights.
+    """Energies and their derivatives; with `graph` these are differentiable with respect to the weights.
 
-    kept  (n, F) factors of the features, as dropout has them
+    kept  (n, F) factors of the features, for dropout
     """
     with torch.set_grad_enabled(graph):
         if not derivatives:
@@ -47,7 +47,7 @@ def predict(
 
 
 def predict_members(network: Network, batch: Batch, *, derivatives: bool = True) -> BatchPrediction:
-    """Energies (K, S) of a network's K outputs and their derivatives, all differentiable by the weights."""
+    """Energies (K, S) of a network's K outputs and their derivatives, with a graph to the weights."""
     if not derivatives:
         outputs = _outputs(network, batch, None)
         return BatchPrediction(_sums(network, batch, outputs), outputs)
@@ -68,7 +68,7 @@ def _sums(network: Network, batch: Batch, outputs: Tensor) -> Tensor:
 
 
 def _assembled(batch: Batch, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Forces and virials from the energies' derivatives (P, 3) by vectors v = r_j - r_i of pairs."""
+    """Forces and virials from derivatives (P, 3) of the energies with respect to pair vectors v = r_j - r_i."""
     # the force on i is dE/dv, that on j its negative
     forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
     virial = slope.new_zeros(len(batch.counts), 3, 3).index_add(
@@ -89,7 +89,7 @@ class Weights:
     stress: float = 1.0
 
     def loss(self, network: Network, batch: Batch, kept: Tensor | None = None) -> Tensor:
-        """The loss of a batch, differentiable by the weights; only labels that are there count."""
+        """The loss of a batch, differentiable with respect to the weights; missing labels do not count."""
         found = predict(network, batch, derivatives=self.forces > 0 or self.stress > 0, graph=True, kept=kept)
         size = batch.counts.to(found.energy.dtype)
         total = self.energy * _mean_square((found.energy - batch.energy) / size, batch.energy)

@@ -1,4 +1,4 @@
-"""What a neural potential offers an uncertainty: results of several last layers, and variances that it predicts."""
+"""Ingredients of an uncertainty: results of several last layers, and the variances that a potential predicts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def evaluate_members(
     stress: bool = False,
     neighbours: Neighbours | None = None,
 ) -> Evaluation:
-    """The mean over K last layers on one network and, as `members`, each one's energy (K, S), per_atom (K, n), ...
+    """The mean over K last layers on one network and, in `members`, the energy (K, S), per_atom (K, n), ... of each.
 
     rows  (K, F) weights of the last layers, instead of the outputs of a shallow ensemble: those of `dropout_rows`, or
           draws from a distribution of weights
 
-    The network is evaluated once; forces take one backward pass for each layer, see `fewer_rows`. With forces=False and
-    stress=False it costs less than one evaluation with forces.
+    The network is evaluated once; forces take one backward pass for each last layer, see `fewer_rows`. With
+    forces=False and stress=False it costs less than one evaluation with forces.
 
     >>> from ase.build import molecule
     >>> from labkit.neural import NeuralConfig
@@ -58,7 +58,7 @@ def evaluate_members(
 def dropout_rows(potential: NeuralPotential, count: int = 8, seed: int = 0) -> Tensor:
     """Weights (K, F) of the last layer with features left out at random, for `evaluate_members`.
 
-    Row k is a function of seed and k. Raises LabkitError for a potential that was not trained with dropout.
+    Row k depends only on seed and k. Raises LabkitError for a potential that was not trained with dropout.
     """
     head, last = potential.network.head, potential.network.last
     if not isinstance(head, Dropout):
@@ -71,10 +71,10 @@ def dropout_rows(potential: NeuralPotential, count: int = 8, seed: int = 0) -> T
 
 
 def fewer_rows(rows: Tensor, count: int = 3, seed: int = 0) -> Tensor:
-    """Weights (count, F) of other last layers with the mean of these (K, F) and, averaged over seeds, their covariance.
+    """Weights (count, F) of last layers with the mean of the given (K, F) and, averaged over seeds, their covariance.
 
-    Forces take a backward pass for each row: three cost 1.9 times one evaluation, eight 4 to 6 times. What is lost is
-    the precision of a spread: that of a force, √(σ_x² + σ_y² + σ_z²), is known to 1/√(6 (count - 1)), 29 % for three.
+    Forces take a backward pass for each row: three cost 1.9 times one evaluation, eight 4 to 6 times. The price is a
+    less precise spread: that of a force, √(σ_x² + σ_y² + σ_z²), is known to 1/√(6 (count - 1)), 29 % for three.
     With D the deviations from the mean, the new rows are mean + H Qᵀ D: Q and H have count - 1 orthonormal columns,
     which are orthogonal to (1, ..., 1) and, in Q, random.
 

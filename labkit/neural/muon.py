@@ -1,4 +1,4 @@
-"""Muon: matrices move along their orthogonalised momentum, all other weights as AdamW moves them."""
+"""Muon: matrices move along their orthogonalised momentum, all other weights as in AdamW."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-A, B, C = 3.4445, -4.7750, 2.0315  # of the polynomial that takes singular values near 1
+A, B, C = 3.4445, -4.7750, 2.0315  # of the polynomial that brings singular values close to 1
 ITERATIONS = 5
 RMS = 0.5  # of a matrix's step, in units of the rate: that of AdamW's steps is at most 1
 
@@ -16,10 +16,10 @@ RMS = 0.5  # of a matrix's step, in units of the rate: that of AdamW's steps is 
 class Muon(torch.optim.Optimizer):
     """M ← βM + (1-β)G, W ← W - η RMS √max(m, n) UVᵀ with the singular vectors of (1-β)G + βM, for matrices (m, n).
 
-    UVᵀ, the nearest matrix whose singular values are all 1, comes from five Newton-Schulz iterations. A gradient is
-    dominated by few directions; in the step all count. On ethanol the error after 20 s is 0.6 of AdamW's.
+    UVᵀ, the nearest matrix whose singular values are all 1, comes from five Newton-Schulz iterations. A few
+    directions dominate a gradient; in the step all count. On ethanol the error after 20 s is 0.6 of AdamW's.
 
-    matrices  those of the weights, (..., m, n), of which a stack is orthogonalised one by one
+    matrices  those among the weights, (..., m, n); in a stack each matrix is orthogonalised separately
 
     Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); the size of steps as in
     Liu et al., arXiv:2502.16982.
@@ -71,7 +71,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonalised(x: Tensor) -> Tensor:
     """UVᵀ of matrices (b, m, n) with singular value decompositions USVᵀ, roughly: singular values of 0.7 to 1.2.
 
-    Directions with less than some 0.001 of the gradient's norm remain smaller.
+    Directions with less than about 0.001 of the gradient's norm remain smaller.
     """
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
@@ -83,7 +83,7 @@ def orthogonalised(x: Tensor) -> Tensor:
 
 
 def matrices_of(network: nn.Module) -> list[Tensor]:
-    """The matrices among a network's weights, but for the last layer's; tables of species are none."""
+    """The matrices among a network's weights, without the last layer; tables of species do not count as matrices."""
     last = getattr(network, "last", None)
     parts = (m for m in network.modules() if m is not last and (isinstance(m, nn.Linear) or hasattr(m, "matrices")))
     return [m.weight for m in parts if min(_shape(m.weight)) >= 4]

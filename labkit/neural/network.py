@@ -1,4 +1,4 @@
-"""Network: what all neural potentials have, features of atoms and a last linear layer."""
+"""Network: the common part of all neural potentials, features of atoms and a last linear layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labkit.neural.forms import Edges
 if TYPE_CHECKING:
     from labkit.neural.heads import Head
 
-#: gradient by features (n, F) -> gradients by distances (P,) and by unit vectors (E, 3)
+#: gradient with respect to features (n, F) -> those with respect to distances (P,) and unit vectors (E, 3)
 Pullback = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 #: networks by name; one line registers a new one
@@ -22,13 +22,13 @@ NETWORKS: dict[str, type[Network]] = {}
 
 
 class Network(nn.Module):
-    """Energies of atoms, without unit: linear in features (n, F) of each atom's surroundings, and 0 without any.
+    """Energies of atoms, without unit: linear in features (n, F) of the surroundings, and 0 for an isolated atom.
 
     A subclass writes `describe` and is registered with `@network("name")`; its arguments are the number of species,
     then the settings of NeuralConfig that it uses.
     """
 
-    head: Head  # what its outputs mean
+    head: Head  # the meaning of its outputs
 
     def __init__(self, n_species: int, width: int, outputs: int = 1) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Network(nn.Module):
         self.last = nn.Linear(width, outputs, bias=False)
 
     def describe(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Functions (n, F) of species and surroundings.
+        """Features (n, F) from species and surroundings.
 
         species    (n,) from 0
         edges      E edges from atoms j to atoms i, of P pairs
@@ -46,15 +46,15 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def features(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Inputs (n, F) of the last layer: those functions, less what they are for an atom alone."""
+        """Inputs (n, F) of the last layer: the result of `describe` minus its value for an isolated atom."""
         every = torch.arange(self.n_species, device=species.device)
         found = self.describe(torch.cat([species, every]), edges.with_more_atoms(self.n_species), distances, unit)
         return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
 
     def pullback(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> tuple[Tensor, Pullback]:
-        """The features, and their pullback: (gradient by features) -> gradients by distances and unit vectors.
+        """The features, and their pullback: gradient with respect to features -> to distances and unit vectors.
 
-        By autograd here; a network that can do it without a graph overrides it.
+        Uses autograd; a network that can do without a graph overrides this.
         """
         with torch.enable_grad():
             inputs = [x.detach().requires_grad_() for x in (distances, unit)]
@@ -69,12 +69,12 @@ class Network(nn.Module):
         return found.detach(), back
 
     def forward(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> Tensor:
-        """Outputs (n, K) of the last layer: energies of atoms, and whatever else the head has."""
+        """Outputs (n, K) of the last layer: energies of atoms, and the other outputs of the head."""
         return self.last(self.features(species, edges, distances, unit))
 
 
 def network(name: str) -> Callable[[type[Network]], type[Network]]:
-    """Register a network under a name that NeuralConfig takes."""
+    """Register a network under a name for NeuralConfig."""
 
     def registered(kind: type[Network]) -> type[Network]:
         NETWORKS[name] = kind

@@ -1,4 +1,4 @@
-"""Plan: how many steps a training has, and the learning rate of each, which depends on the step alone."""
+"""Plan: the number of steps of a training, and the learning rate, which depends only on the step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 class Plan:
     """Warm-up, constant rate, then a straight line to zero over the last steps.
 
-    steps     in all
+    steps     total number
     cooling   the first step of the last part, the cool-down
-    falls     whether the rate falls in the last part; otherwise it stays, and weights are averaged there
+    falls     whether the rate falls in the cool-down; otherwise it stays constant and weights are averaged there
     warmup    steps over which the rate rises
-    measured  how often errors are measured, roughly
-    looked    after which steps they are measured, if that is given
-    last      the step after which the training ends, before its plan does; None: it ends with its plan
+    measured  about how many times errors are measured
+    looked    the steps after which they are measured, if given
+    last      the step after which the training ended early; None if it ends with its plan
 
     >>> plan = Plan.of(1000)
     >>> [round(plan.rate(k), 2) for k in (0, 9, 500, 800, 999)]
@@ -36,12 +36,12 @@ class Plan:
 
     @property
     def end(self) -> int:
-        """The number of steps that are taken."""
+        """The number of steps taken."""
         return self.steps if self.last is None else self.last
 
     @classmethod
     def of(cls, steps: int, cool_down: float = 0.4, measured: int = 24, falls: bool = True) -> Plan:
-        """The plan of this many steps, of which the fraction `cool_down` comes last."""
+        """A plan of this many steps; the cool-down is the fraction `cool_down` of them."""
         cooling = max(0, steps - math.ceil(cool_down * steps))
         return cls(steps, cooling, measured=measured, falls=falls)
 
@@ -64,8 +64,8 @@ class Plan:
         return replace(cooled, looked=tuple(looked))
 
     def snapshots(self, count: int) -> list[int]:
-        """Numbers of finished steps after which weights are kept: at most `count`, evenly spaced where they wander at
-        full rate, in the second half of the constant part, or in the last part if the rate does not fall there.
+        """Numbers of finished steps after which weights are kept: at most `count`, evenly spaced at full rate, in the
+        second half of the constant part, or in the cool-down if the rate does not fall there.
 
         >>> Plan.of(1000).snapshots(3), Plan.of(1000, falls=False).snapshots(2)
         ([400, 500, 600], [800, 1000])
@@ -74,7 +74,7 @@ class Plan:
         return sorted(set(np.linspace(first, last, count + 1)[1:].round().astype(int).tolist()) - {0})
 
     def looks(self) -> list[int]:
-        """Numbers of finished steps after which errors are measured: dense at first, and the last one."""
+        """Numbers of finished steps after which errors are measured: densely at first, and after the last one."""
         if self.looked:
             return list(self.looked)
         early = [s for s in (20, 50, 100, 200) if s < self.steps]

@@ -22,18 +22,18 @@ from labkit.neural.heads import head_of
 from labkit.neural.model_file import check_weights, read_neural, write_neural
 from labkit.neural.network import Network, build
 
-ENOUGH = 0.9  # of the pairs of a list within the cutoff: the others are left in, which takes less time
+ENOUGH = 0.9  # of the pairs of a list within the cutoff: above this, the others are kept, which is faster
 
 
 class NeuralPotential(Potential):
-    """E = Σ_i e0(s_i) + scale · n(surroundings of i), with a network n that gives an isolated atom e0 alone.
+    """E = Σ_i e0(s_i) + scale · n(surroundings of i), with a network n that is 0 for an isolated atom.
 
     config   the settings
     species  names of the elements, or of the types of beads
-    e0       eV of each
-    scale    eV: the unit of the network's energies, which are then of the size of one
+    e0       energy of each isolated atom, eV
+    scale    eV: the unit of the network's energies, which are then of order one
 
-    The network is of single precision; e0, scale and sums over atoms are of double precision.
+    The network is in single precision; e0, scale and sums over atoms are in double precision.
 
     >>> from ase.build import molecule
     >>> potential = NeuralPotential(NeuralConfig(channels=8), ["H", "O"], {"H": -13.6, "O": -432.0})
@@ -79,7 +79,7 @@ class NeuralPotential(Potential):
         create_graph: bool = False,
         neighbours: Neighbours | None = None,
     ) -> Evaluation:
-        """As every potential; without `create_graph` nothing is recorded where the network has a pullback."""
+        """As in every potential; without `create_graph` no graph is recorded if the network has a pullback."""
         if create_graph or not (forces or stress):
             return super().evaluate(
                 state, forces=forces, stress=stress, per_atom=per_atom, create_graph=create_graph, neighbours=neighbours
@@ -93,7 +93,7 @@ class NeuralPotential(Potential):
         return Evaluation(*(None if (x := getattr(found, name)) is None else x[0] for name in names))
 
     def row(self) -> Tensor:
-        """Weights (F,) of the last layer for the energy itself, the mean of the head's."""
+        """Weights (F,) of the last layer for the energy itself, the mean over the head's energies."""
         return self.network.head.energies(self.network.last.weight.detach().T).mean(1)
 
     def outputs(
@@ -117,7 +117,7 @@ class NeuralPotential(Potential):
         return of_atoms, state.system.sum_over_atoms(of_atoms)
 
     def with_weights(self, weights: Mapping[str, Tensor], config: NeuralConfig | None = None) -> NeuralPotential:
-        """Another potential that differs in these weights, given by the names of `state_dict`, and in its settings."""
+        """A copy with these weights, by their names in `state_dict`, and these settings."""
         e0 = dict(zip(self.vocabulary, self.e0.tolist(), strict=True))
         found = NeuralPotential(config or self.config, tuple(self.vocabulary), e0, float(self.scale), self.metadata)
         found.to(device=self.e0.device, dtype=self.dtype)
@@ -125,7 +125,7 @@ class NeuralPotential(Potential):
         return found
 
     def species_of(self, system: System) -> Tensor:
-        """Numbers (n,) of the atoms' species. Raises LabkitError, naming the first atom of an unknown one."""
+        """Numbers (n,) of the atoms' species. Raises LabkitError, naming the first atom of an unknown species."""
         kept = self.__dict__.get("_species")
         if kept is None or kept[0] is not system:
             if system.vocabulary == ELEMENTS and all(name in ELEMENTS for name in self.vocabulary):
@@ -140,7 +140,7 @@ class NeuralPotential(Potential):
         return species, pairing.edges, *directions(vectors, pairing.edges, pairing.sign)
 
     def near_pairs(self, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> tuple[EdgePairs, Tensor]:
-        """Pairs and their vectors (P, 3); a few may lie beyond the cutoff, where all radial functions are 0."""
+        """Pairs and their vectors (P, 3); some may lie beyond the cutoff, where all radial functions are 0."""
         kept = self.__dict__.get("_pairing")
         if kept is None or kept[0] is not neighbours.i:  # `i` stays the same tensor until the list is searched again
             kept = self.__dict__["_pairing"] = neighbours.i, EdgePairs.of(neighbours, len(positions))
@@ -153,7 +153,7 @@ class NeuralPotential(Potential):
         return pairing, vectors
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file with everything that is needed to use it, completely or not at all."""
+        """Write one safetensors file with everything needed to use the potential, completely or not at all."""
         tensors = dict(self.state_dict())
         write_neural(path, tensors, config=self.config, species=tuple(self.vocabulary), metadata=self.metadata)
 
@@ -161,7 +161,7 @@ class NeuralPotential(Potential):
     def load(cls, path: str | os.PathLike[str], *, alone: bool = True) -> NeuralPotential:
         """Read what `save` wrote; raises LabkitError for a missing, damaged or inconsistent file.
 
-        With `alone` also for one that was trained beside a prior and is wrong without it: see `labkit.neural.load`.
+        With `alone`, also a potential that was trained with a prior and is wrong without it: see `labkit.neural.load`.
         """
         with whole_content(Path(path)):
             settings, tensors = read_neural(Path(path))

@@ -1,7 +1,7 @@
-"""Functions with their pullbacks: (value, gradient by the value -> gradient by the argument), without a graph.
+"""Functions with their pullbacks (gradient of the value -> gradient of the argument), without an autograd graph.
 
-A forward pass keeps its pullbacks and calls them in reverse: the derivatives of autograd at a fraction of its cost
-where a system is small, since nothing is recorded.
+A forward pass keeps its pullbacks and calls them in reverse: the derivatives of autograd, at a fraction of its
+cost for small systems, since nothing is recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def normalised(x: Tensor, norm: nn.LayerNorm) -> Pulled:
 
 
 def layers(x: Tensor, parts: nn.Sequential) -> Pulled:
-    """Linear layers and SiLU one after the other."""
+    """Linear layers and SiLU in sequence."""
     backs: list[Pullback] = []
     for part in parts:
         x, back = _linear(x, part) if isinstance(part, nn.Linear) else _silu(x)

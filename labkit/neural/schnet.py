@@ -14,10 +14,10 @@ from labkit.neural.network import Network, network
 
 @network("schnet")
 class SchNet(Network):
-    """x_i -> x_i + W(Σ_j filter(r_ij) · x_j): filters are networks of a distance, in Gaussians that end at the cutoff.
+    """x_i -> x_i + W(Σ_j filter(r_ij) · x_j): the filter is a network of Gaussians of the distance with a cutoff.
 
-    With 128 channels, 6 layers and 50 Gaussians it is that of TorchMD's paper. Whatever `mirror`, energies of mirror
-    images are equal: only distances enter.
+    With 128 channels, 6 layers and 50 Gaussians it is the network of TorchMD's paper. Only distances enter, so
+    mirror images have the same energy whatever `mirror` is.
 
     Source: Schütt et al., J. Chem. Phys. 148, 241722 (2018).
     """
@@ -52,7 +52,7 @@ class SchNet(Network):
 
 
 class Interaction(nn.Module):
-    """Messages of all neighbours, filtered by distance, and a network of their sum."""
+    """Messages from all neighbours, filtered by distance, and a network of their sum."""
 
     def __init__(self, channels: int, n_radial: int) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
-"""Outputs of a network and their derivatives by the vectors of pairs, both differentiable by the weights.
+"""Outputs of a network and their derivatives with respect to pair vectors, both differentiable by the weights.
 
-The gradient of a loss of forces needs second derivatives. With λ = dL/d(dE/dv) it is a derivative along a line,
+The gradient of a force loss needs second derivatives. With λ = dL/d(dE/dv) it is a directional derivative,
 
     ∂L/∂w = Σ_p λ_p · ∂/∂w (∂E/∂v_p) = d/dε ∂E(v + ελ)/∂w ≈ [∂E(v + ελ)/∂w - ∂E(v - ελ)/∂w] / 2ε,
 
-so that two ordinary backward passes, made as one of twice the atoms, take the place of a backward pass through a
-backward pass, which runs several times as many operations. ε is chosen for each frame so that no vector moves by more
-than a small length; the relative error of the gradient, some 1e-4, is far below the noise of a batch.
+so that two ordinary backward passes, done as one with twice the atoms, replace a backward pass through a backward
+pass, which runs several times as many operations. ε is chosen for each frame so that no vector moves by more than a
+small length; the relative error of the gradient, about 1e-4, is far below the noise of a batch.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from labkit.neural.edge_pairs import directions, directions_back
 from labkit.neural.frames import Batch
 from labkit.neural.network import Network
 
-#: Å, by which the vectors move at most: a compromise of rounding and the next term of the series
+#: Å, the largest displacement of a vector: a compromise between rounding and the next term of the series
 MOVED = {torch.float32: 1e-2, torch.float64: 1e-4}
 
 
 def outputs_and_slopes(
     network: Network, batch: Batch, members: bool = False, kept: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Outputs (n, columns) of the last layer, and dE/dv (K, P, 3) of the mean energy, or of each of the K members.
+    """Outputs (n, columns) of the last layer, and dE/dv (K, P, 3) of the mean energy or of each of K members.
 
-    kept  (n, F) factors of the features, as dropout has them
+    kept  (n, F) factors of the features, for dropout
     """
     weights = [p for p in network.parameters() if p.requires_grad]
     return _Slopes.apply(network, batch, members, kept, *weights)

@@ -13,15 +13,15 @@ from labkit.neural.forms import Edges
 from labkit.neural.network import Network, network
 
 L_MAX = 4
-SMEARED = 0.4  # Å, of a neighbour
+SMEARED = 0.4  # Å, width of a neighbour's Gaussian
 WIDTH = 1.0  # Å, over which neighbours fade at the cutoff
 
 
 @network("soap-linear")
 class SoapLinear(Network):
-    """ε_i = Σ w_s(i) · p_i, with p_lαβ = Σ_m c_αlm c_βlm / (2l + 1)^½ of the density of neighbours of each species.
+    """ε_i = Σ w_s(i) · p_i, with p_lαβ = Σ_m c_αlm c_βlm / (2l + 1)^½ of the neighbour density of each species.
 
-    Only `cutoff` and `n_radial` (of which GAPs have 4 to 12) are used; the spectra are not normalised.
+    Only `cutoff` and `n_radial` (4 to 12 in GAPs) are used; the spectra are not normalised.
 
     Source: Bartók, Kondor, Csányi, Phys. Rev. B 87, 184115 (2013).
     """

@@ -1,4 +1,4 @@
-"""untrained(): a potential for given frames, with their species, e0 and scale, whose network knows nothing yet."""
+"""untrained(): a potential for given frames, with their species, e0 and scale, and an untrained network."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def untrained(
     """A potential for the species of these frames; its scale is the rms force times 1 Å, or the spread of energies.
 
     settings   those of NeuralConfig, such as channels=32
-    prior      a potential whose energies and forces the network is not to learn; give it to `train`, too
+    prior      a potential that is subtracted from the labels; pass it to `train`, too
 
-    Raises LabkitError if there are no frames or labels, or e0 lacks a species.
+    Raises LabkitError if there are no frames or labels, or if a species has no e0.
 
     >>> from labkit.datasets import ice
     >>> list(untrained(ice("train", n=50), channels=8).vocabulary)

@@ -14,13 +14,13 @@ from labkit.neural.trilinear import Trilinear
 
 @network("tensornet")
 class TensorNet(Network):
-    """Energies of atoms from matrices X_i of C channels, which are rotated as the atoms are: R X Rᵀ.
+    """Energies of atoms from matrices X_i in C channels, which rotate with the atoms: R X Rᵀ.
 
     X_i = Σ_j f(r_ij) (1, [u_ij]×, u_ij u_ij - 1/3), mixed over channels; each layer adds Y + Y², where
-    Y = M X + X M with messages M_i = Σ_j f(r_ij) X_j, f another one for the scalar, antisymmetric and symmetric part.
+    Y = M X + X M with messages M_i = Σ_j f(r_ij) X_j; f differs for the scalar, antisymmetric and symmetric parts.
     The energy is a function of the norms of the three parts. All products are even under inversion, so that mirror
     images have the same energy; with Y = 2 X M (`mirror=False`) they may differ. Radial functions are linear in a
-    basis: a network of distances costs several times as much and was not better at equal time.
+    basis: a network of distances costs several times as much and was no better in the same time.
 
     Source: Simeon and De Fabritiis, NeurIPS 36 (2023), arXiv:2306.06482.
     """
@@ -71,7 +71,7 @@ class TensorNet(Network):
             return found - self._alone(distances).index_select(0, species), torch.no_grad()(back)
 
     def _alone(self, distances: Tensor) -> Tensor:
-        """The features (n_species, F) of atoms alone, kept until a weight changes."""
+        """The features (n_species, F) of isolated atoms, kept until a weight changes."""
         now = [(p.data_ptr(), p._version) for p in self.parameters()]
         kept = self.__dict__.get("_kept_alone")
         if kept is None or kept[0] != now:
@@ -103,7 +103,7 @@ class Layer(nn.Module):
 
 
 class Mix(nn.Module):
-    """Linear combinations of channels, others for each part."""
+    """Linear combinations of channels, separate for each part."""
 
     matrices = True  # the weight is a stack of them
 

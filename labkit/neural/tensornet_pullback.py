@@ -1,4 +1,4 @@
-"""TensorNet's features and their derivatives by distances and directions, without a graph."""
+"""TensorNet's features and their derivatives with respect to distances and directions, without an autograd graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def tensornet_pullback(
     net: TensorNet, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
-    """What `net.describe` gives, and the pullback to distances (P,) and unit vectors (E, 3)."""
+    """The result of `net.describe`, and its pullback to distances (P,) and unit vectors (E, 3)."""
     part = PART.to(distances.device)
     basis, slope = net.basis.with_slope(distances)
     y = edge_tensors(unit)

@@ -35,19 +35,19 @@ def train(
     """Fit the weights of a potential to energies, forces and stresses, whichever the frames have.
 
     settings    those of Training, such as budget=20
-    replay      old frames that a trained potential is not to forget: they are the part `replay_share` of an epoch
-    prior       a fixed potential, as Zbl: the network learns what it lacks, and the result is the sum of both
-    checkpoint  a file: written every `save_every` seconds, and resumed from if it belongs to the same training
-    cool_down   asked at each step; when it returns True the rate falls to zero soon, and the training ends
-    watch       called four times a second with what there is, and right after each measurement, when the potential
-                has its averaged weights
+    replay      old frames that a trained potential is not to forget: the fraction `replay_share` of each epoch
+    prior       a fixed potential, such as Zbl: the network learns the difference, and the result is the sum of both
+    checkpoint  a file, written every `save_every` seconds; if it belongs to the same training, that is resumed
+    cool_down   called at each step; once it returns True, the rate falls to zero and the training ends soon
+    watch       called four times a second with the training so far, and right after each measurement, when the
+                potential has its averaged weights
 
-    A trained potential is trained further from its weights, best at a smaller rate (`rate=5e-4`); its species, e0 and
-    scale stay. The given potential is changed, and is the one that is returned, or the `learned` part of that.
+    A trained potential continues from its weights, best at a smaller rate (`rate=5e-4`); its species, e0 and scale
+    stay. The potential is changed in place and returned; with a prior it is the `learned` part of the result.
 
-    When progress stops it, Stopped is raised with the potential as it is then. Raises LabkitError, naming frame and
-    step, when the loss is not finite; the potential then has the best weights up to there. Raises LabkitError, naming
-    the frame, for species that the potential does not know, and for energies to which its e0 cannot belong.
+    When progress stops the training, raises Stopped with the potential as it is then. Raises LabkitError, naming frame
+    and step, if the loss is not finite; the potential then has the best weights so far. Raises LabkitError, naming
+    the frame, for species that the potential does not know, and for energies that do not fit its e0.
 
     >>> from labkit.datasets import ice
     >>> from labkit.neural import NeuralConfig, untrained

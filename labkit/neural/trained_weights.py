@@ -14,10 +14,9 @@ LAST_ONLY = "all but the last layer"
 
 
 class TrainedWeights:
-    """Weights under training, by name; `average` follows them and `snapshots` are copies of them.
+    """Weights in training, by name; `average` is their moving average and `snapshots` are copies of them.
 
-    The average is an exponential one; with averaging='swa' it is, in the last part of the steps, the mean of all
-    weights of that part.
+    The average is exponential; with averaging='swa' it is, in the cool-down, the mean of all weights of that part.
     """
 
     def __init__(self, potential: NeuralPotential, training: Training) -> None:
@@ -31,7 +30,7 @@ class TrainedWeights:
         self.snapshots: list[list[Tensor]] = []
 
     def follow(self, step: int, plan: Plan | None) -> None:
-        """Let the average follow after step number `step` (from 0), and keep a snapshot where one is due."""
+        """Update the average after step number `step` (from 0), and keep a snapshot if one is due."""
         training = self.training
         share = 1 - min(training.average, (1 + step) / (10 + step))
         if training.averaging == "swa" and plan is not None and step >= plan.cooling:
@@ -53,15 +52,15 @@ class TrainedWeights:
         return {f"network.{name}": value for name, value in zip(self.by_name, values, strict=True)}
 
     def freeze(self, on: bool) -> None:
-        """Whether gradients of the frozen weights are computed."""
+        """Turn gradients of the frozen weights off (True) or on (False)."""
         for parameter in self.frozen:
             parameter.requires_grad_(not on)
 
 
 def frozen_names(network: nn.Module, freeze: tuple[str, ...]) -> set[str]:
-    """Names of the weights in frozen parts. Raises LabkitError for an unknown part, and if nothing is left to train.
+    """Names of the weights in frozen parts. Raises LabkitError for an unknown part, or if nothing is left to train.
 
-    freeze  names of parts or weights, as 'radial' or 'layers.0'; or LAST_ONLY
+    freeze  names of parts or weights, such as 'radial' or 'layers.0'; or LAST_ONLY
 
     >>> from labkit.neural import NeuralConfig
     >>> network = NeuralPotential(NeuralConfig(channels=8), ["H"], {"H": 0.0}).network

@@ -1,4 +1,4 @@
-"""Training: the settings with which a neural potential is fitted, and what comes of it."""
+"""Training: the settings with which a neural potential is fitted, and Trained, the result."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from labkit.neural.priors import WithPrior
 class Training:
     """Settings of a training.
 
-    budget     s: after 20 timed steps it becomes a number of steps
-    steps      their number, instead of a budget: the same result whatever the speed of the machine
-    plan       steps and rates in full, instead of both: that of a Trained repeats its training
-    batch      frames of a step
+    budget     seconds; after 20 timed steps it becomes a number of steps
+    steps      number of steps, instead of a budget: the result does not depend on the speed of the machine
+    plan       steps and rates in full, instead of both: the plan of a Trained repeats its training
+    batch      frames in a step
     rate       largest learning rate
     optimiser  'muon', which orthogonalises the steps of matrices, or 'adamw'
     weights    of energies, forces and stresses in the loss
-    average    memory of the weights' exponential moving average, of which the trained potential is made
-    averaging  'ema', as above, or 'swa': the last part of the steps keeps the rate, and the potential is made of the
-               mean of all its weights (stochastic weight averaging, Izmailov et al., arXiv:1803.05407)
-    snapshots  copies of the weights, not averaged, that are kept on the way at the full rate, for their spread
-    freeze     parts of the network that keep their weights, as ('radial', 'layers.0'), or 'all but the last layer'
-    replay_share  part of an epoch that old frames are, if some are given
+    average    decay factor of the exponential moving average of the weights, which the trained potential has
+    averaging  'ema', as above, or 'swa': the rate stays constant in the last part of the steps, and the potential has
+               the mean of all weights there (stochastic weight averaging, Izmailov et al., arXiv:1803.05407)
+    snapshots  number of copies of the weights, not averaged, that are kept at the full rate, for their spread
+    freeze     parts of the network that keep their weights, such as ('radial', 'layers.0'), or 'all but the last layer'
+    replay_share  fraction of old frames in an epoch, if some are given
     clip       largest norm of the loss's gradient
-    cool_down  the last part of the steps, in which the rate falls to zero
-    seed       of the order of frames, and of what dropout leaves out
+    cool_down  last fraction of the steps, in which the rate falls to zero
+    seed       of the order of frames, and of dropout
 
     Raises LabkitError for a value that is out of range.
     """
@@ -86,9 +86,9 @@ class Trained:
 
     potential  with the averaged weights; with a prior, the sum of both
     history    one row for each measurement: step, seconds, rate, and the errors of training and validation frames
-    plan       steps and rates, as finished
-    snapshots  potentials with the weights of some moments, if asked for; their spread is that of `Committee(snapshots)`
-    losses     of each step, (steps,)
+    plan       steps and rates, as carried out
+    snapshots  potentials with weights of several steps, if requested; their spread is that of `Committee(snapshots)`
+    losses     loss of each step, (steps,)
     found      {'train': ..., 'valid': ...}: batches and their predictions, of the last measurement
     """
 

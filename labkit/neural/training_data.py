@@ -1,4 +1,4 @@
-"""Sets: the frames of a training made ready for it, after a look at what may be wrong with them."""
+"""Sets: the frames of a training, checked and prepared."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from labkit.neural.priors.with_prior import described
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """What a training learns from: labels less the prior, and neighbours.
+    """The data of a training: labels minus the prior, and neighbours.
 
-    frames  the new frames, and after them the old ones that are replayed
+    frames  the new frames, then the old ones that are replayed
     new     how many are new
-    hashes  of the labelled frames, new, validation and old ones; and what the prior is
+    hashes  of the new, validation and old labelled frames; and the prior's description
     """
 
     potential: NeuralPotential
@@ -44,7 +44,7 @@ class Sets:
         """Check all frames and find their neighbours.
 
         Gives DatasetWarnings for single odd labels. Raises LabkitError, naming frame and atom, for a species that the
-        potential does not know, where its e0 cannot belong to the energies, and for a prior that is not its own.
+        potential does not know, for energies that do not fit its e0, and for a prior other than its own.
         """
         learned, prior = _parts(potential, prior)
         if not len(data):
@@ -93,7 +93,7 @@ def _parts(potential: NeuralPotential | WithPrior, prior: Potential | None) -> t
 
 
 def _ready(data: Dataset, name: str, potential: NeuralPotential, prior: Potential | None) -> tuple[Dataset, Dataset]:
-    """The frames without placeholders, and these less the prior."""
+    """The frames without placeholders, and the same frames minus the prior."""
     name = data.name or name
     try:
         potential.species_of(data.state().system)

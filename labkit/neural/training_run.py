@@ -1,4 +1,4 @@
-"""TrainingRun: a training under way, step by step."""
+"""TrainingRun: a running training, step by step."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from labkit.neural.trained_weights import TrainedWeights
 from labkit.neural.training import Trained, Training
 from labkit.neural.training_data import Sets
 
-TIMED = 20  # steps whose time decides how many there are
-COMPILED = 5  # of these come first and are not timed: they compile
+TIMED = 20  # steps whose time determines the number of steps
+COMPILED = 5  # the first of these, which compile and are not timed
 SHARE = 0.15  # of the budget, for measuring errors
 TOLD = 0.25  # s between two calls of `watch`
 
 
 class TrainingRun:
-    """A training under way."""
+    """A running training."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class TrainingRun:
         self.step, self.spent, self.timed = 0, 0.0, 0.0
         self.plan = training.plan
         if self.plan is None and training.steps is not None:
-            looks = min(24, max(3, training.steps // 16))  # so that a short training is not mostly measured
+            looks = min(24, max(3, training.steps // 16))  # or short trainings would mostly measure
             self.plan = self._plan(training.steps, looks)
         self.history = History()
         self.losses: list[float] = []
@@ -95,7 +95,7 @@ class TrainingRun:
         return Plan.of(steps, self.training.cool_down, measured, falls=self.training.averaging == "ema")
 
     def _planned(self) -> Plan:
-        """As many steps as the rest of the budget has time for."""
+        """The number of steps for which the rest of the budget is enough."""
         before = time.perf_counter()
         self._measure()
         look = time.perf_counter() - before
@@ -129,7 +129,7 @@ class TrainingRun:
             self.timed += time.perf_counter() - before
 
     def _measure(self) -> None:
-        """Errors with the averaged weights."""
+        """Measure the errors with the averaged weights."""
         now = [p.detach().clone() for p in self.weights.parameters]
         self.weights.use(self.weights.average)
         found = self.history.measure(self)
@@ -147,7 +147,7 @@ class TrainingRun:
         return self.spent + time.perf_counter() - self.started
 
     def _save(self) -> None:
-        if self.checkpoint is not None and self.plan is not None:  # without a plan it begins again, and is timed again
+        if self.checkpoint is not None and self.plan is not None:  # otherwise it starts and is timed again
             self.checkpoint.write(self)
             self.written = time.perf_counter()
 

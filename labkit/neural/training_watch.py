@@ -1,4 +1,4 @@
-"""watch_training(): a training that reports all the time how far it has come."""
+"""watch_training(): a training that reports its progress continuously."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from labkit.neural.train import train
 from labkit.neural.training import Trained, Training
 from labkit.neural.watched_training import UNKNOWN, WatchedTraining
 
-MOST = 200  # training frames whose errors are told
-UNPLANNED = 200  # steps in all, as long as their number is not known
+MOST = 200  # training frames whose errors are reported
+UNPLANNED = 200  # total steps, until their number is known
 
 
 def watch_training(
@@ -41,12 +41,13 @@ def watch_training(
     cool_down: Callable[[], bool] = lambda: False,
     progress: Progress = NO_PROGRESS,
 ) -> WatchedTraining:
-    """Train an untrained potential, or the one of an earlier training; reports a WatchedTraining all the time.
+    """Train a new potential, or that of an earlier training; report a WatchedTraining throughout.
 
-    after       train its potential. With the same settings, a training that was stopped is resumed from the checkpoint
-    checkpoint  a file, as of `train`
+    after       an earlier training, whose potential is trained. With the same settings, a training that was stopped is
+                resumed from the checkpoint
+    checkpoint  a file, as in `train`
 
-    Raises Stopped with what there is. When the loss is not finite, the last report has its curve.
+    Raises Stopped with the training so far. If the loss is not finite, the last report has its curve.
 
     >>> from labkit.datasets import ice
     >>> from labkit.neural import NeuralConfig, Training
@@ -68,7 +69,7 @@ def watch_training(
 
 
 def shown(data: Dataset) -> int:
-    """Errors are told of every how many training frames."""
+    """The interval between the training frames whose errors are reported."""
     return max(1, math.ceil(len(data) / MOST))
 
 
@@ -78,7 +79,7 @@ def _untrained(data: Dataset, config: NeuralConfig) -> WatchedTraining:
 
 
 class _Watch(Progress):
-    """Between `train` and a progress: what is known becomes a WatchedTraining at each report."""
+    """The link from `train` to a progress: each report has a WatchedTraining."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class _Watch(Progress):
         self.progress.update(step, total, **metrics, result=self.latest)
 
     def watch(self, found: Trained) -> None:
-        """Take the curves; after a measurement, take potential and predictions as well."""
+        """Update the curves, and after a measurement the potential and predictions as well."""
         before, done = self.before, self.before.steps
         rows = tuple(row | {"step": row["step"] + done} for row in found.history)
         self.latest = replace(
@@ -117,7 +118,7 @@ class _Watch(Progress):
         self.update(len(found.losses), found.plan.steps if known else max(len(found.losses), UNPLANNED))
 
     def ended(self, trained: Trained) -> WatchedTraining:
-        """With the potential that was trained, and its errors."""
+        """The training with its final potential and errors."""
         self.watch(trained)
         if self.latest.history:
             sets = {name: (np.arange(0, len(data), self.every(name)), data) for name, data in self.sets.items()}
@@ -136,7 +137,7 @@ class _Watch(Progress):
     def _predicted(
         self, name: str, parts: Sequence[tuple[Batch, BatchPrediction]]
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Numbers of the frames, and what is predicted of them in eV and eV/Å."""
+        """Numbers of the frames, and their predictions in eV and eV/Å."""
         potential, rows = self.potential, np.concatenate([batch.frames for batch, _ in parts])
         data, scale = self.sets[name][rows], float(potential.scale)
         lone = [potential.e0[batch.species] for batch, _ in parts]
@@ -148,7 +149,7 @@ class _Watch(Progress):
 
 
 def _whole(rows: np.ndarray, values: dict[str, np.ndarray], data: Dataset) -> dict[str, np.ndarray]:
-    """Values of some frames among all of them; NaN for the others."""
+    """Values for all frames, from those of some; NaN for the others."""
     if len(rows) == len(data):
         return values
     atoms, found = atoms_of(rows, data.offsets), {"counts": data.counts}

@@ -1,4 +1,4 @@
-"""Trilinear forms: their derivatives are of the same form, so that compiled kernels have gradients of any order."""
+"""Trilinear forms: their derivatives have the same form, so compiled kernels have gradients of any order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Partial = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Trilinear:
-    """T(a, b, c), linear in each of three tensors, by its three partial derivatives.
+    """T(a, b, c), linear in each of three tensors, defined by its three partial derivatives.
 
     The derivative of <w, ∂T/∂c(a, b)> with respect to a is ∂T/∂a(b, w): three kernels are closed under
     differentiation, as forces and the gradient of a loss of forces require.
@@ -29,7 +29,7 @@ class Trilinear:
     partials: tuple[Partial, Partial, Partial]
 
     def partial(self, argument: int, first: Tensor, second: Tensor) -> Tensor:
-        """∂T/∂argument at the two others, differentiable."""
+        """∂T/∂argument, a function of the two others, differentiable."""
         return _Derivative.apply(self, argument, first, second)
 
     def value(self, argument: int, first: Tensor, second: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""WatchedTraining: a training as far as it has come, with its curves, predictions and errors."""
+"""WatchedTraining: the state of a training, with its curves, predictions and errors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ UNKNOWN = 10**9  # steps of a training that are not planned yet
 
 @dataclass(frozen=True, eq=False)
 class WatchedTraining:
-    """A training, or several one after another, as far as they have come.
+    """A training, or several in sequence, up to the present step.
 
     potential    with the averaged weights of the last measurement; at the end, the trained one
     start        the potential with which the last training began
-    trainings    with their plans: `train` with each of them, in this order, gives `potential` again
+    trainings    settings with plans: `train` with each of them, in this order, reproduces `potential`
     history      rows of all trainings, with steps counted over all of them
-    losses       of each step
-    predictions  {'train': ..., 'valid': ...} as of Design.predictions; frames that were not predicted are NaN
-    errors       of these predictions, as of Design.errors
+    losses       loss of each step
+    predictions  {'train': ..., 'valid': ...} as in Design.predictions; NaN for frames without predictions
+    errors       of these predictions, as in Design.errors
     """
 
     potential: NeuralPotential
@@ -38,12 +38,12 @@ class WatchedTraining:
 
     @property
     def steps(self) -> int:
-        """How many were taken."""
+        """The number of steps taken."""
         return len(self.losses)
 
     @property
     def planned(self) -> int:
-        """How many there will be; as many as were taken, while that is not known."""
+        """The number of steps planned; while this is unknown, the number taken."""
         ends = [one.plan.steps if one is self.trainings[-1] else one.plan.end for one in self.trainings]
         return sum(ends) if ends and ends[-1] < UNKNOWN else self.steps
 
@@ -62,12 +62,12 @@ class WatchedTraining:
         return replace(self, trainings=before, history=rows, losses=self.losses[:steps])
 
     def resumes(self, settings: Training) -> bool:
-        """Whether a training with these settings is the last one, which was stopped."""
+        """Whether a training with these settings resumes the last one, which was stopped."""
         last = self.trainings[-1] if self.trainings else None
         return last is not None and last.plan.last is not None and replace(last, plan=settings.plan) == settings
 
     def curve(self, which: str, quantity: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps, and the RMSE there [meV/atom, meV/Å, GPa] of the 'train' or 'valid' frames; of known ones."""
+        """Steps, and the RMSE [meV/atom, meV/Å, GPa] of the 'train' or 'valid' frames, where it is known."""
         key, scale = f"{which} {quantity}", UNITS[quantity][1]
         found = [(row["step"], scale * row[key]) for row in self.history if math.isfinite(row.get(key, math.nan))]
         return tuple(np.array(found).reshape(-1, 2).T)  # type: ignore[return-value]

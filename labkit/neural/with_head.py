@@ -1,4 +1,4 @@
-"""with_head(): a trained potential with another head, from which training goes on."""
+"""with_head(): a trained potential with another head, for further training."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from labkit.errors import LabkitError
 from labkit.neural.heads import head_of
 from labkit.neural.potential import NeuralPotential
 
-SPREAD = 0.1  # of the weights of a new ensemble, as a part of their size
+SPREAD = 0.1  # of the weights of a new ensemble, relative to their size
 
 
 def with_head(potential: NeuralPotential, head: str = "plain", outputs: int = 1, seed: int = 0) -> NeuralPotential:
-    """Another potential with the same energies and another head, which knows nothing yet of its errors.
+    """A potential with the same energies and another head, whose uncertainty is not trained yet.
 
-    A shallow ensemble costs several times as much a step as one output: train that first, then the ensemble that
-    comes of it. Of other heads the first output stays the energy.
+    A step of a shallow ensemble costs several times as much as with one output: train one output first, then the
+    ensemble made from it. In other heads the first output remains the energy.
 
     Raises LabkitError for a potential that already has several outputs or variances.
 

@@ -1,4 +1,4 @@
-"""Pictures of notebook 09: a GAP and a network with the same frames and in the same time, and a learning curve."""
+"""Figures of notebook 09: a GAP and a network compared per frame and per second, and a learning curve."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FORCES, SECONDS = "forces [meV/Å]", "seconds"
 
 
 def efficiency_figure(table: pd.DataFrame, history: Iterable[Mapping[str, float]]) -> Image:
-    """Force errors of both models over the number of frames, and over the seconds of training.
+    """Force errors of both models against the number of frames, and against the seconds of training.
 
     table    SECONDS and FORCES by ("GAP" or "network", number of frames)
-    history  of the network's training with most frames, as of Trained
+    history  of the network trained on the most frames, as in Trained
     """
     figure = new_figure(7.6, 3.5)
     left, right = figure.subplots(1, 2)
@@ -64,7 +64,7 @@ def efficiency_figure(table: pd.DataFrame, history: Iterable[Mapping[str, float]
 
 
 def learning_plot(errors: Mapping[int, float], law: PowerLaw) -> Image:
-    """Energy errors [meV/atom] by number of frames on logarithmic axes, with their power law."""
+    """Energy errors [meV/atom] against the number of frames on logarithmic axes, with their power law."""
     axes = new_figure(4.6, 3.2).add_subplot()
     dress(axes, "training frames", "energy RMSE [meV/atom]", "From energies alone")
     axes.plot(list(errors), list(errors.values()), color=VALID, marker="s", linestyle="none", label="network")

@@ -24,7 +24,7 @@ class TrainingBar(Bar):
         self.rows: list[dict[str, Any]] = []
 
     def update(self, step: float, total: float, **metrics: Any) -> None:
-        """Called at each measurement, with its errors."""
+        """Show the errors of a measurement and add them to history.csv."""
         self.rows.append({"step": step, **metrics})
         write_table(self.history, self.rows)
         part = "valid" if "valid energy" in metrics else "train"

@@ -1,4 +1,4 @@
-"""The command: read the training file and its frames, train, or resume a stopped training, and test."""
+"""The command: read the training file and its frames, train or resume a stopped training, and test."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train it; returns 0 when all steps are done, 130 when stopped; the model is in the folder in both cases."""
+    """Train; return 0 when all steps are done and 130 when stopped. In both cases the model is in the folder."""
     file = TrainingFile.read(options.file)
     folder = TrainingFolder.made(options.out or Path(file.log_dir or options.file.stem).expanduser())
     with folder.locked():
@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace, file: TrainingFile, folder: TrainingFolder
         _say(folder, _stopped(options, folder))
         return STOPPED
     except LabkitError as error:
-        if bar.rows:  # something has been learned; the potential has its last good weights
+        if bar.rows:  # some steps are done; the potential has its last good weights
             with suppress(LabkitError):
                 potential.save(folder.model)
                 print(f"the model as it was before is {folder.model}", file=sys.stderr)
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace, file: TrainingFile, folder: TrainingFolder
 
 
 def _notes(file: TrainingFile) -> list[str]:
-    """Sentences on keys that count otherwise than in TorchMD-Net, or not."""
+    """Notes on keys that mean something else than in TorchMD-Net, or are not used."""
     notes = list(file.notes)
     if file.num_epochs is not None and (file.budget is not None or file.steps is not None):
         notes.append(f"num_epochs is not used: {'steps' if file.steps is not None else 'budget'} says when to end")
@@ -108,7 +108,7 @@ def _notes(file: TrainingFile) -> list[str]:
 
 
 def _start(file: TrainingFile, frames: Dataset, learned: Dataset, folder: Path) -> NeuralPotential:
-    """An untrained potential, or the one that a training goes on from, which knows the species of all frames."""
+    """An untrained potential, or the one to start from; it must know the species of all frames."""
     if file.load_model is None:
         potential = untrained(learned, file.config())
     else:
@@ -152,7 +152,7 @@ def _say(folder: TrainingFolder, line: str, stream: object = None) -> None:
 
 @contextmanager
 def _sentences(folder: TrainingFolder) -> Iterator[None]:
-    """Within, warnings about data are printed as notes, each once."""
+    """Inside the block, print each warning about data once, as a note."""
     said: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *where: object, **_: object) -> None:

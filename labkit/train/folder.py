@@ -1,4 +1,4 @@
-"""The files that a training writes into its folder: one training, and none that another has written."""
+"""The folder of a training and its files; results of another training are not mixed in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.files import atomic_write, lock
 
 @dataclass
 class TrainingFolder:
-    """Names of the files of one training; `lines` of its log wait until it begins."""
+    """Names of the files of one training; `lines` holds the log until the training begins."""
 
     path: Path
     lines: list[str] = field(default_factory=list)
@@ -21,7 +21,7 @@ class TrainingFolder:
 
     @classmethod
     def made(cls, path: Path) -> TrainingFolder:
-        """The folder, made if needed. Raises LabkitError if it cannot be."""
+        """The folder, created if needed. Raises LabkitError if it cannot be created."""
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -53,7 +53,7 @@ class TrainingFolder:
         return self.path / "training.log"
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Raise LabkitError where a training would replace results of another, or resume from nothing."""
+        """Raise LabkitError if the training would replace results of another one, or if there is nothing to resume."""
         if resume and not self.checkpoint.exists():
             raise LabkitError(
                 f"--resume: there is no checkpoint {self.checkpoint}; start without it, or give the folder, --out"
@@ -66,7 +66,7 @@ class TrainingFolder:
     def begin(self, *, resume: bool) -> None:
         """Remove the files of an earlier training, unless it is resumed, and write the log so far.
 
-        Its checkpoint goes first: what is left without one is not resumed.
+        The checkpoint is removed first: files without one cannot be resumed by mistake.
         """
         files = () if resume else (self.checkpoint, self.model, self.history, self.errors, self.splits, self.log)
         for path in files:
@@ -79,7 +79,7 @@ class TrainingFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other trainings out of the folder; raises LabkitError where one is in it."""
+        """Keep other trainings out of the folder; raises LabkitError if one is running there."""
         try:
             file = lock(self.checkpoint, wait=False)
         except OSError as error:
@@ -100,14 +100,14 @@ class TrainingFolder:
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:
-    """Rows as CSV; columns are those of the first row and what later rows have besides."""
+    """Rows as CSV; the columns are those of the first row, then any new ones of later rows."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [",".join(names), *(",".join(_cell(row.get(name)) for name in names) for row in rows)]
     return "\n".join(lines) + "\n"
 
 
 def write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Write rows as CSV, completely or not at all; a number that is not known is an empty cell."""
+    """Write rows as CSV, completely or not at all; an unknown number is an empty cell."""
     atomic_write(path, table(rows))
 
 

@@ -28,14 +28,14 @@ from labkit.errors import LabkitError, suggest
 from labkit.md.external import found_file
 from labkit.train.settings import TrainingFile
 
-#: where TorchMD-Net keeps the files of MD17, below its dataset_root
+#: folders below dataset_root in which TorchMD-Net keeps the files of MD17
 PLACES = ("", "raw", "MD17/raw", "MD17", "rmd17", "rmd17/npz_data", "npz_data")
 
 
 def read_frames(file: TrainingFile, folder: Path) -> Dataset:
-    """All frames; files are relative to the working folder, or else to `folder`. What is assumed is a DatasetWarning.
+    """All frames; files are relative to the working folder, or else to `folder`. Assumptions are DatasetWarnings.
 
-    Raises LabkitError for files that are not there or cannot be read, and for frames without labels to learn.
+    Raises LabkitError for files that are missing or cannot be read, and for frames without labels to learn.
     """
     kind = _kind(file, folder)
     frames = READERS[kind](file, folder)
@@ -75,7 +75,7 @@ def _has_names_of_md17(path: Path) -> bool:
         with np.load(path, allow_pickle=False) as arrays:
             return is_md17(dict.fromkeys(arrays.files))
     except (*ODD, AttributeError, BadZipFile):
-        return False  # of which `load` says more
+        return False  # `load` explains what is wrong
 
 
 def _file(file: TrainingFile, folder: Path) -> Dataset:
@@ -91,7 +91,7 @@ def _file(file: TrainingFile, folder: Path) -> Dataset:
 
 
 def _loaded(file: TrainingFile, path: Path, **keys: Key) -> Dataset:
-    """As `load` reads it; what it says of units is left out if the file says that they are others."""
+    """The frames as `load` reads them, without its warning on units if the training file names other units."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", DatasetWarning)
         frames = load(path, **keys)
@@ -165,7 +165,7 @@ READERS: dict[str, Callable[[TrainingFile, Path], Dataset]] = {
 
 
 def _in_ev(frames: Dataset, file: TrainingFile, *, said: bool) -> Dataset:
-    """The frames with labels in eV and Å; `said`: that they are taken as such, if the file says nothing."""
+    """The frames with labels in eV and Å; `said`: give a note if these units are assumed."""
     energy = _unit("units", file.units or "eV", UNITS)
     name = file.force_units or f"{file.units or 'eV'}/Å"
     forces = UNITS[name[:-2]] if name.endswith("/Å") and name[:-2] in UNITS else _unit("force_units", name, FORCE_UNITS)

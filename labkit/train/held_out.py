@@ -8,11 +8,11 @@ from labkit.base.frames import batches
 from labkit.datasets import Dataset
 from labkit.neural import NeuralPotential
 
-ATOMS = 2000  # of a batch
+ATOMS = 2000  # in a batch
 
 
 def held_out_errors(potential: NeuralPotential, frames: Dataset, name: str) -> dict[str, object]:
-    """Mean absolute and rms errors, in units that their names say; NaN where no frame has that label.
+    """Mean absolute and rms errors, with the units in their names; NaN if no frame has that label.
 
     >>> from labkit.datasets import ice
     >>> from labkit.neural import untrained

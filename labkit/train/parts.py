@@ -1,4 +1,4 @@
-"""Training, validation and test frames, split as TorchMD-Net splits them, and the file that keeps the split."""
+"""Training, validation and test frames, split as in TorchMD-Net, and the file that stores the split."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ("idx_train", "idx_val", "idx_test")
 class SplitRows:
     """Rows of the training, validation and test frames.
 
-    leak   a sentence, if frames of one run are in several of them
+    leak   a note, if frames of one run are in several of the sets
     """
 
     train: np.ndarray
@@ -38,7 +38,7 @@ class SplitRows:
 
 
 def split(frames: Dataset, file: TrainingFile, path: Path | None) -> SplitRows:
-    """Rows by `splits`, which is at `path`, or by sizes and seed. Raises LabkitError if no training frame is left.
+    """Rows from the `splits` file at `path`, or by sizes and seed. Raises LabkitError if no training frame is left.
 
     >>> from labkit.datasets import ice
     >>> rows = split(ice("train", n=50), TrainingFile(val_size=0.1, test_size=10), None)
@@ -60,7 +60,7 @@ def split(frames: Dataset, file: TrainingFile, path: Path | None) -> SplitRows:
 
 
 def _random(frames: Dataset, file: TrainingFile) -> SplitRows:
-    """As TorchMD-Net: a permutation by the seed, of which training, validation and test frames are stretches."""
+    """As in TorchMD-Net: training, validation and test frames are consecutive parts of a permutation by the seed."""
     n = len(frames)
     sizes = [file.train_size, file.val_size, file.test_size]
     counts = [round(n * x) if isinstance(x, float) else x for x in sizes]
@@ -86,7 +86,7 @@ def _random(frames: Dataset, file: TrainingFile) -> SplitRows:
 
 
 def _grouped(frames: Dataset, file: TrainingFile) -> SplitRows:
-    """Whole groups, or stretches of frames, for the test, then for validation, from what is left."""
+    """Whole groups, or blocks of frames: first the test set, then the validation set from the rest."""
     left, parts = np.arange(len(frames)), []
     for size in (file.test_size, file.val_size):
         part = (size or 0) / len(left) if isinstance(size, int) else (size or 0.0) * len(frames) / len(left)

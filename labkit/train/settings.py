@@ -1,4 +1,4 @@
-"""The keys of a training file, and the settings that they become."""
+"""The keys of a training file, and the settings that they are translated to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _model(value: Any) -> str:
 
 
 def _part(value: Any) -> int | float:
-    """A number of frames, or a part of them."""
+    """A number of frames, or a fraction of them."""
     found = math.nan if isinstance(value, bool) else float(value)
     if not found >= 0 or (found > 1 and found != int(found)):
         raise ValueError
@@ -51,9 +51,9 @@ def _argument(value: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TrainingFile:
-    """One training: its frames, their parts, the model and the steps. Missing keys have labkit's own values.
+    """One training: its frames, their split, the model and the steps. Missing keys have labkit's defaults.
 
-    TorchMD-Net's names of keys are taken too: lr is rate, cutoff_upper is cutoff, ... (labkit.train.torchmd_net).
+    TorchMD-Net's names of keys are accepted, too: lr is rate, cutoff_upper is cutoff, ... (labkit.train.torchmd_net).
 
     >>> TrainingFile.from_dict({"data": "ice.xyz", "lr": "1e-3", "num_rbf": 8}, "run.yaml").config().n_radial
     8
@@ -110,7 +110,7 @@ class TrainingFile:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> TrainingFile:
-        """Raise LabkitError, naming `where` and the key, for an unknown key or an invalid value."""
+        """The settings of these keys. Raises LabkitError, naming `where` and the key, if one is unknown or invalid."""
         known = {f.name: f.metadata for f in fields(cls) if f.metadata}
         names = [*known, *NAMES, *ONLY, *(k for keys in UNUSED.values() for k in keys)]
         for name in values:
@@ -140,7 +140,7 @@ class TrainingFile:
         return NeuralConfig(network=self.model, seed=self.seed, **{k: v for k, v in given.items() if v is not None})
 
     def training(self, frames: int) -> Training:
-        """The settings of its training with this many frames. Epochs become steps; steps and budget come first."""
+        """The settings of the training with this many frames. Epochs become steps; steps and budget override epochs."""
         given = {n: getattr(self, n) for n in ("budget", "steps", "batch", "rate", "average", "cool_down")}
         given["clip"] = math.inf if self.clip == 0 else self.clip
         weights = {n: getattr(self, f"{n}_weight") for n in ("energy", "stress")} | {"forces": self.force_weight}

@@ -1,4 +1,4 @@
-"""Keys of TorchMD-Net's training files: their names in labkit, and what becomes of those that labkit has not."""
+"""Keys of TorchMD-Net's training files: their names in labkit, and those that labkit does not use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = {
     "network": "model",
 }
 
-#: keys that are accepted and not used, and the sentence that says why; {} are those of a file
+#: keys that are accepted but not used, and the note that says why; {} stands for those in the file
 UNUSED = {
     "{} not used: the rate depends on the step alone (it rises, stays, and falls to zero at the end of the steps), so "
     "that a training can be resumed; the weights with the best validation error are kept": (
@@ -50,7 +50,7 @@ UNUSED = {
     ),
 }  # fmt: skip
 
-#: keys that only one value may have, and why another is refused
+#: keys with only one allowed value, and why others are refused
 ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
     "charge": ((False,), "potentials of total charge are not in labkit"),
     "spin": ((False,), "potentials of total spin are not in labkit"),
@@ -72,9 +72,9 @@ ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
 
 
 def translated(values: Mapping[Any, Any], where: str) -> tuple[dict[Any, Any], list[str]]:
-    """The keys under their names in labkit, without those that have no use there, on which the sentences are.
+    """The keys under their names in labkit, without the unused ones, and notes on those.
 
-    Raises LabkitError for a key that is given twice, under two names with two values, and for what labkit has not.
+    Raises LabkitError for a key that is given under two names with two values, and for what labkit does not have.
     """
     notes = []
     left = {key: value for key, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Heads of neural potentials: what the last layer gives, how it is fitted, and what it says of its own errors."""
+"""Heads of neural potentials: what the last layer predicts, how it is fitted, and what it says about its errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labkit.neural.heads.variances import Variances
 if TYPE_CHECKING:
     from labkit.neural.config import NeuralConfig
 
-#: heads by the name that NeuralConfig takes; a new one is a file and a line here
+#: heads by their names in NeuralConfig; a new one needs a file and a line here
 HEADS = {
     "plain": lambda config: Head() if config.outputs == 1 else ShallowEnsemble(config.outputs),
     "mean-variance": lambda config: MeanVariance(),
@@ -27,7 +27,7 @@ __all__ = ["HEADS", "Dropout", "Evidential", "Head", "MeanVariance", "ShallowEns
 
 
 def head_of(config: NeuralConfig) -> Head:
-    """The head of these settings. Raises LabkitError for an unknown name, and for several outputs of another head."""
+    """The head of these settings. Raises LabkitError for an unknown name, or for outputs > 1 if it is not plain."""
     if config.head not in HEADS:
         raise LabkitError(
             f"head {config.head!r} is unknown{suggest(config.head, HEADS)}; expected one of {', '.join(HEADS)}"

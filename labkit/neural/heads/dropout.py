@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dropout(Head):
-    """One output, fitted with a part p of the features left out and the others divided by 1 - p.
+    """One output, fitted with a fraction p of the features left out and the others divided by 1 - p.
 
-    All atoms of a frame lose the same features: that is a draw of the last layer's weights, so that forces are
-    derivatives of energies, and an energy depends neither on the order of atoms nor on other systems. The potential
-    itself has all features.
+    All atoms of a frame lose the same features, which amounts to a random draw of the last layer's weights. So forces
+    are derivatives of energies, and an energy depends neither on the order of atoms nor on other systems. The
+    potential itself uses all features.
 
     Source: Gal and Ghahramani, ICML 33 (2016), arXiv:1506.02142.
     """
@@ -31,7 +31,7 @@ class Dropout(Head):
     p: float = 0.1
 
     def kept(self, shape: tuple[int, int], *seed: int) -> Tensor:
-        """What features are multiplied by, a function of the seed: 0 or 1/(1 - p)."""
+        """Factors of the features, 0 or 1/(1 - p), which depend only on the seed."""
         drawn = np.random.default_rng(seed).random(shape) >= self.p
         return torch.from_numpy(drawn / (1 - self.p))
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShallowEnsemble(Head):
-    """K outputs, whose mean is the energy and whose variance s² (K - 1 in the denominator) is that of its error.
+    """K outputs: their mean is the energy, their variance s² (K - 1 in the denominator) that of its error.
 
-    L = ½ <(Ē - y)²/s² + ln s²> of energies per atom, and the same of components of forces, each with its weight and
-    as in `gaussian`; virials of the mean by least squares. The forces of all outputs are needed: a step costs up to K
-    times as much.
+    L = ½ <(Ē - y)²/s² + ln s²> for energies per atom, and the same for components of forces, each with its weight and
+    as in `gaussian`; virials of the mean by least squares. The loss needs the forces of all outputs, so a step costs
+    up to K times as much.
 
     Source: Kellner and Ceriotti, Mach. Learn.: Sci. Technol. 5, 035006 (2024).
     """

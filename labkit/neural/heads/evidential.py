@@ -1,4 +1,4 @@
-"""Evidential: a network that predicts a distribution of means and variances beside the energy."""
+"""Evidential: a network that also predicts a distribution of means and variances."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Evidence:
         return self.of_data / self.nu
 
     def loss(self, errors: Tensor, regularisation: float) -> Tensor:
-        """Mean negative log-likelihood of Student's t and |e| (2ν + α) · regularisation, of errors that are numbers.
+        """Mean of Student's t negative log-likelihood plus |e| (2ν + α) · regularisation, over errors that are not NaN.
 
         NLL = ½ ln(π/ν) - α ln Ω + (α + ½) ln(ν e² + Ω) + ln Γ(α) - ln Γ(α + ½), Ω = 2β (1 + ν).
         """
@@ -60,8 +60,8 @@ class Evidential(Head):
     """Seven outputs of each atom: its energy; ν, α, β of the energy per atom, averaged over the atoms of a system; and
     ν, α, β of the components of its force.
 
-    The loss is that of `Evidence`, for energies per atom and for forces; virials by least squares. What it tells is
-    of use only beside a distance: it is seldom the best choice (Tan et al., npj Comput. Mater. 9, 225, 2023).
+    The loss is that of `Evidence`, for energies per atom and for forces; virials by least squares. The uncertainty is
+    useful only together with a distance; it is seldom the best choice (Tan et al., npj Comput. Mater. 9, 225, 2023).
 
     Source: Amini, Schwarting, Soleimany, Rus, NeurIPS 33 (2020), arXiv:1910.02600.
     """
@@ -74,7 +74,7 @@ class Evidential(Head):
         return outputs[:, :1]
 
     def evidence(self, outputs: Tensor, index: Tensor, counts: Tensor) -> tuple[Evidence, Evidence]:
-        """Of energies per atom (S,) and of forces (n,), in units of the potential's scale."""
+        """Evidence for energies per atom (S,) and for forces (n,), in units of the potential's scale."""
         means = outputs.new_zeros(len(counts), 3).index_add(0, index, outputs[:, 1:4])
         return _evidence(means / counts[:, None].to(means.dtype)), _evidence(outputs[:, 4:])
 

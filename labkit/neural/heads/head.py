@@ -1,4 +1,4 @@
-"""Head: what is made of the outputs of a network's last layer, and the loss that belongs to it."""
+"""Head: the meaning of the outputs of a network's last layer, and their loss."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 class Head:
     """One output, the energy of an atom, fitted by least squares.
 
-    A subclass is a registered line of HEADS; all values are in units of the potential's scale.
+    A subclass needs a line in HEADS; all values are in units of the potential's scale.
 
     columns  outputs of the last layer
-    squares  whether the best weights are those with the smallest squared errors, otherwise with the smallest loss
+    squares  whether the best weights have the smallest squared errors; otherwise the smallest loss
     """
 
     columns: int = 1
     squares = True
 
     def energies(self, outputs: Tensor) -> Tensor:
-        """Energies (n, K) of atoms, of which the potential is the mean, from the outputs (n, columns)."""
+        """Energies (n, K) of atoms from the outputs (n, columns); the potential is their mean."""
         return outputs
 
     def variances(self, outputs: Tensor, index: Tensor, counts: Tensor) -> Variances | None:
-        """What the outputs say of their own errors; None where they say nothing.
+        """The variances that the outputs predict for their errors; None if they predict none.
 
-        index (n,) the frame of each atom; counts (S,) the atoms of each frame
+        index (n,) the frame of each atom; counts (S,) the number of atoms of each frame
         """
         return None
 
     def loss(
         self, weights: Weights, network: Network, batch: Batch, seed: tuple[int, int], scoring: bool = False
     ) -> Tensor:
-        """The loss of a batch, differentiable by the weights.
+        """The loss of a batch, differentiable with respect to the weights.
 
         seed     that of the training, and the step
-        scoring  whether different weights are compared, so that the likelihood itself is wanted
+        scoring  True to compare weights, which needs the plain likelihood
         """
         return weights.loss(network, batch)

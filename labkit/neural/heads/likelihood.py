@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FLOOR = 1e-8  # of a variance, in units of the potential's scale: errors below 10⁻⁴ of it are not told apart
-BETA = 0.5  # 0: the likelihood itself, in which what is uncertain hardly counts and is not learned; 1: least squares
+FLOOR = 1e-8  # added to variances, in units of the potential's scale: errors below 10⁻⁴ of it are not distinguished
+BETA = 0.5  # 0: the plain likelihood, in which uncertain data hardly count and are not learned; 1: least squares
 
 
 def gaussian(errors: Tensor, variances: Tensor, beta: float = BETA) -> Tensor:
-    """The mean of s^2β ½ (e²/s² + ln s²) over the errors that are numbers; 0 if there are none.
+    """The mean of s^2β ½ (e²/s² + ln s²) over the errors that are not NaN; 0 if there are none.
 
     The first factor is not differentiated. Source: Seitzer, Tavakoli, Antic, Martius, ICLR 2022, arXiv:2203.09168.
 
@@ -25,6 +25,6 @@ def gaussian(errors: Tensor, variances: Tensor, beta: float = BETA) -> Tensor:
 
 
 def mean_square(errors: Tensor) -> Tensor:
-    """The mean square of the errors that are numbers; 0 if there are none."""
+    """The mean square of the errors that are not NaN; 0 if there are none."""
     known = torch.isfinite(errors)
     return errors[known].square().mean() if bool(known.any()) else errors.new_zeros(())

@@ -1,4 +1,4 @@
-"""MeanVariance: a network that predicts the variances of its errors beside the energy."""
+"""MeanVariance: a network that predicts the energy and the variances of its errors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class MeanVariance(Head):
-    """Three outputs of each atom: its energy, the variance of that, and the variance of its force's components.
+    """Three outputs of each atom: its energy, the variance of the energy, and that of the force components.
 
-    The errors of atoms' energies are taken as independent, so that the variance of a system is their sum.
-    L = ½ <ΔE²/s² + ln s²> of energies per atom, and the same of components of forces, as in `gaussian`;
+    The errors of atomic energies are taken as independent, so the variance of a system is the sum of theirs.
+    L = ½ <ΔE²/s² + ln s²> for energies per atom, and the same for components of forces, as in `gaussian`;
     virials by least squares.
 
     Source: Nix and Weigend, Proc. IEEE Int. Conf. Neural Networks 1, 55 (1994); for forces Busk et al., Phys. Chem.

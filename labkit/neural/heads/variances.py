@@ -1,4 +1,4 @@
-"""Variances: the squared errors that a model expects of itself."""
+"""Variances: the squared errors that a model expects of its predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Variances:
 
     energy  (S,) eV², of the energy of a system
     forces  (n,) (eV/Å)², of each component of the force on an atom
-    energy_of_model, forces_of_model  the part that more data would remove; None for a model that does not tell it apart
+    energy_of_model, forces_of_model  the part that more data would remove; None if the model does not separate it
     """
 
     energy: Tensor
@@ -22,7 +22,7 @@ class Variances:
     forces_of_model: Tensor | None = None
 
     def times(self, factor: Tensor) -> Variances:
-        """In another unit."""
+        """The variances in another unit."""
         return Variances(
             *(
                 None if x is None else x * factor

@@ -1,4 +1,4 @@
-"""without_prior(): labels less what a fixed potential gives, for a network to learn the difference."""
+"""without_prior(): labels minus the results of a fixed potential, so that a network learns the difference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.errors import LabkitError
 
 
 def without_prior(data: Dataset, prior: Potential | None) -> Dataset:
-    """The frames with energies, forces and stresses less those of a potential; NaN stays NaN.
+    """The frames, with the energies, forces and stresses of a potential subtracted; NaN stays NaN.
 
     Raises LabkitError, naming the frame, where the potential's result is not finite.
 

@@ -1,4 +1,4 @@
-"""WithPrior: a fixed potential and the network that has learned what it lacks."""
+"""WithPrior: a fixed potential and the network that has learned the difference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labkit.files import tensors_digest
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors.zbl import Zbl
 
-#: priors that are stored with a model, by name; others have to be given again when it is loaded
+#: priors that are stored with a model, by name; others must be passed again when it is loaded
 STORED: dict[str, type[Zbl]] = {"zbl": Zbl}
 
 
@@ -33,7 +33,7 @@ class WithPrior(Sum):
 
     @property
     def learned(self) -> NeuralPotential:
-        """The network, which alone is of no use."""
+        """The network, which is wrong without the prior."""
         return self.potentials[-1]
 
     @property
@@ -47,12 +47,12 @@ class WithPrior(Sum):
         return self.learned.vocabulary
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file, which `labkit.neural.load` reads; a prior of your own is named, not stored."""
+        """Write one safetensors file, which `labkit.neural.load` reads; your own prior is named in it, not stored."""
         self.learned.save(path)
 
 
 def described(prior: Potential) -> dict[str, Any]:
-    """Kind and settings of a prior, or for one that cannot be stored its class and a digest of it."""
+    """Kind and settings of a prior; if it cannot be stored, its class and a digest."""
     for name, kind in STORED.items():
         if type(prior) is kind:
             return {"kind": name, **prior.settings()}
@@ -69,9 +69,9 @@ def described(prior: Potential) -> dict[str, Any]:
 def load(path: str | os.PathLike[str], prior: Potential | None = None) -> NeuralPotential | WithPrior:
     """Read what `save` of a trained potential wrote, with its prior if it has one.
 
-    prior  that of the training, if it is one that cannot be stored
+    prior  the one used in training, if it could not be stored
 
-    Raises LabkitError for a damaged file, and for a prior that is missing or another one.
+    Raises LabkitError for a damaged file, and for a missing or wrong prior.
     """
     learned = NeuralPotential.load(path, alone=False)
     stored = learned.metadata.get("prior")

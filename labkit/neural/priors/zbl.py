@@ -1,4 +1,4 @@
-"""Zbl: the repulsion of nuclei that are screened by their electrons."""
+"""Zbl: the repulsion of nuclei screened by their electrons."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SCREENING, POWER = 0.46850, 0.23  # Å
 
 
 class Zbl(Potential):
-    """E = Σ_{i<j} k Z_i Z_j/r φ(r/a) p(r/R), the core of an atom where no label will ever be.
+    """E = Σ_{i<j} k Z_i Z_j/r φ(r/a) p(r/R), for short distances, where there are no labels.
 
-    a = 0.4685 Å/(Z_i^0.23 + Z_j^0.23); p = 1 - 28 x⁶ + 48 x⁷ - 21 x⁸ ends the core smoothly at R, where it has no part
-    in bonds.
+    a = 0.4685 Å/(Z_i^0.23 + Z_j^0.23); p = 1 - 28 x⁶ + 48 x⁷ - 21 x⁸ goes smoothly to zero at R, so that bonds
+    are not affected.
 
     elements  symbols
     reach     R in Å; None for the sum of two covalent radii
 
-    Raises LabkitError for what is not an element, and at evaluation for an atom of another one.
+    Raises LabkitError if a symbol is not an element, and at evaluation for an atom of another element.
     Source: Ziegler, Biersack, Littmark, The Stopping and Range of Ions in Matter (1985).
 
     >>> from ase import Atoms
@@ -51,7 +51,7 @@ class Zbl(Potential):
         self.cutoff = 2 * float(self.radii[self.numbers].max())
 
     def settings(self) -> dict[str, Any]:
-        """What it is made with."""
+        """Its arguments."""
         return {"elements": list(self.elements), "reach": self.reach}
 
     def atomic_energies(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:

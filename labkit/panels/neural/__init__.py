@@ -1,4 +1,4 @@
-"""The Neural panel: a network while it is trained."""
+"""The Neural panel: a network during its training."""
 
 from labkit.panels.neural.view import NeuralPanel
 

@@ -1,4 +1,4 @@
-"""A training in one picture: parity of energies and forces, loss, learning rate and errors over the steps."""
+"""A training in one picture: parity of energies and forces, loss, learning rate and errors against the step."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from labkit.panels.kit.style import (
 from labkit.panels.train.figure import parity
 
 DRAWN = 600  # steps of the loss that are drawn
-SMOOTH = 20  # of them in a mean
+SMOOTH = 20  # of them are averaged
 LOOKS = {"train": (TRAIN, "o", "-"), "valid": (VALID, "s", (0, (7, 1.6)))}
 
 
 def training_figure(found: WatchedTraining) -> Figure:
     """Parity above; below, loss and learning rate, and the RMSE of energies and forces of both sets."""
     figure = new_figure(7.4, 5.8)
-    figure.set_layout_engine("none")  # laid out by hand, which is faster
+    figure.set_layout_engine("none")  # laid out by hand: faster
     rows = figure.add_gridspec(
         2, 1, height_ratios=(1.6, 1), left=0.095, right=0.985, top=0.95, bottom=0.085, hspace=0.3
     )
@@ -50,7 +50,7 @@ def training_figure(found: WatchedTraining) -> Figure:
 
 
 def smooth(losses: np.ndarray, over: int = SMOOTH) -> np.ndarray:
-    """The mean of each loss with up to `over` - 1 before it.
+    """The mean of each loss and up to `over` - 1 losses before it.
 
     >>> smooth(np.array([4.0, 2.0, 3.0]), 2).tolist()
     [4.0, 3.0, 2.5]

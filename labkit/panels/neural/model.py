@@ -1,4 +1,4 @@
-"""The Neural panel without a screen: settings of a network and its training, and how far the training has come."""
+"""The Neural panel without a screen: settings of a network and its training, and the state of the training."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ RUN_AGAIN = "the network or the frames have changed; press Run to train a new on
 
 
 class NeuralModel(ComparesFrames, PanelModel):
-    """Settings of a network and its training; a WatchedTraining as `results`.
+    """Settings of a network and its training; `results` is a WatchedTraining.
 
-    cooling  whether the learning rate falls, because `cool_down` was called
+    cooling  whether `cool_down` was called, so that the learning rate falls
     """
 
     title = "Train a neural potential"
@@ -47,21 +47,21 @@ class NeuralModel(ComparesFrames, PanelModel):
         Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), limits=CUTOFFS, help="atoms send messages up to here"
     )
     layers = p(Int(), "basic", "layers", range=(0, 3, 1), limits=(0, 20), help="how often atoms exchange messages")
-    rate = p(Float(), "basic", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="of AdamW, at its largest")
+    rate = p(Float(), "basic", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="its largest value")
     energy_weight = p(Float(), "basic", "energy weight", range=(1e-3, 1e3, 0.25), log=True, help="in the loss")
     force_weight = p(Float(), "basic", "force weight", range=(1e-3, 1e3, 0.25), log=True, help="in the loss")
     budget = p(
         Float(), "basic", "budget", "s", range=(5.0, 300.0, 5.0), help="after 20 steps it becomes a number of steps"
     )
-    frames = p(Int(), "basic", "training frames", range=(1, 1, 1), help="the first of them")
+    frames = p(Int(), "basic", "training frames", range=(1, 1, 1), help="number used, from the first")
     network = p(Text(), "advanced", "network", options=list(NETWORKS), help="the architecture")
     n_radial = p(Int(), "advanced", "n_radial", help="radial functions")
     mirror = p(Bool(), "advanced", "mirror", help="mirror images have the same energy")
     stress_weight = p(Float(), "advanced", "stress weight", help="in the loss; 0: stresses are not learned")
-    steps = p(Int(), "advanced", "steps", help="in place of the budget; 0: by the budget")
+    steps = p(Int(), "advanced", "steps", help="instead of the budget; 0: the budget counts")
     batch = p(Int(), "advanced", "batch", "frames", help="frames of each step")
-    average = p(Float(), "advanced", "average", help="memory of the mean of the weights, which is the potential")
-    seed = p(Int(), "advanced", "seed", help="of the first weights")
+    average = p(Float(), "advanced", "average", help="decay factor of the averaged weights, which the potential has")
+    seed = p(Int(), "advanced", "seed", help="of the initial weights")
     cooling = traitlets.Bool(False)
 
     def __init__(
@@ -105,7 +105,7 @@ class NeuralModel(ComparesFrames, PanelModel):
         return replace(self.base_training, **values, steps=self.steps or None, weights=weights)
 
     def used(self) -> Dataset:
-        """The frames that are learned."""
+        """The training frames that are used."""
         return self.train[: self.frames]
 
     def make_job(self) -> Job:
@@ -130,7 +130,7 @@ class NeuralModel(ComparesFrames, PanelModel):
         self.cooling = True
 
     def present(self, result: WatchedTraining) -> None:
-        """Draw, but while it trains at most a fifth of the time: the training needs the same processor."""
+        """Draw; during a training for at most a fifth of the time, because both need the same processor."""
         running = self.job is not None and self.job.status == "running"
         if running and time.monotonic() < self._rests_until:
             return
@@ -167,7 +167,7 @@ class NeuralModel(ComparesFrames, PanelModel):
             self._record(self.results, job.seconds)
 
     def _record(self, found: WatchedTraining, seconds: float) -> None:
-        """A row for the tray, and the model with it; a session that cannot be written does not fail the run."""
+        """Add the run and its model to the tray; if the session cannot be written, the run does not fail."""
         steps, values = found.curve("valid", "forces")
         curves = {"step -> validation forces RMSE [meV/Å]": (steps.tolist(), values.tolist())} if len(steps) else {}
         record = FitRecord("neural", found.potential.config, found.errors, None, seconds, self.ran.frames, curves)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def neural_script(model: NeuralModel) -> str:
-    """Python that trains as the last run did, or as Run will."""
+    """Python that repeats the last run, or does what Run will do."""
     found, script = model.results, Script()
     trainings = found.trainings if found is not None else (model.training(),)
     script.use("labkit.gap", "errors")
@@ -34,5 +34,5 @@ def neural_script(model: NeuralModel) -> str:
 
 
 def _by_steps(training: Training) -> Training:
-    """The same, without what its plan makes superfluous."""
+    """The same settings, without those that the plan replaces."""
     return training if training.plan is None else replace(training, budget=Training().budget, steps=None)

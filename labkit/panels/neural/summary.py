@@ -1,4 +1,4 @@
-"""A training in words: its errors, its pace, and whether the learning rate is too high."""
+"""A training in words: its errors, its speed, and whether the learning rate is too high."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labkit.panels.kit import html
 from labkit.panels.kit.style import SET_NAMES
 from labkit.panels.neural.figure import smooth
 
-WORSE = 3.0  # times the smallest loss before: the training has lost what it had learned
+WORSE = 3.0  # times the smallest loss so far: the training has lost what it had learned
 EARLY = 60  # steps that are not judged
 
 

@@ -14,9 +14,9 @@ from labkit.panels.train.view import ComparedFrameView
 class NeuralPanel(Panel):
     """Train a neural potential and watch it learn: `NeuralPanel(train, valid)` as the last line of a cell.
 
-    Loss, learning rate, parity and RMSE are updated while it trains. Stop keeps the best weights so far; Continue takes
-    the steps that are left, or trains for another budget. "Cool down" lets the learning rate fall now, which ends
-    the training soon, and well. `config` and `training` are the first settings.
+    Loss, learning rate, parity and RMSE are updated during the training. Stop keeps the best weights so far; Continue
+    does the remaining steps, or trains for another budget. "Cool down" lets the learning rate fall now, so that the
+    training ends soon, but converged. `config` and `training` are the initial settings.
 
     >>> import labkit
     >>> from labkit.neural import NeuralConfig, Training
