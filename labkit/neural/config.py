@@ -17,7 +17,8 @@ class NeuralConfig(ModelSettings):
     network    'tensornet', 'schnet' or 'soap-linear'
     cutoff     Å
     channels   features of each atom
-    layers     how often atoms exchange messages; an atom feels others up to (layers + 1) · cutoff away
+    layers     how often atoms exchange messages; an atom feels others up to (layers + 1) · cutoff away (tensornet), or
+               layers · cutoff (schnet); soap-linear has none
     n_radial   radial functions
     mirror     whether mirror images have the same energy (TensorNet: O(3)); False: SO(3)
     head       'plain', 'mean-variance', 'evidential' or 'dropout': what the last layer returns (`labkit.neural.heads`)

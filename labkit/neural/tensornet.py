@@ -18,9 +18,10 @@ class TensorNet(Network):
 
     X_i = Σ_j f(r_ij) (1, [u_ij]×, u_ij u_ij - 1/3), mixed over channels; each layer adds Y + Y², where
     Y = M X + X M with messages M_i = Σ_j f(r_ij) X_j; f differs for the scalar, antisymmetric and symmetric parts.
-    The energy is a function of the norms of the three parts. All products are even under inversion, so that mirror
-    images have the same energy; with Y = 2 X M (`mirror=False`) they may differ. Radial functions are linear in a
-    basis: a network of distances costs several times as much and was no better in the same time.
+    The energy is a function of the norms of the three parts. Inversion transposes all matrices, and M X + X M with
+    them, and leaves the norms as they are: mirror images have the same energy. With Y = 2 X M (`mirror=False`) they
+    may differ. Radial functions are linear in a basis: a network of distances costs several times as much and was no
+    better in the same time.
 
     Source: Simeon and De Fabritiis, NeurIPS 36 (2023), arXiv:2306.06482.
     """

@@ -59,7 +59,7 @@ ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
     "reduce_op": (("add",), "energies of atoms are summed"),
     "aggr": (("add",), "messages are summed"),
     "output_model": (("Scalar",), "labkit trains energies and their derivatives"),
-    "weight_decay": ((0,), "labkit's AdamW has no weight decay"),
+    "weight_decay": ((0,), "labkit has no weight decay"),
     "train_loss": (("mse_loss",), "the loss is that of squared errors"),
     "train_loss_arg": ((), "the loss has no arguments"),
     "box_vecs": ((), "give the cell with the frames, as in Lattice of extended XYZ"),

@@ -21,8 +21,8 @@ SCREENING, POWER = 0.46850, 0.23  # Å
 class Zbl(Potential):
     """E = Σ_{i<j} k Z_i Z_j/r φ(r/a) p(r/R), for short distances, where there are no labels.
 
-    a = 0.4685 Å/(Z_i^0.23 + Z_j^0.23); p = 1 - 28 x⁶ + 48 x⁷ - 21 x⁸ goes smoothly to zero at R, so that bonds
-    are not affected.
+    a = 0.4685 Å/(Z_i^0.23 + Z_j^0.23); p = 1 - 28 x⁶ + 48 x⁷ - 21 x⁸ goes smoothly to zero at R: bonds at equilibrium
+    are hardly affected.
 
     elements  symbols
     reach     R in Å; None for the sum of two covalent radii
