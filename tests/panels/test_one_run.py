@@ -22,6 +22,12 @@ def of_train(model, names):
     same(names["design"].errors(names["model"])["rmse"], model.results.errors["rmse"])
 
 
+def of_neural(model, names):
+    shown = model.results.potential.state_dict()
+    for name, weights in names["potential"].state_dict().items():
+        same(weights, shown[name])
+
+
 def of_overfit(model, names):
     same(names["design"].errors(names["design"].solve())["rmse"], model.ran.point.errors["rmse"], 1e-5)
 
@@ -74,6 +80,7 @@ def same(found, expected, rtol=1e-6):
 CASES: dict[Callable, tuple[str, object, Callable]] = {
     makers.data: ("shift", 0, of_data),
     makers.train: ("cutoff", 4.0, of_train),
+    makers.neural: ("rate", 0.001, of_neural),
     makers.overfit: ("sigma_force", 0.3, of_overfit),
     makers.learning: ("sizes", "3, 5", of_learning),
     makers.polarizability: ("noise_2", 0.01, of_polarizability),

@@ -48,7 +48,7 @@ class DynamicsFigure:
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.yaxis.set_major_locator(MaxNLocator(5))
             legend(axes, loc="lower right", ncols=3, bbox_to_anchor=(1.01, 0.98))
-        self.end, self._until = end, 0.0
+        self.end, self._until, self._failed = end, 0.0, False
         self._reached: set[Axes] = set()
         moving = self.spread.moving if self.spread else []
         self.live = LiveFigure(figure, [*self.lines.values(), self.measured, self.target, self.mean, *moving])
@@ -70,7 +70,8 @@ class DynamicsFigure:
         self._reach(self.temperature, np.concatenate([[0.0], rows[:, 5], rows[np.isfinite(rows[:, 6]), 6]]))
         if self.spread and self.spread.move(run):
             self.live.freeze()
-        if failed:
+        if failed and not self._failed:
+            self._failed = True
             for axes in self.axes:
                 axes.set_xlim(0, 1.3 * max(time[-1], 1e-3))
                 axes.axvspan(time[-1], axes.get_xlim()[1], color=BAD, alpha=0.1, linewidth=0)
