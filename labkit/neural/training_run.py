@@ -53,7 +53,7 @@ class TrainingRun:
         self.step, self.spent, self.timed = 0, 0.0, 0.0
         self.plan = training.plan
         if self.plan is None and training.steps is not None:
-            looks = min(24, max(3, training.steps // 16))  # or short trainings would mostly measure
+            looks = min(24, max(3, training.steps // 40))  # or short trainings would mostly measure
             self.plan = self._plan(training.steps, looks)
         self.history = History()
         self.losses: list[float] = []
