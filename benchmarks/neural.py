@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-import ase.io
 import numpy as np
 from _bench import Row, compare, parser, report
 
 import labkit
+from labkit.datasets import Dataset
 
 SIDES = Path(__file__).parent / "neural_peers"
 #: by code: its script, and the sizes and learning rates that are tried
@@ -89,17 +89,17 @@ def sets(folder: Path | None, into: Path, small: bool) -> list[Path]:
         labkit.datasets.ice("train", n=16 if small else 200),
         labkit.datasets.ice("valid", n=4 if small else 60),
     )
-    found = [written(into / "ice", train.atoms, test.atoms)]
+    found = [written(into / "ice", train, test)]
     if folder is not None:
-        known, unseen = (labkit.load(folder / f"rmd17_ethanol_{name}_01.npz").atoms for name in ("train", "test"))
+        known, unseen = (labkit.load(folder / f"rmd17_ethanol_{name}_01.npz") for name in ("train", "test"))
         found.append(written(into / "ethanol", known[:600], unseen[:300]))
     return found
 
 
-def written(folder: Path, train: list, test: list) -> Path:
+def written(folder: Path, train: Dataset, test: Dataset) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, atoms in (("train", train), ("test", test)):
-        ase.io.write(folder / f"{name}.xyz", atoms)
+    for name, frames in (("train", train), ("test", test)):
+        frames.write(folder / f"{name}.xyz")
     return folder
 
 
