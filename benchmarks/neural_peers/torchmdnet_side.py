@@ -11,6 +11,8 @@ SIZES = {"small": (32, 1, 16), "medium": (64, 1, 16), "large": (128, 2, 32)}
 def main() -> None:
     given = options()
     train, test = frames(given.data, "train"), frames(given.data, "test")
+    if any(a.pbc.any() for a in train):
+        raise SystemExit("torchmd-net needs cells of at least twice the cutoff, and one cell for a model: not run here")
     channels, layers, radial = SIZES[given.size]
     kinds = sorted({int(z) for a in train for z in a.numbers})
     counts = np.array([[np.sum(a.numbers == z) for z in kinds] for a in train], float)
