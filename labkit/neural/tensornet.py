@@ -67,22 +67,16 @@ class TensorNet(Network):
         return self.hidden(self.out_norm(squares.flatten(1)))
 
     def pullback(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> tuple[Tensor, Pullback]:
+        kinds = self.n_species
+        every = torch.cat([species, torch.arange(kinds, device=species.device)])
         with torch.no_grad():
-            found, back = tensornet_pullback(self, species, edges, distances, unit)
-            return found - self._alone(distances).index_select(0, species), torch.no_grad()(back)
+            found, back = tensornet_pullback(self, every, edges.with_more_atoms(kinds), distances, unit)
 
-    def _alone(self, distances: Tensor) -> Tensor:
-        """The features (n_species, F) of isolated atoms, kept until a weight changes."""
-        now = [(p.data_ptr(), p._version) for p in self.parameters()]
-        kept = self.__dict__.get("_kept_alone")
-        if kept is None or kept[0] != now:
-            every = torch.arange(self.n_species, device=distances.device)
-            none = Edges(every[:0], every[:0], every[:0], self.n_species, 0)
-            kept = self.__dict__["_kept_alone"] = (
-                now,
-                self.describe(every, none, distances[:0], distances.new_zeros(0, 3)),
-            )
-        return kept[1]
+        @torch.no_grad()
+        def pulled(g: Tensor) -> tuple[Tensor, Tensor]:
+            return back(torch.cat([g, g.new_zeros(kinds, g.shape[1])]))  # isolated atoms feel nothing
+
+        return found[:-kinds] - found[-kinds:].index_select(0, species), pulled
 
 
 class Layer(nn.Module):
