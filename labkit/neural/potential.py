@@ -96,16 +96,10 @@ class NeuralPotential(Potential):
         """Weights (F,) of the last layer for the energy itself, the mean over the head's energies."""
         return self.network.head.energies(self.network.last.weight.detach().T).mean(1)
 
-    def outputs(
-        self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, rows: Tensor | None = None
-    ) -> Tensor:
-        """Energies (n, K) eV of atoms, of the head's K members, or of K other rows (K, F) of the last layer."""
+    def outputs(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Energies (n, K) eV of atoms, of the head's K members."""
         species = self.species_of(system)
-        surroundings = self._surroundings(species, positions, cell, neighbours)
-        if rows is None:
-            found = self.network.head.energies(self.network(*surroundings))
-        else:
-            found = self.network.features(*surroundings) @ rows.to(self.dtype).T
+        found = self.network.head.energies(self.network(*self._surroundings(species, positions, cell, neighbours)))
         return self.e0.index_select(0, species)[:, None] + self.scale * found.to(torch.float64)
 
     def features(self, state: State, neighbours: Neighbours | None = None) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,8 @@ The gradient of a force loss needs second derivatives. With λ = dL/d(dE/dv) it 
     ∂L/∂w = Σ_p λ_p · ∂/∂w (∂E/∂v_p) = d/dε ∂E(v + ελ)/∂w ≈ [∂E(v + ελ)/∂w - ∂E(v - ελ)/∂w] / 2ε,
 
 so that two ordinary backward passes, done as one with twice the atoms, replace a backward pass through a backward
-pass, which runs several times as many operations. ε is chosen for each frame so that no vector moves by more than a
-small length; the relative error of the gradient, about 1e-4, is far below the noise of a batch.
+pass. ε is chosen for each frame so that no vector moves by more than a
+small length; the relative error of the gradient, is about 1e-4.
 """
 
 from __future__ import annotations
