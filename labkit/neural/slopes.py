@@ -6,7 +6,7 @@ The gradient of a force loss needs second derivatives. With λ = dL/d(dE/dv) it 
 
 so that two ordinary backward passes, done as one with twice the atoms, replace a backward pass through a backward
 pass. ε is chosen for each frame so that no vector moves by more than a
-small length; the relative error of the gradient, is about 1e-4.
+small length; the relative error of the gradient is about 1e-4.
 """
 
 from __future__ import annotations
