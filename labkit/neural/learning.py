@@ -66,7 +66,7 @@ def neural_learning_curve(
 
 def one_training(task: _Task, frames: Sequence[int]) -> tuple[list[dict[str, Any]], float]:
     """Rows of the table for the training with these frames, and the seconds it took."""
-    begun, data = time.monotonic(), task.data[list(frames)]
+    began, data = time.monotonic(), task.data[list(frames)]
     potential = untrained(data, task.config)
     try:
         train(potential, data, task.validation, task.training, progress=_Asked(task.progress))
@@ -76,7 +76,7 @@ def one_training(task: _Task, frames: Sequence[int]) -> tuple[list[dict[str, Any
     found = table({name: predict(potential, each) for name, each in sets.items()})
     plain = found.reset_index().to_dict("records")
     rows = [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in plain]
-    return [{**row, "log_evidence": None} for row in rows], time.monotonic() - begun
+    return [{**row, "log_evidence": None} for row in rows], time.monotonic() - began
 
 
 def curve_mark(

@@ -17,7 +17,7 @@ class TrainingFolder:
 
     path: Path
     lines: list[str] = field(default_factory=list)
-    begun: bool = False
+    started: bool = False
 
     @classmethod
     def made(cls, path: Path) -> TrainingFolder:
@@ -75,7 +75,7 @@ class TrainingFolder:
             except OSError as error:
                 raise LabkitError(f"{path}: cannot be overwritten ({error.strerror}); give another --out") from error
         self._append(self.lines)
-        self.begun = True
+        self.started = True
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,7 +89,7 @@ class TrainingFolder:
 
     def say(self, line: str) -> None:
         """Add a line to the log."""
-        if self.begun:
+        if self.started:
             self._append([line])
         else:
             self.lines.append(line)

@@ -38,7 +38,7 @@ class NeuralLearningModel(LearningModel):
     )
     channels = p(Int(), "settings", "channels", range=(8, 128, 8), help="features of each atom")
     layers = p(Int(), "settings", "layers", range=(0, 3, 1), limits=(0, 20), help="how often atoms exchange messages")
-    rate = p(Float(), "settings", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="of AdamW, at its largest")
+    rate = p(Float(), "settings", "learning rate", range=(1e-4, 1.0, 0.1), log=True, help="its largest value")
     budget = p(Float(), "settings", "budget", "s", range=(5.0, 300.0, 5.0), help="of each training")
     steps = p(Int(), "settings", "steps", help="of each training, in place of the budget; 0: by the budget")
     n_max = l_max = n_sparse = sigma_energy = sigma_force = None  # of a GAP

@@ -134,9 +134,9 @@ class NeuralModel(ComparesFrames, PanelModel):
         running = self.job is not None and self.job.status == "running"
         if running and time.monotonic() < self._rests_until:
             return
-        begun = time.monotonic()
+        began = time.monotonic()
         self.show(training_figure(result))
-        self._rests_until = time.monotonic() + 4 * (time.monotonic() - begun)
+        self._rests_until = time.monotonic() + 4 * (time.monotonic() - began)
         if result.predictions:  # after the first measurement
             self.compare({"train": self.ran.used(), "valid": self.valid}, result.predictions)
         self.table = table_of(result)
