@@ -199,7 +199,10 @@ def test_a_neural_potential_has_its_curve_too(tmp_path, monkeypatch):
     """Stopped, resumed and by its script it has the same table; its dots are no models."""
     monkeypatch.setattr("labkit.panels.learning.model.run_config", lambda: SimpleNamespace(cache=tmp_path / "cache"))
     train, valid = labkit.datasets.ice("train", n=50), labkit.datasets.ice("valid", n=4)
-    small, training = NeuralConfig(channels=8, cutoff=3.0, n_radial=6), Training(steps=12, batch=4)
+    small, training = (
+        NeuralConfig(channels=8, cutoff=3.0, n_radial=6),
+        Training(steps=100, batch=4),
+    )  # long enough to be stopped
     panel = LearningCurvePanel(train[:16], valid, small, training=training, sizes=[4, 8, 16])
     model = panel.model
     assert model.config() == small and model.training() == training and model.visible_groups()[-1] == "settings"
