@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from labkit.base import Evaluation, Neighbours, State
-from labkit.neural.edge_pairs import directions, directions_back
+from labkit.neural.edge_pairs import directions
+from labkit.neural.row_slopes import forces_of, row_slopes, virials_of
 
 if TYPE_CHECKING:
     from labkit.neural.potential import NeuralPotential
@@ -31,30 +32,19 @@ def evaluate_rows(
     system, scale = state.system, potential.scale
     species = potential.species_of(system)
     pairing, vectors = potential.near_pairs(state.positions.detach(), state.cell, neighbours)
+    edges, sign, half = pairing.edges, pairing.sign, pairing.half
+    slopes = pull = tension = None
     with torch.no_grad():
-        distances, unit = directions(vectors, pairing.edges, pairing.sign)
-        features, back = potential.network.pullback(species, pairing.edges, distances, unit)
+        if forces or stress:
+            features, slopes = row_slopes(potential.network, species, edges, sign, vectors, rows)
+            slopes = slopes.to(torch.float64) * scale
+        else:
+            features = potential.network.features(species, edges, *directions(vectors, edges, sign))
         of_atoms = (features @ rows.T).to(torch.float64).T * scale + potential.e0.index_select(0, species)
         energy = of_atoms.new_zeros(len(rows), system.n_systems).index_add(1, system.index, of_atoms)
-        if not (forces or stress):
-            return Evaluation(energy, per_atom=of_atoms if per_atom else None)
-        slopes = []
-        for row in rows:
-            parts = back(row.expand(features.shape))
-            slope = directions_back(distances, unit, pairing.edges, pairing.sign, *parts)
-            slopes.append(slope.to(torch.float64) * scale)
-        found = torch.stack(slopes)  # (K, P, 3): dE/dv with v = r_j - r_i
-        half = pairing.half
-        pull = found.new_zeros(len(rows), system.n_atoms, 3).index_add(1, half.i, found).index_add(1, half.j, -found)
-        tension = None
+        if forces:
+            pull = forces_of(slopes, half.i, half.j, system.n_atoms).to(state.positions.dtype)
         if stress:
-            virial = vectors.to(found.dtype)[:, :, None] * found[:, :, None, :]
-            total = found.new_zeros(len(rows), system.n_systems, 3, 3).index_add(1, half.index, virial)
-            tension = 0.5 * (total + total.mT) / state.volume()[:, None, None]
-    out = state.positions.dtype
-    return Evaluation(
-        energy,
-        pull.to(out) if forces else None,
-        None if tension is None else tension.to(out),
-        of_atoms if per_atom else None,
-    )
+            virial = virials_of(slopes, vectors, half.index, system.n_systems)
+            tension = (0.5 * (virial + virial.mT) / state.volume()[:, None, None]).to(state.positions.dtype)
+    return Evaluation(energy, pull, tension, of_atoms if per_atom else None)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labkit.neural.edge_pairs import directions
+from labkit.neural.row_slopes import forces_of, virials_of
 from labkit.neural.slopes import outputs_and_slopes
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def predict(
             outputs = _outputs(network, batch, kept)
             return BatchPrediction(_sums(network, batch, outputs).mean(0), outputs)
         outputs, slopes = outputs_and_slopes(network, batch, kept=kept)
-        forces, virial = _assembled(batch, slopes[0])
-        return BatchPrediction(_sums(network, batch, outputs).mean(0), outputs, forces, virial)
+        return BatchPrediction(
+            _sums(network, batch, outputs).mean(0), outputs, *(x[0] for x in _derived(batch, slopes))
+        )
 
 
 def predict_members(network: Network, batch: Batch, *, derivatives: bool = True) -> BatchPrediction:
@@ -52,8 +54,7 @@ def predict_members(network: Network, batch: Batch, *, derivatives: bool = True)
         outputs = _outputs(network, batch, None)
         return BatchPrediction(_sums(network, batch, outputs), outputs)
     outputs, slopes = outputs_and_slopes(network, batch, members=True)
-    forces, virial = (torch.stack(x) for x in zip(*(_assembled(batch, slope) for slope in slopes), strict=True))
-    return BatchPrediction(_sums(network, batch, outputs), outputs, forces, virial)
+    return BatchPrediction(_sums(network, batch, outputs), outputs, *_derived(batch, slopes))
 
 
 def _outputs(network: Network, batch: Batch, kept: Tensor | None) -> Tensor:
@@ -67,14 +68,11 @@ def _sums(network: Network, batch: Batch, outputs: Tensor) -> Tensor:
     return of_atoms.new_zeros(len(batch.counts), of_atoms.shape[1]).index_add(0, batch.index, of_atoms).T
 
 
-def _assembled(batch: Batch, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Forces and virials from derivatives (P, 3) of the energies with respect to pair vectors v = r_j - r_i."""
-    # the force on i is dE/dv, that on j its negative
-    forces = slope.new_zeros(len(batch.index), 3).index_add(0, batch.i, slope).index_add(0, batch.j, -slope)
-    virial = slope.new_zeros(len(batch.counts), 3, 3).index_add(
-        0, batch.index.index_select(0, batch.i), batch.vectors[:, :, None] * slope[:, None, :]
-    )
-    return forces, virial
+def _derived(batch: Batch, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Forces (K, n, 3) and virials (K, S, 3, 3)."""
+    frame = batch.index.index_select(0, batch.i)
+    forces = forces_of(slopes, batch.i, batch.j, len(batch.index))
+    return forces, virials_of(slopes, batch.vectors, frame, len(batch.counts))
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.neural.edge_pairs import directions, directions_back
+from labkit.neural.edge_pairs import directions
 from labkit.neural.frames import Batch
 from labkit.neural.network import Network
+from labkit.neural.row_slopes import row_slopes
 
 #: Å, the largest displacement of a vector: a compromise between rounding and the next term of the series
 MOVED = {torch.float32: 1e-2, torch.float64: 1e-4}
@@ -42,14 +43,9 @@ class _Slopes(torch.autograd.Function):
         last = network.last.weight.detach()
         energies = network.head.energies(torch.eye(len(last), dtype=last.dtype, device=last.device))  # (columns, K)
         ctx.energies = energies.T if members else energies.mean(1)[None]
-        distances, unit = directions(batch.vectors, batch.edges, batch.sign)
-        features, back = network.pullback(batch.species, batch.edges, distances, unit)
-        kept_features = features if kept is None else features * kept
-        slopes = []
-        for row in ctx.energies @ last:
-            g = row.expand(features.shape) if kept is None else row * kept
-            slopes.append(directions_back(distances, unit, batch.edges, batch.sign, *back(g)))
-        return network.last(kept_features).detach(), torch.stack(slopes)
+        rows = ctx.energies @ last
+        features, slopes = row_slopes(network, batch.species, batch.edges, batch.sign, batch.vectors, rows, kept)
+        return network.last(features if kept is None else features * kept).detach(), slopes
 
     @staticmethod
     def backward(ctx: Any, of_outputs: Tensor, of_slopes: Tensor):  # type: ignore[override]
