@@ -12,7 +12,7 @@ import ase.io
 import numpy as np
 import torch
 
-LOOK = 25  # steps whose time decides how many there are
+LOOK, UNTIMED = 25, 5  # steps whose time decides how many there are, the first ones excepted
 
 
 def options() -> argparse.Namespace:
@@ -39,17 +39,6 @@ def frames(folder: Path, name: str) -> list:
     return ase.io.read(folder / f"{name}.xyz", ":")
 
 
-def steps_within(budget: float, step, count: int = LOOK) -> int:
-    """Take some steps, the first five untimed, and return how many more the budget has room for."""
-    for k in range(5):
-        step(k)
-    began = spent()
-    for k in range(5, count):
-        step(k)
-    each = (spent() - began) / (count - 5)
-    return max(1, int((budget - spent()) / each))
-
-
 def rate_of(step: int, steps: int, warmup: int = 100, cooling: float = 0.4) -> float:
     """Warm-up, constant, and a straight line to zero over the last part."""
     return min(1.0, (step + 1) / warmup, (steps - step) / max(1.0, cooling * steps))
@@ -61,6 +50,44 @@ def orders(count: int, batch: int, seed: int):
         order = random.permutation(count)
         for k in range(0, count - batch + 1, batch):
             yield order[k : k + batch]
+
+
+def train(given: argparse.Namespace, model, optimiser, loss_of, count: int, *, batch: int, rate: float, clip: float):
+    """Train within the budget, and leave the model with its averaged weights; the steps, CPU seconds and throughput.
+
+    loss_of  rows of a batch of the `count` training frames -> their loss
+
+    The first steps are timed; as many follow as the rest of the budget has time for.
+    """
+    weights = [p for p in model.parameters() if p.requires_grad]
+    average = [p.detach().clone() for p in weights]
+    order, total = orders(count, batch, given.seed), 10**9
+
+    def step(k: int) -> None:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * rate_of(k, total)
+        loss = loss_of(next(order))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, clip)
+        optimiser.step()
+        torch._foreach_lerp_(average, [p.detach() for p in weights], 1 - min(0.99, (1 + k) / (10 + k)))
+
+    for k in range(UNTIMED):
+        step(k)
+    began = spent()
+    for k in range(UNTIMED, LOOK):
+        step(k)
+    total = LOOK + max(1, int((given.budget - spent()) / ((spent() - began) / (LOOK - UNTIMED))))
+    began = spent()
+    for k in range(LOOK, total):
+        step(k)
+    end = spent()
+    with torch.no_grad():
+        for p, w in zip(weights, average):
+            p.copy_(w)
+    throughput = (total - LOOK) * batch / (end - began)
+    return {"steps": total, "cpu": end, "frames_per_second": throughput, "batch": batch, "rate": rate}
 
 
 def report(given: argparse.Namespace, predicted: list, test: list, **more) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from _clock import frames, options, orders, rate_of, report, spent, steps_within
+from _clock import frames, options, report, train
 from e3nn import o3
 from mace import data, modules, tools
 from mace.tools import torch_geometric
@@ -14,13 +14,13 @@ CUTOFF = 5.0
 def main() -> None:
     given = options()
     torch.set_default_dtype(torch.float32)
-    train, test = frames(given.data, "train"), frames(given.data, "test")
-    numbers = tools.get_atomic_number_table_from_zs(z for a in train for z in a.numbers)
-    counts = np.array([[np.sum(a.numbers == z) for z in numbers.zs] for a in train], float)
-    energies = np.array([a.get_potential_energy() for a in train])
+    known, test = frames(given.data, "train"), frames(given.data, "test")
+    numbers = tools.get_atomic_number_table_from_zs(z for a in known for z in a.numbers)
+    counts = np.array([[np.sum(a.numbers == z) for z in numbers.zs] for a in known], float)
+    energies = np.array([a.get_potential_energy() for a in known])
     e0 = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    scale = float(np.sqrt(np.mean(np.concatenate([a.get_forces() for a in train]) ** 2)))
-    sets = {name: [as_data(a, numbers, e0) for a in part] for name, part in (("train", train), ("test", test))}
+    scale = float(np.sqrt(np.mean(np.concatenate([a.get_forces() for a in known]) ** 2)))
+    sets = {name: [as_data(a, numbers, e0) for a in part] for name, part in (("train", known), ("test", test))}
     hidden, layers = SIZES[given.size]
     irreps = o3.Irreps(hidden)
     neighbours = float(np.mean([d.edge_index.shape[1] / d.num_nodes for d in sets["train"]]))
@@ -34,43 +34,22 @@ def main() -> None:
     )  # fmt: skip
     rate = given.rate or 1e-2
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, amsgrad=True)
-    average = [p.detach().clone() for p in model.parameters()]
-    batch = given.batch or 5
-    order = orders(len(train), batch, given.seed)
-    total = 10**9
 
-    def step(k: int) -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * rate_of(k, total)
-        rows = next(order)
+    def loss_of(rows):
         b = torch_geometric.Batch.from_data_list([sets["train"][r] for r in rows])
         found = model(b.to_dict(), training=True)
         n = (b.ptr[1:] - b.ptr[:-1]).to(torch.float32)
         loss = (((found["energy"] - b.energy) / n) ** 2).mean() + ((found["forces"] - b.forces) ** 2).mean()
-        optimiser.zero_grad()
-        (loss / scale**2).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
-        torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - min(0.99, (1 + k) / (10 + k)))
+        return loss / scale**2
 
-    done = 25
-    total = done + steps_within(given.budget, step, done)
-    began = spent()
-    for k in range(done, total):
-        step(k)
-    seconds = spent() - began
-    end = spent()
-    with torch.no_grad():
-        for p, w in zip(model.parameters(), average):
-            p.copy_(w)
+    done = train(given, model, optimiser, loss_of, len(known), batch=given.batch or 5, rate=rate, clip=10.0)
     predicted = []
     for k, d in enumerate(sets["test"]):
         found = model(torch_geometric.Batch.from_data_list([d]).to_dict())
         atoms = test[k]
         base = sum(e0[numbers.z_to_index(z)] for z in atoms.numbers)
         predicted.append((float(found["energy"]) + base, found["forces"].detach().numpy()))
-    report(given, predicted, test, code="MACE", steps=total, rate=rate, batch=batch, cpu=end,
-           frames_per_second=(total - done) * batch / seconds)  # fmt: skip
+    report(given, predicted, test, code="MACE", **done)
 
 
 def as_data(atoms, numbers, e0):

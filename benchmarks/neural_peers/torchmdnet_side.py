@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from _clock import frames, options, orders, rate_of, report, spent, steps_within
+from _clock import frames, options, report, train
 from torchmdnet.models.model import create_model
 
 SIZES = {"small": (32, 1, 16), "medium": (64, 1, 16), "large": (128, 2, 32)}
@@ -10,14 +10,14 @@ SIZES = {"small": (32, 1, 16), "medium": (64, 1, 16), "large": (128, 2, 32)}
 
 def main() -> None:
     given = options()
-    train, test = frames(given.data, "train"), frames(given.data, "test")
-    if any(a.pbc.any() for a in train):
+    known, test = frames(given.data, "train"), frames(given.data, "test")
+    if any(a.pbc.any() for a in known):
         raise SystemExit("torchmd-net needs cells of at least twice the cutoff, and one cell for a model: not run here")
     channels, layers, radial = SIZES[given.size]
-    kinds = sorted({int(z) for a in train for z in a.numbers})
-    counts = np.array([[np.sum(a.numbers == z) for z in kinds] for a in train], float)
-    e0 = dict(zip(kinds, np.linalg.lstsq(counts, np.array([a.get_potential_energy() for a in train]), rcond=None)[0]))
-    scale = float(np.sqrt(np.mean(np.concatenate([a.get_forces() for a in train]) ** 2)))
+    kinds = sorted({int(z) for a in known for z in a.numbers})
+    counts = np.array([[np.sum(a.numbers == z) for z in kinds] for a in known], float)
+    e0 = dict(zip(kinds, np.linalg.lstsq(counts, np.array([a.get_potential_energy() for a in known]), rcond=None)[0]))
+    scale = float(np.sqrt(np.mean(np.concatenate([a.get_forces() for a in known]) ** 2)))
     model = create_model(
         dict(
             model="tensornet", precision=32, embedding_dimension=channels, num_layers=layers, num_rbf=radial,
@@ -27,43 +27,24 @@ def main() -> None:
         ),
         mean=torch.tensor(0.0), std=torch.tensor(scale),
     )  # fmt: skip
-    parts = {name: [tensors(a, e0) for a in part] for name, part in (("train", train), ("test", test))}
+    parts = {name: [tensors(a, e0) for a in part] for name, part in (("train", known), ("test", test))}
     rate = given.rate or 1e-3
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
-    average = [p.detach().clone() for p in model.parameters()]
-    batch = given.batch or 8
-    order = orders(len(train), batch, given.seed)
-    total = 10**9
 
-    def step(k: int) -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * rate_of(k, total)
-        rows = [parts["train"][r] for r in next(order)]
-        z, r, e, f = (torch.cat([row[x] for row in rows]) for x in range(4))
-        n = torch.tensor([len(row[0]) for row in rows])
-        energy, forces = model(z, r, batch=torch.repeat_interleave(torch.arange(len(rows)), n))
+    def loss_of(rows):
+        chosen = [parts["train"][r] for r in rows]
+        z, r, e, f = (torch.cat([row[x] for row in chosen]) for x in range(4))
+        n = torch.tensor([len(row[0]) for row in chosen])
+        energy, forces = model(z, r, batch=torch.repeat_interleave(torch.arange(len(chosen)), n))
         loss = (((energy.squeeze(1) - e) / n) ** 2).mean() + ((forces - f) ** 2).mean()
-        optimiser.zero_grad()
-        (loss / scale**2).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 40.0)
-        optimiser.step()
-        torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - min(0.99, (1 + k) / (10 + k)))
+        return loss / scale**2
 
-    done = 25
-    total = done + steps_within(given.budget, step, done)
-    began = spent()
-    for k in range(done, total):
-        step(k)
-    seconds, end = spent() - began, spent()
-    with torch.no_grad():
-        for p, w in zip(model.parameters(), average):
-            p.copy_(w)
+    done = train(given, model, optimiser, loss_of, len(known), batch=given.batch or 8, rate=rate, clip=40.0)
     predicted = []
     for atoms, (z, r, _, _) in zip(test, parts["test"]):
         energy, forces = model(z, r)
         predicted.append((energy.item() + sum(e0[int(k)] for k in atoms.numbers), forces.detach().numpy()))
-    report(given, predicted, test, code="torchmd-net", steps=total, rate=rate, batch=batch, cpu=end,
-           frames_per_second=(total - done) * batch / seconds)  # fmt: skip
+    report(given, predicted, test, code="torchmd-net", **done)
 
 
 def tensors(atoms, e0):
