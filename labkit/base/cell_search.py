@@ -46,20 +46,14 @@ def pairs_of(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tup
         i, j, shift, d = _by_tree(here, box, inverse, periodic, cutoff)
     else:
         here = here - np.where(periodic, 0.0, lowest) @ box
-        found = _vesin(float(cutoff)).compute(
-            torch.from_numpy(np.ascontiguousarray(here)), torch.from_numpy(box * (wide / heights)[:, None]), ALL, "ijSd"
-        )
-        i, j, shift, d = found
+        search = NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)  # for this thread alone
+        points, wider = np.ascontiguousarray(here), box * (wide / heights)[:, None]
+        i, j, shift, d = search.compute(torch.from_numpy(points), torch.from_numpy(wider), ALL, "ijSd")
     shift = shift.to(torch.int64)
     if far:
         cells = torch.from_numpy(moved.astype(np.int64))
         shift = shift + cells[i] - cells[j]
     return i, j, shift, d
-
-
-@cache
-def _vesin(cutoff: float) -> NeighborList:
-    return NeighborList(cutoff=cutoff, full_list=True, sorted=True)
 
 
 def check_pair_count(
