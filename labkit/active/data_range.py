@@ -10,8 +10,7 @@ from typing import NamedTuple
 import torch
 from ase import Atoms
 
-from labkit.active.committee import CommitteeSpread
-from labkit.active.gp_variance import GpVariance
+from labkit.active.uncertainties import CommitteeSpread, GpVariance
 from labkit.active.uncertainty import Uncertainty
 from labkit.base import Potential, State
 from labkit.base.frames import batches
