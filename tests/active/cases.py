@@ -67,6 +67,11 @@ def _gp(design: Design) -> tuple[Potential, Uncertainty]:
     return potential, GpVariance(potential)
 
 
+def _gp_forces(design: Design) -> tuple[Potential, Uncertainty]:
+    potential = gap(design)
+    return potential, GpVariance(potential, per_atom="forces")
+
+
 def _gps_in_a_sum(design: Design) -> tuple[Potential, Uncertainty]:
     potential = gap(design) + Pair() + design.solve(sigma_force=0.5)
     return potential, GpVariance(potential)
@@ -74,7 +79,7 @@ def _gps_in_a_sum(design: Design) -> tuple[Potential, Uncertainty]:
 
 def network(design: Design, **settings) -> NeuralPotential:
     """An untrained network, with weights that are not small, in double precision."""
-    return untrained(design.train, channels=12, cutoff=3.5, n_radial=6, **settings).double()
+    return untrained(design.train, **{"channels": 12, "cutoff": 3.5, "n_radial": 6} | settings).double()
 
 
 def _ensemble(design: Design) -> tuple[Potential, Uncertainty]:
@@ -137,6 +142,7 @@ CASES: dict[str, Callable[[Design], tuple[Potential, Uncertainty]]] = {
     "committee, energies of atoms": _committee_energies,
     "committees in a sum": _committees_in_a_sum,
     "GP variance": _gp,
+    "GP variance of forces": _gp_forces,
     "GP variances in a sum": _gps_in_a_sum,
     "shallow ensemble": _ensemble,
     "shallow ensembles in a sum, energies of atoms": _ensembles_in_a_sum,

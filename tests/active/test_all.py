@@ -8,10 +8,11 @@ from active.cases import CASES
 from ase.build import molecule
 from scipy.spatial.transform import Rotation
 
-from labkit.active import UNCERTAINTIES, MeanVarianceSpread, Spread, Uncertainty
+from labkit.active import UNCERTAINTIES, GpVariance, MeanVarianceSpread, Spread, Uncertainty
 from labkit.active.uncertainty import UNITS
 from labkit.base import Potential, State
 from labkit.datasets import Dataset
+from labkit.errors import LabkitError
 from labkit.gap import Design
 
 
@@ -113,6 +114,10 @@ def test_no_graph_is_kept_unless_the_positions_require_gradients(case, frames) -
     following = state.replace(positions=state.positions.clone().requires_grad_())
     with torch.no_grad():
         assert not uncertainty(following).per_system.requires_grad
+    if isinstance(uncertainty, GpVariance) and uncertainty.per_atom == "forces":
+        with pytest.raises(LabkitError, match="spreads of forces cannot be differentiated; use per_atom='energies'"):
+            uncertainty(following)
+        return
     spread = uncertainty(following)
     total = spread.per_system.sum() + spread.per_atom.sum()
     (gradient,) = torch.autograd.grad(total, following.positions)

@@ -37,18 +37,18 @@ class MahalanobisDistance(LatentDistance):
         super().__init__(potential, known)
 
     def learn(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """μ (F,), directions (F, r) over their standard deviations, and 1/variance of all others."""
+        """μ (F,), directions (F, r) that vary, their standard deviations (r,), and the least one, of all others."""
         mean = vectors.mean(0)
         small = torch.linalg.qr(vectors - mean, mode="r").R  # the same covariance from at most F rows
         _, sizes, directions = torch.linalg.svd(small, full_matrices=False)
-        variances = sizes.square() / max(1, len(vectors) - 1)
-        least = self.floor * float(variances[0]) or 1.0
-        above = variances > least
-        scaled = directions[above].T * (1 / least - 1 / variances[above]).sqrt()
-        return mean, scaled, torch.tensor(1 / least, dtype=vectors.dtype)
+        deviations = sizes / max(1, len(vectors) - 1) ** 0.5
+        least = (self.floor * deviations[0].square()).sqrt() if float(deviations[0]) else deviations.new_ones(())
+        above = deviations > least
+        return mean, directions[above].T, deviations[above], least
 
     def distance(self, vectors: Tensor, *known: Tensor) -> Tensor:
-        mean, scaled, inverse = known
+        mean, directions, deviations, least = known
         apart = vectors - mean
-        square = apart.square().sum(1) * inverse - (apart @ scaled).square().sum(1)
-        return square.clamp(min=1e-24).sqrt()
+        along = apart @ directions
+        rest = (apart - along @ directions.T) / least
+        return torch.cat([along / deviations, rest], 1).norm(dim=1)
