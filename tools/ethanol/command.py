@@ -15,10 +15,11 @@ from labkit.md.bar import Bar
 from labkit.oracles import MissingProgram, StoreError
 from tools.command_line import run_command
 from tools.ethanol.check import TOLERANCE, force_errors
-from tools.ethanol.frames import available, frames, make_frames
+from tools.ethanol.frames import available, make_frames, set_frames
 from tools.ethanol.labels import LEVELS, label, seconds_per_label, status
 from tools.ethanol.pack import pack
 from tools.ethanol.readme import CHECKED
+from tools.ethanol.sets import ORDER
 
 FAILED, MISSING = 1, 3
 CHECK_SETS = ("test", "hot", "wide_test")  # a frame of each in turn
@@ -48,11 +49,8 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     levels = [options.level] if options.level else list(LEVELS)
     try:
-        if options.task in ("frames", "run"):
-            with (bar := Bar()).interruptible():
-                make_frames(options.out, bar)
-        if options.task in ("label", "run"):
-            return _label(options.out, levels)
+        if options.task in ("frames", "label", "run"):
+            return _make(options.out, levels, frames=options.task != "label", labels=options.task != "frames")
         if options.task == "check":
             return max(_check(options, level) for level in levels)
         if options.task == "pack":
@@ -89,29 +87,42 @@ def status_table(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _label(folder: Path, levels: Sequence[str]) -> int:
+def _make(folder: Path, levels: Sequence[str], *, frames: bool, labels: bool) -> int:
+    """The frames of each set, labelled at once by the first level, which is cheap; then the labels of the other."""
     for level in levels:
         LEVELS[level].require()
-    failures = []
+    failures: list[str] = []
     with (bar := Bar()).interruptible():
-        for level in levels:
+        for name in ORDER:
+            if frames:
+                print(f"frames {name}", file=sys.stderr, flush=True)
+                make_frames(folder, name, bar)
+            if labels and name in available(folder):
+                failures += _label(folder, levels[0], name, bar)
+        for level in levels[1:] if labels else ():
             for name in available(folder):
-                print(f"{level} {name}", file=sys.stderr, flush=True)
-                try:
-                    label(folder, level, name, bar)
-                except StoreError:
-                    raise
-                except LabkitError as error:  # the other sets are labelled before this one is tried again
-                    failures.append(f"{level} {name}: {error}")
+                failures += _label(folder, level, name, bar)
     print("\n".join([status_table(folder), *failures]))
     return FAILED if failures else 0
+
+
+def _label(folder: Path, level: str, name: str, bar: Bar) -> list[str]:
+    """Label a set; return a sentence about frames that failed, if any: they do not keep the other sets waiting."""
+    print(f"{level} {name}", file=sys.stderr, flush=True)
+    try:
+        label(folder, level, name, bar)
+    except StoreError:
+        raise
+    except LabkitError as error:
+        return [f"{level} {name}: {error}"]
+    return []
 
 
 def _check(options: argparse.Namespace, level: str) -> int:
     if min(options.frames, options.components) < 1:
         raise LabkitError(f"{options.frames} frames and {options.components} components: expected at least 1 of each")
     sets = [CHECK_SETS[k % len(CHECK_SETS)] for k in range(options.frames)]
-    chosen = [frames(options.out, name)[k // len(CHECK_SETS)] for k, name in enumerate(sets)]
+    chosen = [set_frames(options.out, name)[k // len(CHECK_SETS)] for k, name in enumerate(sets)]
     with (bar := Bar()).interruptible():
         found = force_errors(chosen, LEVELS[level], options.components, progress=bar)
     for one in found:

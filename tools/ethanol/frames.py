@@ -18,12 +18,14 @@ from tools.ethanol.sets import ATOMS, ORDER, RATIOS, SEED, SETS, Stratum, trajec
 from tools.ice.dynamics import Dynamics
 from tools.ice.pack import nested_order
 
-TIMESTEP, FRICTION, EQUILIBRATION = 0.5, 0.01, 1000.0  # fs, 1/fs, fs
+# 1 fs is long for a dynamics, but the averages over positions of Langevin's are exact for harmonic bonds (BAOAB), and
+# the frames are labelled where they are.
+TIMESTEP, FRICTION, EQUILIBRATION = 1.0, 0.01, 1000.0  # fs, 1/fs, fs
 DIGITS = 6  # of positions in Å, so that the files hold exactly what was labelled
 
 
-def make_frames(folder: str | os.PathLike[str], progress: Progress = NO_PROGRESS) -> None:
-    """Run the trajectories that are not yet in `folder`/frames; a killed run loses the one that it was computing.
+def make_frames(folder: str | os.PathLike[str], name: str, progress: Progress = NO_PROGRESS) -> None:
+    """Run the trajectories of a set that are not yet in `folder`/frames; a killed run loses the one being computed.
 
     Raises LabkitError if the folder was begun with other settings, and if a molecule falls apart.
     """
@@ -33,7 +35,7 @@ def make_frames(folder: str | os.PathLike[str], progress: Progress = NO_PROGRESS
     if settled.exists() and settled.read_text() != recipe:
         raise LabkitError(f"{settled}: this folder was begun with other settings; choose another folder")
     atomic_write(settled, recipe)
-    plan = [one for name in SETS for one in trajectories(name)]
+    plan = trajectories(name)
     for done, (number, place, stratum) in enumerate(plan):
         path = _path(folder, number)
         if not path.exists():
@@ -41,7 +43,7 @@ def make_frames(folder: str | os.PathLike[str], progress: Progress = NO_PROGRESS
             write_frames(path, ((atoms, {}, atoms.info) for atoms in made))
 
 
-def frames(folder: str | os.PathLike[str], name: str) -> list[Atoms]:
+def set_frames(folder: str | os.PathLike[str], name: str) -> list[Atoms]:
     """The frames of a set, in the order in which they are labelled: each prefix is spread over all trajectories.
 
     Raises LabkitError if a trajectory has not been run.

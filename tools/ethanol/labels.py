@@ -11,7 +11,7 @@ from pathlib import Path
 
 from labkit.base.progress import NO_PROGRESS, Progress
 from labkit.oracles import LabelStore, Oracle, PySCF, TBLite
-from tools.ethanol.frames import available, frames
+from tools.ethanol.frames import available, set_frames
 from tools.ethanol.sets import ORDER
 
 LEVELS: dict[str, Oracle] = {
@@ -33,7 +33,7 @@ def label(folder: str | os.PathLike[str], level: str, name: str, progress: Progr
     Raises LabkitError, after all frames were tried, if some failed, and Stopped when `progress` asks to stop.
     """
     with label_store(folder) as store:
-        for _ in LEVELS[level].label(frames(folder, name), store, progress=progress):
+        for _ in LEVELS[level].label(set_frames(folder, name), store, progress=progress):
             pass
 
 
@@ -54,7 +54,7 @@ def status(folder: str | os.PathLike[str]) -> list[Status]:
             if name not in available(folder):
                 found.append(Status(name, None, dict.fromkeys(LEVELS, 0)))
                 continue
-            some = frames(folder, name)
+            some = set_frames(folder, name)
             counts = {level: sum(store.get(a, oracle) is not None for a in some) for level, oracle in LEVELS.items()}
             found.append(Status(name, len(some), counts))
         return found

@@ -14,7 +14,7 @@ from labkit.datasets.writing import frame_text
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
 from labkit.oracles import LabelStore
-from tools.ethanol.frames import available, frames
+from tools.ethanol.frames import available, set_frames
 from tools.ethanol.labels import LEVELS, label_store
 from tools.ethanol.readme import readme
 
@@ -27,7 +27,7 @@ def pack(folder: str | os.PathLike[str], destination: str | os.PathLike[str]) ->
     """
     destination = Path(destination)
     with label_store(folder) as store:
-        texts = {name: text for name in available(folder) if (text := _set_text(frames(folder, name), store))}
+        texts = {name: text for name in available(folder) if (text := _set_text(set_frames(folder, name), store))}
     if not texts:
         raise LabkitError(f"{folder}: no frame has been labelled; label the frames before they are packed")
     destination.mkdir(parents=True, exist_ok=True)

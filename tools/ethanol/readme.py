@@ -32,7 +32,7 @@ Single molecules of 9 atoms, not periodic. Read them with `labkit.datasets.ethan
 
 ## Frames
 
-Langevin dynamics by GFN2-xTB (0.5 fs, friction 0.01/fs), 1 ps of equilibration from one of the three minima (trans and
+Langevin dynamics by GFN2-xTB (1 fs, friction 0.01/fs), 1 ps of equilibration from one of the three minima (trans and
 both gauche forms, in turn); frames 200 fs apart, those of the wide sets 100 fs. Trajectories are numbered through all
 sets, and no two sets share one: no frame of one set is a neighbour in time of a frame of another.
 

@@ -35,23 +35,23 @@ def _wide(hot: int, stretched: int, torsion: int) -> tuple[Stratum, ...]:
 
 #: Sets from dynamics. No two share a trajectory: trajectories are numbered through all sets, in this order.
 SETS: dict[str, tuple[Stratum, ...]] = {
-    "train": (Stratum("thermal", 20, 30),),
-    "valid": (Stratum("thermal", 5, 30),),
     "test": (Stratum("thermal", 5, 30),),
+    "valid": (Stratum("thermal", 5, 30),),
+    "train": (Stratum("thermal", 20, 30),),
     "hot": (Stratum("thermal", 5, 30, (800.0,)),),
-    "wide": _wide(20, 8, 12),
     "wide_test": _wide(5, 2, 3),
+    "wide": _wide(20, 8, 12),
 }
 
-#: All sets in the order in which they are labelled.
+#: All sets in the order in which they are made and labelled.
 ORDER = ("isolated_atoms", "test", "valid", "train", "hot", "stretched", "wide_test", "wide")
 
 
 def trajectories(name: str) -> list[tuple[int, int, Stratum]]:
     """Number, place within its stratum, and stratum of each trajectory of a set.
 
-    >>> [number for number, _, _ in trajectories("test")]
-    [25, 26, 27, 28, 29]
+    >>> [number for number, _, _ in trajectories("valid")]
+    [5, 6, 7, 8, 9]
     """
     found, number = [], 0
     for other, strata in SETS.items():

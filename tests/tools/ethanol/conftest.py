@@ -4,6 +4,7 @@ import pytest
 
 from labkit.oracles import TBLite
 from tools.ethanol import frames, labels, sets
+from tools.ethanol.frames import make_frames
 
 
 @pytest.fixture
@@ -19,3 +20,9 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setitem(labels.LEVELS, "gfn2", TBLite("GFN2-xTB", accuracy=0.01))
     monkeypatch.setitem(labels.LEVELS, "pbe", TBLite("GFN1-xTB", accuracy=0.01))
     return tmp_path
+
+
+@pytest.fixture
+def make_all():
+    """A function that makes the frames of all sets in a folder."""
+    return lambda folder: [make_frames(folder, name) for name in sets.SETS]

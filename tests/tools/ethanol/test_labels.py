@@ -5,7 +5,7 @@ import pytest
 from labkit.errors import LabkitError
 from labkit.oracles import PySCF, TBLite
 from tools.ethanol import labels
-from tools.ethanol.frames import frames, make_frames
+from tools.ethanol.frames import set_frames
 from tools.ethanol.labels import LEVELS, label, label_store, seconds_per_label, status
 from tools.ethanol.sets import ORDER
 
@@ -18,12 +18,12 @@ def test_the_levels_are_those_of_the_readme():
 
 def test_isolated_atoms_are_in_their_ground_states(small):
     """Hund: doublet, triplet, triplet."""
-    found = {str(a.symbols): a.info["multiplicity"] for a in frames(small, "isolated_atoms")}
+    found = {str(a.symbols): a.info["multiplicity"] for a in set_frames(small, "isolated_atoms")}
     assert found == {"H": 2, "C": 3, "O": 3}
 
 
-def test_labels_are_not_computed_twice(small):
-    make_frames(small)
+def test_labels_are_not_computed_twice(small, make_all):
+    make_all(small)
     label(small, "gfn2", "test")
     with label_store(small) as store:
         first = store.calculations()
@@ -43,9 +43,9 @@ def test_status_of_a_folder_without_frames(small):
     assert found == {name: {"isolated_atoms": 3, "stretched": 4}.get(name) for name in ORDER}
 
 
-def test_an_unconverged_scf_is_no_label(small, monkeypatch):
+def test_an_unconverged_scf_is_no_label(small, make_all, monkeypatch):
     monkeypatch.setitem(labels.LEVELS, "pbe", TBLite(max_iterations=2))
-    make_frames(small)
+    make_all(small)
     with pytest.raises(LabkitError, match=r"4 of 4 frames could not be labelled. Frame 0: .*converge"):
         label(small, "pbe", "stretched")
     with label_store(small) as store:

@@ -8,28 +8,28 @@ import pytest
 
 from labkit.datasets import ethanol, load
 from labkit.errors import LabkitError
-from tools.ethanol.frames import frames, make_frames
+from tools.ethanol.frames import set_frames
 from tools.ethanol.labels import LEVELS, label, label_store
 from tools.ethanol.pack import pack
 
 
 @pytest.fixture
-def labelled(small):
+def labelled(small, make_all):
     """Both levels for the isolated atoms and the test set, GFN2 for two more, PBE for one frame of "valid"."""
-    make_frames(small)
+    make_all(small)
     for level, name in (("gfn2", "isolated_atoms"), ("gfn2", "test"), ("gfn2", "valid"), ("gfn2", "wide")):
         label(small, level, name)
     for name in ("isolated_atoms", "test"):
         label(small, "pbe", name)
     with label_store(small) as store:
-        list(LEVELS["pbe"].label(frames(small, "valid")[:1], store))
+        list(LEVELS["pbe"].label(set_frames(small, "valid")[:1], store))
     return small
 
 
 def test_packed_labels_are_those_of_the_store(labelled, tmp_path):
     written = pack(labelled, tmp_path / "data")
     assert [path.name for path in written] == [f"{name}.xyz.xz" for name in ("isolated_atoms", "test", "valid", "wide")]
-    some = frames(labelled, "test")
+    some = set_frames(labelled, "test")
     with label_store(labelled) as store:
         for level, oracle in LEVELS.items():
             keys = {"energy_key": f"energy_{level}", "forces_key": f"forces_{level}"}
@@ -67,8 +67,8 @@ def test_frames_without_labels_of_a_level_are_left_out_by_the_reader(labelled, t
     assert "{" not in text
 
 
-def test_a_folder_without_labels_is_not_packed(small, tmp_path):
-    make_frames(small)
+def test_a_folder_without_labels_is_not_packed(small, make_all, tmp_path):
+    make_all(small)
     with pytest.raises(LabkitError, match="no frame has been labelled"):
         pack(small, tmp_path / "data")
     assert not (tmp_path / "data").exists()
