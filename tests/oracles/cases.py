@@ -89,9 +89,9 @@ CASES = [
         rotation=2e-3,
     ),
     Case(
-        "radical-fitted",
+        "cation-fitted",
         PySCF("pbe0", "sto-3g", 1e-11, auxbasis="def2-universal-jkfit"),
-        rattled(molecule("OH")),
+        rattled(molecule("H2O"), charge=1),
         PySCF("pbe0", "sto-3g", max_cycle=1, auxbasis="def2-universal-jkfit"),
         rotation=2e-3,
     ),

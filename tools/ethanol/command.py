@@ -22,7 +22,7 @@ from tools.ethanol.readme import CHECKED
 from tools.ethanol.sets import ORDER
 
 FAILED, MISSING = 1, 3
-CHECK_SETS = ("test", "hot", "wide_test")  # a frame of each in turn
+CHECK_SETS = ("test", "stretched", "wide_test", "hot")  # a frame of each in turn, of those that have been made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,8 +121,12 @@ def _label(folder: Path, level: str, name: str, bar: Bar) -> list[str]:
 def _check(options: argparse.Namespace, level: str) -> int:
     if min(options.frames, options.components) < 1:
         raise LabkitError(f"{options.frames} frames and {options.components} components: expected at least 1 of each")
-    sets = [CHECK_SETS[k % len(CHECK_SETS)] for k in range(options.frames)]
-    chosen = [set_frames(options.out, name)[k // len(CHECK_SETS)] for k, name in enumerate(sets)]
+    made = [name for name in CHECK_SETS if name in available(options.out)]
+    sets = [made[k % len(made)] for k in range(options.frames)]
+    chosen = []
+    for k, name in enumerate(sets):
+        some = set_frames(options.out, name)
+        chosen.append(some[(len(some) // 2 + k // len(made)) % len(some)])
     with (bar := Bar()).interruptible():
         found = force_errors(chosen, LEVELS[level], options.components, progress=bar)
     for one in found:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from tools.ethanol.labels import LEVELS, seconds_per_label, status
+from tools.ethanol.sets import ORDER
 
 CHECKED = "check-{}.txt"  # in the folder of a run: what the check of a level printed last
 HOW = {
@@ -35,6 +36,9 @@ Single molecules of 9 atoms, not periodic. Read them with `labkit.datasets.ethan
 Langevin dynamics by GFN2-xTB (1 fs, friction 0.01/fs), 1 ps of equilibration from one of the three minima (trans and
 both gauche forms, in turn); frames 200 fs apart, those of the wide sets 100 fs. Trajectories are numbered through all
 sets, and no two sets share one: no frame of one set is a neighbour in time of a frame of another.
+
+GFN2-xTB puts the gauche forms 67 meV below trans (experiment: some 5 meV above), so that most thermal frames are
+gauche. The wide sets have all torsions.
 
 The first n frames of a file are a smaller set of the same kind, also while the last ones have no labels yet: each
 prefix of train, valid, test and hot is spread over all its trajectories, each prefix of the wide sets is a random
@@ -78,11 +82,13 @@ def readme(folder: str | os.PathLike[str]) -> str:
         for state in states
     ]
     missing = {level: sum(state.frames - state.labels[level] for state in states) for level in LEVELS}
-    left = ", ".join(f"{count} {level.upper()} labels" for level, count in missing.items() if count)
-    whole = "All frames have labels of both levels."
-    progress = (
-        f"In progress: {left} are still missing; `level=` of the reader leaves such frames out." if left else whole
-    )
+    left = [f"{count} {level.upper()} labels" for level, count in missing.items() if count]
+    left += [f"the set {name}" for name in ORDER if name not in {state.name for state in states}]
+    progress = "All frames have labels of both levels."
+    if left:
+        progress = (
+            f"In progress, still missing: {', '.join(left)}. The reader leaves out frames without the labels asked for."
+        )
     checks = [Path(folder) / CHECKED.format(level) for level in LEVELS]
     return TEXT.format(
         table="\n".join(rows),

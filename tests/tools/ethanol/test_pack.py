@@ -63,7 +63,7 @@ def test_frames_without_labels_of_a_level_are_left_out_by_the_reader(labelled, t
     with pytest.raises(LabkitError, match=r"wide.xyz.xz: no frame has labels of PBE/def2-SVP yet"):
         ethanol("wide")
     text = (tmp_path / "ethanol" / "README.md").read_text()
-    assert "| valid.xyz.xz | 6 | 6 | 1 |" in text and "In progress: 17 PBE labels are still missing" in text
+    assert "| valid.xyz.xz | 6 | 6 | 1 |" in text and "still missing: 17 PBE labels, the set train, " in text
     assert "{" not in text
 
 
