@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SEED = 2026
-RATIOS = (0.8, 1.6, 25)  # of the scan of each bond: from, to, points
+RATIOS = (0.82, 1.6, 25)  # of the scan of each bond: from, to, points; without 1, which both would share
 ATOMS = {"H": 2, "C": 3, "O": 3}  # multiplicities 2 S + 1 of the ground states
 
 
