@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ openmm = pytest.importorskip("openmm")
 from forcefield import systems  # noqa: E402
 
 from labkit.forcefield import from_openmm, state_from_openmm  # noqa: E402
+from labkit.forcefield.fast.pairs import CompiledPairs  # noqa: E402
 
 
 def water(method: str = "rf", switch: bool = False) -> tuple[ForceField, State]:
@@ -37,6 +40,27 @@ def test_pairs_in_single_precision(method, switch) -> None:
     assert not torch.equal(found.forces, expected.forces)
     repeated = single.repeat(2).evaluate(State.from_atoms(state.to_atoms() * 2))
     torch.testing.assert_close(repeated.energy, found.energy.expand(2), rtol=1e-7, atol=0)
+
+
+def test_kernels_are_vectorised() -> None:
+    """The fastest of 20 calls, alternating. Not vectorised, PME takes 5 times as long; that depended on what was
+    compiled first."""
+    pairs = {}
+    for method in ("pme", "rf"):
+        forcefield, state = water(method)
+        for real in (np.float64, np.float32):
+            [pairs[method, real]] = CompiledPairs.groups(list(forcefield.terms.values()), real)
+            pairs[method, real].begin(state)
+    positions, cells, least = state.positions.numpy(), state.cell.numpy(), dict.fromkeys(pairs, np.inf)
+    for _ in range(20):
+        for key, kernel in pairs.items():
+            began = time.perf_counter()
+            kernel.add(positions, cells, np.zeros(1), np.zeros(positions.shape), np.zeros(cells.shape))
+            least[key] = min(least[key], time.perf_counter() - began)
+    for method in ("pme", "rf"):
+        assert least[method, np.float32] < 1.2 * least[method, np.float64]
+    for real in (np.float64, np.float32):
+        assert least["pme", real] < 6 * least["rf", real]
 
 
 def test_energy_is_conserved_as_in_double_precision() -> None:

@@ -19,40 +19,39 @@ from scipy.special import erfcx
 
 from labkit.compiling import njit
 from labkit.forcefield.fast.kernels.slots import ROOM, fill, hide, placed, push, push_own, shift_vectors
-from labkit.forcefield.fast.kernels.vector_math import FAST
+from labkit.forcefield.fast.kernels.vector_math import FAST, polynomial
 
 WORK_PER_THREAD = 3_000  # slots; fewer are not worth a thread with its own buffer of forces
 Y, Z, FX, FY, FZ = (np.uint64(k * ROOM) for k in range(1, 6))
 FAR = {np.float64: 1e150, np.float32: 1e15}  # Å, the place of a slot without a pair; FAR² is finite
-_A, _DEGREE, _HALVINGS = 3.0, 20, 6
+_A, _HALVINGS = 3.0, 6
 
 
-def _fitted() -> tuple[float, ...]:
-    """exp(x²) erfc(x) (x + a)/2a as a polynomial in t = (x - a)/(x + a), to 5e-15 for all x >= 0."""
+def _fitted(degree: int) -> list[float]:
+    """exp(x²) erfc(x) (x + a)/2a as a polynomial in t = (x - a)/(x + a) for all x >= 0: 20 to 6e-15, 9 to 3e-7."""
     t = chebyshev.chebpts1(200)
     x = _A * (1 + t) / (1 - t)
-    return tuple(chebyshev.cheb2poly(chebyshev.chebfit(t, erfcx(x) * (x + _A) / (2 * _A), _DEGREE)))
+    return chebyshev.cheb2poly(chebyshev.chebfit(t, erfcx(x) * (x + _A) / (2 * _A), degree)).tolist()
 
 
-ERFCX = _fitted()
-EXP = tuple(1 / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(12))
+def _series(terms: int) -> list[float]:
+    """exp(-y/2^halvings) in y."""
+    return [(-1) ** k / math.factorial(k) / 2.0 ** (_HALVINGS * k) for k in range(terms)]
+
+
+_scaled_erfcx = polynomial(_fitted(20), _fitted(9))
+_root_of_exp = polynomial(_series(12), _series(8))
 
 
 @njit(fastmath=FAST, nogil=True, error_model="numpy", inline="always")
 def _exp_erfcx(x, b):
-    """exp(-x²) and erfcx(x), to 1e-14 if b is float64; by polynomials, as library functions prevent vectorisation."""
+    """exp(-x²) and erfcx(x), to 1e-14 or 4e-6; by polynomials, as library functions prevent vectorisation."""
     real = b.dtype.type
-    y = min(x * x, real(40.0))
-    small, scaled = real(0.0), real(0.0)
-    for k in range(12):
-        small = small * -y + real(EXP[11 - k])
+    small = _root_of_exp(min(x * x, real(40.0)))
     for _ in range(_HALVINGS):
         small = small * small
     inverse = real(1.0) / (x + real(_A))
-    t = (x - real(_A)) * inverse
-    for k in range(_DEGREE + 1):
-        scaled = scaled * t + real(ERFCX[_DEGREE - k])
-    return small, real(2.0 * _A) * inverse * scaled
+    return small, real(2.0 * _A) * inverse * _scaled_erfcx((x - real(_A)) * inverse)
 
 
 @njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")

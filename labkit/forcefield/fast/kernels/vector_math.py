@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, uint64
+from numba import float32, float64, uint64
 from numba.extending import intrinsic
 from numpy.polynomial import chebyshev
 
@@ -38,6 +38,27 @@ def from_bits(typingctx, x):
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return float64(uint64), generate
+
+
+def polynomial(double, single):
+    """A compiled polynomial by Horner's rule, with coefficients (constant first) for each precision of its argument.
+
+    Its instructions are written out: a loop over constants may keep the compiler from vectorising the caller.
+    """
+
+    @intrinsic
+    def value(typingctx, x):
+        def generate(context, builder, signature, arguments):
+            real, chosen = context.get_value_type(x), single if x == float32 else double
+            found = ir.Constant(real, float(np.float32(chosen[-1]) if x == float32 else chosen[-1]))
+            for c in reversed(chosen[:-1]):
+                constant = ir.Constant(real, float(np.float32(c) if x == float32 else c))
+                found = builder.fadd(builder.fmul(found, arguments[0], ("contract",)), constant, ("contract",))
+            return found
+
+        return x(x), generate
+
+    return value
 
 
 def _fitted(function, low, high, degree):
