@@ -24,14 +24,17 @@ def ethanol(name: str = "train", n: int | None = None, *, level: str = "pbe") ->
 
     Raises LabkitError for an unknown name or level, a missing or changed file. LABKIT_DATA names another data folder.
 
-    >>> ethanol("valid", level="gfn2")  # doctest: +SKIP
+    >>> ethanol("valid", level="gfn2")
     Dataset('ethanol valid, GFN2-xTB', 150 frames, 1350 atoms)
     """
     if name not in SETS:
         raise LabkitError(f"no ethanol frames called {name!r}; expected one of {', '.join(SETS)}{suggest(name, SETS)}")
     if level not in LEVELS:
         raise LabkitError(f"no level {level!r}; expected one of {', '.join(LEVELS)}{suggest(level, LEVELS)}")
-    path = verified(data_folder() / "ethanol" / f"{name}.xyz.xz")
+    path = data_folder() / "ethanol" / f"{name}.xyz.xz"
+    if not path.exists():
+        raise LabkitError(f"{path}: these frames have not been labelled yet; README.md beside it lists those that have")
+    path = verified(path)
     keys = {"energy": f"energy_{level}", "forces": f"forces_{level}", "stress": False, "polarizability": False}
     frames = [frame for frame in map(parse, chunks(path)) if keys["energy"] in frame.info]
     if not frames:
