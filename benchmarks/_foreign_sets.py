@@ -33,8 +33,8 @@ class ForeignSet:
 
 def foreign_sets(folder: Path, small: bool) -> list[ForeignSet]:
     """Silicon (Zuo et al. 2020) and 3BPA (Kovács et al. 2021) from `folder`; a set that is not there is left out."""
-    silicon = Soap(cutoff=5.0, n_max=6, l_max=6, atom_sigma=0.5, zeta=4, n_sparse=400, sparse_method="cur_covariance")
-    molecule = Soap(cutoff=4.0, n_max=5, l_max=4, atom_sigma=0.4, zeta=4, n_sparse=400, sparse_method="cur_covariance")
+    silicon = Soap(cutoff=5.0, n_max=6, l_max=6, atom_sigma=0.5, zeta=4, n_sparse=400)
+    molecule = Soap(cutoff=4.0, n_max=5, l_max=4, atom_sigma=0.4, zeta=4, n_sparse=400)
     made = []
     for name, train, test, stride, shown, soap in (
         ("silicon", "silicon/mlearn_Si_training", "silicon/mlearn_Si_test", 5, 1, silicon),
@@ -47,9 +47,7 @@ def foreign_sets(folder: Path, small: bool) -> list[ForeignSet]:
         config = GapConfig(soap, sigma_energy=0.001, sigma_force=0.05, sigma_virial=None)
         known, unknown = (read(file) for file in files)
         if small:
-            config = config.replace(
-                descriptors=(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=15, sparse_method="cur_covariance"),)
-            )
+            config = config.replace(descriptors=(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=15),))
             stride, shown = len(known) // 6, len(unknown) // 5
         made.append(ForeignSet(name, known[::stride], known[stride // 2 :: stride], unknown[::shown], config))
     return made

@@ -12,10 +12,11 @@ from labkit.errors import LabkitError
 
 # Each module has add_arguments(parser) and run(arguments) -> exit code.
 COMMANDS = {
-    "lab": ("labkit.lab", "open JupyterLab on the first notebook"),
+    "lab": ("labkit.lab", "open JupyterLab on the learner's copy of the first notebook"),
     "run": ("labkit.notebooks", "run notebooks headless, write HTML, print a table"),
     "doctor": ("labkit.doctor", "check this installation and say how to fix it"),
     "md": ("labkit.md", "run molecular dynamics from a TorchMD run file"),
+    "train": ("labkit.train", "train a neural potential from a TorchMD-Net training file"),
     "hooks": ("labkit.lammps.command", "check and explain an MLMOD parameter file"),
     "student": ("labkit.student", "write copies of the notebooks without solutions"),
     "session": ("labkit.session", "carry answers, runs and models to another machine"),

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import torch
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.np.ufunc import parallel as numba_threads
 
 from labkit.files import lock
 
@@ -35,12 +37,22 @@ def njit(**options: Any) -> Callable[[Callable], Any]:
     """
 
     def compiled(function: Callable) -> Any:
+        if options.get("parallel"):
+            _start_threads()
         made = numba.njit(**options)(function)
         if options.get("cache"):
             made._cache = _Cache(function)
         return made
 
     return compiled
+
+
+@cache
+def _start_threads() -> None:
+    """Let numba start its threads now: it tells OpenMP to use all cores, which torch would use from then on as well."""
+    threads = torch.get_num_threads()
+    numba_threads._launch_threads()
+    torch.set_num_threads(threads)
 
 
 @cache

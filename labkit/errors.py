@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 
 class LabkitError(ValueError):
-    """An error that the user can fix; the message is a sentence for the user."""
+    """An error that the user can fix; the message is a sentence for the user.
+
+    A notebook shows the sentence and the line of the cell instead of a long traceback, which `%tb` then shows.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython prints: at first `brief()`, then, as `%tb` asks for it, the traceback."""
+        if vars(self).get("_rendered") and "IPython" in sys.modules:
+            shell = sys.modules["IPython"].get_ipython()
+            if shell is not None:
+                return shell.InteractiveTB.structured_traceback(type(self), self, self.__traceback__)
+        self._rendered = True
+        return self.brief()
+
+    def brief(self) -> list[str]:
+        """The sentence, and the line of the cell."""
+        cells = [frame for frame in traceback.extract_tb(self.__traceback__) if _of_cell(frame.filename)]
+        where = f"line {cells[-1].lineno} of the cell: {cells[-1].line}" if cells and cells[-1].line else ""
+        return [f"\033[31m{self}\033[0m", f"({where + '; ' if where else ''}%tb shows the traceback)"]
+
+
+def _of_cell(filename: str) -> bool:
+    """Whether IPython has compiled this from a cell: it names a file that holds the process's id, or none."""
+    return "ipykernel_" in filename or filename.startswith("<ipython-input")
 
 
 class Stopped(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,6 +178,7 @@ def read_tensors(
         raise LabkitError(
             f"{path}: not a complete safetensors file ({error}); it may be truncated: save the model again"
         ) from error
+    _check_version(path, header, form, what)
     if header.get("format") != form:
         raise LabkitError(
             f"{path}: format is {header.get('format')!r}, expected {form!r}; this is not a {what} of labkit"
@@ -190,6 +192,30 @@ def read_tensors(
     if finite:
         check_finite(path, tensors, f"it is no {what} that can be used: fit it again")
     return header, tensors
+
+
+def _check_version(path: Path, header: dict[str, str], form: str, what: str) -> None:
+    """Raise LabkitError for the same kind of file in another version of its format."""
+    found, known = (re.fullmatch(r"(.*)[ .](\d+)", x) for x in (header.get("format", ""), form))
+    if found and known and found[1] == known[1] and found[2] != known[2]:
+        raise LabkitError(
+            f"{path}: format is {header['format']!r}, expected {form!r}: a {what} of another version, written by "
+            f"labkit {header.get('labkit', '(unknown)')}; this is {labkit.__version__}: use that one, or make it again"
+        )
+
+
+def session_folder(folder: Path, what: str) -> None:
+    """Make a folder of the session for `what`, as in "runs", and remove what killed writers left in it.
+
+    Raises LabkitError if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+    except OSError as error:
+        raise LabkitError(
+            f"{folder}: {what} cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
+        ) from error
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:

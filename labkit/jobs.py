@@ -64,7 +64,7 @@ class JobProgress(Progress):
 
 
 class Job:
-    """Run `function(*args, progress=job.progress, **kwargs)` in a thread.
+    """Run `function(*args, progress=job.progress, **kwargs)` in a thread; without `progress` if it takes none.
 
     A generator yields usable results and can be stopped between two of them; other functions report
     `progress.update(step, total, result=..., **metrics)`, check `progress.should_stop()` once per block and then raise
@@ -75,8 +75,9 @@ class Job:
     result  the latest result: partial while running or stopped, complete when done
     error   the exception of a failed job, raised by `wait()` and `finish()`
     reason  why the work ended itself early, as an observer of a run may do; empty after Stop was pressed
+    shown   what a notebook shows where the job is the last line of a cell, such as the panel that started it; or None
 
-    >>> def count(n, progress):
+    >>> def count(n):
     ...     for i in range(n):
     ...         yield i * i
     >>> Job(count, 4).start().wait()
@@ -104,6 +105,7 @@ class Job:
         self.reason = ""
         self.seconds = 0.0
         self.progress = JobProgress(self._on_update)
+        self.shown: Any = None
         self._notifier: threading.Thread | None = None
 
     def start(self) -> Job:
@@ -178,6 +180,11 @@ class Job:
     def __repr__(self) -> str:
         return f"<Job '{self.name}': {self.status}, {self.progress.fraction:.0%}>"
 
+    def _ipython_display_(self) -> None:
+        if (display := getattr(self.shown, "_ipython_display_", None)) is None:
+            raise NotImplementedError  # IPython then shows the text
+        display()
+
     def _launch(self) -> None:
         self._ended.clear()
         self.status = "running"
@@ -203,7 +210,8 @@ class Job:
 
     def _run(self) -> str:
         function, args, kwargs = self._call
-        result = function(*args, progress=self.progress, **kwargs)
+        reported = {"progress": self.progress} if _takes_progress(function) else {}
+        result = function(*args, **reported, **kwargs)
         if not inspect.isgenerator(result):
             self.result = result
             return "stopped" if self.progress.stop_seen else "done"
@@ -240,6 +248,14 @@ class Job:
         else:
             self.status = "failed"
         self._ended.set()
+
+
+def _takes_progress(function: Callable[..., Any]) -> bool:
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some built-in functions
+        return False
+    return "progress" in found or any(one.kind is one.VAR_KEYWORD for one in found.values())
 
 
 #: Jobs that are running, or whose failure has not been raised yet.

@@ -1,4 +1,4 @@
-"""`labkit lab`: open JupyterLab on the first notebook, with its token enabled."""
+"""`labkit lab`: open JupyterLab on the learner's copy of the first notebook, with its token enabled."""
 
 from __future__ import annotations
 
@@ -9,33 +9,50 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-import labkit
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
+from labkit.masters import find_notebooks
+from labkit.student import write_copies
 
 FIRST = "00_start_here.ipynb"
+COPIES = "student"  # the folder of the learner's copies, beside notebooks/
 SOCKET = f"kernel-{'0' * 36}-ipc-5"  # the longest name of a kernel's socket
 LONGEST = 100  # bytes of a socket's path; systems allow 104 to 108
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("notebook", nargs="?", default=FIRST, help=f"which notebook to open ({FIRST})")
+    parser.add_argument("--masters", action="store_true", help="open the notebooks with the solutions, not the copies")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--port", type=int, help="port to listen on (8888, or the next free one)")
 
 
 def run(options: argparse.Namespace) -> int:
-    notebook = find_notebooks([options.notebook])[0]
+    notebook = opened(options.notebook, masters=options.masters)
     line = command(notebook, options)
     theirs = [os.environ["JUPYTER_PATH"]] if os.environ.get("JUPYTER_PATH") else []
     place = environment(JUPYTER_PATH=os.pathsep.join([str(own_kernels()), *theirs]))
     if os.name != "posix":
         return subprocess.run(line, env=place).returncode
     os.execve(line[0], line, place)  # the server replaces this process, so that signals reach it
+
+
+def opened(name: str, *, masters: bool = False) -> Path:
+    """The notebook to open: the learner's copy in student/, brought up to date, or with `masters` the notebook itself.
+
+    Copies that a learner has changed are kept; a file that is not one of labkit's notebooks is opened as it is.
+    """
+    notebook = find_notebooks([name])[0]
+    if masters or notebook.parent.name != "notebooks":
+        return notebook
+    try:
+        copies = write_copies(sorted(notebook.parent.glob("*.ipynb")), notebook.parent.parent / COPIES)
+    except LabkitError as error:
+        raise LabkitError(f"{error}; `labkit lab --masters` opens the notebooks with the solutions") from error
+    return next(copy.path for copy in copies if copy.path.name == notebook.name)
 
 
 def command(notebook: Path, options: argparse.Namespace) -> list[str]:
@@ -111,7 +128,7 @@ def _runtime() -> Path:
 
 
 def _root(notebook: Path) -> Path:
-    return notebook.parent.parent if notebook.parent.name == "notebooks" else notebook.parent
+    return notebook.parent.parent if notebook.parent.name in ("notebooks", COPIES) else notebook.parent
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -126,33 +143,3 @@ def environment(**changes: str) -> dict[str, str]:
     few = {"LABKIT_THREADS": "1", "OMP_NUM_THREADS": "1"} if one else {}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {"OMP_WAIT_POLICY": "PASSIVE", **few, **os.environ, "PATH": path, **changes}
-
-
-def notebooks_folder() -> Path:
-    """Return the folder of notebooks: `notebooks/` here, else the one next to the installed labkit.
-
-    Raises LabkitError if there is neither.
-    """
-    for folder in (Path.cwd(), Path(labkit.__file__).resolve().parents[1]):
-        if (folder / "notebooks").is_dir():
-            return (folder / "notebooks").resolve()
-    raise LabkitError("no folder 'notebooks' here; change to the folder of labkit's repository and try again")
-
-
-def find_notebooks(names: Sequence[str] = ()) -> list[Path]:
-    """Return the notebooks with these names (`00`, `00_start_here`, a path), or all if none is named."""
-    return [_find(name) for name in names] if names else sorted(notebooks_folder().glob("*.ipynb"))
-
-
-def _find(name: str) -> Path:
-    if Path(name).is_file():
-        return Path(name).resolve()
-    folder = notebooks_folder()
-    known = sorted(folder.glob("*.ipynb"))
-    matches = [path for path in known if path.stem == Path(name).stem]
-    matches = matches or [path for path in known if path.name.startswith(name)]
-    if len(matches) == 1:
-        return matches[0]
-    listing = ", ".join(path.stem for path in matches or known) or "none"
-    what = "more than one notebook matches" if matches else "no notebook matches"
-    raise LabkitError(f"{folder}: {what} {name!r}; expected one of: {listing}")

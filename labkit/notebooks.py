@@ -20,7 +20,8 @@ from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
-from labkit.lab import LONGEST, environment, find_notebooks
+from labkit.lab import LONGEST, environment
+from labkit.masters import find_notebooks
 
 try:
     import nbformat
@@ -36,6 +37,7 @@ except ImportError as error:
     ) from error
 
 SAMPLING = 0.1  # s between two samples of the memory
+WIDGET = "application/vnd.jupyter.widget-view+json"
 MARKS = ("key-numbers", "nbval-check-output")
 NUMBER = re.compile(r"^\s*([^:]+):\s+([-+]?\.?\d.*?)\s*$", re.MULTILINE)
 
@@ -59,6 +61,11 @@ class PrivateKernel(AsyncKernelManager):
         file = os.path.join(self._folder.name, "k.json")
         private = os.name == "posix" and len(os.fsencode(file)) + 8 < LONGEST
         super().__init__(connection_file=file, transport="ipc" if private else "tcp", **options)
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart)
+        if not restart:
+            self._folder.cleanup()
 
 
 def run_notebooks(
@@ -132,9 +139,25 @@ async def _run(path: Path, out: Path, env: dict[str, str], cell_limit: float) ->
         meter.cancel()
     report.seconds = time.perf_counter() - start
     report.numbers = key_numbers(notebook)
-    html, _ = await asyncio.to_thread(HTMLExporter().from_notebook_node, notebook)
+    exporter = HTMLExporter() if keep_stills(notebook) else HTMLExporter(require_js_url="")
+    html, _ = await asyncio.to_thread(exporter.from_notebook_node, notebook)
     atomic_write(out / f"{path.stem}.html", html)
     return report
+
+
+def keep_stills(notebook: Any) -> bool:
+    """Remove labkit's cards: the still beside each shows the same without scripts from the network.
+
+    Returns whether other widgets, those of the notebook's author, are left; they keep their state.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if one.get("metadata", {}).get("labkit") != "card"]
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    others = any(WIDGET in one.get("data", {}) for one in outputs)
+    if not others:
+        notebook.metadata.pop("widgets", None)
+    return others
 
 
 async def _watch_memory(client: NotebookClient, report: NotebookResult) -> None:

@@ -10,7 +10,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,12 +22,16 @@ import pandas as pd
 
 from labkit.base.settings import ModelSettings
 from labkit.config import config
+from labkit.deleted_runs import DeletedRuns
 from labkit.errors import LabkitError
-from labkit.files import ODD_CONTENT, atomic_write
-from labkit.leftovers import remove_leftovers
+from labkit.files import ODD_CONTENT, atomic_write, session_folder
 
 #: Settings that are restored to their class: kind -> module:class.
-KINDS = {"gap": "labkit.gap.config:GapConfig", "tensor": "labkit.polarizability.settings:Settings"}
+KINDS = {
+    "gap": "labkit.gap.config:GapConfig",
+    "neural": "labkit.neural.config:NeuralConfig",
+    "tensor": "labkit.polarizability.settings:Settings",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,7 @@ class Runs:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        self.deleted = DeletedRuns(self.folder)
         self._known: dict[str, FitRecord | str] = {}
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], Callable[[], None] | None]] = []
@@ -126,13 +131,7 @@ class Runs:
                 f"run {run.name!r}: its settings are a {type(run.settings).__name__}; expected a frozen dataclass that "
                 "inherits from labkit.base.settings.ModelSettings and has a `kind`"
             )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-        except OSError as error:
-            raise LabkitError(
-                f"{self.folder}: runs cannot be kept here ({error.strerror}); set LABKIT_SESSION to another folder"
-            ) from error
+        session_folder(self.folder, "runs")
         key = f"{self._next():017d}-{secrets.token_hex(2)}"
         path = self.folder / f"{key}.json"
         atomic_write(path, run.to_json())
@@ -157,6 +156,22 @@ class Runs:
         for path in (self.folder / f"{key}.json", self.model_file(key)):
             path.unlink(missing_ok=True)
         self._changed()
+
+    def set_aside(self, keys: Iterable[str]) -> None:
+        """Delete runs so that `bring_back` can undo it, until runs are set aside again."""
+        self.deleted.add(keys)
+        self._changed()
+
+    def bring_back(self) -> list[str]:
+        """Undo the last `set_aside`, and return the keys of its runs."""
+        found = self.deleted.restore()
+        self._changed()
+        return found
+
+    def numbers(self) -> dict[str, int]:
+        """Number of each run, from 1 in order of time; it stays the same when other runs are set aside."""
+        keys = {path.stem for path in self.folder.glob("*.json")} | self.deleted.keys()
+        return {key: number for number, key in enumerate(sorted(keys), 1)}
 
     def table(self) -> pd.DataFrame:
         """One row per run: name, frames, settings, RMSE of both sets, evidence, seconds."""

@@ -11,7 +11,7 @@ from typing import Any
 from labkit.errors import LabkitError
 from labkit.exercises.copies import changed, exercises, nbformat, read, student_copy
 from labkit.files import atomic_write
-from labkit.lab import find_notebooks
+from labkit.masters import find_notebooks
 
 
 @dataclass(frozen=True)

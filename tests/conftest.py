@@ -42,22 +42,22 @@ def repository() -> Path:
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """The address of a JupyterLab of this test alone: see `started`."""
-    with started(tmp_path) as address:
+    with started(tmp_path, masters=True) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one JupyterLab for all tests."""
-    with started(tmp_path_factory.mktemp("lab")) as address:
+    with started(tmp_path_factory.mktemp("lab"), masters=True) as address:
         yield address
 
 
 @contextmanager
-def started(folder: Path, **changes: str) -> Iterator[str]:
+def started(folder: Path, masters: bool = False, **changes: str) -> Iterator[str]:
     """The address, token included, of a JupyterLab that `labkit lab` opened on a copy of the notebooks in a folder.
 
-    `changes`: of its environment.
+    `masters`: it opens the notebooks with the solutions; `changes`: of its environment.
     """
     shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
     private = {  # what is set up at this machine must not change what the tests see, nor be changed
@@ -69,7 +69,7 @@ def started(folder: Path, **changes: str) -> Iterator[str]:
     log = folder / "jupyter.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "labkit", "lab", "--no-browser", f"--port={_free_port()}"],
+            [sys.executable, "-m", "labkit", "lab", "--no-browser", f"--port={_free_port()}", *["--masters"] * masters],
             cwd=folder,
             env={**os.environ, **private, **changes},
             stdout=output,

@@ -93,3 +93,15 @@ def test_all_files_of_compiled_functions_count() -> None:
                 source = root.joinpath(*node.module.split(".")[1:]).with_suffix(".py")
                 taken = used & {name.asname or name.name for name in node.names}
                 assert not taken or source in counted, (path, taken)
+
+
+def test_kernels_leave_the_number_of_torchs_threads() -> None:
+    """numba tells OpenMP to use all cores when it first runs a parallel kernel."""
+    code = """import torch
+from labkit.forcefield.examples import water
+example = water()
+example.forcefield.evaluate(example.state)
+print(torch.get_num_threads())"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -58,6 +59,22 @@ def until(condition, seconds=5.0):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)
+
+
+def test_plain_functions_and_generators_need_no_progress():
+    """And those that take any keyword get it."""
+
+    def halves(n):
+        for k in range(n):
+            yield k / 2
+
+    assert Job(halves, 5).start().wait(5) == 2.0
+    assert Job(pow, 2, 5).start().wait(5) == 32
+    assert Job(lambda **options: sorted(options), size=1).start().wait(5) == ["progress", "size"]
+    endless = Job(lambda: (time.sleep(0.01) or k for k in itertools.count())).start()
+    until(lambda: endless.result)
+    endless.stop()
+    assert endless.wait(5) > 0 and endless.status == "stopped"
 
 
 def test_result_and_progress():

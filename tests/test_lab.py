@@ -6,10 +6,13 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
+import nbformat
 import pytest
 
 from labkit.errors import LabkitError
-from labkit.lab import command, environment, find_notebooks
+from labkit.exercises.copies import BEGIN, END
+from labkit.lab import command, environment, find_notebooks, opened
+from tests.conftest import started
 
 
 @pytest.fixture
@@ -50,6 +53,27 @@ def test_an_ambiguous_name_lists_what_it_may_mean(folder):
         find_notebooks(["0"])
 
 
+def test_the_learners_copy_is_opened_and_the_master_on_request(folder):
+    solution = nbformat.v4.new_code_cell(f"{BEGIN}\nanswer = 12\n{END}\ncheck('00.1', answer)")
+    solution.metadata["tags"] = ["solution"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[solution]), folder / "00_start_here.ipynb")
+    for path in sorted(folder.glob("0[12]*")):
+        nbformat.write(nbformat.v4.new_notebook(), path)
+    copy = opened("00")
+    assert copy == folder.parent / "student" / "00_start_here.ipynb" and "answer = 12" not in copy.read_text()
+    assert {path.name for path in copy.parent.iterdir()} == {path.name for path in folder.iterdir()}  # links work
+    assert "/lab/tree/student/00_start_here.ipynb" in command(copy, options())[5]
+    assert opened("00", masters=True) == folder / "00_start_here.ipynb"
+    copy.write_text(copy.read_text().replace("...", "12"))
+    assert "12  # your answer" in opened("00").read_text()  # what a learner wrote stays
+
+
+def test_a_notebook_of_ones_own_is_opened_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.ipynb").write_text("{}")
+    assert opened("mine.ipynb") == tmp_path / "mine.ipynb" and not (tmp_path / "student").exists()
+
+
 def test_root_is_allowed_only_for_root(folder, monkeypatch):
     notebook = find_notebooks(["00"])[0]
     for user, allowed in ((0, True), (1000, False)):
@@ -74,9 +98,14 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
     assert environment()["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
-def test_jupyterlab_opens_the_first_notebook_and_asks_for_the_token(lab):
-    parts = urlsplit(lab)
-    assert parts.path == "/lab/tree/notebooks/00_start_here.ipynb"
+def test_jupyterlab_opens_the_learners_first_notebook_and_asks_for_the_token(tmp_path):
+    with started(tmp_path) as address:
+        _opens_the_copy_behind_a_token(address)
+
+
+def _opens_the_copy_behind_a_token(address):
+    parts = urlsplit(address)
+    assert parts.path == "/lab/tree/student/00_start_here.ipynb"
     token = parse_qs(parts.query)["token"][0]
     contents = f"{parts.scheme}://{parts.netloc}/api/contents/notebooks"
     with urlopen(f"{contents}?token={token}") as answer:

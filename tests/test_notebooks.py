@@ -34,6 +34,22 @@ def test_seconds_memory_numbers_and_html(write, tmp_path):
     assert path.read_text() == before
 
 
+def test_panels_are_readable_in_the_html_without_a_network(write, tmp_path):
+    cells = (
+        "import labkit, ipywidgets; from labkit.gap import GapConfig, Soap; from labkit.panels import TrainPanel\n"
+        "train = labkit.datasets.ice('train', n=50)[:6]",
+        "panel = TrainPanel(train, config=GapConfig(Soap(n_max=3, l_max=2, n_sparse=20)))\npanel.run()\npanel",
+        "labkit.finish()",
+    )
+    reports = run_notebooks([write("panel", *cells), write("own", *cells, "ipywidgets.IntSlider()")], tmp_path / "out")
+    assert [report.error for report in reports] == ["", ""]
+    html = (tmp_path / "out" / "panel.html").read_text()
+    assert "RMSE after 6 frames" in html and "training frames 6" in html and "data:image/png;base64," in html
+    assert "widget-view" not in html and "html-manager" not in html and "require.min.js" not in html
+    own = (tmp_path / "out" / "own.html").read_text()
+    assert "RMSE after 6 frames" in own and "widget-view" in own and "html-manager" in own
+
+
 def test_kernels_are_behind_private_sockets(write, tmp_path):
     look = (
         "import json, os; from pathlib import Path; from ipykernel.connect import get_connection_file\n"

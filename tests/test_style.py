@@ -19,12 +19,14 @@ NOT_PHYSICS = {
     "exercises",
     "jobs",
     "lab",
+    "masters",
     "md",
     "notebooks",
     "panels",
     "runs",
     "session",
     "student",
+    "train",
 }
 
 #: known exceptions: none

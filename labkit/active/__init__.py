@@ -2,6 +2,7 @@
 
 from labkit.active.calibration import Calibrated, calibrate
 from labkit.active.committee import CommitteeSpread
+from labkit.active.data_range import DataRange, LeastCertain, uncertainty_of
 from labkit.active.gp_variance import GpVariance
 from labkit.active.uncertainty import Spread, Uncertainty, in_quadrature
 
@@ -15,9 +16,12 @@ __all__ = [
     "UNCERTAINTIES",
     "Calibrated",
     "CommitteeSpread",
+    "DataRange",
     "GpVariance",
+    "LeastCertain",
     "Spread",
     "Uncertainty",
     "calibrate",
     "in_quadrature",
+    "uncertainty_of",
 ]

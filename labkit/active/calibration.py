@@ -15,7 +15,7 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
 #: width of the prior of the exponent about 1, where few frames or equal ones say nothing about it
-WIDTH = 0.5
+WIDTH = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -
     """Fit a and b to the errors e of the energies of frames that the potential was not trained on.
 
     The errors are taken as normal: maximum of -Σ (ln s + e²/(2 s²)), with s = N a (σ/N)^b, and a normal prior of b
-    about 1; b is kept between 0.5 and 2. The prior of a GAP is the same everywhere and its misfit is not, so that σ
-    ranks errors better than it sizes them. Give some twenty frames of each kind that σ is needed for.
+    about 1 of width 1; b is kept between 0.5 and 3. The prior of a GAP is the same everywhere and its misfit is not,
+    so that σ ranks errors better than it sizes them. Give some twenty frames of each kind that σ is needed for.
 
     Raises LabkitError for an uncertainty whose unit is not eV, or fewer than four frames with an energy.
     Source: Musil, Willatt, Langovoy, Ceriotti, J. Chem. Theory Comput. 15, 906 (2019).
@@ -64,7 +64,7 @@ def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -
             "potential was not trained on"
         )
     errors, spreads = [], []
-    for batch in batches([int(frames.counts[k]) for k in known], 480):
+    for batch in batches([int(frames.counts[k]) for k in known]):
         state = frames.state([int(known[k]) for k in batch])
         evaluation = potential.evaluate(state)
         spread = uncertainty(state, evaluation)
@@ -90,5 +90,5 @@ def _power_law(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
     def loss(b: float) -> float:
         return len(errors) * log_scale(b) + b * log_spread.sum() + 0.5 * ((b - 1) / WIDTH) ** 2
 
-    b = float(minimize_scalar(loss, bounds=(0.5, 2.0), method="bounded").x)
+    b = float(minimize_scalar(loss, bounds=(0.5, 3.0), method="bounded").x)
     return math.exp(log_scale(b)), b

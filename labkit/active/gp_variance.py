@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from labkit.active.uncertainty import Spread, in_quadrature
 from labkit.base import Evaluation, Potential, State, Sum
 from labkit.errors import LabkitError
 from labkit.gap import GapModel
+from labkit.gap.soap_term import SoapTerm
 
 
 class GpVariance:
@@ -42,3 +45,17 @@ class GpVariance:
         """The spread at a state."""
         found = [model.variance(state) for model in self.models]
         return in_quadrature([Spread(systems.sqrt(), "eV", atoms.sqrt(), "eV") for atoms, systems in found])
+
+    def at_sparse_points(self) -> dict[int, Tensor]:
+        """σ [eV] of atoms in the environments of the sparse points, {atomic number: (M_z,)}.
+
+        There k** = kᵀ K⁻¹ k, and only √(kᵀ A⁻¹ k) is left. Empty unless there is one GAP with one SOAP term: only then
+        is a sparse point the whole of an environment.
+        """
+        terms = [term for model in self.models for term in model.terms]
+        if len(terms) != 1 or not isinstance(terms[0], SoapTerm):
+            return {}
+        model = self.models[0]
+        covariance = model.prior.mT @ model.prior
+        spread = model.posterior_variance(covariance.diagonal(), covariance).sqrt()
+        return {z: spread[columns] for z, columns in terms[0].slices().items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from labkit.errors import LabkitError
 
 FAR = 1e3  # cells by which an atom may lie outside of its own before it is moved into it for the search
 CELLS = 1e5  # the most that vesin makes; it scales larger numbers down, and divides by zero where one becomes zero
+ALL = torch.ones(3, dtype=torch.bool)  # directions
 PAIR = 100  # bytes of a pair in a list, with those of the search
 
 
@@ -27,59 +29,62 @@ def pairs_of(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tup
     >>> pairs_of(line, torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=bool), 2.0)[:2]
     (tensor([0, 1]), tensor([1, 0]))
     """
-    if not float(torch.linalg.det(cell).abs()) > 0:
-        raise LabkitError(f"the cell {cell.tolist()} Å has no volume; give three vectors that do not lie in one plane")
-    inverse = torch.linalg.inv(cell)
-    fractions, heights = positions @ inverse, 1 / inverse.norm(dim=0)
-    lowest = fractions.amin(0) if len(fractions) else torch.zeros(3, dtype=cell.dtype)
-    spans = heights if not len(fractions) else torch.where(pbc, 1.0, fractions.amax(0) - lowest) * heights
-    check_pair_count(torch.tensor([len(positions)]), spans[None], pbc[None], cell[None], cutoff)
+    r, box, periodic = positions.numpy(), cell.numpy(), pbc.numpy()
+    if not abs(np.linalg.det(box)) > 0:
+        raise LabkitError(f"the cell {box.tolist()} Å has no volume; give three vectors that do not lie in one plane")
+    inverse = np.linalg.inv(box)
+    fractions, heights = r @ inverse, 1 / np.linalg.norm(inverse, axis=0)
+    lowest = fractions.min(0) if len(r) else np.zeros(3)
+    spans = np.where(periodic, 1.0, fractions.max(0) - lowest) * heights if len(r) else heights
+    check_pair_count(np.array([len(r)]), spans[None], periodic[None], box[None], cutoff)
     # vesin is given a cell with empty space in open directions, so that the number of its own cells is known
-    wide = torch.where(pbc, heights, spans + 1.01 * cutoff)
-    moved = torch.where(pbc, torch.floor(fractions), 0.0)
-    far = len(positions) > 0 and float(moved.abs().max()) > FAR
-    here = positions - moved @ cell if far else positions
+    wide = np.where(periodic, heights, spans + 1.01 * cutoff)
+    moved = np.where(periodic, np.floor(fractions), 0.0)
+    far = len(r) > 0 and float(np.abs(moved).max()) > FAR
+    here = r - moved @ box if far else r
     if _too_many_cells(wide, cutoff):
-        i, j, shift, d = _by_tree(here.numpy(), cell.numpy(), inverse.numpy(), pbc.numpy(), cutoff)
+        i, j, shift, d = _by_tree(here, box, inverse, periodic, cutoff)
     else:
-        search = NeighborList(cutoff=cutoff, full_list=True, sorted=True)
-        here = here - torch.where(pbc, 0.0, lowest) @ cell
-        box = cell * (wide / heights)[:, None]
-        i, j, shift, d = search.compute(here.contiguous(), box, torch.ones(3, dtype=torch.bool), "ijSd")
+        here = here - np.where(periodic, 0.0, lowest) @ box
+        search = NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)  # for this thread alone
+        points, wider = np.ascontiguousarray(here), box * (wide / heights)[:, None]
+        i, j, shift, d = search.compute(torch.from_numpy(points), torch.from_numpy(wider), ALL, "ijSd")
     shift = shift.to(torch.int64)
     if far:
-        moved = moved.to(torch.int64)
-        shift = shift + moved[i] - moved[j]
+        cells = torch.from_numpy(moved.astype(np.int64))
+        shift = shift + cells[i] - cells[j]
     return i, j, shift, d
 
 
 def check_pair_count(
-    counts: Tensor,
-    spans: Tensor,
-    pbc: Tensor,
-    cells: Tensor,
+    counts: np.ndarray,
+    spans: np.ndarray,
+    pbc: np.ndarray,
+    cells: np.ndarray,
     cutoff: float,
     size: float = PAIR,
-    most: float = torch.inf,
+    most: float = np.inf,
 ) -> None:
     """Raise LabkitError if the pairs of any of S systems do not fit in this computer's memory.
 
     counts (S,) atoms, pbc (S, 3), cells (S, 3, 3), cutoff in Å; size of a pair in bytes, and `most` pairs in any case
     spans (S, 3)  Å across a system between the faces of its cell, or where open between its outermost atoms
     """
-    volume = torch.linalg.det(cells).abs()
-    wide = 2 * cutoff / spans.clamp(min=1e-9)  # a box around the sphere, of which it fills π/6
-    box = torch.where(pbc, wide, wide.clamp(max=1.0)).prod(1)
-    box = torch.where(pbc.all(1), torch.full_like(volume, 2 * cutoff) ** 3 / volume, box)  # cells of any shape
-    pairs = counts.double() ** 2 * box * (torch.pi / 6)
+    volume = np.abs(np.linalg.det(cells))
+    wide = 2 * cutoff / np.maximum(spans, 1e-9)  # a box around the sphere, of which it fills π/6
+    box = np.where(pbc, wide, np.minimum(wide, 1.0)).prod(1)
+    with np.errstate(divide="ignore"):
+        box = np.where(pbc.all(1), (2 * cutoff) ** 3 / volume, box)  # cells of any shape
+    pairs = counts.astype(float) ** 2 * box * (np.pi / 6)
     frame = int(pairs.argmax())
-    if float(pairs[frame]) > min(memory() / size, most):
+    if pairs[frame] > min(memory() / size, most):
         raise LabkitError(
             f"frame {frame}: its {int(counts[frame])} atoms have some {float(pairs[frame]):.0e} pairs within "
             f"{cutoff:g} Å, more than this computer can hold; use a smaller cutoff"
         )
 
 
+@cache
 def memory() -> float:
     """Bytes of this computer."""
     try:
@@ -88,9 +93,9 @@ def memory() -> float:
         return 64e9
 
 
-def _too_many_cells(spans: Tensor, cutoff: float) -> bool:
+def _too_many_cells(spans: np.ndarray, cutoff: float) -> bool:
     """Whether vesin might scale a number of cells down to zero, and end the process by a division by it."""
-    cells = (spans / cutoff).clamp(min=1.0)
+    cells = np.maximum(spans / cutoff, 1.0)
     total = float(cells.prod())
     return total > 0.5 * CELLS and float(cells.min()) * (CELLS / total) ** (1 / 3) < 4
 

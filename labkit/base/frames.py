@@ -9,8 +9,10 @@ from ase.data import chemical_symbols
 
 from labkit.errors import LabkitError
 
+ATOMS = 480  # of a batch, unless a caller sets its own limit
 
-def batches(sizes: Iterable[float], most: float) -> list[list[int]]:
+
+def batches(sizes: Iterable[float], most: float = ATOMS) -> list[list[int]]:
     """Indices in their order, in batches whose sizes add up to at most `most`; a larger item is a batch of one.
 
     >>> batches([3, 3, 9, 1, 1], most=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from numbers import Integral
 
 import torch
@@ -59,14 +60,20 @@ def seeds_for(systems: int, seed: int | Sequence[int] | Tensor, *, equal: bool =
             raise LabkitError(f"seed is {found!r}; expected a whole number of at most 63 bits")
     given = torch.tensor([int(found) for found in many], dtype=torch.int64)
     if isinstance(seed, Integral):
-        place = torch.arange(systems)
-        low, high, _, _ = philox([place, *(torch.full_like(place, v) for v in (_SEEDS, 0, 0))], halves(given))
-        return torch.where(place == 0, given, (high & 0x7FFFFFFF) << 32 | low)
+        return _derived(systems, int(seed)).clone()
     if len(given) != systems:
         raise LabkitError(f"{len(given)} seeds were given for {systems} systems; give one, or one for each system")
     if not equal:
         refuse_equal(given)
     return given
+
+
+@lru_cache(maxsize=64)  # each batch of a prediction asks for the same
+def _derived(systems: int, seed: int) -> Tensor:
+    place = torch.arange(systems)
+    key = halves(torch.tensor([seed], dtype=torch.int64))
+    low, high, _, _ = philox([place, *(torch.full_like(place, v) for v in (_SEEDS, 0, 0))], key)
+    return torch.where(place == 0, seed, (high & 0x7FFFFFFF) << 32 | low)
 
 
 def refuse_equal(seeds: Tensor) -> None:

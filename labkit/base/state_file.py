@@ -25,6 +25,13 @@ _SYSTEM = ("numbers", "masses", "index", "pbc", "types", "bonds")
 
 def write_state(state: State, path: str | os.PathLike[str]) -> None:
     """Write a state with its system; see `State.save`."""
+    vocabulary, tensors = packed(state)
+    header = {"format": _FORMAT, "units": _UNITS, "vocabulary": vocabulary}
+    atomic_tensors(path, tensors, sealed(header, tensors))
+
+
+def packed(state: State) -> tuple[str, dict[str, Any]]:
+    """The vocabulary of a state, and its tensors on the CPU with those of its system; `unpacked` is the inverse."""
     fields = {name: getattr(state, name) for name in (*OF_ATOMS, *OF_SYSTEMS)}
     tensors = {name: value for name, value in fields.items() if value is not None}
     for name in ("aux", "atom_aux"):
@@ -33,27 +40,31 @@ def write_state(state: State, path: str | os.PathLike[str]) -> None:
     if state.system.vocabulary == ELEMENTS:
         del system["types"]
     tensors |= {f"system.{name}": value for name, value in system.items() if value is not None}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    header = {"format": _FORMAT, "units": _UNITS, "vocabulary": json.dumps(state.system.vocabulary.names)}
-    atomic_tensors(path, tensors, sealed(header, tensors))
+    names = json.dumps(state.system.vocabulary.names)
+    return names, {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
 def read_state(path: str | os.PathLike[str], device: torch.device | str) -> dict[str, Any]:
     """Fields of the State stored in a file; see `State.load`."""
     header, tensors = read_tensors(Path(path), _FORMAT, "state", device, finite=False)
     with whole_content(Path(path)):
-        names = json.loads(header["vocabulary"])
-        if not isinstance(names, list):
-            raise LabkitError(f"its vocabulary is {names!r:.60}, expected a list of names")
-        fields: dict[str, Any] = {"aux": {}, "atom_aux": {}, "system": {}}
-        for name, value in tensors.items():
-            scope, _, key = name.partition(".")
-            if key:
-                fields[scope][key] = value
-            else:
-                fields[name] = value.cpu() if name in ("step", "seed") else value
-        _check(fields, len(names))
-        return {**fields, "system": System(**fields["system"], vocabulary=Vocabulary(tuple(names)))}
+        return unpacked(header["vocabulary"], tensors)
+
+
+def unpacked(vocabulary: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the State that was packed; raises LabkitError for tensors that are not those of a state."""
+    names = json.loads(vocabulary)
+    if not isinstance(names, list):
+        raise LabkitError(f"its vocabulary is {names!r:.60}, expected a list of names")
+    fields: dict[str, Any] = {"aux": {}, "atom_aux": {}, "system": {}}
+    for name, value in tensors.items():
+        scope, _, key = name.partition(".")
+        if key:
+            fields[scope][key] = value
+        else:
+            fields[name] = value.cpu() if name in ("step", "seed") else value
+    _check(fields, len(names))
+    return {**fields, "system": System(**fields["system"], vocabulary=Vocabulary(tuple(names)))}
 
 
 def _check(fields: dict[str, Any], types: int) -> None:

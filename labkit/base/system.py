@@ -118,6 +118,19 @@ class System:
         """Indices of the atoms of each type, by its name."""
         return {self.vocabulary.names[t]: torch.nonzero(self.types == t).squeeze(1) for t in torch.unique(self.types)}
 
+    @cached_property
+    def of_kinds(self) -> dict[str, Tensor]:
+        """Indices of the atoms of each element, by its symbol, and of beads, by the name of their type.
+
+        >>> from ase.build import molecule
+        >>> from labkit.base import State
+        >>> {kind: atoms.tolist() for kind, atoms in State.from_atoms(molecule("H2O")).system.of_kinds.items()}
+        {'H': [1, 2], 'O': [0]}
+        """
+        found = {chemical_symbols[number]: atoms for number, atoms in self.of_species.items() if number}
+        beads = ((name, atoms[self.numbers[atoms] == 0]) for name, atoms in self.of_types.items())
+        return found | {name: atoms for name, atoms in beads if len(atoms)}
+
     def types_in(self, vocabulary: Vocabulary) -> Tensor:
         """Types (n,) as numbers of another vocabulary, such as that of a model.
 

@@ -9,6 +9,8 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
 
+from labkit.base.bonds import BONDED
+
 
 def unwrap_molecules(atoms: Atoms) -> Atoms:
     """A copy in which no molecule is split by a face of the cell; a bonded network that spans the cell is unchanged.
@@ -23,7 +25,7 @@ def unwrap_molecules(atoms: Atoms) -> Atoms:
     moved = atoms.copy()
     if not atoms.pbc.any() or len(atoms) > 5000:
         return moved
-    i, j, shift = neighbor_list("ijS", atoms, 1.2 * covalent_radii[atoms.numbers])
+    i, j, shift = neighbor_list("ijS", atoms, BONDED * covalent_radii[atoms.numbers])
     bonds: list[list[tuple[int, np.ndarray]]] = [[] for _ in atoms]
     for a, b, s in zip(i, j, shift, strict=True):
         bonds[a].append((b, s))

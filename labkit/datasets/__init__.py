@@ -3,7 +3,7 @@
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.ethanol import ethanol
 from labkit.datasets.ice import ice
-from labkit.datasets.labels import DatasetWarning
+from labkit.datasets.labels import DatasetWarning, GuessedKeys
 from labkit.datasets.reading import load
 
-__all__ = ["Dataset", "DatasetWarning", "ethanol", "ice", "load"]
+__all__ = ["Dataset", "DatasetWarning", "GuessedKeys", "ethanol", "ice", "load"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ import numpy as np
 
 from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.columns import Columns
-from labkit.datasets.labels import LABELS
+from labkit.datasets.labels import LABELS, DatasetWarning
+from labkit.datasets.md17 import from_md17, is_md17
 from labkit.datasets.streams import check_expansion
 from labkit.datasets.structures import Structures
 from labkit.errors import LabkitError, suggest
@@ -34,17 +36,22 @@ def read_folder(folder: Path) -> dict[str, Any]:
 
 
 def read_npz(path: Path) -> dict[str, Any]:
-    """The same from one .npz file, which is read into memory."""
+    """The same from one .npz file, which is read into memory; also from one of MD17 or rMD17."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not several")
             check_expansion(sum(part.file_size for part in file.zip.infolist()), path.stat().st_size, path)
-            return _sorted(dict(file), path, "")
+            found = dict(file)
     except (*ODD, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, LabkitError):
             raise
         raise LabkitError(f"{path}: could not be read as arrays ({error}); write it again") from error
+    if not is_md17(found):
+        return _sorted(found, path, "")
+    arrays, note = from_md17(found, str(path))
+    warnings.warn(f"{path}: {note}", DatasetWarning, stacklevel=3)
+    return arrays
 
 
 def write_folder(

@@ -10,10 +10,11 @@ import numpy as np
 from ase import Atoms
 
 from labkit.base.system import check_masses
-from labkit.datasets.labels import LABELS, DatasetWarning, Key, choose, symmetrised, value, values
+from labkit.datasets.labels import LABELS, DatasetWarning, GuessedKeys, Key, choose, symmetrised, value, values
 from labkit.datasets.listed import listed
 from labkit.datasets.placeholders import blanked, placeholders, said
 from labkit.errors import LabkitError
+from labkit.notes import note
 
 PER_ATOM = {"charges", "magmoms", "energies"}  # results of ASE calculators that belong to atoms
 
@@ -104,8 +105,8 @@ def report(collected: Collected, requested: dict[str, Key], source: str) -> None
     guessed = [f"{name} from {key!r}" for name, key in collected.chosen.items() if requested.get(name, name) is None]
     messages = []
     if guessed:
-        example = next((name for name in collected.chosen if name in requested), "energy")
-        messages.append(f"{', '.join(guessed)} (guessed; give {example}_key=... to choose)")
+        example = next(iter(collected.chosen))
+        note(f"{source}: {', '.join(guessed)} (guessed; give {example}_key=... to choose)", GuessedKeys, stacklevel=3)
     total = len(collected.atoms)
     for name in ("energy", "forces", *collected.chosen):
         count = collected.missing.pop(name, 0)

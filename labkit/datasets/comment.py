@@ -21,19 +21,26 @@ def parsed(line: str, unused: bool = False) -> dict[str, Any]:
     (6,)
     """
     try:
-        return key_val_str_to_dict(line)
+        return _values(line)
     except ValueError:
         found: dict[str, Any] = {}
         for entry in entries(line):
             key, _, value = entry.partition("=")
             numbers = value.strip("\"'{}[] ").replace(",", " ").split()
             if key not in SPECIAL_3_3_KEYS - {"Lattice"} or len(numbers) != 6 and not unused:
-                found.update(key_val_str_to_dict(entry))
+                found.update(_values(entry))
             elif len(numbers) == 6:
                 found[key] = np.array(numbers, dtype=float)
             else:
                 found[key] = value
         return found
+
+
+def _values(text: str) -> dict[str, Any]:
+    try:
+        return key_val_str_to_dict(text)
+    except IndexError as error:  # of ASE, at the start of a line
+        raise ValueError("it begins with '='; expected key=value") from error
 
 
 def repeated_key(line: str) -> tuple[str, Any, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,8 @@ from labkit.datasets.collect import collect
 from labkit.datasets.columns import Columns
 from labkit.datasets.digest import digest
 from labkit.datasets.labels import LABELS, DatasetWarning, Key, label_arrays
+from labkit.datasets.source import of_both, of_selection, remember
+from labkit.datasets.split import parts, split_rows, warn_of_leak
 from labkit.datasets.structures import AtomsList, Structures, atoms_of, joined, selected, take
 from labkit.datasets.writing import write_frames
 from labkit.errors import LabkitError, suggest
@@ -37,6 +39,7 @@ class Dataset:
     polarizability  (S, 3, 3)  Å^3
     born_charges    (n, 3, 3)  e; row: direction of the field, column: direction of the force
     info            S dicts of everything else: trajectory, sample, ...
+    source          Python that gives these frames, as in labkit.load("mine.xyz")[:40]; "" if they were changed since
 
     `ds[which]` with an int, slice, list or boolean array is a Dataset too, `ds.state(which)` a batch of states;
     `a + b` joins two.
@@ -55,6 +58,7 @@ class Dataset:
     born_charges: np.ndarray
     info: Sequence[dict[str, Any]]
     name: str = ""
+    source: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.atoms, (AtomsList, ArrayStructures)):
@@ -70,6 +74,7 @@ class Dataset:
         polarizability_key: Key = None,
         name: str = "",
         *,
+        born_charges_key: Key = None,
         keep_placeholders: bool = False,
     ) -> Dataset:
         """Take labels from the calculators, info and arrays of ASE Atoms; keys and placeholders are as in `load`.
@@ -85,6 +90,7 @@ class Dataset:
             "forces": forces_key,
             "stress": stress_key,
             "polarizability": polarizability_key,
+            "born_charges": born_charges_key,
         }
         found = collect(list(frames), requested, name or "frames", keep_placeholders=keep_placeholders)
         for note in found.notes:
@@ -158,7 +164,8 @@ class Dataset:
         flat = atoms_of(rows, self.offsets)
         labels = {x.name: take(getattr(self, x.name), flat if x.per_atom else rows) for x in LABELS}
         info = self.info.pick(rows) if isinstance(self.info, Columns) else [self.info[i] for i in rows]
-        return Dataset(self.atoms.pick(rows), **labels, info=info, name=self.name)
+        picked = Dataset(self.atoms.pick(rows), **labels, info=info, name=self.name)
+        return remember(picked, of_selection(self.source, which, rows))
 
     def __iter__(self) -> Iterator[Dataset]:
         return (self[i] for i in range(len(self)))
@@ -169,7 +176,26 @@ class Dataset:
         arrays = isinstance(self.atoms, ArrayStructures) and isinstance(other.atoms, ArrayStructures)
         atoms = self.atoms.joined(other.atoms) if arrays else [*self.atoms, *other.atoms]
         info = self.info + other.info if isinstance(self.info, Columns) else [*self.info, *other.info]
-        return Dataset(atoms, **labels, info=info, name=name)
+        return remember(Dataset(atoms, **labels, info=info, name=name), of_both(self.source, other.source))
+
+    def split(self, valid: float = 0.2, by: str = "", seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Training and validation frames; `valid` is the part of the frames to validate on.
+
+        by    "trajectory", or another name in info: whole groups become validation frames, chosen by `seed`;
+              "blocks": stretches of neighbouring frames, as of one long run; "random": frames chosen by `seed`.
+              By default the groups that the frames name, or blocks.
+
+        Gives a DatasetWarning if most validation frames come right before or after training frames: these are alike,
+        and the validation error is then too small. Raises LabkitError for frames that cannot be split so.
+
+        >>> from labkit.datasets import ice
+        >>> train, valid = ice("train", n=50).split(by="trajectory")
+        >>> len(train), len(valid), {x["trajectory"] for x in train.info} & {x["trajectory"] for x in valid.info}
+        (41, 9, set())
+        """
+        found = split_rows(self, valid, by, seed)
+        warn_of_leak(self, found)
+        return parts(self, found, valid, by, seed)
 
     def state(self, which: int | slice | Sequence[int] | np.ndarray = slice(None), **options: Any) -> State:
         """Some frames as one batch, in order; `options` are dtype and device, as in State.from_atoms."""

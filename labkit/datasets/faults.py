@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from labkit.datasets.dataset import Dataset
+from labkit.datasets.source import of_function, remember
 from labkit.errors import LabkitError
 
 
@@ -24,9 +25,10 @@ def with_noise(frames: Dataset, energy: float = 0.0, forces: float = 0.0, seed: 
     random = np.random.default_rng(seed)
     on_energy = energy * frames.counts * random.standard_normal(len(frames))
     on_forces = forces * random.standard_normal(frames.forces.shape)
-    return replace(
+    noisy = replace(
         frames, energy=frames.energy + on_energy, forces=frames.forces + on_forces, name=f"{frames.name}, noisy labels"
     )
+    return remember(noisy, of_function(frames.source, "with_noise", energy=energy, forces=forces, seed=seed))
 
 
 def with_shifted_forces(frames: Dataset, shift: int) -> Dataset:

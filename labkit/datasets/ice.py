@@ -9,6 +9,7 @@ from pathlib import Path
 from labkit.datasets.collect import collect
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import chunks, parse
+from labkit.datasets.source import remember
 from labkit.errors import LabkitError, suggest
 
 FILES = {
@@ -46,7 +47,8 @@ def ice(name: str = "train", n: int | None = None) -> Dataset:
     if n is not None and (n < 1 or n > len(frames)):
         raise LabkitError(f"ice({name!r}, n={n}): expected n from 1 to the number of its frames, {len(frames)}")
     found = collect(frames, dict(KEYS), str(path))
-    return Dataset(found.atoms, **found.labels, info=found.info, name=f"ice {name}")
+    frames = Dataset(found.atoms, **found.labels, info=found.info, name=f"ice {name}")
+    return remember(frames, f'labkit.datasets.ice("{name}"{"" if n is None else f", n={n}"})')
 
 
 def data_folder() -> Path:

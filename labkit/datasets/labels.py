@@ -22,6 +22,10 @@ class DatasetWarning(UserWarning):
     """A warning about what was assumed while reading frames."""
 
 
+class GuessedKeys(DatasetWarning):
+    """Which keys were taken for which labels; a notebook shows it as a quiet note."""
+
+
 @dataclass(frozen=True)
 class LabelKind:
     """The names of a label in common use, and its shape for one frame of n atoms."""

@@ -1,4 +1,4 @@
-"""`load`: frames from extended XYZ files or ASE databases, with their labels found and checked."""
+"""`load`: frames from extended XYZ, ASE databases or files of arrays, with their labels found and checked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from labkit.datasets.collect import collect, report
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.extxyz import CutFrame, chunks, parse
 from labkit.datasets.labels import DatasetWarning, Key
+from labkit.datasets.missing_labels import not_finite
+from labkit.datasets.source import of_call, remember
 from labkit.datasets.streams import MAGIC, existing
+from labkit.datasets.torchmd_hdf5 import read_hdf5
 from labkit.errors import LabkitError
 
 ULM = b"- of Ulm"
+#: readers of arrays, by the ending of a file
+ARRAYS = {".npz": read_npz, ".h5": read_hdf5, ".hdf5": read_hdf5}
 
 
 def load(
@@ -27,18 +32,20 @@ def load(
     forces_key: Key = None,
     stress_key: Key = None,
     polarizability_key: Key = None,
+    born_charges_key: Key = None,
     *,
     keep_whole: bool = False,
     keep_placeholders: bool = False,
 ) -> Dataset:
     """Read labelled frames from extended XYZ (plain, .gz, .xz, .bz2, .zst), an ASE database (.db, .json) or .traj.
 
-    Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3. A key that is not given
-    is guessed, with a DatasetWarning; False omits a label. A key with "virial" in its name becomes a
-    stress, -virial / volume. Labels that a frame lacks are NaN.
+    Energies in eV, forces in eV/Å, stresses in eV/Å^3 (ASE's sign), polarizabilities in Å^3, Born charges in e. A key
+    that is not given is guessed, with a GuessedKeys warning, which a notebook shows as a quiet note; False omits a
+    label. A key with "virial" in its name becomes a stress, -virial / volume. Labels that a frame lacks are NaN.
 
     A folder of .npy files, or .npz, holds the arrays of Dataset.from_arrays, with a file for each: positions, numbers,
     forces, ..., info_NAME, and atoms_NAME for further arrays of atoms. Files of a folder are mapped, not read.
+    The .npz of MD17 and rMD17 (kcal/mol, which become eV) and TorchMD-Net's .h5 are read, too.
 
     Labels that are not finite, or placeholders (0, -1, 999 where nothing was computed), are missing labels and named
     in a DatasetWarning; `keep_placeholders=True` takes the latter as they are.
@@ -56,21 +63,30 @@ def load(
     Dataset('labkit-doctest', 50 frames, 600 atoms)
     """
     path = Path(path)
-    if path.is_dir() or path.suffix == ".npz":
-        arrays = read_folder(path) if path.is_dir() else read_npz(existing(path))
+    if path.is_dir() or path.suffix in ARRAYS:
+        arrays = read_folder(path) if path.is_dir() else ARRAYS[path.suffix](existing(path))
         found = replace(Dataset.from_arrays(**arrays, name=str(path)), name=path.stem)  # errors name the path
-        return found if path.is_dir() else _looked_at(found, path)  # files that are mapped are not read
+        remember(found, of_call("labkit.load", path, {}))
+        if path.is_dir():
+            return found  # files that are mapped are not read
+        for note in not_finite(found):
+            warnings.warn(f"{path}: {note}", DatasetWarning, stacklevel=2)
+        return _looked_at(found, path)
     path = existing(path)
     requested = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
         "polarizability": polarizability_key,
+        "born_charges": born_charges_key,
     }
     frames = _frames(path, keep_whole, stress_key is False)
     found = collect(frames, requested, str(path), keep_placeholders=keep_placeholders)
     report(found, requested, str(path))
     dataset = Dataset(found.atoms, **found.labels, info=found.info, name=path.name.split(".")[0])
+    flags = {"keep_whole": keep_whole or None, "keep_placeholders": keep_placeholders or None}
+    keys = {f"{name}_key": key for name, key in requested.items()}
+    remember(dataset, of_call("labkit.load", path, keys | flags))
     return _looked_at(dataset, path)
 
 

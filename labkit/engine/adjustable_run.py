@@ -41,8 +41,9 @@ class RunSetting:
 class AdjustableRun:
     """A run so far: its last `state` at `time` fs; `rows` and `frames` are lists that later blocks extend.
 
-    every  steps between rows, and between frames, a multiple of the first
-    legs   stretches of constant settings in order: (integrator as an expression, dt, steps)
+    every    steps between rows, and between frames, a multiple of the first
+    spreads  (step, time, what `gauge` has found) of some of the rows, such as its least certain atom
+    legs     stretches of constant settings in order: (integrator as an expression, dt, steps)
     """
 
     state: State
@@ -50,6 +51,7 @@ class AdjustableRun:
     every: tuple[int, int] = (1, 10)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     frames: list[State] = field(default_factory=list)
+    spreads: list[tuple[int, float, Any]] = field(default_factory=list)
     legs: tuple[tuple[str, float, int], ...] = ()
 
     @property
@@ -72,9 +74,18 @@ class AdjustableRun:
 
 
 def run_in_blocks(
-    run: AdjustableRun, potential: Potential, setting: Callable[[], RunSetting], steps: int, *, progress: Progress
+    run: AdjustableRun,
+    potential: Potential,
+    setting: Callable[[], RunSetting],
+    steps: int,
+    *,
+    progress: Progress,
+    gauge: Callable[[State], Any] | None = None,
+    gauge_every: int = 1,
 ) -> Iterator[AdjustableRun]:
     """Continue `run` by `steps` steps and yield it after every block; `setting()` is read before each block.
+
+    gauge  called with the state every `gauge_every` steps, which are rows of the log; it must not change the run
 
     Raises LabkitError when the system explodes, after yielding the run up to its last valid step.
     """
@@ -86,11 +97,13 @@ def run_in_blocks(
             state = _prepared(now, state, potential)
         before, start = now, time.monotonic()
         count = min(count, steps - done)
-        log, part = _LogObserver(run, now), progress.part(done, steps, count)
+        log, part = _LogObserver(run, now, gauge, gauge_every), progress.part(done, steps, count)
         try:
             state = simulate(state, potential, now.integrator, count, now.dt, observers=[log], progress=part)
         except (Stopped, LabkitError) as error:
             last = error.partial if isinstance(error, Stopped) else log.last
+            if not isinstance(error, Stopped) and last is not None:
+                log.measure(last)  # of what came before the explosion, too
             yield run if last is None else _advanced(run, last, now)
             if isinstance(error, Stopped):
                 return
@@ -105,19 +118,33 @@ def run_in_blocks(
 class _LogObserver(Observer):
     """Observer: appends rows and frames to the lists of a run."""
 
-    def __init__(self, run: AdjustableRun, setting: RunSetting) -> None:
+    def __init__(
+        self, run: AdjustableRun, setting: RunSetting, gauge: Callable[[State], Any] | None, gauge_every: int
+    ) -> None:
         self.log, self.setting, self.every = run, setting, run.every[0]
+        self.gauge, self.gauge_every = gauge, gauge_every
         self.first_step, self.last = run.state.loop_step, None
 
     def __call__(self, state: State, known: Evaluation) -> None:
         self.last = state
         potential, kinetic = float(known.energy[0]), float(kinetic_energy(state)[0])
-        elapsed = self.log.time + (state.loop_step - self.first_step) * self.setting.dt
+        elapsed = self._elapsed(state)
         temperature = float(temperature_under(state, self.setting.integrator)[0])
         row = (state.loop_step, elapsed, potential, kinetic, potential + kinetic, temperature, self.setting.target)
         self.log.rows.append((*row, float(state.volume()[0])))
         if state.loop_step % self.log.every[1] == 0:
             self.log.frames.append(state)
+        if state.loop_step % self.gauge_every == 0:
+            self.measure(state)
+
+    def measure(self, state: State) -> None:
+        """Call the gauge with this state, unless it has been, and keep what it finds."""
+        last = self.log.spreads[-1][0] if self.log.spreads else -1
+        if self.gauge is not None and state.loop_step > last:
+            self.log.spreads.append((state.loop_step, self._elapsed(state), self.gauge(state)))
+
+    def _elapsed(self, state: State) -> float:
+        return self.log.time + (state.loop_step - self.first_step) * self.setting.dt
 
 
 def _prepared(setting: RunSetting, state: State, potential: Potential) -> State:

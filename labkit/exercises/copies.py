@@ -21,7 +21,8 @@ except ImportError as error:
 
 BEGIN, END, START = "### begin solution", "### end solution", "#: "
 STUB = "answer = ...  # your answer"
-TAG = "solution"
+TAG, COMPARED = "solution", "nbval-check-output"
+COMPARED_LINE = re.compile(r"^# NBVAL_CHECK_OUTPUT\n?", re.MULTILINE)
 CHECK = re.compile(r"^check\(\s*[\"'](\d\d\.\d+)[\"']", re.MULTILINE)
 LINK = re.compile(r"(\]\(|(?:href|src)=[\"'])(?!\w+:|[#/])([^)\"'#?\s]+)")
 
@@ -39,8 +40,10 @@ def student_copy(master: Path, folder: Path) -> Any:
             tags = cell.metadata.get("tags", [])
             if (TAG in tags) != (BEGIN in cell.source):
                 raise LabkitError(f"{where}: the tag {TAG!r} and the line {BEGIN!r} belong together; one is missing")
-            cell.source = without_solution(cell.source, where)
-            cell.metadata = {**cell.metadata, "tags": [tag for tag in tags if tag != TAG]}
+            shown = COMPARED_LINE.sub("", cell.source)
+            kept = [tag for tag in tags if tag != TAG] + [COMPARED] * (shown != cell.source)
+            cell.source = without_solution(shown, where)
+            cell.metadata = {**cell.metadata, "tags": kept}
             for key in ("execution", "collapsed"):
                 cell.metadata.pop(key, None)
         elif cell.cell_type == "markdown":

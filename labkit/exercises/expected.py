@@ -16,6 +16,7 @@ class Expected:
     mistakes  wrong answers -> a helpful sentence; the first that matches is shown
     factors   a factor by which the right answer may wrongly be multiplied -> a helpful sentence
     among     the possible answers, if limited
+    ties      other answers that are as good, and right as well
     why       shown with "right"
 
     >>> force = Expected(0.41, rel=0.05, mistakes={0.33: "That is the largest component."})
@@ -30,6 +31,7 @@ class Expected:
     factors: Mapping[float, str] = field(default_factory=dict)
     among: Collection[float | str] = ()
     why: str = ""
+    ties: Collection[float | str] = ()
 
     @property
     def text(self) -> bool:
@@ -37,7 +39,7 @@ class Expected:
         return isinstance(self.value, str)
 
     def right(self, answer: float | str) -> bool:
-        return self._near(answer, self.value)
+        return any(self._near(answer, value) for value in (self.value, *self.ties))
 
     def mistake(self, answer: float | str) -> str:
         """The sentence for a known mistake, or ""."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from labkit.errors import LabkitError, suggest
 from labkit.exercises import record
@@ -59,6 +59,14 @@ def _target(exercise: Exercise, data: Mapping[str, Any]) -> Expected | Sealed:
     if set(data) != set(exercise.data):
         found = ", ".join(f"{name}=" for name in data) or "nothing"
         raise LabkitError(f"exercise {exercise.number} is checked by {call}; besides the answer it was given {found}")
+    hints = get_type_hints(exercise.target)
+    for name, thing in data.items():
+        if not _is_a(thing, kind := get_origin(hints[name]) or hints[name]):
+            found = repr(thing) if thing is None or isinstance(thing, Real) else f"a {type(thing).__name__}"
+            raise LabkitError(
+                f"exercise {exercise.number} could not use {name}: it is {found}, expected a {kind.__name__}; "
+                f"run the cells above that make it, then {call}"
+            )
     try:
         return exercise.target(**data)
     except LabkitError:
@@ -68,6 +76,13 @@ def _target(exercise: Exercise, data: Mapping[str, Any]) -> Expected | Sealed:
             f"exercise {exercise.number} could not use {', '.join(data)} ({type(error).__name__}: {error}); "
             f"run the cells above that make them, then {call}"
         ) from error
+
+
+def _is_a(thing: Any, kind: type) -> bool:
+    """Whether a learner's object is of the type of a parameter; a pandas Series is a Mapping, an int a float."""
+    if kind is float:
+        return isinstance(thing, Real)
+    return isinstance(thing, kind) or (kind is Mapping and hasattr(thing, "keys"))
 
 
 def _number(answer: Any, unit: str) -> tuple[float, str]:
@@ -100,7 +115,8 @@ def _word(answer: Any, target: Expected | Sealed) -> tuple[str, str]:
 def _among(value: float | str, target: Expected | Sealed) -> str:
     if isinstance(value, str):
         if target.among and plain(value) not in map(plain, target.among):
-            return f"{value!r} is none of {_listed(target.among)}{suggest(value, target.among)}."
+            close = suggest(value, target.among)  # a question, which ends the sentence
+            return f"{value!r} is none of {_listed(target.among)}{close or '.'}"
         return ""
     if target.among and not any(abs(value - other) <= 1e-6 * abs(other) for other in target.among):
         return f"{value:g} is none of those to choose from: {_listed(target.among)}."

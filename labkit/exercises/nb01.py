@@ -12,6 +12,8 @@ from labkit.exercises.catalogue import exercise
 from labkit.exercises.expected import Expected
 from labkit.gap import Design
 
+TIE = 1.01  # times the smallest error: a difference of less than 1 % decides nothing
+LIKELY = 2.0  # below the largest log evidence: less than a factor of ten in probability
 SIGMAS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0)  # eV/Å, of exercises 01.4 and 01.5
 
 
@@ -74,22 +76,31 @@ def cutoff(by_cutoff: Mapping[float, float]) -> Expected:
 
 @exercise("01.4", "The best sigma by validation", unit="eV/Å")
 def sigma(no_stress: Design) -> Expected:
-    """The one of SIGMAS with the smallest RMSE of the validation forces; sigma_energy is a fortieth of it."""
+    """The one of SIGMAS with the smallest RMSE of the validation forces, or one within 1 % of that.
+
+    sigma_energy is a fortieth of it.
+    """
     train, valid, _ = _scan(no_stress)
     best = SIGMAS[int(np.argmin(valid))]
+    ties = [sigma for sigma, error in zip(SIGMAS, valid) if error <= TIE * min(valid)]
     mistakes = {
-        SIGMAS[int(np.argmin(train))]: "That one is best for the training frames; it follows their noise, too.",
+        SIGMAS[int(np.argmin(train))]: "That one is best for the training frames; new frames are what counts.",
         min(valid): "That is the error; give the sigma_force it belongs to.",
         best / 40: "That is sigma_energy; give sigma_force.",
         SIGMAS[int(np.argmax(valid))]: "That one has the largest error.",
     }
-    why = "A smaller one fits the noise of each label; a larger one no longer uses the information in the forces."
-    return Expected(best, rel=1e-6, mistakes=mistakes, among=SIGMAS, why=why)
+    names = " and ".join(f"{sigma:g}" for sigma in ties)
+    why = (
+        f"Within 1 % of the smallest error: {names} eV/Å. At {SIGMAS[0]:g} eV/Å the error is "
+        f"{valid[0] / min(valid):.2f} times as large, at {SIGMAS[-1]:g} eV/Å, where the forces hardly count, "
+        f"{valid[-1] / min(valid):.1f} times."
+    )
+    return Expected(best, rel=1e-6, mistakes=mistakes, among=SIGMAS, why=why, ties=ties)
 
 
 @exercise("01.5", "The best sigma by evidence", unit="eV/Å", optional=True)
 def evidence(no_stress: Design) -> Expected:
-    """The one of SIGMAS with the largest log marginal likelihood."""
+    """The one of SIGMAS with the largest log marginal likelihood, or one that is nearly as probable."""
     _, valid, evidences = _scan(no_stress)
     best, by_validation = SIGMAS[int(np.argmax(evidences))], SIGMAS[int(np.argmin(valid))]
     mistakes = {
@@ -97,8 +108,13 @@ def evidence(no_stress: Design) -> Expected:
         SIGMAS[int(np.argmin(evidences))]: "That one has the smallest log evidence; the most probable has the largest.",
         by_validation: "That is the choice by validation; the log evidence prefers another one.",
     }
-    why = f"Validation chose {by_validation:g} eV/Å; the evidence needed only the training frames."
-    return Expected(best, rel=1e-6, mistakes={k: v for k, v in mistakes.items() if k != best}, among=SIGMAS, why=why)
+    why = (
+        f"Validation chose {by_validation:g} eV/Å; the evidence needed only the training frames, and its choice has a "
+        f"validation error {valid[SIGMAS.index(best)] / min(valid):.2f} times as large."
+    )
+    ties = [sigma for sigma, found in zip(SIGMAS, evidences) if found >= max(evidences) - LIKELY]
+    mistakes = {k: v for k, v in mistakes.items() if k != best}
+    return Expected(best, rel=1e-6, mistakes=mistakes, among=SIGMAS, why=why, ties=ties)
 
 
 def _scan(design: Design) -> tuple[list[float], list[float], list[float]]:

@@ -17,7 +17,7 @@ STYLE = """<style>
 class NotAnswered(LabkitError):
     """An exercise that still has dots; a notebook shows it as one line, not as a traceback."""
 
-    def _render_traceback_(self) -> list[str]:
+    def brief(self) -> list[str]:
         return [f"\033[1;33m✎ {self}\033[0m"]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labkit.datasets import DatasetWarning
 from labkit.errors import LabkitError, suggest
 from labkit.gap.configtext import LABEL_KEYS
 from labkit.gap.keys import ALIASES, DISTANCE_2B_KEYS, FIT_KEYS, MANDATORY, OTHER_DESCRIPTORS, SOAP_KEYS
@@ -173,6 +175,14 @@ def _species(entries: Mapping[str, Entry], kind: Entry, source: Source) -> dict[
     every = "add_species" not in entries or is_true(entries["add_species"].value)
     needed = ("Z", "species_Z") if kind.value == Soap.name else ("Z1", "Z2")
     if every and not keys:
+        return {}
+    if every and "add_species" in entries:  # as in gap_fit, which stops if the data have other species
+        warnings.warn(
+            f"{kind.value}: {', '.join(keys)} without effect, as add_species takes all species of the data; "
+            "use add_species=F for some of them",
+            DatasetWarning,
+            stacklevel=2,
+        )
         return {}
     if every:
         entry = entries[keys[0]]

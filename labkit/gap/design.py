@@ -21,12 +21,13 @@ from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
 from labkit.datasets import Dataset, DatasetWarning
 from labkit.datasets.audit.quick import quick_look
+from labkit.datasets.e0 import e0_notes
 from labkit.datasets.overlap import overlap_note
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import configtext
 from labkit.gap.checkpoint import RowCheckpoint
 from labkit.gap.config import GapConfig
-from labkit.gap.e0 import e0_notes, fit_e0
+from labkit.gap.e0 import fit_e0
 from labkit.gap.fitted_labels import fitted_labels
 from labkit.gap.frame_noise import config_types
 from labkit.gap.metrics import labelled, table
@@ -77,6 +78,7 @@ class Design:
         if line := quick_look(self.train):
             notes.append(f"training: {line}")
         self.notes += [*notes, *odd, *([shared] if shared else [])]
+        self.blocks: int | None = None  # computed so far, of both sets; None once all are
         self._core: BlockLeastSquares | None = None
         self._lock = threading.RLock()  # a growing design may be solved from another thread
 
@@ -89,13 +91,16 @@ class Design:
         valid: Dataset | Sequence[ase.Atoms] | None = None,
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
+        blocks: int | None = None,
     ) -> Design:
         """Compute all rows; with a `checkpoint` folder, rows that a killed run had finished are not computed again.
+
+        `blocks` leaves out all but the first blocks of frames: the design that a run had when it was stopped there.
 
         Raises LabkitError for frames that cannot be trained on, and Stopped, whose `partial` is a Design of the frames
         done so far, on request.
         """
-        *_, design = cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint)
+        *_, design = cls.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint, blocks=blocks)
         return design
 
     @classmethod
@@ -107,10 +112,11 @@ class Design:
         valid: Dataset | Sequence[ase.Atoms] | None = None,
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
+        blocks: int | None = None,
     ) -> Iterator[Design]:
         """Like `build`, but yield the design after every block of frames; it can be solved each time."""
         design = cls(train, config or GapConfig(), valid)
-        yield from design.growing(RowCheckpoint(checkpoint, design) if checkpoint else None, progress)
+        yield from design.growing(RowCheckpoint(checkpoint, design) if checkpoint else None, progress, blocks)
 
     @property
     def columns(self) -> int:
@@ -147,6 +153,7 @@ class Design:
         metadata: dict[str, Any] = {
             "log_evidence": solution.log_evidence,
             "train": {"name": self.train.name, "hash": self.train.hash, "frames": frames},
+            "stresses": self._virials,
             "labkit": labkit.__version__,
         }
         return GapModel(
@@ -199,7 +206,9 @@ class Design:
     def _virials(self) -> bool:
         return self.config.sigma_virial is not None and bool(np.isfinite(self.train.stress).any())
 
-    def growing(self, kept: RowCheckpoint | None = None, progress: Progress = NO_PROGRESS) -> Iterator[Design]:
+    def growing(
+        self, kept: RowCheckpoint | None = None, progress: Progress = NO_PROGRESS, blocks: int | None = None
+    ) -> Iterator[Design]:
         """Compute all rows, or read those that are kept, and yield this design about a dozen times."""
         self._choose_points(kept, progress)
         self._prior_factor = self._prior()
@@ -207,10 +216,11 @@ class Design:
         self._rows["train"].target(self.e0, self.config)
         if self.valid is not None:
             self._rows["valid"] = RowStore(self.valid, self.columns, self._virials, True)
-        work = self._plan()
+        plan = self._plan()
+        work = plan[:blocks]
         batches_of_train = [step for step, (name, _) in enumerate(work, 1) if name == "train"]
         n = len(batches_of_train)
-        shown = {len(work), *(batches_of_train[-(-n * i // 12) - 1] for i in range(1, 13))}  # designs that are yielded
+        shown = {len(work), *(batches_of_train[-(-n * i // 12) - 1] for i in range(1, 13) if n)}  # designs yielded
         for step, (name, frames) in enumerate(work, 1):
             if progress.should_stop():
                 raise Stopped("stopped while building the design", self if self.n_frames else None)
@@ -222,6 +232,7 @@ class Design:
             with self._lock:
                 self._rows[name].put(frames, rows)
                 self._core = None
+            self.blocks = step if step < len(plan) else None
             progress.update(step, len(work), frames=self.n_frames)
             if step in shown:
                 yield self

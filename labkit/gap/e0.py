@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ase.data import chemical_symbols
 
+from labkit.datasets.e0 import average_e0, isolated_e0
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
 from labkit.gap.lexer import as_real
 
 if TYPE_CHECKING:
     from labkit.datasets import Dataset
-
-BOUND = (-15.0, 3.0)  # eV per atom that binding can explain
 
 
 def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
@@ -41,48 +39,5 @@ def fit_e0(train: Dataset, config: GapConfig) -> dict[str, float]:
             raise LabkitError(f"e0 has no value for {missing[0]}, which {train.name} contains; add it, or leave e0 out")
         return {s: config.e0[s] for s in symbols}
     if config.e0_method == "isolated":
-        return _isolated(train, symbols)
-    known = np.isfinite(train.energy)
-    if not known.any():
-        return dict.fromkeys(symbols, 0.0)
-    numbers = [train.atoms[k].numbers for k in np.flatnonzero(known)]
-    counts = np.array([[(n == z).sum() for z in train.species] for n in numbers], float)
-    energies = train.energy[known]
-    if np.linalg.matrix_rank(counts) < len(symbols):
-        return dict.fromkeys(symbols, float((energies / counts.sum(1)).mean()))
-    return dict(zip(symbols, np.linalg.lstsq(counts, energies, rcond=None)[0].tolist(), strict=True))
-
-
-def e0_notes(train: Dataset, e0: Mapping[str, float]) -> list[str]:
-    """What is odd about energies of atoms: those of another reference leave no energies of bonds.
-
-    Bonds lower the energy by up to some 10 eV per atom; compressed or hot structures may lie a little above their
-    atoms. What lies beyond has to come from the sparse points, which costs accuracy everywhere.
-    """
-    known = np.isfinite(train.energy) & (train.counts > 1)
-    if not known.any():
-        return []
-    lone = [sum(e0[s] for s in train.atoms[int(k)].get_chemical_symbols()) for k in np.flatnonzero(known)]
-    left = float(np.mean((train.energy[known] - lone) / train.counts[known]))
-    if BOUND[0] < left < BOUND[1]:
-        return []
-    return [
-        f"e0 leaves {left:.4g} eV per atom on average, which no bonds can explain ({BOUND[0]:g} to {BOUND[1]:g} eV): "
-        "it seems to belong to another reference (other pseudopotentials, or all electrons); give atoms computed as "
-        "the frames were, or leave e0 out and use e0_method='average'"
-    ]
-
-
-def _isolated(train: Dataset, symbols: list[str]) -> dict[str, float]:
-    found = {
-        atoms.get_chemical_symbols()[0]: float(energy)
-        for atoms, energy in zip(train.atoms, train.energy, strict=True)
-        if len(atoms) == 1 and np.isfinite(energy)
-    }
-    missing = [s for s in symbols if s not in found]
-    if missing:
-        raise LabkitError(
-            f"e0_method is 'isolated', but {train.name} has no labelled frame of one {missing[0]} atom; "
-            "add one, give e0={...}, or use e0_method='average'"
-        )
-    return {s: found[s] for s in symbols}
+        return isolated_e0(train, symbols, "add one, give e0={...}, or use e0_method='average'")
+    return average_e0(train)

@@ -24,6 +24,7 @@ class IncrementalFit:
     errors       as of Design.errors
     predictions  {'train': ..., 'valid': ...} as of Design.predictions
     curve        one (n_frames, errors) for each fit so far, this one last
+    blocks       `Design.build(..., blocks=blocks)` gives this fit's design; None for that of all frames
     """
 
     model: GapModel
@@ -32,6 +33,7 @@ class IncrementalFit:
     predictions: dict[str, dict[str, np.ndarray]]
     notes: tuple[str, ...]
     curve: tuple[tuple[int, pd.DataFrame], ...]
+    blocks: int | None = None
 
     def __repr__(self) -> str:
         return f"Fit of {self.n_frames} frames"
@@ -50,15 +52,16 @@ def incremental_fits(
     design = None
     try:
         for design in Design.grow(train, config, valid=valid, progress=progress, checkpoint=checkpoint):
-            yield _fit(design, curve)
+            yield fit_of(design, curve)
     except Stopped as stop:
         design = stop.partial or design
         if design is not None and (not curve or design.n_frames > curve[-1][0]):
-            yield _fit(design, curve)
+            yield fit_of(design, curve)
         raise Stopped() from stop
 
 
-def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFit:
+def fit_of(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFit:
+    """The fit of a design; it is added to the `curve` of earlier ones."""
     model = design.solve()
     errors = design.errors(model)
     if curve and curve[-1][0] == design.n_frames:
@@ -66,4 +69,5 @@ def _fit(design: Design, curve: list[tuple[int, pd.DataFrame]]) -> IncrementalFi
     curve.append((design.n_frames, errors))
     sets = ("train",) if design.valid is None else ("train", "valid")
     predictions = {name: design.predictions(model, name) for name in sets}
-    return IncrementalFit(model, design.n_frames, errors, predictions, tuple(design.notes), tuple(curve))
+    notes = tuple(design.notes)
+    return IncrementalFit(model, design.n_frames, errors, predictions, notes, tuple(curve), design.blocks)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from labkit.base import NO_PROGRESS, Progress
+from labkit.base.settings import ModelSettings
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.files import atomic_write
@@ -24,6 +25,7 @@ from labkit.gap.checkpoint import fingerprint
 from labkit.gap.config import GapConfig
 from labkit.gap.design import Design
 from labkit.gap.frame_noise import noise_digest
+from labkit.gap.incremental_fit import IncrementalFit, fit_of
 from labkit.gap.power_law import PowerLaw
 from labkit.parallel import each, one_thread
 
@@ -56,7 +58,7 @@ class LearningCurve:
     """
 
     table: pd.DataFrame
-    settings: GapConfig
+    settings: ModelSettings
     seconds: Mapping[Fit, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -79,8 +81,9 @@ class LearningCurve:
         client: Client | None = None,
         progress: Progress = NO_PROGRESS,
         checkpoint: str | os.PathLike[str] | None = None,
+        only: Collection[Fit] | None = None,
     ) -> Iterator[LearningCurve]:
-        """Yield the curve after every fit; the last one is complete.
+        """Yield the curve after every fit; the last one is complete, or has `only` these fits: (size, repeat from 0).
 
         Fits run on the workers of a dask `client` if one is given. Each is written to the `checkpoint` folder when
         done, and read from it next time: a killed run loses only those in progress, and ends with the same table to the
@@ -91,18 +94,48 @@ class LearningCurve:
         sizes = _checked(sizes, repeats, len(train))
         with one_thread():
             design = build_cached(train, config, valid, progress=progress)
-        store = _FitStore(checkpoint, design, seed)
-        fits = [(size, k) for size in sizes for k in range(1 if size == len(train) else repeats)]
-        done = {fit: store.read(fit) for fit in fits}
-        tasks = {fit: (_order(len(train), seed, fit[1])[: fit[0]],) for fit in fits if done[fit] is None}
+        how = {"client": client, "progress": progress, "checkpoint": checkpoint, "only": only}
+        yield from cls.of_fits(
+            one_fit, design, design.config, curve_fingerprint(design, seed), len(train), tuple(design.notes),
+            sizes=sizes, repeats=repeats, seed=seed, **how,
+        )  # fmt: skip
+
+    @classmethod
+    def of_fits(
+        cls,
+        fit: Callable[[Any, list[int]], tuple[list[dict[str, Any]], float]],
+        shared: Any,
+        settings: ModelSettings,
+        mark: str,
+        frames: int,
+        notes: tuple[str, ...] = (),
+        *,
+        sizes: Sequence[int],
+        repeats: int,
+        seed: int = 0,
+        client: Client | None = None,
+        progress: Progress = NO_PROGRESS,
+        checkpoint: str | os.PathLike[str] | None = None,
+        only: Collection[Fit] | None = None,
+    ) -> Iterator[LearningCurve]:
+        """Yield the curve of any model after each `fit(shared, frames)`, which gives rows of the table and seconds.
+
+        mark    what the fits depend on, as text: a checkpoint with another one is refused
+        frames  their number in all
+        """
+        sizes = _checked(sizes, repeats, frames)
+        store = _FitStore(checkpoint, mark)
+        fits = [(size, k) for size in sizes for k in range(1 if size == frames else repeats)]
+        fits = [one for one in fits if only is None or one in only]
+        done = {one: store.read(one) for one in fits}
+        tasks = {one: (_order(frames, seed, one[1])[: one[0]],) for one in fits if done[one] is None}
         seconds: dict[Fit, float] = {}
-        notes = tuple(design.notes)
         if not tasks:
-            yield cls(_table(fits, done), design.config, seconds, notes)
-        for fit, (rows, elapsed) in each(one_fit, tasks, design, client=client, progress=progress):
-            store.write(fit, rows)
-            done[fit], seconds[fit] = rows, elapsed
-            yield cls(_table(fits, done), design.config, dict(seconds), notes)
+            yield cls(_table(fits, done), settings, seconds, notes)
+        for one, (rows, elapsed) in each(fit, tasks, shared, client=client, progress=progress):
+            store.write(one, rows)
+            done[one], seconds[one] = rows, elapsed
+            yield cls(_table(fits, done), settings, dict(seconds), notes)
 
     def summary(self) -> pd.DataFrame:
         """Mean RMSE and its standard deviation over the repeats, by (set, quantity) and size."""
@@ -134,17 +167,23 @@ def one_fit(design: Design, frames: Sequence[int]) -> tuple[list[dict[str, Any]]
     return [{**row, "log_evidence": evidence} for row in plain], time.monotonic() - start
 
 
+def fit_at(design: Design, size: int, repeat: int = 0, seed: int = 0) -> IncrementalFit:
+    """The fit of a learning curve at this size and repeat, with its model; `design` is that of all its frames."""
+    with one_thread():
+        return fit_of(design.subset(_order(len(design.train), seed, repeat)[:size]), [])
+
+
 class _FitStore:
     """Finished fits, one small file each, with a digest and a fingerprint of data and settings.
 
     A file that does not fit, as one of an earlier version without a digest, is computed again and replaced.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, design: Design, seed: int) -> None:
-        self.folder = None if folder is None else Path(folder)
+    def __init__(self, folder: str | os.PathLike[str] | None, mark: str) -> None:
+        self.folder, self.mark = None if folder is None else Path(folder), mark
         if self.folder is None:
             return
-        self.mark, path = curve_fingerprint(design, seed), self.folder / "curve.json"
+        path = self.folder / "curve.json"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

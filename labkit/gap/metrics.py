@@ -41,7 +41,7 @@ def predict(model: Potential, frames: Dataset) -> dict[str, np.ndarray]:
     periodicity = np.array([has_stress(frame) for frame in atoms])
     for periodic in (True, False):
         mine = np.flatnonzero(periodicity == periodic)
-        for batch in batches(frames.counts[mine], 480):
+        for batch in batches(frames.counts[mine]):
             chosen = mine[batch]
             result = model.evaluate(State.from_atoms([atoms[k] for k in chosen]), stress=periodic)
             out["energy"][chosen] = result.energy.cpu().numpy()

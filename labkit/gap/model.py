@@ -30,7 +30,7 @@ class GapModel(Potential):
     config     the settings, with the sigmas it was fitted with
     prior      P (M, M), upper triangular; None: no variance
     factor     U (M, M), upper triangular, or the Solution that can make it
-    metadata   log_evidence, hash of the training data, version
+    metadata   log_evidence, hash of the training data, whether stresses were fitted, version
 
     >>> model = GapModel.load("gap.safetensors")  # doctest: +SKIP
     >>> model.evaluate(state).forces  # doctest: +SKIP

@@ -79,7 +79,7 @@ def _choose_environments(
     numbers = [places.get(kind, places.get("default", -1)) for kind in kinds] if wanted else []
     seen: dict[int, list[Tensor]] = {z: [] for z in term.centres}
     owners: dict[int, list[Tensor]] = {z: [] for z in term.centres}
-    for batch in batches(map(len, frames), 480):
+    for batch in batches(map(len, frames)):
         if progress.should_stop():
             raise Stopped("stopped while choosing sparse points")
         state = State.from_atoms([frames[k] for k in batch])
@@ -165,7 +165,7 @@ def _unseen_pairs(term: Distance2bTerm) -> list[str]:
 
 def _choose_distances(term: Distance2bTerm, frames: Sequence[ase.Atoms]) -> None:
     ends = dict.fromkeys(term.pairs, (torch.inf, 0.0))
-    for batch in batches(map(len, frames), 480):
+    for batch in batches(map(len, frames)):
         state = State.from_atoms([frames[k] for k in batch])
         near = find_neighbours(state.system, state.positions, state.cell, term.cutoff)
         vectors = near.vectors(state.positions, state.cell)

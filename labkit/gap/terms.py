@@ -42,7 +42,7 @@ class Soap:
     n_sparse                 sparse points for each species of the central atom; with config_type_n_sparse in `other`
                              their total
     sparse_method            how they are chosen: 'cur_points', 'fps', 'random' or 'cur_covariance' (gap_fit has
-                             more); the last counts how often environments occur: for sets of like and unlike frames
+                             more)
     central_weight           weight of the central atom in its own density
     centre                   atomic number of the only central species, or None for all species
     species                  atomic numbers of its neighbours; None if centre is None

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from labkit.jobs import JobProgress
 
@@ -16,6 +16,14 @@ WIDTH = 24
 
 class Bar(JobProgress):
     """One line on stderr that is overwritten; without a terminal, a line every 30 s."""
+
+    #: what is shown of the metrics, by name
+    SHOWN: ClassVar = {
+        "time_ps": "{:.4g} ps",
+        "energy": "{:.6g} eV",
+        "temperature": "{:.0f} K",
+        "fmax": "fmax {:.2g} eV/Å",
+    }
 
     def __init__(self) -> None:
         super().__init__(self._draw)
@@ -43,8 +51,7 @@ class Bar(JobProgress):
     def line(self) -> str:
         """The displayed text."""
         full = round(WIDTH * self.fraction)
-        shown = {"time_ps": "{:.4g} ps", "energy": "{:.6g} eV", "temperature": "{:.0f} K", "fmax": "fmax {:.2g} eV/Å"}
-        words = [text.format(self.metrics[name]) for name, text in shown.items() if name in self.metrics]
+        words = [text.format(self.metrics[name]) for name, text in self.SHOWN.items() if name in self.metrics]
         left = self.eta
         words += [] if left is None else [f"{left / 3600:.1f} h left" if left > 7200 else f"{left:.0f} s left"]
         return f"{'█' * full}{'·' * (WIDTH - full)} {self.fraction:4.0%}  {self.step}/{self.total}  " + ", ".join(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 
 from labkit.base import Potential, TorchmdPotential
 from labkit.errors import LabkitError, suggest
+from labkit.md.models import embedded, format_of, read_model
 
 KEYS = ("module", "embeddings", "file")
 _BESIDE: set[str] = set()  # outermost packages that were loaded here, for a run file
@@ -49,14 +51,24 @@ class External:
             raise ValueError
         return cls(**found, embeddings=_embeddings(value.get("embeddings")), options=options)
 
-    def load(self, folder: Path, n_atoms: int, replicas: int, device: torch.device, *, trust: bool) -> Potential:
-        """The potential, for replicas of n_atoms; `folder` is that of the run file.
+    def load(
+        self, folder: Path, atoms: Sequence[int], replicas: int, device: torch.device, *, trust: bool
+    ) -> Potential:
+        """The potential, for replicas of atoms with these atomic numbers (0: none); `folder` is that of the run file.
 
-        Raises LabkitError for a module that is not trusted (nothing of it has run then), is not there, or fails.
+        A model that labkit has written is read by labkit, whatever the module. Raises LabkitError for another module
+        that is not trusted (nothing of it has run then), is not there, or fails.
         """
+        n_atoms = len(atoms)
         file = None if self.file is None else str(found_file(self.file, folder))
-        if self.module == "labkit":
-            return _own(file)
+        if self.module == "labkit" or (file is not None and format_of(Path(file)).startswith("labkit ")):
+            if self.options:
+                key = next(iter(self.options))
+                raise LabkitError(f"external: {key!r} is not for a model of labkit, which {file} is; leave it out")
+            model = read_model(None if file is None else Path(file))
+            if self.embeddings is None:
+                return model
+            return embedded(model, self._numbers(folder, n_atoms), atoms, replicas)
         module = _module(self.module, self.file, folder, trust)
         if not hasattr(module, "External"):
             raise LabkitError(f"external: module {self.module!r} has no class External(file, embeddings, device)")
@@ -107,14 +119,6 @@ def _embeddings(value: Any) -> tuple[int, ...] | str | None:
     if any(isinstance(x, bool) or int(float(x)) != float(x) or float(x) < 0 for x in numbers):
         raise ValueError
     return tuple(int(float(x)) for x in numbers)
-
-
-def _own(file: str | None) -> Potential:
-    from labkit.gap import GapModel
-
-    if file is None or not Path(file).is_file():
-        raise LabkitError(f"external: file: {file or 'none given'}: there is no such model")
-    return GapModel.load(file)
 
 
 def _module(name: str, file: str | None, folder: Path, trust: bool) -> Any:

@@ -68,7 +68,7 @@ def prepare(settings: RunSettings, folder: Path = Path(), *, trust: bool = False
         notes += [] if amber else topology_notes(topology, TorchmdFile(file), settings.forceterms)
         parts.append(forcefield.repeat(settings.replicas) if settings.replicas > 1 else forcefield)
     if external is not None:
-        parts.append(external.load(folder, len(topology.types), settings.replicas, device, trust=trust))
+        parts.append(external.load(folder, topology.numbers, settings.replicas, device, trust=trust))
     light = torch.nonzero(masses <= 0).flatten().tolist()
     if light:
         raise LabkitError(

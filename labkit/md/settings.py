@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from labkit.errors import LabkitError, suggest
+from labkit.errors import LabkitError
 from labkit.forcefield.torchmd.yaml_file import parse_yaml, yaml_text
+from labkit.md.checks import checked, files, flag, key, names, number, one_of, text, whole
 from labkit.md.external import External
-
-Check = Callable[[Any], Any]  # returns the converted value, or raises ValueError
-
-
-def _number(least: float = -math.inf, *, above: bool = False) -> Check:
-    def check(value: Any) -> float:
-        number = math.nan if isinstance(value, bool) else float(value)  # YAML takes 1e-3 for text
-        if not math.isfinite(number) or number < least or (above and number == least):
-            raise ValueError
-        return number
-
-    return check
-
-
-def _whole(least: int) -> Check:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or int(float(value)) != float(value) or float(value) < least:
-            raise ValueError
-        return int(float(value))
-
-    return check
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(_text(name).lower() for name in ([value] if isinstance(value, str) else list(value)))
-
-
-def _one_of(*options: str) -> Check:
-    def check(value: Any) -> str:
-        if value not in options:
-            raise ValueError
-        return value
-
-    return check
 
 
 def _exclusions(value: Any) -> tuple[str, ...]:
-    """As _names; TorchMD's run files also have Python's tuples as text, such as ('bonds', 'angles')."""
-    return tuple(re.findall(r"[\w-]+", value.lower())) if isinstance(value, str) else _names(value)
-
-
-def _files(value: Any) -> tuple[str, ...]:
-    found = tuple(_text(name) for name in ([value] if isinstance(value, str) else list(value)))
-    if not found:
-        raise ValueError
-    return found
-
-
-def _key(check: Check, expected: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"check": check, "expected": expected})
+    """As names; TorchMD's run files also have Python's tuples as text, such as ('bonds', 'angles')."""
+    return tuple(re.findall(r"[\w-]+", value.lower())) if isinstance(value, str) else names(value)
 
 
 @dataclass(frozen=True)
@@ -91,50 +33,37 @@ class RunSettings:
     100
     """
 
-    timestep: float = _key(_number(0.0, above=True), "a time in fs above 0, such as 1", 1.0)
-    temperature: float = _key(_number(0.0), "a temperature in K from 0, such as 300", 300.0)
-    langevin_temperature: float = _key(_number(0.0), "a temperature in K, or 0 for none", 0.0)
-    langevin_gamma: float = _key(_number(0.0), "a friction in 1/ps, such as 0.1", 0.1)
-    device: str = _key(_text, "a device, such as cpu or cuda:0", "cpu")
-    topology: tuple[str, ...] | None = _key(_files, "a psf, prmtop, pdb or xyz file, or a list of files")
-    coordinates: tuple[str, ...] | None = _key(_files, "a pdb, xyz, coor, inpcrd or xtc file, or a list of files")
-    structure: tuple[str, ...] | None = _key(_files, "a pdb or xyz file for topology and coordinates, or a list")
-    forcefield: str | None = _key(_text, "a TorchMD YAML, CHARMM prm, AMBER frcmod or prmtop file")
-    forceterms: tuple[str, ...] | None = _key(_names, "a list of terms, such as [bonds, angles, lj]")
-    cutoff: float | None = _key(_number(0.0, above=True), "a distance in Å above 0, such as 9")
-    switch_dist: float | None = _key(_number(0.0), "a distance in Å below the cutoff, such as 7.5")
-    rfa: bool = _key(_flag, "true or false", False)
-    exclusions: tuple[str, ...] | None = _key(_exclusions, "a list of bonds, angles, 1-4")
-    replicas: int = _key(_whole(1), "a whole number from 1", 1)
-    extended_system: str | None = _key(_text, "an xsc file")
-    minimize: int | None = _key(_whole(0), "a number of steps, such as 500")
-    external: External | None = _key(External.of, "module, embeddings and file, such as {file: model.safetensors}")
-    precision: str = _key(_one_of("single", "double"), "single or double", "double")
-    seed: int = _key(_whole(0), "a whole number from 0", 1)
-    steps: int = _key(_whole(0), "a whole number of steps from 0", 10000)
-    output: str = _key(_text, "the name of the trajectory, such as output", "output")
-    output_period: int = _key(_whole(1), "a whole number of steps from 1", 10)
-    save_period: int = _key(_whole(0), "a whole number of steps, or 0 for 10 output periods", 0)
-    log_dir: str = _key(_text, "a folder", ".")
-    npz_file: str | None = _key(_text, "an npz file with coord and z, of atoms without a topology")
+    timestep: float = key(number(0.0, above=True), "a time in fs above 0, such as 1", 1.0)
+    temperature: float = key(number(0.0), "a temperature in K from 0, such as 300", 300.0)
+    langevin_temperature: float = key(number(0.0), "a temperature in K, or 0 for none", 0.0)
+    langevin_gamma: float = key(number(0.0), "a friction in 1/ps, such as 0.1", 0.1)
+    device: str = key(text, "a device, such as cpu or cuda:0", "cpu")
+    topology: tuple[str, ...] | None = key(files, "a psf, prmtop, pdb or xyz file, or a list of files")
+    coordinates: tuple[str, ...] | None = key(files, "a pdb, xyz, coor, inpcrd or xtc file, or a list of files")
+    structure: tuple[str, ...] | None = key(files, "a pdb or xyz file for topology and coordinates, or a list")
+    forcefield: str | None = key(text, "a TorchMD YAML, CHARMM prm, AMBER frcmod or prmtop file")
+    forceterms: tuple[str, ...] | None = key(names, "a list of terms, such as [bonds, angles, lj]")
+    cutoff: float | None = key(number(0.0, above=True), "a distance in Å above 0, such as 9")
+    switch_dist: float | None = key(number(0.0), "a distance in Å below the cutoff, such as 7.5")
+    rfa: bool = key(flag, "true or false", False)
+    exclusions: tuple[str, ...] | None = key(_exclusions, "a list of bonds, angles, 1-4")
+    replicas: int = key(whole(1), "a whole number from 1", 1)
+    extended_system: str | None = key(text, "an xsc file")
+    minimize: int | None = key(whole(0), "a number of steps, such as 500")
+    external: External | None = key(External.of, "module, embeddings and file, such as {file: model.safetensors}")
+    precision: str = key(one_of("single", "double"), "single or double", "double")
+    seed: int = key(whole(0), "a whole number from 0", 1)
+    steps: int = key(whole(0), "a whole number of steps from 0", 10000)
+    output: str = key(text, "the name of the trajectory, such as output", "output")
+    output_period: int = key(whole(1), "a whole number of steps from 1", 10)
+    save_period: int = key(whole(0), "a whole number of steps, or 0 for 10 output periods", 0)
+    log_dir: str = key(text, "a folder", ".")
+    npz_file: str | None = key(text, "an npz file with coord and z, of atoms without a topology")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str) -> RunSettings:
         """Raise LabkitError, naming `where` and the key, for an unknown key or an invalid value."""
-        known = {f.name: f.metadata for f in fields(cls)}
-        found = {}
-        for key, value in values.items():
-            if key not in known:
-                hint = suggest(str(key), known) or f"; known: {', '.join(known)}"
-                raise LabkitError(f"{where}: unknown key {key!r}{hint}")
-            if value is None:
-                continue
-            try:
-                found[key] = known[key]["check"](value)
-            except LabkitError as error:
-                raise LabkitError(f"{where}: {error}") from error
-            except (ValueError, TypeError, OverflowError) as error:
-                raise LabkitError(f"{where}: {key} is {value!r}, expected {known[key]['expected']}") from error
+        found = checked(values, {f.name: f.metadata for f in fields(cls)}, where)
         settings = cls(**found)
         settings._check(where)
         return settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -26,13 +25,19 @@ NAMES = ("self", "along", "across")
 
 @dataclass(frozen=True, eq=False)
 class RepeatedReleases:
-    """All pairs of an experiment so far, and the model learned from them at the lag `learned_at` fs."""
+    """All pairs of an experiment so far, and the model learned from them at the lag `learned_at` fs.
+
+    learned_steps  steps of its training, STEPS unless it was stopped
+    learned_until  seed after the last release that it was learned from
+    """
 
     tweezers: Tweezers
     seed: int  # of the next release
     sightings: Sightings | None = None
     learned: PairModel | None = None
     learned_at: float = 0.0
+    learned_steps: int = 0
+    learned_until: int = 0
 
     @property
     def edges(self) -> list[float]:
@@ -97,6 +102,8 @@ def _learn(run: RepeatedReleases, lag: float, before: int, progress: Progress) -
     data = run.sightings.data(lag)
     model = PairModel(own=float(overall(data).value[0]), scale=run.tweezers.nearest)
     by = "force matching" if isinstance(data, Active) else "displacements"
-    with suppress(Stopped):  # the model so far is kept
-        train(model, data, by=by, steps=STEPS, progress=progress.part(before, before + STEPS, STEPS))
-    return replace(run, learned=model, learned_at=lag)
+    try:
+        losses = train(model, data, by=by, steps=STEPS, progress=progress.part(before, before + STEPS, STEPS))
+    except Stopped as stopped:
+        losses = stopped.partial  # the model so far is kept
+    return replace(run, learned=model, learned_at=lag, learned_steps=len(losses), learned_until=run.seed)

@@ -1,8 +1,12 @@
-"""Panels: live experiments in notebooks; each is a model that runs without a screen and a view that shows it."""
+"""Panels: live experiments in notebooks; each is a model that runs without a screen and a view that shows it.
+
+One's own are made of Panel, PanelModel, parameter, Script and the functions for figures and tables (docs/own_panel.md).
+"""
 
 from labkit.errors import LabkitError
 
 try:
+    import anywidget  # noqa: F401
     import ipywidgets  # noqa: F401
     import matplotlib  # noqa: F401
 except ImportError as error:
@@ -14,8 +18,16 @@ except ImportError as error:
 from labkit.panels.curves import Curves
 from labkit.panels.data import DataPanel
 from labkit.panels.dynamics import DynamicsPanel
+from labkit.panels.kit.controls import parameter
+from labkit.panels.kit.html import table as html_table
+from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.script import Script
+from labkit.panels.kit.style import dress, legend, new_figure
+from labkit.panels.kit.view import Panel
 from labkit.panels.learning import LearningCurvePanel
 from labkit.panels.mobility import MobilityPanel
+from labkit.panels.movie import Movie
+from labkit.panels.neural import NeuralPanel
 from labkit.panels.overfit import OverfitPanel
 from labkit.panels.polarizability import PolarizabilityPanel
 from labkit.panels.recover import RecoverPanel
@@ -33,14 +45,24 @@ __all__ = [
     "DynamicsPanel",
     "LearningCurvePanel",
     "MobilityPanel",
+    "Movie",
+    "NeuralPanel",
     "OverfitPanel",
+    "Panel",
+    "PanelModel",
     "PolarizabilityPanel",
     "RecoverPanel",
     "RunTray",
+    "Script",
     "SpectraPanel",
     "StructurePanel",
     "TensorSearchPanel",
     "TimestepPanel",
     "TrainPanel",
+    "dress",
+    "html_table",
+    "legend",
     "memory_figure",
+    "new_figure",
+    "parameter",
 ]

@@ -9,20 +9,8 @@ import pandas as pd
 from IPython.display import Image
 from matplotlib.axes import Axes
 
-from labkit.panels.kit.style import (
-    FORCE,
-    INK,
-    MUTED,
-    TRAIN,
-    VALID,
-    dress,
-    legend,
-    log_ticks,
-    new_figure,
-    notebook_image,
-)
-
-COLOURS = (TRAIN, VALID, FORCE)
+from labkit.panels.kit.series import series
+from labkit.panels.kit.style import INK, MUTED, dress, legend, log_ticks, new_figure, notebook_image
 
 
 def scaling_figure(replicas: pd.DataFrame, atoms: pd.Series) -> Image:
@@ -30,12 +18,12 @@ def scaling_figure(replicas: pd.DataFrame, atoms: pd.Series) -> Image:
     figure = new_figure(7.6, 3.6)
     left, right = figure.subplots(1, 2)
     dress(left, "replicas", "steps × replicas / s", "Batches")
-    for name, colour in zip(replicas, COLOURS, strict=False):
-        left.plot(replicas.index, replicas[name], "o-", color=colour, markersize=4, label=name)
+    for k, name in enumerate(replicas):
+        left.plot(replicas.index, replicas[name], **series(k).joined(), markersize=4, label=name)
     log_ticks(left.xaxis, 0.8 * replicas.index.min(), 1.3 * replicas.index.max())
     log_ticks(left.yaxis, 0.5 * replicas.min().min(), 3.0 * replicas.max().max())
     dress(right, "atoms", "ms / step", "Size")
-    right.plot(atoms.index, atoms, "o-", color=TRAIN, markersize=4, label="water, measured")
+    right.plot(atoms.index, atoms, **series(0).joined(), markersize=4, label="water, measured")
     right.plot(atoms.index, atoms.iloc[-1] * atoms.index / atoms.index[-1], "--", color=MUTED, label="∝ atoms")
     log_ticks(right.xaxis, 0.8 * atoms.index.min(), 1.3 * atoms.index.max())
     log_ticks(right.yaxis, 0.4 * atoms.min(), 2.5 * atoms.max())
@@ -54,8 +42,8 @@ def exchange_figure(table: pd.DataFrame, walkers: Any, every: float, acceptance:
     figure = new_figure(7.6, 3.6)
     left, right = figure.subplots(1, 2)
     dress(left, "temperature [K]", "share of cis", "Populations")
-    for name, colour in zip(table.columns.drop("exact"), (VALID, TRAIN), strict=False):
-        left.plot(table.index, table[name], "o", color=colour, markersize=6, label=name)
+    for k, name in enumerate(table.columns.drop("exact")):
+        left.plot(table.index, table[name], **series(k).dots(), markersize=6, label=name)
     left.plot(table.index, table["exact"], "-", color=INK, linewidth=1, label="exact")
     left.set_ylim(-0.03, max(0.75, 1.1 * table.max().max()))
     _paths(right, np.asarray(walkers), every, table.index.to_numpy(), shown)
@@ -71,6 +59,6 @@ def _paths(axes: Axes, walkers: np.ndarray, every: float, temperatures: np.ndarr
     names = np.sort(walkers[0])
     places = np.argsort(walkers, axis=1)[-shown:]  # (T, R): where each walker is
     time = every * np.arange(len(walkers))[-shown:]
-    for walker, colour in zip((0, len(names) // 2, len(names) - 1), COLOURS, strict=True):
-        axes.step(time, places[:, walker], color=colour, linewidth=1.3, where="post", alpha=0.9)
+    for k, walker in enumerate((0, len(names) // 2, len(names) - 1)):
+        axes.step(time, places[:, walker], **series(k).line(), linewidth=1.3, where="post", alpha=0.9)
     axes.set_yticks(range(len(temperatures)), [f"{t:.0f}" for t in temperatures])

@@ -6,24 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 from IPython.display import Image
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from labkit.base import State
 from labkit.mobility.examples import AboveWall
-from labkit.panels.kit.style import (
-    FORCE,
-    GRID,
-    INK,
-    MUTED,
-    TRAIN,
-    VALID,
-    dress,
-    legend,
-    new_figure,
-    notebook_image,
-)
+from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.plotted import PER_INCH
+from labkit.panels.kit.series import series
+from labkit.panels.kit.style import GRID, INK, MUTED, TRAIN, VALID, dress, legend, new_figure, notebook_image
+from labkit.panels.movie import Movie
 
-COLOURS = (TRAIN, VALID, FORCE)
+WIDTHS = (6.0, 3.2, 1.2, 1.4)  # of curves that coincide
 
 
 def learned_figure(
@@ -39,10 +34,11 @@ def learned_figure(
     dress(right, "distance [radii]", r"error [% of $M_\mathrm{self}$]", "Error")
     own = float(truth[0, 0])
     for k, (name, colour) in enumerate(zip(("itself", "other, along", "other, across"), (INK, TRAIN, VALID))):
-        left.plot(distances / radius, learned[:, k] / own, color=colour, linewidth=1.4, label=name)
-        left.plot(distances / radius, truth[:, k] / own, "--", color=MUTED, linewidth=1.1)
+        style = series(k, colour)
+        left.plot(distances / radius, learned[:, k] / own, **style.marked(), linewidth=1.4, label=name)
+        left.plot(distances / radius, truth[:, k] / own, **style.reference(), linewidth=1.1)
         error = 100 * (learned - truth)[:, k] / own
-        right.plot(distances / radius, error, color=colour, linewidth=1.4)
+        right.plot(distances / radius, error, **style.marked(), linewidth=1.4)
         if bars is not None:
             half = 200 * bars[:, k] / own
             right.fill_between(distances / radius, error - half, error + half, color=colour, alpha=0.15, linewidth=0)
@@ -57,16 +53,49 @@ def falling_figure(time: Tensor, falls: Mapping[str, Tensor], before: State, aft
     figure = new_figure(7.6, 3.8)
     left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
     dress(left, "time [ns]", "mean height [nm]", "Falling")
-    for (name, height), colour, width in zip(falls.items(), (*COLOURS, INK), (6.0, 3.2, 1.2, 1.4)):
-        left.plot(1e-6 * time, 0.1 * height, color=colour, linewidth=width, label=name)  # seen where they coincide
+    for k, (name, height) in enumerate(falls.items()):
+        left.plot(1e-6 * time, 0.1 * height, **series(k).line(), linewidth=WIDTHS[k % len(WIDTHS)], label=name)
     dress(right, "x [nm]", "z [nm]", "The cloud")
-    for state, colour, name in ((before, MUTED, "before"), (after, TRAIN, "after")):
-        x = 0.1 * state.positions
-        right.scatter(x[:, 0], x[:, 2], s=40, color=colour, alpha=0.6, edgecolor="white", linewidth=0.5, label=name)
+    for state, colour, marker, name in ((before, MUTED, "s", "before"), (after, TRAIN, "o", "after")):
+        x, edge = 0.1 * state.positions, {"edgecolor": "white", "linewidth": 0.5}
+        right.scatter(x[:, 0], x[:, 2], s=40, color=colour, marker=marker, alpha=0.6, label=name, **edge)
     right.set_aspect("equal", adjustable="datalim")
     legend(right)
     legend(left)
     return notebook_image(figure)
+
+
+def falling_movie(time: Tensor, positions: Tensor, radius: float, width: int = 380) -> Movie:
+    """Colloids of this radius [Å] at positions (T, n, 3) Å and times (T,) fs, to scale and seen from the side.
+
+    Those nearer to the eye cover the others and are darker. The clock is in the picture.
+    """
+    x = 0.1 * positions.detach().numpy()
+    low, high = x.min((0, 1)) - 0.2 * radius, x.max((0, 1)) + 0.2 * radius
+    tall = (high - low)[2] / (high - low)[0]
+    figure = new_figure(3.8, float(np.clip(3.8 * tall, 3.0, 7.0)))
+    figure.set(dpi=1.2 * PER_INCH, layout_engine="none")  # half the bytes of a still picture
+    axes = dress(figure.add_axes((0.15, 0.1, 0.83, 0.83)), "x [nm]", "z [nm]")
+    axes.set(xlim=(low[0], high[0]), ylim=(low[2], high[2]))
+    axes.set_aspect("equal")  # limits stay: data limits that are adjusted would be announced in red
+    size = np.full(x.shape[1], 0.2 * radius)
+    discs = EllipseCollection(size, size, np.zeros_like(size), units="xy", transOffset=axes.transData, linewidths=0.6)
+    axes.add_collection(discs)
+    clock = axes.text(0.02, 1.02, "", transform=axes.transAxes, fontsize=9, color=INK)
+    live = LiveFigure(figure, [discs, clock])
+    pale, dark = (np.array(to_rgb(colour)) for colour in ("#dfe8f2", TRAIN))
+
+    def frame(k: int) -> bytes:
+        order = np.argsort(-x[k, :, 1])  # from the farthest to the nearest
+        depth = (high[1] - x[k, order, 1]) / (high[1] - low[1])
+        discs.set(offsets=x[k][order][:, [0, 2]], facecolors=pale + depth[:, None] * (dark - pale), edgecolors="white")
+        clock.set_text(f"{1e-6 * float(time[k]):.2f} ns")
+        return live.png()
+
+    heights = x[:, :, 2].mean(1)
+    sink = f"their mean height goes from {heights[0]:.3g} to {heights[-1]:.3g} nm in {1e-6 * float(time[-1]):.3g} ns"
+    words = f"Film of {x.shape[1]} colloids that fall, seen from the side: {sink}."
+    return Movie(map(frame, range(len(x))), width=width, alt=words)
 
 
 def heights_figure(heights: Mapping[str, Tensor], above: AboveWall, thermal: float, mobility: Tensor) -> Image:

@@ -49,12 +49,11 @@ def reach_figure(
         axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the legend
     dress(right, f"spread of the models [{unit}]", "", "Spread, and error (×)")
     sizes = {name: np.sqrt(np.square(values).mean((-2, -1))).ravel() for name, values in spreads.items()}
-    for row, (name, size) in enumerate(sizes.items()):
-        low, middle_, high = np.quantile(size, [0.05, 0.5, 0.95])
-        right.plot([low, high], [row, row], color=VALID, linewidth=5, alpha=0.4, solid_capstyle="round")
-        right.plot([middle_], [row], "o", color=VALID, markersize=6)
-        if name in errors:
-            right.plot([errors[name]], [row], "x", color=BAD, markersize=7, markeredgewidth=1.8)
+    low, half, high = np.array([np.quantile(size, [0.05, 0.5, 0.95]) for size in sizes.values()]).reshape(-1, 3).T
+    rows, known = range(len(sizes)), [errors.get(name, np.nan) for name in sizes]
+    right.hlines(rows, low, high, color=VALID, linewidth=5, alpha=0.4, capstyle="round")
+    right.plot(half, rows, "o", color=VALID, markersize=6)
+    right.plot(known, rows, "x", color=BAD, markersize=7, markeredgewidth=1.8)
     all_sizes = np.concatenate([*sizes.values(), list(errors.values()) or [np.nan]])
     log_ticks(right.xaxis, 0.7 * np.nanmin(all_sizes), 1.4 * np.nanmax(all_sizes))
     right.set_yticks(range(len(sizes)), list(sizes), fontsize=8)

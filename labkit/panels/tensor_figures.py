@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from labkit.panels.kit.style import INK, TRAIN, VALID, dress, legend, log_ticks, new_figure, notebook_image
+from labkit.panels.kit.series import series
+from labkit.panels.kit.style import INK, VALID, dress, legend, log_ticks, new_figure, notebook_image
 
-PARTS = {0: TRAIN, 2: VALID}
+PARTS = {0: series(0), 2: series(1)}
 LABELS = {"cutoff": "cutoff [Å]", "atom_sigma": "atom_sigma [Å]"}
 
 
@@ -21,10 +22,10 @@ def noise_figure(table: pd.DataFrame) -> Image:
     figure = new_figure(7.6, 3.5)
     left, right = figure.subplots(1, 2)
     dress(left, "regularization", "error of frames left out [Å³]", "Each λ alone")
-    for degree, colour in PARTS.items():
-        left.plot(table.index, table[degree], "o-", color=colour, markersize=4, label=f"λ = {degree}")
+    for degree, style in PARTS.items():
+        left.plot(table.index, table[degree], **style.joined(), markersize=4, label=f"λ = {degree}")
         best = table[degree].idxmin()
-        left.plot([best], [table.loc[best, degree]], "o", markersize=11, markerfacecolor="none", markeredgecolor=colour)
+        left.plot([best], [table.loc[best, degree]], **style.dots(), markersize=11, markerfacecolor="none")
     left.set_xscale("log")
     left.xaxis.set_major_locator(FixedLocator(table.index[::2]))
     left.xaxis.set_minor_locator(NullLocator())

@@ -10,6 +10,7 @@ from ase import Atoms
 
 from labkit.base import check_atoms
 from labkit.datasets import Dataset
+from labkit.datasets.source import of_function, remember
 from labkit.errors import LabkitError
 from labkit.polarizability.plausible import magnitude, sum_rule, symmetrise
 from labkit.polarizability.target import Target, as_target
@@ -36,7 +37,9 @@ def with_label(frames: Frames, target: str | Target) -> Frames:
     """
     target = as_target(target)
     found = [k for k, value in enumerate(_found(frames, target)) if value is not None]
-    return frames[found] if isinstance(frames, Dataset) else [frames[k] for k in found]
+    if not isinstance(frames, Dataset):
+        return [frames[k] for k in found]
+    return remember(frames[found], of_function(frames.source, "with_label", target.name))
 
 
 def read_labels(frames: Frames, target: Target) -> tuple[np.ndarray, list[str]]:

@@ -108,7 +108,7 @@ def as_target(target: str | Target) -> Target:
         return target
     if target not in TARGETS:
         raise LabkitError(
-            f"unknown target {target!r}; expected one of {', '.join(TARGETS)}{suggest(str(target), TARGETS)}, or a "
-            "Target(name, rank=...)"
+            f"unknown target {target!r}; expected one of {', '.join(TARGETS)}, or a Target(name, rank=...)"
+            f"{suggest(str(target), TARGETS)}"
         )
     return TARGETS[target]

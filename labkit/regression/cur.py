@@ -1,4 +1,4 @@
-"""CUR of a kernel: rows whose kernel functions span those of all rows, drawn by how much of them is not yet spanned."""
+"""CUR: rows that represent all, half of them by their leverage, the others by what is not yet spanned."""
 
 from __future__ import annotations
 
@@ -9,26 +9,60 @@ from torch import Tensor
 DEPENDENT = 1e-10
 
 
-def cur_covariance(
-    features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None
-) -> Tensor:
-    """`count` rows of `features` (n, F) that approximate the kernel k = (p·p')^ζ of all rows, as sorted indices.
+def cur_points(features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None) -> Tensor:
+    """`count` rows of `features` (n, F) that represent all, with the kernel k = (p·p')^ζ, as sorted indices.
 
-    Each next row is drawn with a probability proportional to w_i r_i, where r_i is the part of k(i, i) outside the
-    span of the rows chosen so far. What is common is covered because it is frequent, what is rare because it differs.
-    Rows come in blocks: proposals are drawn from the same r_i, and each is kept with the probability that it would
-    still be drawn after those before it, which gives the same distribution.
+    Leverage alone takes the most different rows. What it leaves of frequent, nearly equal rows is small for each, but
+    adds up coherently over the atoms of a frame: a crystal beside its melt would seem the least certain. So only half
+    of the rows are those of largest leverage. Each further one is drawn with a probability proportional to w_i r_i,
+    where r_i is the part of k(i, i) outside the span of the rows chosen so far. They come in blocks: proposals are
+    drawn from the same r_i, and each is kept with the probability that it would still be drawn after those before it,
+    which gives the same distribution.
 
     weights   (n,) w_i, how often a row occurs; 1 if not given
 
-    Source: Chen, Epperly, Tropp, Webber, Comm. Pure Appl. Math. 78, 995 (2025); blocks: Epperly, Tropp, Webber,
-    arXiv:2410.03969 (2024).
+    Source: leverage: Mahoney and Drineas, PNAS 106, 697 (2009); the others: Chen, Epperly, Tropp, Webber, Comm. Pure
+    Appl. Math. 78, 995 (2025); blocks: Epperly, Tropp, Webber, arXiv:2410.03969 (2024).
     """
+    first = leverage(features, count // 2)
+    return spanning(features, count, seed, zeta=zeta, weights=weights, first=first).sort().values
+
+
+def cur_covariance(
+    features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None
+) -> Tensor:
+    """As `cur_points`, but all rows are drawn by what is not yet spanned."""
+    first = torch.empty(0, dtype=torch.int64, device=features.device)
+    return spanning(features, count, seed, zeta=zeta, weights=weights, first=first).sort().values
+
+
+def leverage(features: Tensor, count: int) -> Tensor:
+    """The rows with the largest leverage Σ_k u_ik² on the leading singular vectors, as sorted indices.
+
+    As many vectors are used as are needed for all but 1e-6 of the variance, at most `count`.
+    """
+    if not count:
+        return torch.empty(0, dtype=torch.int64, device=features.device)
+    values, vectors = torch.linalg.eigh(features.T @ features)
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    lost = 1 - values.cumsum(0) / values.sum()
+    rank = min(count, int((lost > 1e-6).sum()) + 1)
+    left = features @ (vectors[:, :rank] / values[:rank].sqrt())
+    return left.square().sum(1).topk(count).indices.sort().values
+
+
+def spanning(
+    features: Tensor, count: int, seed: int, *, zeta: float = 1.0, weights: Tensor | None = None, first: Tensor
+) -> Tensor:
+    """The rows `first` and others drawn by what is not yet spanned, `count` in all, in order of choice."""
     generator = torch.Generator().manual_seed(seed)
     features = features.to(torch.float64)
     left = features.square().sum(1) ** zeta
     weights, smallest = torch.ones_like(left) if weights is None else weights.to(left), DEPENDENT * float(left.max())
-    basis, chosen = left.new_zeros(len(left), count), torch.empty(0, dtype=torch.int64, device=left.device)
+    basis, chosen = left.new_zeros(len(left), count), first
+    if len(first):
+        basis[:, : len(first)], explained = _spanned(features, first, zeta)
+        left = _rest(left - explained, smallest, first)
     while len(chosen) < count and bool((left > 0).any()):
         known = basis[:, : len(chosen)]
         proposed = torch.multinomial((weights * left).cpu(), 32, replacement=True, generator=generator).to(left.device)
@@ -41,11 +75,23 @@ def cur_covariance(
         block = _kernel(features, features[new], zeta) - known @ known[new].mT
         block = torch.linalg.solve_triangular(lower, block.mT, upper=False).mT
         basis[:, len(chosen) : len(chosen) + len(new)] = block
-        left -= block.square().sum(1)
-        left[left <= smallest] = 0.0
         chosen = torch.cat([chosen, new])
-        left[chosen] = 0.0
-    return _filled(chosen, count, len(features), generator).sort().values
+        left = _rest(left - block.square().sum(1), smallest, chosen)
+    return _filled(chosen, count, len(features), generator)
+
+
+def _rest(left: Tensor, smallest: float, chosen: Tensor) -> Tensor:
+    left = torch.where(left <= smallest, 0.0, left)
+    left[chosen] = 0.0
+    return left
+
+
+def _spanned(features: Tensor, rows: Tensor, zeta: float) -> tuple[Tensor, Tensor]:
+    """Coordinates (n, m) of all rows in the span of some, which may depend on one another, and their squares (n,)."""
+    values, vectors = torch.linalg.eigh(_kernel(features[rows], features[rows], zeta))
+    scaled = torch.where(values > DEPENDENT * values.max(), values, torch.inf).rsqrt()
+    found = _kernel(features, features[rows], zeta) @ (vectors * scaled)
+    return found, found.square().sum(1)
 
 
 def _kernel(a: Tensor, b: Tensor, zeta: float) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError, suggest
-from labkit.regression.cur import cur_covariance
+from labkit.regression.cur import cur_covariance, cur_points
 
 
 def random_points(features: Tensor, count: int, seed: int) -> Tensor:
@@ -33,20 +33,6 @@ def farthest_points(features: Tensor, count: int, seed: int) -> Tensor:
     return chosen
 
 
-def cur_points(features: Tensor, count: int, seed: int) -> Tensor:
-    """CUR: the rows with the largest leverage Σ_k u_ik² on the leading singular vectors.
-
-    As many vectors are used as are needed for all but 1e-6 of the variance, at most `count`.
-    Source: Mahoney and Drineas, PNAS 106, 697 (2009).
-    """
-    values, vectors = torch.linalg.eigh(features.T @ features)
-    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
-    lost = 1 - values.cumsum(0) / values.sum()
-    rank = min(count, int((lost > 1e-6).sum()) + 1)
-    left = features @ (vectors[:, :rank] / values[:rank].sqrt())
-    return left.square().sum(1).topk(count).indices.sort().values
-
-
 METHODS: dict[str, Callable[..., Tensor]] = {
     "random": random_points,
     "fps": farthest_points,
@@ -66,8 +52,8 @@ def select(
 ) -> Tensor:
     """Indices of `count` rows of `features` (n, F) by one of METHODS.
 
-    zeta      exponent of the kernel (p·p')^ζ, for 'cur_covariance'
-    weights   (n,) how often each row occurs, for 'cur_covariance'; 1 if not given
+    zeta      exponent of the kernel (p·p')^ζ, for CUR
+    weights   (n,) how often each row occurs, for CUR; 1 if not given
 
     >>> select(torch.eye(4, dtype=torch.float64), 2, "random").shape
     torch.Size([2])
@@ -78,5 +64,5 @@ def select(
         )
     if count > len(features):
         raise LabkitError(f"{count} points were requested, but there are only {len(features)}; request fewer")
-    kernel = {"zeta": zeta, "weights": weights} if method == "cur_covariance" else {}
+    kernel = {"zeta": zeta, "weights": weights} if method.startswith("cur") else {}
     return METHODS[method](features, count, seed, **kernel)

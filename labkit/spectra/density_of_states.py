@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ase.data import chemical_symbols
 
 from labkit.base import System
 from labkit.errors import LabkitError
@@ -19,7 +18,7 @@ _DRIFT = 1e-3  # fraction of the kinetic energy below which the centre of mass c
 
 @dataclass(frozen=True, eq=False)
 class DensityOfStates:
-    """Modes per cm⁻¹: of all atoms, and of each species, by symbol; the species add up to the total."""
+    """Modes per cm⁻¹: of all atoms, and of each element or type of beads, by name; these add up to the total."""
 
     total: Spectrum
     species: dict[str, Spectrum]
@@ -67,10 +66,12 @@ def density_of_states(
     lost = np.argwhere(~np.isfinite(values))
     if len(lost):
         raise LabkitError(f"velocities: those of atom {lost[0][1]} in sample {lost[0][0]} are not finite")
-    numbers, kinds = np.unique(system.numbers.cpu().numpy(), return_inverse=True)
+    names, kinds = list(system.of_kinds), np.zeros(system.n_atoms, int)
+    for k, atoms in enumerate(system.of_kinds.values()):
+        kinds[atoms.cpu().numpy()] = k
     index, trajectories = system.index.cpu().numpy(), system.n_systems
-    group = index * len(numbers) + kinds
-    made_of = np.bincount(group, minlength=trajectories * len(numbers)).reshape(trajectories, -1)
+    group = index * len(names) + kinds
+    made_of = np.bincount(group, minlength=trajectories * len(names)).reshape(trajectories, -1)
     if (made_of != made_of[0]).any():
         other = int(np.argmax((made_of != made_of[0]).any(1)))
         raise LabkitError(f"system {other} of the batch has other atoms than system 0; give replicas of one system")
@@ -88,7 +89,7 @@ def density_of_states(
         resting = 3 if _at_rest(values, masses, index) else 0
     weighted = values * np.sqrt(KINETIC * masses)[:, None]
     found = density(weighted.reshape(len(values), -1), np.repeat(group, 3), spacing, centred=False, **options)
-    parts = found.values.reshape(-1, len(numbers), len(found.frequency))  # (R, species, K)
+    parts = found.values.reshape(-1, len(names), len(found.frequency))  # (R, species, K)
     if temperature is None:
         area = np.trapezoid(parts.sum(1), found.frequency, axis=1)
         if not (area > 0).all():
@@ -105,8 +106,7 @@ def density_of_states(
     def made(name: str, samples: np.ndarray) -> Spectrum:
         return Spectrum(name, "cm", found.frequency, samples, None, found.resolution)
 
-    symbols = [chemical_symbols[z] for z in numbers]
-    species = {symbol: made(f"density of states, {symbol}", parts[:, k]) for k, symbol in enumerate(symbols)}
+    species = {symbol: made(f"density of states, {symbol}", parts[:, k]) for k, symbol in enumerate(names)}
     return DensityOfStates(made("density of states", parts.sum(1)), species)
 
 

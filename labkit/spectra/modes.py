@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from ase import Atoms
 from torch import Tensor
 
 from labkit.base import NO_PROGRESS, Potential, Progress, State, find_neighbours
@@ -18,6 +19,8 @@ from labkit.spectra.hessian import displaced, hessian
 from labkit.spectra.intensities import Intensities
 from labkit.spectra.models import Members, Tensors
 from labkit.units import FORCE_TO_ACCELERATION, WAVENUMBER
+
+AMPLITUDE = 0.25  # Å, of the atom that moves farthest in a mode that is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,20 @@ class NormalModes:
     def displacements(self) -> np.ndarray:
         """dr_i/dQ_k = e_k,i / √m_i, (K, n, 3) u^-½."""
         return self.vectors / np.sqrt(self.state.system.masses.cpu().numpy())[:, None]
+
+    def frames(self, mode: int, *, amplitude: float = AMPLITUDE, count: int = 16) -> list[Atoms]:
+        """One period of a mode in `count` structures: r_i = r_i⁰ + A sin(2π t) e_k,i / √m_i, the first at rest.
+
+        amplitude  Å, of the atom that moves farthest
+        """
+        if not 0 <= mode < len(self.frequency):
+            raise LabkitError(f"mode {mode}: expected 0 to {len(self.frequency) - 1}")
+        rest, (move, found) = self.state.to_atoms()[0], (self.displacements[mode], [])
+        move = amplitude * move / np.linalg.norm(move, axis=1).max()
+        for phase in np.arange(count) / count:
+            moved = Atoms(rest.numbers, rest.positions + np.sin(2 * np.pi * phase) * move, cell=rest.cell, pbc=rest.pbc)
+            found.append(moved)
+        return found
 
     def intensities(
         self,

@@ -23,7 +23,7 @@ from labkit.engine import (
 from labkit.engine.observers import ExtXyz
 from labkit.errors import Stopped
 from labkit.polarizability import TensorCommittee, TensorModel
-from labkit.spectra import Intensities, Response, normal_modes
+from labkit.spectra import Intensities, NormalModes, Response, normal_modes
 
 Tensors = TensorModel | TensorCommittee
 DEUTERIUM = 2.014  # u
@@ -35,6 +35,7 @@ FRAMES = 500  # kept of a run, about
 class SpectraPlan:
     """The settings of a run of replicas.
 
+    polarizability, born_charges  models, or None where there is none: no Raman, or no infrared, spectrum then
     starts         a structure for each replica
     every          steps of `dt` fs between samples
     equilibration  steps under a thermostat before
@@ -43,8 +44,8 @@ class SpectraPlan:
     """
 
     potential: Potential
-    polarizability: Tensors
-    born_charges: Tensors
+    polarizability: Tensors | None
+    born_charges: Tensors | None
     starts: Sequence[Atoms]
     minimum: Atoms | None
     temperature: float
@@ -77,7 +78,7 @@ class Snapshots(Observer):
 class SpectraRun:
     """The state of a run: `response` and `frames` grow with it.
 
-    modes   harmonic intensities of the minimum, and its energy [eV] as `lowest`, if there is one
+    modes   harmonic intensities of the minimum, its `motions`, and its energy [eV] as `lowest`, if there is one
     """
 
     plan: SpectraPlan
@@ -85,6 +86,7 @@ class SpectraRun:
     response: Response
     frames: Snapshots
     modes: Intensities | None = None
+    motions: NormalModes | None = None
     lowest: float | None = None
 
     @property
@@ -135,16 +137,16 @@ def extend_run(start: SpectraRun | SpectraPlan, steps: int, *, progress: Progres
 
 def _prepare(plan: SpectraPlan, progress: Progress) -> SpectraRun:
     """Harmonic modes, and replicas equilibrated by a thermostat, with their step set to 0."""
-    modes, lowest = _harmonic(plan, progress.part(0, 2)) if plan.minimum is not None else (None, None)
+    found = _harmonic(plan, progress.part(0, 2)) if plan.minimum is not None else (None, None, None)
     state = maxwell_boltzmann(State.from_atoms(list(plan.starts), seed=plan.seed), plan.temperature)
     bath = Langevin(plan.temperature, FRICTION)
     state = simulate(state, plan.potential, bath, plan.equilibration, plan.dt, progress=progress.part(1, 2))
     state = without_com_motion(state).replace(step=0)  # a Langevin thermostat moves the centre of mass
-    return SpectraRun(plan, state, plan.response(), Snapshots(plan.every * plan.keep), modes, lowest)
+    return SpectraRun(plan, state, plan.response(), Snapshots(plan.every * plan.keep), *found)
 
 
-def _harmonic(plan: SpectraPlan, progress: Progress) -> tuple[Intensities, float]:
+def _harmonic(plan: SpectraPlan, progress: Progress) -> tuple[Intensities, NormalModes, float]:
     still = lbfgs(State.from_atoms(plan.minimum), plan.potential, fmax=1e-3, progress=progress)
     found = normal_modes(still, plan.potential)
     models = {"polarizability": plan.polarizability, "born_charges": plan.born_charges}
-    return found.intensities(**models), float(plan.potential.evaluate(still).energy[0])
+    return found.intensities(**models), found, float(plan.potential.evaluate(still).energy[0])

@@ -12,6 +12,7 @@ from labkit.spectra.transform import WINDOWS
 from labkit.units import WAVENUMBER
 
 FEWEST = 24  # samples that a spectrum needs
+LOWEST = 1.0  # cm⁻¹, of a mode that has a harmonic line: softer and imaginary ones are no vibrations
 LONGEST = 0.7  # of the series: longest lag of a correlation function; beyond it too few pairs are left
 
 
@@ -52,15 +53,15 @@ def spectra_of(run: SpectraRun, options: SpectrumOptions) -> SpectraSet | None:
     track = run.response.track
     resolution = max(options.resolution, finest_resolution(samples, track.spacing, options.window))
     how = {"resolution": resolution, "window": options.window}
-    scattered = track.raman(quantum=options.quantum, **how)
+    spectra = {}
+    if track.current is not None:
+        spectra["infrared"] = track.infrared(quantum=options.quantum, **how)
+    if track.polarizability is not None:
+        scattered = track.raman(quantum=options.quantum, **how)
+        spectra |= {"raman_isotropic": scattered.isotropic, "raman_anisotropic": scattered.anisotropic}
     density = track.density_of_states(**how)
-    spectra = {
-        "infrared": track.infrared(quantum=options.quantum, **how),
-        "raman_isotropic": scattered.isotropic,
-        "raman_anisotropic": scattered.anisotropic,
-        "density_of_states": density.total,
-        **{f"density_of_states_{symbol}": part for symbol, part in density.species.items()},
-    }
+    spectra["density_of_states"] = density.total
+    spectra |= {f"density_of_states_{symbol}": part for symbol, part in density.species.items()}
     sticks = {} if run.modes is None else harmonic_lines(run.modes, track.temperature, options.quantum)
     return SpectraSet(spectra, sticks, resolution, samples, run.picoseconds)
 
@@ -68,11 +69,14 @@ def spectra_of(run: SpectraRun, options: SpectrumOptions) -> SpectraSet | None:
 def harmonic_lines(
     modes: Intensities, temperature: float, quantum: str | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Areas of the harmonic lines of each spectrum, with the same quantum correction."""
-    real = modes.frequency > 1.0
+    """Areas of the harmonic lines of each spectrum there are models for, with the same quantum correction."""
+    real = modes.frequency > LOWEST
     frequency = modes.frequency[real]
     factor = correction(frequency, temperature, quantum)
-    iso, aniso = (area[real] * factor for area in modes.raman_areas(temperature))
-    absorbed = modes.infrared[real] * factor / correction(frequency, temperature)
-    found = {"infrared": absorbed, "raman_isotropic": iso, "raman_anisotropic": aniso}
-    return {name: (frequency, h) for name, h in {**found, "density_of_states": np.ones_like(frequency)}.items()}
+    found = {"density_of_states": np.ones_like(frequency)}
+    if modes.dipole is not None:
+        found["infrared"] = modes.infrared[real] * factor / correction(frequency, temperature)
+    if modes.polarizability is not None:
+        for name, area in zip(("raman_isotropic", "raman_anisotropic"), modes.raman_areas(temperature), strict=True):
+            found[name] = area[real] * factor
+    return {name: (frequency, height) for name, height in found.items()}

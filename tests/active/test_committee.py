@@ -6,7 +6,7 @@ import torch
 from active.cases import Pair, gap, pairs
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from labkit.active import CommitteeSpread, GpVariance, in_quadrature
@@ -21,6 +21,7 @@ def waters() -> State:
     return State.from_atoms(frames)
 
 
+@settings(deadline=None)
 @given(some.lists(some.floats(-3, 3), min_size=2, max_size=6))
 def test_members_that_differ_by_a_factor(factors: list[float]) -> None:
     """ε_k E: the spread is |E| std(ε) of energies, |F| std(ε) of forces."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from labkit.forcefield import (
     TypedTerm,
 )
 from labkit.gap import Design, Distance2b, GapConfig, Soap
+from labkit.neural import NeuralConfig, NeuralPotential, WithPrior, Zbl
 from tests.base.test_potential import Pair
 
 
@@ -144,11 +146,26 @@ def umbrella(*systems: int) -> Potential:
     return Umbrella(variable, [0, 1, 2], centres, [2.0] * len(systems))
 
 
+def neural(**settings: Any) -> Potential:
+    config = NeuralConfig(cutoff=3.5, channels=8, layers=2, n_radial=6, **settings)
+    return NeuralPotential(config, ["H", "O", "Cu"], {"H": -1.0, "O": -2.0, "Cu": -3.0}, 0.5).double()
+
+
 CASES = {
     "Pair": Case(Pair, copper, atom=Atoms("Cu")),
     "Sum": Case(lambda: Pair(0.3) + Pair(0.2, cutoff=4.0), copper, atom=Atoms("Cu")),
     "Committee": Case(lambda: Committee([Pair(0.3), Pair(0.4, cutoff=4.0)]), copper, atom=Atoms("Cu")),
     "GapModel": Case(gap, copper, atom=Atoms("Cu"), single=0.05),
+    "NeuralPotential": Case(neural, copper, atom=Atoms("Cu")),
+    "NeuralPotential, SO(3)": Case(lambda: neural(mirror=False), lambda: opened(waters()), stress=False, turns=False),
+    "NeuralPotential, SchNet": Case(lambda: neural(network="schnet"), waters, atom=Atoms("O")),
+    "NeuralPotential, SOAP": Case(lambda: neural(network="soap-linear"), waters, atom=Atoms("O")),
+    "NeuralPotential, ensemble": Case(lambda: neural(outputs=3), copper, atom=Atoms("Cu")),
+    "NeuralPotential, variance": Case(lambda: neural(head="mean-variance"), waters, atom=Atoms("O")),
+    "NeuralPotential, evidential": Case(lambda: neural(head="evidential"), waters, atom=Atoms("O")),
+    "NeuralPotential, dropout": Case(lambda: neural(head="dropout"), waters, atom=Atoms("O")),
+    "Zbl": Case(lambda: Zbl(["Cu"], reach=3.2), copper, atom=Atoms("Cu")),
+    "WithPrior": Case(lambda: WithPrior(Zbl(["Cu"], reach=3.2), neural()), copper, atom=Atoms("Cu")),
     "ForceField, open": Case(
         lambda: born().repeat(3), lambda: opened(waters()), stress=False, permutes=False, member=lambda s: born()
     ),

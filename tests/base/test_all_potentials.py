@@ -10,6 +10,7 @@ import labkit.base
 import labkit.folding
 import labkit.forcefield
 import labkit.gap
+import labkit.neural
 from labkit.base import Potential, State, find_neighbours
 from labkit.forcefield import Term
 from labkit.lammps.mlmod import forces as mlmod
@@ -22,7 +23,7 @@ pytestmark = [
 
 
 def test_every_potential_has_a_case(name) -> None:
-    rooms = (labkit.base, labkit.forcefield, labkit.gap, labkit.folding)
+    rooms = (labkit.base, labkit.forcefield, labkit.gap, labkit.neural, labkit.folding)
     public = [value for room in rooms for value in vars(room).values() if isinstance(value, type)]
     kinds = {v.__name__ for v in public if issubclass(v, Potential) and not issubclass(v, Term)}
     # the bases; terms, MLMOD's forces (which have no energy) and QUIP have suites of their own

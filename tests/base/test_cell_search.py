@@ -1,6 +1,7 @@
 """Pairs wherever the atoms are, whatever the cell: vesin alone ends the process for many of these."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -134,3 +135,14 @@ def test_absurd_cutoffs_and_cells_of_force_fields(compiled) -> None:
     field = made({"pme": Pme(charges, none, 9.0)}, 2)
     with pytest.raises(LabkitError, match="Pme: a cell of .* needs a mesh of .* points"):
         field.evaluate(State.from_atoms(wide))
+
+
+def test_searches_in_several_threads_do_not_meet() -> None:
+    """One search object for all threads once gave the pairs of one system to another."""
+    random = torch.Generator().manual_seed(0)
+    cell, pbc = 6.0 * torch.eye(3, dtype=torch.float64), torch.ones(3, dtype=torch.bool)
+    systems = [6 * torch.rand(n, 3, generator=random, dtype=torch.float64) for n in range(20, 60)]
+    expected = [len(pairs_of(r, cell, pbc, 4.0)[0]) for r in systems]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            assert list(pool.map(lambda r: len(pairs_of(r, cell, pbc, 4.0)[0]), systems)) == expected

@@ -4,8 +4,8 @@ import numpy as np
 from ase.build import bulk
 
 import labkit
+from labkit.base.bonds import bonds
 from labkit.base.unwrap import unwrap_molecules
-from labkit.panels.structure.figure import bonds
 
 
 def test_whole_molecules_keep_all_distances():

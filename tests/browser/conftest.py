@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from labkit.doctor.installation import find_chromium
+from labkit.files import lock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Software WebGL: without these flags nglview's canvas stays empty on a machine without a GPU.
@@ -39,8 +41,10 @@ def chromium() -> str:
     """The path of Chromium; without one the tests skip, but in CI they fail."""
     path, reason = find_chromium(), ""
     if path is None:
-        reason = install_chromium()
-        path = find_chromium()
+        with lock(Path(tempfile.gettempdir()) / "labkit-chromium"):  # tests run in two processes
+            path = find_chromium()
+            reason = "" if path else install_chromium()
+            path = find_chromium()
     if path is None:
         message = f"browser tests need Chromium: {reason or 'installed, but not found on PATH'}"
         if os.environ.get("CI") == "true":

@@ -34,8 +34,8 @@ def test_guess_run_and_see(notebook, artefacts):
 
 
 def type_into(panel, name, value):
-    field = panel.locator(f".labkit-{name} .widget-readout")
+    field = panel.locator(f".labkit-{name} input[type=text]")
     if not field.is_visible():
-        panel.get_by_text("Settings", exact=True).click()
+        panel.get_by_role("button", name="Settings", exact=True).click()
         field.wait_for(state="visible")
     lab_page.type_into(panel, name, value)

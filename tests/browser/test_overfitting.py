@@ -38,10 +38,11 @@ def test_dragging_sigma_moves_the_picture_at_once(notebook, artefacts):
 
     notebook.wait_for_timeout(1500)  # the sweep of the sigma now at rest
     after = panel.locator("img").screenshot(path=artefacts / "overfitting_after.png")
-    assert (lab_page.pixels(before) != lab_page.pixels(after)).any(-1).mean() > 0.003
+    assert lab_page.differ(before, after) > 0.003
     panel.screenshot(path=artefacts / "overfitting_panel.png")
     another_descriptor(notebook, panel, artefacts)
     tray(notebook, artefacts)
+    answers(notebook, panel, artefacts)
 
 
 def drag(page, panel):
@@ -60,6 +61,33 @@ def drag(page, panel):
     page.mouse.up()
     print("the picture followed after", ", ".join(f"{wait:.3f}" for wait in waits), "s")
     return waits
+
+
+def answers(page, panel, artefacts):
+    """Numbers under the pointer; a click on the curve over sigma moves the slider, one on a point shows its frame."""
+    image, tip = panel.locator(".labkit-figure img").first, panel.locator(".labkit-tip").first
+    wide = image.evaluate("image => image.naturalWidth / image.clientWidth / window.devicePixelRatio")
+    assert wide in (1, 2)
+    number = panel.locator(".labkit-sigma-force .widget-readout")
+    before = number.inner_text()
+    page.mouse.click(*place(image, 0.3, 0.8))
+    until(lambda: number.inner_text() != before, 10, "the slider where the click was")
+    page.mouse.move(*place(image, 0.292, 0.2605))  # the middle of the parity plot
+    page.mouse.move(*place(image, 0.294, 0.2605))
+    until(lambda: tip.is_visible() and "Click: show this frame" in tip.inner_text(), 10, "numbers under the pointer")
+    page.screenshot(path=artefacts / "overfitting_hover.png")
+    page.mouse.click(*place(image, 0.294, 0.2605))
+    compared = panel.locator(".labkit-compared")
+    until(lambda: compared.locator(".labkit-table").count(), 20, "the frame with its forces")
+    page.wait_for_timeout(1500)
+    compared.screenshot(path=artefacts / "overfitting_frame.png")
+
+
+def place(image, across, down):
+    """Where a fraction of the picture is on the page."""
+    image.scroll_into_view_if_needed()
+    box = image.bounding_box()
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
 def another_descriptor(page, panel, artefacts):

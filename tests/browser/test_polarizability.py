@@ -36,7 +36,7 @@ def test_regularization_and_environment_answer_at_once(notebook, artefacts):
     drag(notebook, panel)
     notebook.wait_for_timeout(1500)  # the spread of the place where it rests
     after = panel.locator("img").screenshot(path=artefacts / "polarizability_after.png")
-    assert (lab_page.pixels(before) != lab_page.pixels(after)).any(-1).mean() > 0.003
+    assert lab_page.differ(before, after) > 0.003
     environment(panel)
     panel.screenshot(path=artefacts / "polarizability_panel.png")
     search = notebook.locator(".labkit", has_text="Search for the best environment").last

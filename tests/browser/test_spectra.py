@@ -23,6 +23,7 @@ def test_spectra_grow_and_answer(notebook, artefacts, tmp_path):
     until(lambda: state.inner_text() == "done", 5, "state")
     picture = panel.locator("img.widget-image:visible").first
     panel.screenshot(path=artefacts / "spectra_panel.png")
+    mode_moves(notebook, panel, artefacts)
     reach = notebook.locator(".jp-OutputArea-output img[width='860']")
     reach.scroll_into_view_if_needed()
     reach.screenshot(path=artefacts / "spectra_reach.png")
@@ -59,3 +60,19 @@ def changes(picture, seconds, what):
     """Wait until a picture is another one."""
     before = picture.screenshot()
     until(lambda: lab_page.differ(before, picture.screenshot()) > 0.001, seconds, what)
+
+
+def mode_moves(page, panel, artefacts):
+    """A click on the infrared stretch: the atoms move in the mode behind it."""
+    image = panel.locator(".labkit-figure img").first
+    image.scroll_into_view_if_needed()
+    box = image.bounding_box()
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.2 * box["height"])
+    view = panel.locator(".labkit-mode")
+    until(lambda: view.count() and "Harmonic mode" in view.inner_text(), 10, "the mode")
+    canvas = view.locator("canvas:visible").first
+    until(lambda: lab_page.colours(canvas.screenshot())[0] > 0.01, 20, "atoms on the canvas")
+    before = canvas.screenshot()
+    until(lambda: lab_page.differ(before, canvas.screenshot()) > 0.001, 10, "moving atoms")
+    view.screenshot(path=artefacts / "spectra_mode.png")
+    view.locator(".widget-play button").first.click()  # pause

@@ -5,7 +5,7 @@ import re
 import pytest
 from browser import lab_page
 
-from labkit.lab import find_notebooks
+from labkit.masters import find_notebooks
 from labkit.student import write_copies
 
 until = lab_page.until

@@ -79,7 +79,7 @@ def test_a_clean_set_has_notes_only(metal, ice):
         report = audit(frames)
         assert {f.severity for f in report.findings} == {"note"}
         assert {"contents", "ranges", "forces alignment", "units"} <= {f.topic for f in report.findings}
-    assert "60 × H8O4" in str(report) and "elements H, O" in str(report)
+    assert "60 × (H₂O)₄" in str(report) and "elements H, O" in str(report)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9])

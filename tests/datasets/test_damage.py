@@ -39,6 +39,7 @@ def attempt(content, **keys):
 @example(FRAME.index('"9'), "", 1)
 @example(FRAME.index("{}"), "[", 2)
 @example(0, "\x1f", 0)
+@example(2, "=", 0)
 @example(0, "9" * 5000, 1)
 def test_changed_anywhere(at, new, removed):
     text = FRAME[:at] + new + FRAME[at + removed :]

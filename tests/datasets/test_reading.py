@@ -101,6 +101,21 @@ def test_keys_are_guessed_with_a_message(tmp_path, energy, forces):
     assert ds.energy[0] == -3.5 and ds.forces[0, 0] == 0.5
 
 
+def test_born_charges_have_a_key_as_polarizabilities_have(tmp_path):
+    charges = np.arange(9.0).reshape(1, 3, 3)
+    atoms = Atoms("He", info={"energy": -1.0}, cell=[5, 5, 5], pbc=True)
+    atoms.arrays["zstar"], atoms.arrays["born_charges"] = charges.reshape(1, 9), 0 * charges.reshape(1, 9)
+    ase.io.write(tmp_path / "a.xyz", atoms)
+    given = {"energy_key": "energy", "forces_key": False}
+    for one in (load(tmp_path / "a.xyz", **given, born_charges_key="zstar"),
+                Dataset.from_atoms([atoms], **given, born_charges_key="zstar")):  # fmt: skip
+        assert (one.born_charges == charges).all()
+    assert 'born_charges_key="zstar"' in load(tmp_path / "a.xyz", **given, born_charges_key="zstar").source
+    assert np.isnan(load(tmp_path / "a.xyz", **given, born_charges_key=False).born_charges).all()
+    with pytest.raises(LabkitError, match="'zstr' asked for as born_charges_key; did you mean 'zstar'"):
+        load(tmp_path / "a.xyz", **given, born_charges_key="zstr")
+
+
 def test_given_keys_need_no_message(tmp_path):
     (tmp_path / "a.xyz").write_text(plain())
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """What observers write is read back by other codes; what they compute is compared with counts and known results."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from ase.geometry.rdf import get_rdf
 from ase.io import read
 from ase.neighborlist import neighbor_list
 
-from labkit.base import Evaluation, State
+from labkit.base import Evaluation, State, Vocabulary
 from labkit.engine import simulate
 from labkit.engine.observers import (
     Dcd,
@@ -140,6 +141,26 @@ def test_rdf_is_ases_and_a_count_of_images():
     assert torch.allclose(small.g("Ar", "Ar"), large.g("Ar", "Ar"))  # images beyond half the cell
     with pytest.raises(LabkitError, match="no 'Xe' in the systems"):
         small.g("Xe", "Ar")
+
+
+def test_rdf_of_beads_goes_by_their_types():
+    salt = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 2
+    salt.rattle(0.2, seed=4)
+    atoms = State.from_atoms(salt)
+    names = Vocabulary(("CA", "CB"))
+    types = (atoms.system.numbers == 17).long()
+    system = replace(
+        atoms.system, numbers=torch.zeros_like(types), masses=atoms.system.masses, types=types, vocabulary=names
+    )
+    found = []
+    for state in (atoms, atoms.replace(system=system)):
+        rdf = RadialDistribution(6.0, bins=60, every=1)
+        simulate(state, Nothing(), Verlet(), 0, 1.0, observers=[rdf])
+        found.append(rdf)
+    assert found[1].species == ["CA", "CB"]
+    assert torch.equal(found[0].g("Na", "Cl"), found[1].g("CA", "CB"))
+    with pytest.raises(LabkitError, match="no 'Na' in the systems; they have CA, CB"):
+        found[1].g("Na", "CA")
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -9,7 +9,7 @@ import torch
 
 from labkit.errors import LabkitError
 from labkit.exercises import Expected, NotAnswered, check, progress
-from labkit.exercises.catalogue import Exercise
+from labkit.exercises.catalogue import Exercise, catalogue
 from labkit.exercises.judge import judge
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -73,6 +73,7 @@ def test_a_known_mistake_comes_before_guesses():
 
 def test_choices():
     words = Expected("forces", among=["energy", "forces"])
+    assert said("force", words).endswith("; did you mean 'forces'?")
     assert "did you mean 'forces'" in said("force", words) and "one of 'energy', 'forces'" in said(3, words)
     assert "hints" in said("energy", words)
     assert "choose from: 2.5, 4" in said(3.0, Expected(4.0, among=[2.5, 4.0]))
@@ -102,8 +103,18 @@ def test_data_that_lack_or_do_not_fit(ice):
         check("00.2", 1.0)
     with pytest.raises(LabkitError, match="was given train="):
         check("00.2", 1.0, train=ice)
-    with pytest.raises(LabkitError, match="could not use frames .*run the cells above"):
+    with pytest.raises(LabkitError, match="could not use frames: it is 3, .*run the cells above"):
         check("00.2", 1.0, frames=3)
+
+
+@pytest.mark.parametrize("number", [n for n, one in catalogue().items() if one.data])
+@pytest.mark.parametrize("thing", [None, [], [1.0, 2.0], "text", 3])
+def test_wrong_data_end_in_one_sentence(number, thing):
+    data = catalogue()[number].data
+    with pytest.raises(LabkitError, match=f"exercise {number} could not use .*run the cells above") as caught:
+        check(number, 1.0, **dict.fromkeys(data, thing))
+    (sentence, hint) = caught.value._render_traceback_()
+    assert "\n" not in sentence and "%tb" in hint
 
 
 def test_a_verdict_on_the_screen_and_in_a_terminal(ice):

@@ -54,6 +54,13 @@ def test_a_copy_has_the_stub_and_the_check_but_no_solution_nor_output(masters, t
     assert copy.cells[1].outputs == [] and copy.cells[1].execution_count is None
 
 
+def test_the_mark_of_compared_outputs_becomes_a_tag(masters, tmp_path):
+    write(masters[1], new.new_code_cell("# NBVAL_CHECK_OUTPUT\nprint('x: 1 eV')"))
+    (copy,) = write_copies(masters[1:], tmp_path / "out")
+    (cell,) = nbformat.read(copy.path, as_version=4).cells
+    assert cell.source == "print('x: 1 eV')" and cell.metadata.tags == ["nbval-check-output"]
+
+
 def test_links_lead_to_the_same_files(masters, tmp_path):
     write_copies(masters, tmp_path / "a" / "out")
     source = nbformat.read(tmp_path / "a" / "out" / "00_a.ipynb", as_version=4).cells[0].source

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.datasets import DatasetWarning
 from labkit.errors import LabkitError
 from labkit.gap.config import Distance2b, GapConfig, Soap
 from labkit.gap.keys import ALIASES, DISTANCE_2B_KEYS, FIT_KEYS, MANDATORY, SOAP_KEYS
@@ -78,6 +79,9 @@ def test_terms_for_one_species():
     assert GapConfig.parse(config.text()) == config
     with pytest.raises(LabkitError, match=r"line 5: soap: Z is given, but add_species=F is not"):
         GapConfig.parse(TYPICAL.replace("zeta=2", "zeta=2 Z=8"))
+    with pytest.warns(DatasetWarning, match="soap: species_Z, n_species without effect, as add_species takes all"):
+        config = GapConfig.parse(TYPICAL.replace("zeta=2", "zeta=2 add_species n_species=1 species_z={{ 29 }}"))
+    assert config == GapConfig.parse(TYPICAL)
 
 
 def change(old: str, new: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from labkit.regression import select
-from labkit.regression.cur import cur_covariance
+from labkit.regression.cur import cur_covariance, cur_points, leverage
 
 
 def like_and_unlike(cold: int, hot: int, seed: int, width: float = 1e-3) -> Tensor:
@@ -47,10 +47,22 @@ def test_near_the_best_of_its_rank(cold: int, hot: int, count: int, seed: int, z
 @settings(max_examples=30, deadline=None)
 @given(st.integers(100, 300), st.integers(10, 40), st.integers(1, 99))
 def test_like_rows_are_covered_beside_unlike_ones(cold: int, hot: int, seed: int) -> None:
-    """Leverage alone took unlike rows only: then more of each like row was left than of an unlike one."""
+    """Leverage alone takes unlike rows only: then more of each like row is left than of an unlike one."""
     features = like_and_unlike(cold, hot, seed)
-    rest = left(features, cur_covariance(features, hot // 2, seed, zeta=4.0), 4.0)
-    assert rest[:cold].mean() < 0.02 * rest[cold:].mean()
+    for method in (cur_covariance, cur_points):
+        rest = left(features, method(features, hot // 2, seed, zeta=4.0), 4.0)
+        assert rest[:cold].mean() < 0.02 * rest[cold:].mean()
+    assert leverage(features, hot // 2).min() >= cold
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.sampled_from([1.0, 2.5, 4.0]), st.integers(1, 99), st.booleans())
+def test_half_of_the_rows_have_the_largest_leverage(count: int, zeta: float, seed: int, repeated: bool) -> None:
+    features = like_and_unlike(30, 15, seed, width=0.1)
+    features = features.repeat(2, 1) if repeated else features
+    chosen = cur_points(features, count, seed, zeta=zeta)
+    assert chosen.tolist() == sorted(set(chosen.tolist())) and len(chosen) == count
+    assert set(leverage(features, count // 2).tolist()) <= set(chosen.tolist())
 
 
 def test_weights_are_frequencies() -> None:
@@ -89,5 +101,6 @@ def test_blocks_draw_from_the_distribution_of_one_by_one() -> None:
 @pytest.mark.parametrize("zeta", [1.0, 2.5])
 def test_rows_that_span_all_are_filled_up(zeta: float) -> None:
     features = torch.eye(4, dtype=torch.float64).repeat(5, 1)
-    chosen = select(features, 10, "cur_covariance", 3, zeta=zeta)
-    assert len(set(chosen.tolist())) == 10 and set((chosen % 4).tolist()) == {0, 1, 2, 3}
+    for method in ("cur_covariance", "cur_points"):
+        chosen = select(features, 10, method, 3, zeta=zeta)
+        assert len(set(chosen.tolist())) == 10 and set((chosen % 4).tolist()) == {0, 1, 2, 3}

@@ -1,13 +1,16 @@
 """A harmonic system moved by the engine against its analytic spectra: positions and areas of every mode."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from spectra.toys import DEBYE, FREQUENCIES, TEMPERATURE, TEXTBOOK, Charges, Linear, charges, harmonic, start
 
+from labkit.base import Vocabulary
 from labkit.engine import VelocityVerlet, simulate
-from labkit.spectra import Response, Spectrum, normal_modes, under_verlet
+from labkit.spectra import Response, Spectrum, density_of_states, normal_modes, under_verlet
 from labkit.units import HBAR, KB, KINETIC, WAVENUMBER
 
 DT = 0.5
@@ -43,6 +46,18 @@ def check_positions(spectrum: Spectrum, area: np.ndarray | None = None) -> None:
     nearest = np.abs(found[:, None] - wanted).min(0)
     assert len(wanted) >= 4
     assert nearest.max() < 2.0 < 0.1 * spectrum.resolution
+
+
+def test_density_of_states_of_beads_goes_by_their_types() -> None:
+    system = start(harmonic(), 1, DT).system
+    beads = replace(
+        system, numbers=torch.zeros_like(system.numbers), masses=system.masses,
+        types=(system.numbers == 1).long(), vocabulary=Vocabulary(("CA", "CB")),
+    )  # fmt: skip
+    velocities = np.random.default_rng(0).normal(size=(400, system.n_atoms, 3))
+    one, other = (density_of_states(velocities, s, 1.0, resolution=400.0).species for s in (system, beads))
+    assert set(other) == {"CA", "CB"}
+    np.testing.assert_allclose(one["H"].intensity, other["CB"].intensity, rtol=1e-12)
 
 
 def test_density_of_states() -> None:

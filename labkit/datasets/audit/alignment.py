@@ -77,7 +77,8 @@ def judge(label: str, shifts: np.ndarray, normal: Normal, total_frames: int) -> 
     z, p = paired(_log(errors[:, rival]) - _log(errors[:, best]))
     p = min(1.0, p * int(usable.sum()))
     explained = paired(_log(total[:, best]) - _log(errors[:, best]))[1] * int(usable.sum())
-    if share[best] > (0.9 if explained < CERTAIN else 0.5):
+    elsewhere = min(float(np.nanmedian(share)), 1.0)  # a static part of the forces is explained at any shift
+    if share[best] > (0.9 * elsewhere if explained < CERTAIN else 0.5) and share[best] > 0.5:
         verdict, found = "unrelated", None
     elif best == zero:
         verdict, found = "aligned", 0

@@ -8,6 +8,8 @@ from labkit.datasets.audit.alignment import ENOUGH, Alignment
 from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.frame_labels import Labels
 
+LIKELY = 0.1  # probability of no shift, below which another one is worth a warning
+
 
 def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Finding]:
     """The result of the scan over shifts, in words."""
@@ -36,14 +38,15 @@ def alignment_findings(found: Alignment | None, label: str, how: str) -> list[Fi
         remedy = f"ds = audit(ds).repaired(), and find the step that writes {label} {abs(s)} frames too {late}"
         return [Finding("problem", topic, text, remedy, sure)]
     if found.verdict == "unrelated":
-        text = f"{label} do not fit at any shift of frames: {explained:.1%} explained at best ({_shift(found.best)})"
+        text = f"{label} do not fit at any shift of frames, as if they were shuffled: "
+        text += f"{max(explained, 0.0):.1%} of them are explained at best ({_shift(found.best)})"
         remedy = "are the frames, or their atoms, in another order than in the source of the labels?"
         enough = label == "forces" and found.frames[found.shifts == 0][0] >= ENOUGH
         severity: Severity = "problem" if enough else "warning"
         return [Finding(severity, topic, text, remedy, sure)]
     text = f"undecided: {explained:.1%} explained at {_shift(found.best)}, {1 - found.at(0):.1%} at no shift; "
     text += "the frames are too few or too similar"
-    severity = "warning" if found.at(found.best) < 0.25 * found.at(0) else "note"
+    severity = "warning" if found.at(found.best) < 0.25 * found.at(0) and found.p < LIKELY else "note"
     return [Finding(severity, topic, text, "give more frames, further apart in time", sure)]
 
 

@@ -7,21 +7,24 @@ from collections import Counter
 import numpy as np
 from ase.data import chemical_symbols
 
-from labkit.datasets.audit.energy_pairing import deviation
+from labkit.base.formula import formula
 from labkit.datasets.audit.finding import Finding
+from labkit.datasets.audit.survey import Survey
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.labels import LABELS
 from labkit.datasets.listed import listed
 from labkit.datasets.placeholders import split_off
 
 RARE = ("polarizability", "born_charges")  # expensive labels, which few frames are meant to have
+EXPLAINED = 0.5  # share of a frame's squared forces that the model leaves unexplained, below which they are no outliers
 WILD = 12.0  # times the median |F| of an element: a Maxwell distribution reaches 3 in ten thousand atoms
 
 
 def contents(dataset: Dataset) -> list[Finding]:
     """Counts and ranges."""
+    first = {a.get_chemical_formula(): a for a in reversed(dataset.atoms)}
     formulas = Counter(a.get_chemical_formula() for a in dataset.atoms)
-    shown = ", ".join(f"{count} × {formula}" for formula, count in formulas.most_common(6))
+    shown = ", ".join(f"{count} × {formula(first[name])}" for name, count in formulas.most_common(6))
     more = f" and {len(formulas) - 6} other compositions" if len(formulas) > 6 else ""
     elements = ", ".join(chemical_symbols[z] for z in dataset.species)
     periodic = Counter("".join("FT"[int(p)] for p in a.pbc) for a in dataset.atoms)
@@ -67,6 +70,8 @@ def missing(dataset: Dataset) -> list[Finding]:
         lost = ~np.isfinite(getattr(dataset, label.name)).reshape(len(getattr(dataset, label.name)), -1).all(1)
         if label.per_atom:
             lost = np.add.reduceat(lost, dataset.offsets[:-1]) > 0
+        if label.name == "stress":  # open frames have none
+            lost &= np.array([a.pbc.all() for a in dataset.atoms])
         frames = np.flatnonzero(lost)
         if len(frames) == len(dataset) and label.name in ("energy", "forces"):
             out.append(Finding("note", "missing labels", f"no frame has {label.name}"))
@@ -82,16 +87,20 @@ def missing(dataset: Dataset) -> list[Finding]:
     return out
 
 
-def wild_forces(dataset: Dataset) -> list[Finding]:
-    """Forces far above those of the same element elsewhere."""
+def wild_forces(dataset: Dataset, seen: Survey) -> list[Finding]:
+    """Forces far above those of the same element elsewhere, which the model of the other forces does not explain."""
     size = np.linalg.norm(dataset.forces, axis=1)
     numbers = np.concatenate([a.numbers for a in dataset.atoms])
+    explained = np.zeros(len(dataset), bool)
+    explained[seen.frames] = np.nan_to_num(seen.misfit, nan=1.0) < EXPLAINED
+    explained = np.repeat(explained, dataset.counts)
     found = []
     for z in dataset.species:
         mine = np.flatnonzero((numbers == z) & np.isfinite(size))
         if len(mine) >= 20:
             limit = WILD * np.median(size[mine])
-            found += [(size[k] / limit * WILD, k) for k in mine[size[mine] > limit]] if limit > 0 else []
+            wild = mine[(size[mine] > limit) & ~explained[mine]] if limit > 0 else []
+            found += [(size[k] / limit * WILD, k) for k in wild]
     if not found:
         return []
     ratio, worst = max(found)
@@ -104,48 +113,6 @@ def wild_forces(dataset: Dataset) -> list[Finding]:
     )
     remedy = "look at these frames: high-energy structures are welcome, failed calculations are not"
     return [Finding("warning", "outlier forces", text, remedy, frames=tuple(frames.tolist()))]
-
-
-def energies(dataset: Dataset) -> list[Finding]:
-    """Energy offsets of compositions: a sum over elements, and the compositions that deviate from it."""
-    known = np.flatnonzero(np.isfinite(dataset.energy))
-    groups: dict[str, list[int]] = {}
-    for k in known:
-        groups.setdefault(dataset.atoms[k].get_chemical_formula(), []).append(int(k))
-    if len(groups) < 2:
-        return []
-    names = list(groups)
-    first = [dataset.atoms[groups[g][0]].numbers for g in names]
-    counts = np.array([[np.count_nonzero(numbers == z) for z in dataset.species] for numbers in first])
-    offsets = np.array([np.median(dataset.energy[groups[g]]) for g in names])
-    atoms = counts.sum(1)
-    per_atom = {g: f"{e / n:.4f}" for g, e, n in zip(names, offsets, atoms)}
-    text = "median energies [eV/atom]: " + ", ".join(f"{g} {e}" for g, e in list(per_atom.items())[:8])
-    out = [Finding("note", "energy per composition", text + (" ..." if len(names) > 8 else ""))]
-    if len(names) < len(dataset.species) + 3:
-        return out
-    shares = counts / atoms[:, None]
-    off = np.array([_left_out(shares, offsets / atoms, k) for k in range(len(names))])
-    if np.isfinite(off).sum() < 4:
-        return out
-    z = np.nan_to_num(np.abs(off - np.nanmedian(off)) / (deviation(off) + 1e-6))
-    for k in np.flatnonzero((z > 10) & (np.nan_to_num(np.abs(off)) > 0.5)):
-        frames = groups[names[k]]
-        text = (
-            f"{names[k]} ({listed(frames)}) lies {off[k]:+.3g} eV/atom from the prediction of the other compositions, "
-            f"a sum over elements ({', '.join(chemical_symbols[s] for s in dataset.species)})"
-        )
-        remedy = "was it computed with other settings, pseudopotentials or another reference energy?"
-        sure = f"z = {z[k]:.0f}, each of {len(names)} compositions left out in turn"
-        out.append(Finding("warning", "energy per composition", text, remedy, sure, tuple(frames)))
-    return out
-
-
-def _left_out(counts: np.ndarray, values: np.ndarray, k: int) -> float:
-    """The value of one composition minus the prediction of the others; NaN if they lack one of its elements."""
-    rest = np.arange(len(values)) != k
-    solved, _, rank, _ = np.linalg.lstsq(counts[rest], values[rest], rcond=None)
-    return float(values[k] - counts[k] @ solved) if rank == counts.shape[1] else np.nan
 
 
 def _span(values: np.ndarray, form: str) -> str:

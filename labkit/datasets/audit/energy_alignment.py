@@ -9,8 +9,10 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import Alignment, Normal, correlation_length, judge, shift_range
 from labkit.datasets.audit.energy_pairing import DIFFERENT, Pairing, clipped, deviation
+from labkit.datasets.audit.energy_ratio import energy_ratio
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.path_work import path_work
+from labkit.datasets.audit.ratio import Ratio
 
 if TYPE_CHECKING:
     from labkit.datasets.audit.survey import Survey
@@ -24,7 +26,7 @@ class EnergyCheck:
     """How labelled energies follow the forces.
 
     alignment  by shift
-    low, high  bounds of the ratio of labelled energy differences to those from the forces; NaN without
+    ratio      of labelled energy differences to those from the forces, with its error; None without
     by         'path', 'model', 'changes' or 'geometry': what the energies were compared with
     residual   (S,) eV, of every frame's energy at the shift found, NaN where unknown
     spread     eV, the robust standard deviation of that
@@ -33,8 +35,7 @@ class EnergyCheck:
     """
 
     alignment: Alignment
-    low: float
-    high: float
+    ratio: Ratio | None
     by: str
     residual: np.ndarray
     spread: float
@@ -47,15 +48,15 @@ class EnergyCheck:
         return 1 - self.alignment.at(self.alignment.used_shift)
 
 
-def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alignment) -> EnergyCheck | None:
-    """Compare energies with those `modelled` (F,) for some frames from forces with this alignment.
+def check(labels: Labels, seen: Survey, forces: Alignment) -> EnergyCheck | None:
+    """Compare energies with those of a survey, which are modelled from forces with this alignment.
 
     None if fewer than FEWEST frames of one composition have an energy.
     """
     dataset, orders, shift = labels.dataset, labels.orders, forces.used_shift
     likely = (shift, shift - len(dataset), shift + len(dataset)) if forces.rolled else (shift,)
     model = np.full(len(dataset), np.nan)
-    model[frames] = modelled
+    model[seen.frames] = seen.energy
     raw = centred(labels, model)
     model = clipped(raw)
     true = centred(labels, dataset.energy)
@@ -76,13 +77,13 @@ def check(labels: Labels, frames: np.ndarray, modelled: np.ndarray, forces: Alig
     if alignment.found:  # only single frames show whether those of the other end belong there
         error = float(np.nanmean(level.residual(alignment.found) ** 2))
         alignment = replace(alignment, rolled=level.wraps_around(alignment.found, error))
-    slope, _ = level.ratio(alignment.used_shift)
-    low, high = (pairings["path"] if by == "path" else level).ratio(alignment.used_shift)
+    slope = level.slope(alignment.used_shift)
+    ratio = energy_ratio(labels, seen, shift, alignment.used_shift, level.ratio(alignment.used_shift, forces.at(shift)))
     source = np.arange(len(true)) + alignment.used_shift
     there = (source >= 0) & (source < len(true))
     residual = np.where(there, true[np.where(there, source, 0)], np.nan) - slope * raw
     size = np.abs(np.nan_to_num(slope * raw))
-    return EnergyCheck(alignment, low, high, by, residual, deviation(residual), deviation(true), size)
+    return EnergyCheck(alignment, ratio, by, residual, deviation(residual), deviation(true), size)
 
 
 def check_alone(labels: Labels, seen: Survey) -> EnergyCheck | None:
@@ -106,7 +107,7 @@ def check_alone(labels: Labels, seen: Survey) -> EnergyCheck | None:
     if judged is None or judged.verdict == "unrelated":
         return None  # the model is too poor to decide
     nothing = np.full(n, np.nan)
-    return EnergyCheck(judged, np.nan, np.nan, "geometry", nothing, np.nan, deviation(energy), nothing)
+    return EnergyCheck(judged, None, "geometry", nothing, np.nan, deviation(energy), nothing)
 
 
 def centred(labels: Labels, values: np.ndarray, frames: np.ndarray | None = None) -> np.ndarray:

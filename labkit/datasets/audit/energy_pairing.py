@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.datasets.audit.alignment import CERTAIN, FEWEST, Alignment, correlation_length, lowest, shift_range
+from labkit.datasets.audit.ratio import Changes, Ratio
 
 CLIP = 6.0  # robust standard deviations at which one frame's energy is clipped
 EXPECTED = 0.05  # probability below which energies are found shifted as the forces are
@@ -39,12 +40,20 @@ class Pairing:
             return np.full(len(x), np.nan)
         return (y - xy / xx * x) / np.sqrt(yy / np.isfinite(y).sum())
 
-    def ratio(self, shift: int) -> tuple[float, float]:
-        """Regression of energies on the model, and of the model on energies: the true ratio lies between."""
+    def slope(self, shift: int) -> float:
+        """Of the regression of energies on the model."""
         x, y = self.at(shift)
-        xx, xy, yy = np.nansum(x * x), np.nansum(x * y), np.nansum(y * y)
-        low, high = sorted((xy / xx, yy / xy), key=abs) if xy else (0.0, np.inf)
-        return float(low), float(high)
+        xx = np.nansum(x * x)
+        return float(np.nansum(x * y) / xx) if xx else 0.0
+
+    def ratio(self, shift: int, unexplained: float) -> Ratio | None:
+        """Of energies to the model, whose forces leave this share of the squares of labelled ones unexplained.
+
+        An error of the model of that size is common to all frames, and no scatter shows it.
+        """
+        x, y = self.at(shift)
+        found = Changes(y, x, np.ones(len(x)), "model").ratio(common=1.0)
+        return found and found._replace(error=float(np.hypot(found.error, np.sqrt(max(unexplained, 0.0)))))
 
     def whitened(self) -> Pairing:
         """Both minus ρ times their values one frame before, with the ρ of the energies.

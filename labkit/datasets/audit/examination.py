@@ -7,13 +7,22 @@ import time
 import numpy as np
 
 from labkit.base.progress import NO_PROGRESS, Progress
-from labkit.datasets.audit import alignment_findings, contents, geometry, odd_frames, unit_findings
+from labkit.datasets.audit import (
+    alignment_findings,
+    composition_energies,
+    contents,
+    geometry,
+    odd_frames,
+    unit_findings,
+)
 from labkit.datasets.audit.alignment import FEWEST
+from labkit.datasets.audit.atom_order import atom_order
 from labkit.datasets.audit.energy_alignment import check, check_alone
 from labkit.datasets.audit.finding import ORDER, Finding
 from labkit.datasets.audit.force_alignment import fit
 from labkit.datasets.audit.frame_labels import Labels
 from labkit.datasets.audit.report import Report
+from labkit.datasets.audit.stress import stress
 from labkit.datasets.audit.survey import Survey, survey
 from labkit.datasets.dataset import Dataset
 from labkit.errors import LabkitError
@@ -44,12 +53,18 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     dataset, filled = contents.filled_in(dataset)
     labels = Labels(dataset)
     model = fit(labels, progress)
+    order = atom_order(labels, model)
+    if order is not None:  # the rest is judged with the forces where they belong
+        labels = Labels(order.repaired(dataset))
+        model = fit(labels, progress)
+        filled.append(order.finding())
     seen = survey(labels, model, progress)
-    found = filled + contents.contents(dataset) + contents.wild_forces(dataset) + contents.energies(dataset)
+    found = filled + contents.contents(dataset) + contents.wild_forces(labels.dataset, seen)
+    found += composition_energies.energies(dataset)
     found += geometry.distances(dataset, seen) + geometry.duplicates(dataset, seen)
     energy = None
     if model.weights is not None:
-        energy = check(labels, seen.frames, seen.energy, model.alignment)
+        energy = check(labels, seen, model.alignment)
     elif np.isfinite(dataset.energy).sum() >= FEWEST:
         energy = check_alone(labels, seen)
     how = f"linear model of the forces ({model.basis.names()}), each frame predicted from others"
@@ -59,12 +74,16 @@ def audit(dataset: Dataset, progress: Progress = NO_PROGRESS) -> Report:
     found += alignment_findings.alignment_findings(curve, "energies", against)
     found += alignment_findings.common_shift(labels, model.alignment, curve)
     found += odd_frames.odd_frames(labels, model, seen, energy)
-    found += unit_findings.units(labels, model, energy)
+    units = unit_findings.units(labels, model, energy)
+    agree = energy is not None and energy.ratio is not None and not any(f.severity == "problem" for f in units.findings)
+    stresses = stress(labels, model, seen, agree, units.forces)
+    found += [*units.findings, *stresses.findings]
     found += _coverage(dataset, seen)
     found.sort(key=lambda f: ORDER.index(f.severity))
     curves = tuple(a for a in (model.alignment, curve) if a is not None)
     seconds = time.perf_counter() - began
-    return Report(dataset.name or "dataset", tuple(found), curves, _values(dataset, seen), seconds, dataset)
+    repairs = tuple(x.repaired for x in (order, stresses.fault) if x)
+    return Report(dataset.name or "dataset", tuple(found), curves, _values(dataset, seen), seconds, dataset, repairs)
 
 
 def _coverage(dataset: Dataset, seen: Survey) -> list[Finding]:

@@ -25,6 +25,7 @@ class Finding:
     remedy    what to do, or ""
     sure      how sure that is, and what was tested, or ""
     frames    numbers of the frames concerned, if not all
+    value     the number on which it rests (such as a ratio of energies to forces), and its standard error, or None
     """
 
     severity: Severity
@@ -33,17 +34,17 @@ class Finding:
     remedy: str = ""
     sure: str = ""
     frames: tuple[int, ...] = ()
+    value: float | None = None
+    error: float | None = None
 
 
 def row(f: Finding) -> str:
-    """A finding as a row of an HTML table, its severity in colour."""
-    small = "".join(
-        f"<div style='opacity:.75'>{word} {escape(text)}</div>"
-        for word, text in (("→", f.remedy), ("·", f.sure))
-        if text
-    )
+    """A finding as a row of an HTML table, its severity in colour, its statistics folded away."""
+    remedy = f"<div style='opacity:.75'>→ {escape(f.remedy)}</div>" if f.remedy else ""
+    sure = f"<details style='opacity:.75'><summary>how sure</summary>{escape(f.sure)}</details>" if f.sure else ""
+    small = remedy + sure
     cell = "style='text-align:left;vertical-align:top;padding:3px 12px 3px 0'"
     return (
-        f"<tr><td {cell}><b style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
+        f"<tr><td {cell}><b class='labkit-{f.severity}' style='color:{COLOURS[f.severity]}'>{f.severity}</b></td>"
         f"<td {cell}>{escape(f.topic)}</td><td {cell}>{escape(f.text)}{small}</td></tr>"
     )

@@ -39,13 +39,14 @@ class ForceModel:
     sample: np.ndarray
     left_out: np.ndarray
 
-    def misfits(self, labels: Labels, frames: np.ndarray, pairs: Pairs, design: np.ndarray) -> tuple[np.ndarray, ...]:
+    def misfits(
+        self, labels: Labels, frames: np.ndarray, pairs: Pairs, design: np.ndarray, predicted: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """Squared errors (F,) of the forces that belong to these frames, about 1 where they do not; NaN without forces.
 
         Also the largest error of one atom over the typical force, that atom, and how unlike the fitted frames this one
         is: the mean variance of its predicted forces, up to a factor.
         """
-        predicted = design @ (self.weights / self.scale)
         errors, peaks, unlike = (np.full(len(frames), np.nan) for _ in range(3))
         worst = np.zeros(len(frames), int)
         for n, (k, start, end) in enumerate(zip(frames.tolist(), pairs.offsets, pairs.offsets[1:])):
@@ -106,7 +107,8 @@ def _wraps_around(labels: Labels, model: ForceModel) -> bool:
     over = over[:: max(1, len(over) // 10)]
     pairs = find_pairs([labels.dataset.atoms[k] for k in over])
     around = replace(model, alignment=replace(model.alignment, rolled=True))
-    errors, *_ = around.misfits(labels, over, pairs, model.basis.rows(pairs)[0])
+    design, _ = model.basis.rows(pairs)
+    errors, *_ = around.misfits(labels, over, pairs, design, design @ (model.weights / model.scale))
     most = max(0.25, 3 * float(np.nanmedian(model.left_out)))
     return bool(np.isfinite(errors).any() and np.nanmedian(errors) < most)
 

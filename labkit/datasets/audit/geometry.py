@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
 from scipy.spatial import cKDTree
 
@@ -14,6 +15,7 @@ from labkit.datasets.listed import listed
 CLOSE, TOO_CLOSE = 0.7, 0.5  # of the sum of covalent radii
 NEAR = 0.01  # Å, root mean square displacement below which frames count as near-duplicates
 SAME = 1e-5  # Å
+MANY = 1000  # atoms, above which not all their distances are compared
 NOBLE = {2, 10, 18, 36, 54, 86}
 ODD_LENGTHS = (1.55, 2.4)  # median of nearest distances over covalent radii if they are in bohr
 
@@ -101,7 +103,20 @@ def _nearest_print(dataset: Dataset, seen: Survey) -> list[tuple[int, int, float
                 if b < len(mine) and b != a:
                     one, other = sorted((int(seen.frames[mine[a]]), int(seen.frames[mine[b]])))
                     found[one, other] = float(d / size)
-    return [(a, b, d) for (a, b), d in sorted(found.items())]
+    atoms = dataset.atoms
+    return [(a, b, d) for (a, b), d in sorted(found.items()) if _alike(atoms[a], atoms[b])]
+
+
+def _alike(one: Atoms, other: Atoms) -> bool:
+    """Whether all distances are the same to NEAR, also those beyond the cutoff of the basis functions."""
+    if (one.pbc != other.pbc).any() or len(one) > MANY:
+        return len(one) > MANY
+    if one.pbc.any():
+        sizes = (np.sort(np.r_[a.cell.lengths()[a.pbc], abs(a.cell.volume) ** (1 / 3)]) for a in (one, other))
+        if not np.allclose(*sizes, atol=NEAR, rtol=0):
+            return False
+    apart = [np.sort(a.get_all_distances(mic=bool(a.pbc.any())), axis=None) for a in (one, other)]
+    return bool(np.sqrt(np.mean((apart[0] - apart[1]) ** 2)) < 2 * NEAR)
 
 
 def _differ(dataset: Dataset, a: int, b: int) -> bool:

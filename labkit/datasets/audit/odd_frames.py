@@ -6,6 +6,7 @@ import numpy as np
 
 from labkit.datasets.audit.alignment import ENOUGH, shift_range
 from labkit.datasets.audit.energy_alignment import EnergyCheck
+from labkit.datasets.audit.energy_pairing import deviation
 from labkit.datasets.audit.finding import Finding, Severity
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
@@ -14,17 +15,10 @@ from labkit.datasets.listed import listed
 from labkit.datasets.pairs import find_pairs
 
 FEWEST_TO_COMPARE = 8  # frames among which one can be odd
-
-
-ODD_FRAME = (0.2, 6.0)  # squared error as a share of the forces', and over the upper quartile of all frames
-
-
-ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over the upper quartile of all frames' worst
-
-
+ODD_FRAME = (0.3, 6.0, 0.8)  # squared error as a share of the forces', and over that expected; largest error of an atom
+ODD_ATOM = (1.6, 4.2)  # error of one atom over the typical force, and over that expected
 ODD_ENERGY = (7.0, 0.5, 3.0)  # over the robust spread; the energies' own spread or size; what 1 frame in 20 exceeds
-
-
+CERTAIN = 5.0  # standard deviations of ln(error) beyond which an error is odd
 UNLIKE = 5.0  # times the usual variance of a prediction, beyond which the model cannot judge a frame
 
 
@@ -34,10 +28,15 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
     remedy = "compute these frames again, or drop them: ds[[k for k in range(len(ds)) if k not in audit(ds).bad]]"
     known = np.isfinite(seen.misfit)
     if known.sum() >= FEWEST_TO_COMPARE:
-        usual, usual_peak = (float(np.quantile(x[known], 0.75)) for x in (seen.misfit, seen.peak))
         misfit, peak = np.nan_to_num(seen.misfit), np.nan_to_num(seen.peak)
-        odd = (misfit > ODD_FRAME[0]) & (misfit > ODD_FRAME[1] * usual)
-        odd |= (peak > ODD_ATOM[0]) & (peak > ODD_ATOM[1] * usual_peak)
+        square = np.add.reduceat((seen.forces**2).mean(1), seen.starts[:-1]) / np.diff(seen.starts)
+        size = np.sqrt(square / labels.typical) + 1e-3
+        usual, spread = expected(seen.misfit, seen.unlike, size)
+        usual_peak, spread_peak = expected(seen.peak, seen.unlike, size)
+        odd = misfit > usual * max(ODD_FRAME[1], spread**CERTAIN)
+        odd &= (misfit > ODD_FRAME[0]) & (peak > ODD_FRAME[2])
+        atom = peak > usual_peak * max(ODD_ATOM[1], spread_peak**CERTAIN)
+        odd |= atom & (peak > ODD_ATOM[0] * np.maximum(size, 1))
         odd &= np.nan_to_num(seen.unlike) < UNLIKE * np.nanmedian(seen.unlike)  # otherwise the model cannot judge it
         found = np.flatnonzero(odd)
         if len(found):
@@ -45,11 +44,12 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
             frames = seen.frames[found]
             text = (
                 f"{listed(frames)}: the forces do not belong to the geometry; worst is frame {seen.frames[first]}, "
-                f"atom {seen.worst[first]}, off by {peak[first]:.2g} times a typical force; {usual_peak:.2g} is usual"
+                f"atom {seen.worst[first]}, off by {peak[first]:.2g} times a typical force; {usual_peak[first]:.2g} is "
+                "usual in such a frame"
             ) + _shift_of_part(labels, model, frames)
             sure = (
-                f"{misfit[first]:.0%} of the frame's squared forces are unexplained by a model of other frames; below "
-                f"{usual:.1%} in three of four of {known.sum()} frames"
+                f"{misfit[first]:.0%} of the frame's squared forces are unexplained by a model of other frames; "
+                f"expected are {usual[first]:.1%} within a factor {spread:.2g}, from {known.sum()} frames"
             )
             alike = np.bincount(labels.orders)[labels.orders[frames]]  # the model has too little data on rare kinds
             severity: Severity = "problem" if (alike >= ENOUGH).any() or len(labels.dataset) < ENOUGH else "warning"
@@ -70,6 +70,30 @@ def odd_frames(labels: Labels, model: ForceModel, seen: Survey, energy: EnergyCh
             sure = f"robust z = {off[worst] / energy.spread:.0f} relative to the energy from integrated forces"
             out.append(Finding("problem", "energies of single frames", text, remedy, sure, tuple(frames.tolist())))
     return out
+
+
+def expected(values: np.ndarray, unlike: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, float]:
+    """Errors (F,) that frames have if nothing is wrong with them, and the factor of one standard deviation.
+
+    ln(error) is linear in the ln of how unlike others a frame is and of the size of its modelled forces: a hot frame
+    is allowed more than a cold one. The line goes through all frames but the odd ones.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y, x = np.log(values), np.column_stack([np.ones(len(values)), np.log(unlike), np.log(size)])
+    known = np.isfinite(y) & np.isfinite(x).all(1)
+    x = np.where(np.isfinite(x), x, 0.0)
+    slopes, used = np.array([np.nanmedian(y[known]), 0.0, 0.0]), known
+    spread = deviation(y[known])
+    for _ in range(4):
+        off = y - x @ slopes
+        used = known & (np.abs(np.where(known, off, np.inf)) <= 3 * spread)
+        if used.sum() < 3 * len(slopes):
+            break
+        slopes = np.linalg.lstsq(x[used], y[used], rcond=None)[0]
+        slopes[1:] = np.maximum(slopes[1:], 0.0)
+        slopes[0] = np.median((y - x[:, 1:] @ slopes[1:])[used])
+        spread = deviation((y - x @ slopes)[used])
+    return np.exp(x @ slopes), float(np.exp(spread))
 
 
 def _shift_of_part(labels: Labels, model: ForceModel, frames: np.ndarray) -> str:

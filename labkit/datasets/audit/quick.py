@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from labkit.base import NO_PROGRESS
+from labkit.datasets.array_structures import ArrayStructures
 from labkit.datasets.audit.alignment_findings import alignment_findings
 from labkit.datasets.audit.energy_alignment import check
 from labkit.datasets.audit.force_alignment import fit
@@ -15,6 +16,7 @@ from labkit.datasets.audit.survey import survey
 from labkit.datasets.audit.unit_findings import units
 from labkit.datasets.dataset import Dataset
 from labkit.datasets.listed import listed
+from labkit.datasets.magnitudes import suspicious
 from labkit.datasets.overlap import repeated
 from labkit.datasets.pairs import pair_count
 
@@ -36,7 +38,7 @@ def quick_look(dataset: Dataset) -> str:
     """
     some = dataset if len(dataset) <= COMPARED else dataset[:COMPARED]
     if some.hash not in _lines:
-        found = [*_repeated(some), *_surely_wrong(some)]
+        found = [*_repeated(some), *(_surely_wrong(some) or _magnitudes(some))]
         _lines[some.hash] = "; ".join([*found, "audit(ds) says more"]) if found else ""
         while len(_lines) > KEPT:
             _lines.popitem(last=False)
@@ -46,6 +48,15 @@ def quick_look(dataset: Dataset) -> str:
 def _repeated(dataset: Dataset) -> list[str]:
     frames = sorted({k for pair in repeated(dataset) for k in pair})
     return [f"{len(frames)} frames appear more than once ({listed(frames)})"] if frames else []
+
+
+def _magnitudes(dataset: Dataset) -> list[str]:
+    atoms = dataset.atoms
+    if not len(atoms):
+        return []
+    arrays = isinstance(atoms, ArrayStructures)
+    numbers = atoms.values("numbers", np.arange(len(atoms))) if arrays else np.concatenate([a.numbers for a in atoms])
+    return suspicious(numbers, dataset.offsets, {"energy": dataset.energy, "forces": dataset.forces})
 
 
 def _surely_wrong(dataset: Dataset) -> list[str]:
@@ -65,9 +76,10 @@ def _surely_wrong(dataset: Dataset) -> list[str]:
         seen = survey(labels, model, NO_PROGRESS)
     except np.linalg.LinAlgError:
         return []
-    energy = check(labels, seen.frames, seen.energy, model.alignment)
+    energy = check(labels, seen, model.alignment)
     curves = [("forces", model.alignment), ("energies", None if energy is None else energy.alignment)]
     found = [f for label, curve in curves if curve is not None for f in alignment_findings(curve, label, "")]
-    plain = energy is not None and not 1 / PLAIN < energy.low <= energy.high < PLAIN
-    found += [f for f in units(labels, model, energy) if plain or f.topic == "sign"]
+    ratio = None if energy is None else energy.ratio
+    plain = ratio is not None and not 1 / PLAIN < abs(ratio.value) < PLAIN
+    found += [f for f in units(labels, model, energy).findings if plain or f.topic == "sign"]
     return [f"{f.text} (first {count} frames)" for f in found if f.severity == "problem"]

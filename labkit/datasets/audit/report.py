@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from html import escape
 
@@ -27,6 +28,7 @@ class Report:
     alignments  of forces and energy with the geometry, by shift of frames: what the panel draws
     values      'energy' (S,) eV/atom minus its mean, 'forces' (n,) eV/Å, 'nearest <pair>' distances over covalent radii
     seconds     that the audit took
+    repairs     functions that repair the order of atoms, and units, sign and order of stresses
     """
 
     name: str
@@ -35,6 +37,7 @@ class Report:
     values: dict[str, np.ndarray]
     seconds: float
     dataset: Dataset = field(repr=False)
+    repairs: tuple[Callable[[Dataset], Dataset], ...] = ()
 
     @property
     def problems(self) -> tuple[Finding, ...]:
@@ -56,14 +59,21 @@ class Report:
         return {a.label: a.found for a in self.alignments if a.found and a.verdict == "shifted"}
 
     def repaired(self) -> Dataset:
-        """The dataset with shifted forces and energies moved back to their frames; frames without labels are left out.
+        """The dataset with the faults that can be repaired put right.
 
-        Raises LabkitError if no shift was found.
+        Forces are put in the order of the atoms; stresses are converted to eV/Å^3, with the sign and the order of ASE;
+        shifted forces and energies are moved back to their frames, and frames without labels are then left out.
+
+        Raises LabkitError if there is no such fault.
         """
-        if not self.shifts:
-            raise LabkitError(f"{self.name}: no shift of labels was found, so there is nothing to repair")
+        if not self.shifts and not self.repairs:
+            text = "no shift of labels was found, no other order of atoms, no fault of stresses with one repair"
+            raise LabkitError(f"{self.name}: {text}: there is nothing to repair")
+        dataset = self.dataset
+        for repair in self.repairs:
+            dataset = repair(dataset)
         rolled = {a.label for a in self.alignments if a.rolled}
-        return repaired(self.dataset, self.shifts, rolled)
+        return repaired(dataset, self.shifts, rolled) if self.shifts else dataset
 
     def __repr__(self) -> str:
         return str(self)

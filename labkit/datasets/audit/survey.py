@@ -25,6 +25,7 @@ class Survey:
     peak     (F,)   the largest error of one atom over the typical force, of atom `worst` (F,)
     unlike   (F,)   variance of the predicted forces, up to a factor: large if the geometry is unlike all others
     prints   (F, p) energies of the basis functions over their scales, by which duplicates are recognized
+    forces   (m, 3) of the model, eV/Å, of the m atoms of these frames, which begin at starts (F+1,); 0 without
     closest  (F,)   least distance over covalent radii; pair (F, 2) its atoms
     nearest         {pair of elements: relative distances of atoms' nearest neighbours}, all together under ""
     """
@@ -36,9 +37,15 @@ class Survey:
     worst: np.ndarray
     unlike: np.ndarray
     prints: np.ndarray
+    forces: np.ndarray
+    starts: np.ndarray
     closest: np.ndarray
     pair: np.ndarray
     nearest: dict[str, np.ndarray]
+
+    def of(self, place: int) -> np.ndarray:
+        """(n, 3) the model's forces of the frame in this place of `frames`."""
+        return self.forces[self.starts[place] : self.starts[place + 1]]
 
 
 def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
@@ -54,19 +61,21 @@ def survey(labels: Labels, model: ForceModel, progress: Progress) -> Survey:
         known = model.weights is not None
         energy = prints @ model.weights if known else np.full(len(batch), np.nan)
         nothing = (energy, energy, np.zeros(len(batch), int), energy)
-        misfit = model.misfits(labels, batch, pairs, design) if known else nothing
-        parts.append((energy, *misfit, prints, *_closest(pairs, len(batch))))
+        forces = design @ (model.weights / model.scale) if known else np.zeros((len(design), 3))
+        misfit = model.misfits(labels, batch, pairs, design, forces) if known else nothing
+        parts.append((energy, *misfit, prints, forces, *_closest(pairs, len(batch))))
         any_, kinds = _nearest(pairs)
         nearest.setdefault("", []).append(any_)
         for kind, values in kinds.items():
             nearest.setdefault(kind, []).append(values)
         done += len(batch)
-    energy, misfit, peak, worst, unlike, prints, closest, pair = (np.concatenate(part) for part in zip(*parts))
+    energy, misfit, peak, worst, unlike, prints, forces, closest, pair = (np.concatenate(x) for x in zip(*parts))
     _, here, there = np.intersect1d(frames, model.sample, return_indices=True)
     better = np.isfinite(model.left_out[there])
     misfit[here[better]] = model.left_out[there[better]]  # predicted without the frame itself
     joined = {kind: np.concatenate(values) for kind, values in nearest.items()}
-    return Survey(frames, energy, misfit, peak, worst, unlike, prints, closest, pair, joined)
+    starts = np.concatenate([[0], np.cumsum(labels.dataset.counts[frames])]).astype(int)
+    return Survey(frames, energy, misfit, peak, worst, unlike, prints, forces, starts, closest, pair, joined)
 
 
 def _closest(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from labkit.datasets.audit.energy_alignment import EnergyCheck
 from labkit.datasets.audit.finding import Finding
 from labkit.datasets.audit.force_alignment import ForceModel
 from labkit.datasets.audit.frame_labels import Labels
-from labkit.datasets.audit.label_units import FACTOR, name_forces, name_ratio, stiffness
+from labkit.datasets.audit.label_units import DOUBTFUL, likely_units
+from labkit.datasets.audit.ratio import Ratio
+from labkit.datasets.audit.stiffness import BADGER_ERROR, stiffness
 from labkit.datasets.pairs import find_pairs
 
-NEAR_ONE = (1.2, 1.35)  # a ratio within this factor of 1 counts as 1: if the energies are fully explained, or less
+LARGE = 1.25  # factor by which a ratio differs from 1 before it is worth a finding
+ROUGH = 0.45  # error of ln of a ratio, beyond which nothing follows from it
 
 
-def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> list[Finding]:
+class UnitCheck(NamedTuple):
+    """What was found, and the factor by which forces become eV/Å, or NaN where it is not known."""
+
+    findings: list[Finding]
+    forces: float = 1.0
+
+
+def units(labels: Labels, model: ForceModel, energy: EnergyCheck | None) -> UnitCheck:
     """Signs and units: how stiff bonds are, and whether the energies agree with the integrated forces."""
-    if model.weights is None:
-        return []
-    bonds = bond_stiffness(labels, model)
+    bonds = bond_stiffness(labels, model) if model.weights is not None else {}
     stiff = float(np.median([ratio for _, ratio in bonds.values()])) if bonds else None
+    ratio = None if energy is None or energy.ratio is None or energy.ratio.error > ROUGH else energy.ratio
+    sure = _sure(bonds, stiff, ratio)
+    if found := _sign(stiff, ratio, sure) or _unit(labels, stiff, ratio, sure):
+        return found
+    if stiff is None and ratio is None:
+        return UnitCheck([Finding("note", "units", "units of forces and energies could not be checked", sure=sure)])
+    text = "energies, forces and positions are consistent with eV, eV/Å and Å" if ratio else "forces look like eV/Å"
+    return UnitCheck([Finding("note", "units", text, "", sure, (), *_number(stiff, ratio))])
+
+
+def _number(stiff: float | None, ratio: Ratio | None) -> tuple[float | None, float | None]:
+    """The ratio of energies to forces, or without it the stiffness over that expected; and the standard error."""
+    if ratio is not None:
+        return ratio.measured
+    return (None, None) if stiff is None else (stiff, abs(stiff) * BADGER_ERROR)
+
+
+def _sure(bonds: dict[str, tuple[float, float]], stiff: float | None, ratio: Ratio | None) -> str:
     shown = ", ".join(f"{kind} {k:.3g}" for kind, (k, _) in list(bonds.items())[:4])
-    comparable = energy is not None and energy.alignment.is_known and energy.by != "geometry" and energy.explained > 0.5
-    low, high = (energy.low, energy.high) if comparable else (1.0, 1.0)
-    sure = f"force constants {shown} eV/Å^2, {stiff:.2g} times what is expected" if bonds else "no bonds to measure"
-    if comparable:
-        what = "the work along the path" if energy.by == "path" else "the model of the forces"
-        sure += f"; labelled energies are {_about(low, high)} times those from {what}"
-    if stiff is not None and stiff < 0:
-        both = comparable and low > 0
+    known = f"known within a factor {np.exp(BADGER_ERROR):.1f}"
+    sure = (
+        f"force constants {shown} eV/Å^2, {stiff:.2g} times what is expected ({known})"
+        if bonds
+        else "no bonds to measure"
+    )
+    if ratio is None:
+        return sure
+    what = "the model of the forces" if ratio.by == "model" else f"the work of the forces between frames ({ratio.by})"
+    times = "per atom are " if ratio.per_atom else "are "
+    return f"{sure}; labelled energies {times}{ratio} times those from {what}, {ratio.pairs} compared"
+
+
+def _sign(stiff: float | None, ratio: Ratio | None, sure: str) -> UnitCheck | None:
+    if stiff is not None and stiff < -np.exp(-DOUBTFUL * BADGER_ERROR):
+        both = ratio is not None and ratio.value > 0
         what = "energies and forces have the sign" if both else "the forces (now +dE/dR) have the sign"
         text = f"bonds push when long and pull when short: {what} flipped"
         remedy = "multiply energies and forces by -1" if both else "multiply the forces by -1: dE/dR is not a force"
-        return [Finding("problem", "sign", text, remedy, sure)]
-    if comparable and low < 0:
-        text = "energies fall where the forces say they should rise: the energies have the wrong sign"
-        if stiff is None:
-            text = "energies fall where the forces say they should rise: one of the two has the wrong sign"
-        return [Finding("problem", "sign", text, "multiply by -1 what is wrong", sure)]
-    odd = stiff is not None and not 1 / FACTOR < stiff < FACTOR
-    near = NEAR_ONE[0 if comparable and energy.explained > 0.98 else 1]
-    if comparable and not low / near < 1 < high * near:
-        sizes = float(np.median(labels.dataset.counts))
-        named = name_ratio(low, high, sizes, stiff)
-        text = f"energies and forces are not in the same units: energies change {_about(low, high)} times too much"
-        text += f", as with {named}" if named else ""
-        return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
-    if odd:
-        unit = name_forces(stiff)
+        return UnitCheck([Finding("problem", "sign", text, remedy, sure, (), *_number(stiff, ratio))], -1.0)
+    if ratio is None or ratio.value > 0:
+        return None
+    text = "energies fall where the forces say they should rise: "
+    text += "one of the two has the wrong sign" if stiff is None else "the energies have the wrong sign"
+    remedy = "multiply the energies by -1" if stiff is not None else "multiply the wrong one of the two by -1"
+    found = Finding("problem", "sign", text, remedy, sure, (), *ratio.measured)
+    return UnitCheck([found], np.nan if stiff is None else 1.0)
+
+
+def _unit(labels: Labels, stiff: float | None, ratio: Ratio | None, sure: str) -> UnitCheck | None:
+    """Energies that do not agree with forces, or bonds much too stiff or too soft: by more than the errors of both."""
+    size = 0.0 if ratio is None else abs(np.log(ratio.value))
+    apart = ratio is not None and (ratio.per_atom or size > max(np.log(LARGE), DOUBTFUL * ratio.error))
+    odd = stiff is not None and abs(np.log(abs(stiff))) > DOUBTFUL * BADGER_ERROR
+    if not apart and not odd:
+        return None
+    likely = likely_units(ratio, stiff, float(np.median(labels.dataset.counts)))
+    named = " or ".join(x.name for x in likely)
+    if apart:
+        text = f"energies and forces are not in the same units: energies change {ratio} times as much as the forces say"
+    else:
         text = f"forces are {stiff:.3g} times as large as expected for bonds of these lengths"
-        text += f", as in {unit}" if unit else ""
-        text += "; energies agree with them, so both are in that unit" if comparable else ""
-        return [Finding("problem", "units", text, "convert energies to eV and forces to eV/Å", sure)]
-    if stiff is None and not comparable:
-        return [Finding("note", "units", "units of forces and energies could not be checked", sure=sure)]
-    text = (
-        "energies, forces and positions are consistent with eV, eV/Å and Å" if comparable else "forces look like eV/Å"
-    )
-    return [Finding("note", "units", text, sure=sure)]
-
-
-def _about(low: float, high: float) -> str:
-    return f"{high:.4g}" if abs(high / low - 1) < 0.02 else f"{low:.3g} to {high:.3g}"
+        text += f" (known within a factor {np.exp(BADGER_ERROR):.1f})"
+        text += f"; energies agree with them ({ratio} times), so both are in that unit" if ratio else ""
+    text += f", as with {named}" if named else ""
+    known = len({x.forces for x in likely}) == 1
+    remedy = "convert energies to eV and forces to eV/Å"
+    found = Finding("problem", "units", text, remedy, sure, (), *_number(stiff, ratio if apart else None))
+    return UnitCheck([found], likely[0].forces if known else np.nan)
 
 
 def bond_stiffness(labels: Labels, model: ForceModel) -> dict[str, tuple[float, float]]:

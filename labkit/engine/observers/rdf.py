@@ -1,4 +1,4 @@
-"""Radial distribution functions, by pairs of species."""
+"""Radial distribution functions, by pairs of elements or of types of beads."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class RadialDistribution(Observer):
             raise LabkitError(
                 "RadialDistribution: a system is not periodic in all directions, so it has no density to divide by"
             )
-        self.species = list(system.of_species)
+        self.species = list(system.of_kinds)
         self._kind = torch.zeros_like(system.numbers)
-        for k, atoms in enumerate(system.of_species.values()):
+        for k, atoms in enumerate(system.of_kinds.values()):
             self._kind[atoms] = k
         kinds = len(self.species)
         group = system.index * kinds + self._kind
@@ -76,7 +76,7 @@ class RadialDistribution(Observer):
         return (torch.arange(self.bins, dtype=torch.float64) + 0.5) * (self.r_max / self.bins)
 
     def g(self, a: int | str, b: int | str) -> Tensor:
-        """g_ab (S, bins) of two species, by atomic number or symbol; nan if a system lacks one of them."""
+        """g_ab (S, bins) of two elements, by symbol or atomic number, or types of beads; nan if a system lacks one."""
         if self._sum is None:
             raise LabkitError("RadialDistribution: has seen no frame yet; run simulate with it first")
         i, j = self._which(a), self._which(b)
@@ -100,8 +100,9 @@ class RadialDistribution(Observer):
         return {"RadialDistribution.sum": self._sum}
 
     def _which(self, name: int | str) -> int:
-        number = chemical_symbols.index(name) if isinstance(name, str) and name in chemical_symbols else name
-        if number not in self.species:
-            known = ", ".join(chemical_symbols[z] for z in self.species)
-            raise LabkitError(f"RadialDistribution: there is no {name!r} in the systems; they have {known}")
-        return self.species.index(number)
+        symbol = chemical_symbols[name] if isinstance(name, int) and 0 < name < len(chemical_symbols) else name
+        if symbol not in self.species:
+            raise LabkitError(
+                f"RadialDistribution: there is no {name!r} in the systems; they have {', '.join(self.species)}"
+            )
+        return self.species.index(symbol)

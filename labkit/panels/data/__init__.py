@@ -12,7 +12,7 @@ class DataPanel(Panel):
     """Examine frames before anything is trained on them: `DataPanel(ds)` as the last line of a cell.
 
     Run shows the findings, problems first, then the distributions and the shift of frames at which the labels fit the
-    geometry.
+    geometry. The findings take the full width; how sure each is, and the notes, are folded away.
 
     >>> import labkit
     >>> panel = DataPanel(labkit.datasets.ice("train", n=50))
@@ -22,3 +22,4 @@ class DataPanel(Panel):
     """
 
     model_type = DataModel
+    results_below = True

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from labkit.datasets.audit import Alignment, Report
-from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, new_figure
+from labkit.panels.kit.series import SeriesStyle, series
+from labkit.panels.kit.style import BAD, MUTED, TRAIN, dress, legend, new_figure
 
-COLOURS = {"forces": TRAIN, "energy": VALID}
+STYLES = {"forces": series(0), "energy": series(1)}
 NAMES = {"forces": "forces", "energy": "energies"}
-PAIRS = (TRAIN, VALID, FORCE, "#8a5fa8", "#b08a2e", MUTED)  # of the most common kinds of neighbours
+PAIRS = 6  # the most common kinds of neighbours
 FAR = 3.2  # of the sum of covalent radii: farther atoms are not neighbours
 
 
@@ -46,13 +47,13 @@ def _distances(axes: Axes, report: Report) -> None:
     if not kinds:
         _empty(axes, "no neighbours")
         return
-    commonest = sorted(kinds, key=lambda kind: -len(kinds[kind]))[: len(PAIRS)]
+    commonest = sorted(kinds, key=lambda kind: -len(kinds[kind]))[:PAIRS]
     low = min(kinds[kind].min() for kind in commonest)
     high = max(np.quantile(kinds[kind], 0.99) for kind in commonest)
     bins = np.linspace(low - 0.02, min(high, FAR) + 0.02, 90)
-    for kind, colour in zip(commonest, PAIRS):
+    for k, kind in enumerate(commonest):
         weights = np.full(len(kinds[kind]), 1 / len(kinds[kind]))
-        axes.hist(kinds[kind], bins=bins, weights=weights, color=colour, alpha=0.6, linewidth=0, label=kind)
+        axes.hist(kinds[kind], bins=bins, weights=weights, label=kind, **series(k).filled())
     axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
     legend(axes, handlelength=1.0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -65,20 +66,21 @@ def _alignment(axes: Axes, report: Report) -> None:
         return
     for found in report.alignments:
         known = np.isfinite(found.error)
-        colour = COLOURS[found.label]
-        axes.plot(found.shifts[known], found.error[known], color=colour, linewidth=1.1, label=NAMES[found.label])
-        _mark(axes, found, colour)
+        look = STYLES[found.label]
+        axes.plot(found.shifts[known], found.error[known], **look.line(), linewidth=1.1, label=NAMES[found.label])
+        _mark(axes, found, look)
     axes.axvline(0, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_ylim(0, 1.35)
     axes.set_yticks([0, 0.5, 1])
-    legend(axes, handlelength=1.2, loc="upper right", ncols=2)
+    legend(axes, handlelength=1.2)
 
 
-def _mark(axes: Axes, found: Alignment, colour: str) -> None:
+def _mark(axes: Axes, found: Alignment, look: SeriesStyle) -> None:
     """A point at the minimum; red, with its number, if labels are shifted."""
     shifted = found.verdict == "shifted"
     at = (found.best, found.at(found.best))
-    axes.plot(*at, "o", color=BAD if shifted else colour, markersize=6, markeredgecolor="white", zorder=3)
+    style = look.dots() | ({"color": BAD} if shifted else {})
+    axes.plot(*at, **style, markersize=6, markeredgecolor="white", zorder=3)
     if shifted:
         left = found.best > 0.4 * found.shifts[-1]
         axes.annotate(

@@ -9,10 +9,10 @@ import traitlets
 
 from labkit.datasets import Dataset
 from labkit.datasets.audit import Report, audit
-from labkit.datasets.audit.finding import row
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.panels.data.figure import data_figure
+from labkit.panels.data.summary import findings_table
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
@@ -47,11 +47,12 @@ class DataModel(PanelModel):
 
     def present(self, result: Report) -> None:
         self.show(data_figure(result))
-        self.table = f"<table class='labkit-table'>{''.join(row(f) for f in result.findings)}</table>"
-        tried = f"; its forces were shifted by {self.shift:+d} frames on purpose" if self.shift else ""
+        self.table = findings_table(result)
+        shift = self.ran.shift
+        tried = f"; its forces were shifted by {shift:+d} frames on purpose" if shift else ""
         self.note = f"{result.head()}{tried}. It took {result.seconds:.1f} s."
 
-    def code(self) -> str:
+    def script(self) -> str:
         script = Script()
         script.frames("ds", self.dataset)
         if self.shift:
@@ -61,6 +62,9 @@ class DataModel(PanelModel):
             script.add(f"ds = replace(ds, forces=np.roll(ds.forces, {rows}, axis=0))  # on purpose")
         script.add("report = labkit.audit(ds)", "print(report)", 'report.write("report.json")')
         return script.text()
+
+    def frames_used(self) -> dict[str, Dataset]:
+        return {"ds": self.dataset}
 
     def outputs(self, result: Report) -> dict[str, bytes]:
         return {"report.json": result.to_json().encode(), "findings.csv": result.to_csv().encode()}

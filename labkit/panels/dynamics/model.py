@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import traitlets
 from ase import Atoms
 
+from labkit.active import LeastCertain, uncertainty_of
 from labkit.base import Integrator, Potential, State
 from labkit.base.unwrap import unwrap_molecules
+from labkit.datasets import Dataset
 from labkit.engine import CellRescaling, Csvr, Langevin, VelocityVerlet, maxwell_boltzmann
-from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting, run_in_blocks
+from labkit.engine.adjustable_run import FRAMES, ROWS, AdjustableRun, RunSetting
+from labkit.engine.adjustable_run_file import read_run, write_run
 from labkit.errors import LabkitError
-from labkit.gap import GapModel
 from labkit.jobs import Job
 from labkit.panels.dynamics.figure import DynamicsFigure
 from labkit.panels.dynamics.script import dynamics_script
+from labkit.panels.dynamics.spread import SPREADS, run_with_spread, words_of
 from labkit.panels.dynamics.summary import table_of
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.potentials import potential_files, sees_stresses
+from labkit.panels.kit.stretch import Stretch
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
+ADJUSTABLE = ("ensemble", "temperature", "dt", "friction", "time", "pressure")  # also during a run
 NVE, LANGEVIN, CSVR, NPT = "NVE", "NVT, Langevin", "NVT, CSVR", "NPT, cell rescaling"
 
 
@@ -31,12 +38,16 @@ class DynamicsModel(PanelModel):
     """Parameters of a run, and an AdjustableRun as `results`.
 
     All but potential, steps and seed take effect at once, also during a run. `run` begins at the structure with new
-    velocities, `go_on` where the last run ended.
+    velocities, `go_on` where the last run ended. If the potential has an uncertainty, its spread is drawn along the
+    run, and marked where it exceeds that of the `known` frames, or of a GAP's own sparse points.
     """
 
     title = "Molecular dynamics"
-    hint = "Change temperature or timestep while it runs. Continue starts where the last run ended, Run starts again."
-    continue_hint = "Start where the last run ended"
+    hint = (
+        "Change temperature or timestep while it runs. Continue starts where the last run ended, and after Stop takes "
+        "the steps that are left; Run starts again."
+    )
+    continue_hint = "The steps left after Stop, or as many again"
 
     potential = p(Text(), "basic", "potential", options=[])
     ensemble = p(Text(NVE), "basic", "ensemble", options=[NVE, LANGEVIN, CSVR, NPT])
@@ -48,8 +59,14 @@ class DynamicsModel(PanelModel):
     pressure = p(Float(1e-4), "advanced", "pressure", "GPa", help="1 bar is 1e-4 GPa")
     seed = p(Int(1), "advanced", "seed", help="of the first velocities and of the thermostat")
 
-    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+    def __init__(
+        self,
+        potentials: Potential | Mapping[str, Potential],
+        atoms: Atoms,
+        known: Dataset | Sequence[Atoms] | None = None,
+    ) -> None:
         super().__init__()
+        self.known = known
         self.potentials = {"": potentials} if isinstance(potentials, Potential) else dict(potentials)
         if not self.potentials:
             raise LabkitError("there is no potential; give one, or a dictionary of them by name")
@@ -58,7 +75,8 @@ class DynamicsModel(PanelModel):
         self.traits()["potential"].metadata["how"]["options"] = list(self.potentials)
         self.traits()["ensemble"].metadata["how"]["options"] = self.ensembles
         self.potential = next(iter(self.potentials))
-        self._figure, self._started = None, None
+        self._figure, self._started, self._adjusted = None, None, {}
+        self._stretch = Stretch(0, 0)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -83,6 +101,14 @@ class DynamicsModel(PanelModel):
         if self.ensemble != NVE:
             raise LabkitError(f"ensemble is {self.ensemble!r}, expected one of {', '.join(self.ensembles)}")
         return VelocityVerlet()
+
+    def follows(self, name: str) -> bool:
+        return name in ADJUSTABLE and self.status in ("running", "stopping")
+
+    def adjusted(self) -> RunSetting:
+        """The setting of the next block of the run."""
+        self._adjusted = {name: getattr(self, name) for name in ADJUSTABLE}
+        return self.setting()
 
     def setting(self) -> RunSetting:
         return RunSetting(self.integrator(), self.dt, None if self.ensemble == NVE else self.temperature)
@@ -111,8 +137,21 @@ class DynamicsModel(PanelModel):
             run = self.results
         else:
             raise LabkitError(f"the last run used '{self.started[0]}'; press Run to start with '{self.potential}'")
-        self._figure = DynamicsFigure(run.time + self.steps * self.dt)
-        return Job(run_in_blocks, run, self.potentials[self.potential], self.setting, self.steps, name="dynamics")
+        reached = run.state.loop_step
+        steps = (self._stretch.left(self.steps, reached) if self.continuing else 0) or self.steps
+        self._stretch = Stretch(self.steps, reached + steps)
+        potential = self.potentials[self.potential]
+        self._figure = DynamicsFigure(run.time + steps * self.dt, uncertainty_of(potential) is not None)
+        rows = run.every[0]
+        spreads = rows * max(1, self.steps // (SPREADS * rows))
+        how = (self.adjusted, steps, spreads)
+        return Job(run_with_spread, run, potential, self.known, *how, name="dynamics")
+
+    def cautions(self) -> list[str]:
+        """What is doubtful about this ensemble with this potential."""
+        if self.ensemble != NPT or sees_stresses(self.potentials[self.started[0]]):
+            return []
+        return ["This potential was fitted without stresses: its pressure, and the volume it leads to, are a guess."]
 
     def every(self) -> tuple[int, int]:
         """Steps between rows of the log, and between frames of the trajectory."""
@@ -122,11 +161,27 @@ class DynamicsModel(PanelModel):
     def present(self, result: AdjustableRun) -> None:
         if result.rows:
             failed = self.job is not None and self.job.error is not None
-            self.picture = self._figure.picture(result, failed)
+            with self._drawing:
+                self.show(self._figure.live, self._figure.picture(result, failed))
             self.table, words = table_of(result)
-            self.note = "" if failed else words
+            remarks = [] if failed else [words, *self.ran.cautions()]
+            self.note = "\n".join(filter(None, [words_of(result), *remarks]))
+            self.ran = self.ran.frozen(**self._adjusted)
 
-    def code(self) -> str:
+    def keep(self, path: Path) -> None:
+        if self.results is not None and self.results.rows:
+            write_run(self.results, path, started=self.started, stretch=self._stretch)
+
+    def recall(self, path: Path) -> AdjustableRun | None:
+        run, about = read_run(path, LeastCertain)
+        potential, temperature, seed = about["started"]
+        if potential not in self.potentials or run.state.system.numbers.tolist() != self.atoms.numbers.tolist():
+            return None
+        self._started = str(potential), float(temperature), int(seed)
+        self._stretch = Stretch(*about["stretch"])
+        return run
+
+    def script(self) -> str:
         return dynamics_script(self)
 
     def outputs(self, result: AdjustableRun) -> dict[str, bytes]:
@@ -135,11 +190,7 @@ class DynamicsModel(PanelModel):
             "run.extxyz": file_bytes(result.write_frames, "run.extxyz"),
             "start.extxyz": file_bytes(lambda path: result.write_frames(path, count=1), "start.extxyz"),
         }
-        potential = self.potentials[self.started[0]]
-        if isinstance(potential, GapModel):
-            name = "potential.safetensors"
-            files[name] = file_bytes(lambda path: potential.save(path, uncertainty=False), name)
-        return files
+        return files | potential_files(self.potentials[self.started[0]])
 
     def _update(self, job: Job) -> None:
         if job is self.job and job.error is not None and job.result is self.results and self.results is not None:

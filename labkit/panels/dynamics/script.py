@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.base.expression import expression
-from labkit.gap import GapModel
+from labkit.panels.kit.numerals import numeral
+from labkit.panels.kit.potentials import add_potential
 from labkit.panels.kit.script import Script
 
 if TYPE_CHECKING:
@@ -25,12 +26,8 @@ def dynamics_script(model: DynamicsModel) -> str:
     script.use("labkit.engine", "maxwell_boltzmann", "simulate", *(leg[0].partition("(")[0] for leg in legs))
     script.use("labkit.engine.observers", "ExtXyz", "Thermodynamics")
     script.add('atoms = ase.io.read("start.extxyz")  # under Download')
-    if isinstance(model.potentials[name], GapModel):
-        script.use("labkit.gap", "GapModel")
-        script.add('potential = GapModel.load("potential.safetensors")  # under Download')
-    else:
-        script.add("potential = potential  # your own")
-    script.add(f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={seed}), {temperature:g})")
+    add_potential(script, model.potentials[name])
+    script.add(f"state = maxwell_boltzmann(State.from_atoms(atoms, seed={seed}), {numeral(temperature)})")
     kind, files = "", 0
     for integrator, dt, steps in legs:
         if integrator.partition("(")[0] != kind:  # another integrator logs other columns
@@ -38,5 +35,5 @@ def dynamics_script(model: DynamicsModel) -> str:
             name = f"run{files if files > 1 else ''}"
             log, writer = f'Thermodynamics("{name}.csv", every={rows})', f'ExtXyz("{name}.extxyz", every={frames})'
             script.add(f"observers = [{log}, {writer}]")
-        script.add(f"state = simulate(state, potential, {integrator}, {steps}, {dt:g}, observers=observers)")
+        script.add(f"state = simulate(state, potential, {integrator}, {steps}, {numeral(dt)}, observers=observers)")
     return script.text()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 from ase import Atoms
 
-from labkit.base import Potential
 from labkit.panels.dynamics.model import DynamicsModel
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.unfolding import Fold
+from labkit.panels.kit.view import Panel
 from labkit.panels.structure.view import StructurePanel
 
 SHOWN = 0.4  # s between two frames on the screen
@@ -22,6 +22,9 @@ class DynamicsPanel(Panel):
 
     Ensemble, temperature and timestep may be changed while it runs. Continue starts where the last run ended, Run
     starts again. `panel.log` is a table, `panel.trajectory` a list of ase.Atoms.
+
+    known  frames that the potential was trained on: where its spread exceeds theirs, the run is outside its data. A
+           GAP with one SOAP term needs none
 
     >>> import labkit
     >>> from labkit.gap import Design, GapConfig, Soap
@@ -36,9 +39,9 @@ class DynamicsPanel(Panel):
 
     model_type = DynamicsModel
 
-    def __init__(self, potentials: Potential | Mapping[str, Potential], atoms: Atoms) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         self._drawn_at = 0.0
-        super().__init__(potentials, atoms)
+        super().__init__(*args, **options)
         self.model.observe(self._show_atoms, "results")
         self.model.observe(self._show_end, "status")
 
@@ -50,11 +53,14 @@ class DynamicsPanel(Panel):
     def trajectory(self) -> list[Atoms]:
         return self.model.trajectory
 
+    def still_parts(self) -> list[str]:
+        return [*super().still_parts(), *self.structure.still_parts()]
+
     def _settings(self) -> widgets.Widget:
         self.structure = StructurePanel(self.model.atoms, growing=True, height="260px")
         basic = self.controls("basic")
         shown = basic if len(self.model.potentials) > 1 else basic[1:]  # nothing to choose
-        return widgets.VBox([*shown, fold("Advanced", self.controls("advanced")), self.structure])
+        return widgets.VBox([*shown, Fold("Advanced", self.controls("advanced")), self.structure])
 
     def _show_atoms(self, change: dict) -> None:
         """The current atoms, at most every SHOWN seconds; a new run removes the frames of the one before."""

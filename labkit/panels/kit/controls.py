@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import log10
 from typing import Any
 
 import ipywidgets as widgets
 import traitlets
+
+from labkit.panels.kit import html
+from labkit.panels.kit.number_field import NumberField
 
 TRAITS = {bool: traitlets.Bool, int: traitlets.Int, float: traitlets.Float, str: traitlets.Unicode}
 
@@ -17,9 +22,10 @@ def parameter(
     """A trait with what its control needs; a plain default gives a trait of its type.
 
     group  the group of controls it belongs to
-    how    `range=(low, high, step)` for a slider, `log=True` for one over decades, `live=True` for one that reports
-           while it is dragged, `options=[...]` for a choice, `help` for a tooltip; none of them: a field to type in,
-           which takes any number (the physics checks it)
+    how    `range=(low, high, step)` for a slider beside the field, `log=True` for one over decades, `live=True` for one
+           that reports while it is dragged, `options=[...]` for a choice, `help` for a tooltip; `limits=(low, high)` of
+           what may be typed, also beyond the slider (by default any number: the physics checks it); `at_once=True` if
+           what is shown follows it without Run
     """
     trait = default if isinstance(default, traitlets.TraitType) else TRAITS[type(default)](default)
     return trait.tag(group=group, label=label, unit=unit, how=how)
@@ -40,28 +46,43 @@ def groups(model: traitlets.HasTraits) -> list[str]:
 def control(model: traitlets.HasTraits, name: str) -> widgets.Widget:
     """A widget linked to the trait `name` of `model`, both ways."""
     trait = model.traits()[name]
-    made = _widget(trait, getattr(model, name))
+    made = _widget(trait, getattr(model, name), partial(_refuse, model, name))
     tags = trait.metadata
-    label = widgets.Label(tags["label"], tooltip=tags["how"].get("help", ""), layout=widgets.Layout(width="116px"))
+    label = widgets.HTML(html.label(tags["label"], tags["how"].get("help", "")), layout=widgets.Layout(width="116px"))
     unit = widgets.Label(tags["unit"], layout=widgets.Layout(width="68px"))
     unit.add_class("labkit-unit")
     narrow = isinstance(made, widgets.Checkbox)
-    made.layout.width = "40px" if narrow else "190px" if "range" in tags["how"] else "150px"
+    made.layout.width = "40px" if narrow else "190px"
     traitlets.link((model, name), (made, "value"))
     made.add_class(f"labkit-{name.replace('_', '-')}")
-    return widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="center", height="30px"))
+    row = widgets.HBox([label, made, unit], layout=widgets.Layout(align_items="flex-start", min_height="30px"))
+    row.add_class("labkit-control")
+    return row
 
 
-def _widget(trait: traitlets.TraitType, value: Any) -> widgets.Widget:
+def _refuse(model: traitlets.HasTraits, name: str, sentence: str) -> None:
+    """Keep, or forget, what was typed for a parameter and is no value of it."""
+    if sentence or name in model.refused:
+        others = {key: words for key, words in model.refused.items() if key != name}
+        model.refused = others | ({name: sentence} if sentence else {})
+
+
+def _widget(trait: traitlets.TraitType, value: Any, refuse: Callable[[str], None]) -> widgets.Widget:
     how, whole = trait.metadata["how"], isinstance(trait, traitlets.Int)
     common = {"continuous_update": bool(how.get("live"))}
+    tooltip = how.get("help") or trait.metadata["label"]
     if isinstance(trait, traitlets.Bool):
-        return widgets.Checkbox(indent=False)
+        return widgets.Checkbox(indent=False, tooltip=tooltip)
     if "options" in how:
-        return widgets.Dropdown(options=how["options"], value=value)
-    if "range" not in how:
-        kind = widgets.Text if isinstance(trait, traitlets.Unicode) else widgets.IntText if whole else widgets.FloatText
-        return kind(value=value, **common)
+        return widgets.Dropdown(options=how["options"], value=value, tooltip=tooltip)
+    if isinstance(trait, traitlets.Unicode):
+        return widgets.Text(value=value, tooltip=tooltip, **common)
+    slider = _slider(how, value, whole, common) if "range" in how else None
+    tags = {"name": trait.metadata["label"], "unit": trait.metadata["unit"], "tooltip": tooltip}
+    return NumberField(value, **tags, slider=slider, limits=how.get("limits"), refuse=refuse)
+
+
+def _slider(how: dict[str, Any], value: float | int, whole: bool, common: dict[str, Any]) -> widgets.Widget:
     low, high, step = how["range"]
     low, high = min(low, value), max(high, value)  # an initial value outside the usual range is shown, not changed
     if how.get("log"):

@@ -8,6 +8,8 @@ from typing import Any
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
 
+CUTOFFS = (0.5, 15.0)  # Å, that may be typed: within 15 Å an atom of a dense crystal has more than 1000 neighbours
+
 
 def terms_of(config: GapConfig) -> tuple[Soap, Distance2b | None]:
     """The one soap and the distance_2b, if there is one, that a panel can show; LabkitError for other configs."""

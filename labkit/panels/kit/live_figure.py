@@ -26,6 +26,11 @@ class LiveFigure:
         """Draw the background again at the next picture; call it after a change of limits or still artists."""
         self._background = None
 
+    def fresh_png(self) -> bytes:
+        """The figure as it is now, with all of it drawn again."""
+        self.freeze()
+        return self.png()
+
     def png(self) -> bytes:
         """The figure as it is now."""
         canvas = self.figure.canvas

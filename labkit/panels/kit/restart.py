@@ -42,6 +42,9 @@ class RestartOnChange(PanelModel):
             if job is self.job and not (self.waiting or any(follower.busy for follower in self.followers)):
                 return
 
+    def follows(self, name: str) -> bool:
+        return self.job is not None  # by itself, after the first Run
+
     def _start(self) -> None:
         if isinstance(self.job.error, LabkitError):  # displayed already: finish() need not raise it
             with suppress(LabkitError, TimeoutError):
@@ -52,9 +55,7 @@ class RestartOnChange(PanelModel):
             self.message = str(error)
 
     def _update(self, job: Job) -> None:
-        if job is not self.job:
-            return  # the last notice of a job that was replaced
-        if self.waiting and job.status != "running":
+        if self.waiting and job is self.job and job.status != "running":
             self.waiting = False
             self._start()
         else:

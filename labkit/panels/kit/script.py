@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from labkit.base.expression import expression
 from labkit.datasets import Dataset, ice
 from labkit.errors import LabkitError
+from labkit.panels.kit.files import file_bytes
 from labkit.polarizability import with_label
+
+#: Functions in the source of frames, and where they come from.
+FUNCTIONS = {"with_label": "labkit.polarizability", "with_noise": "labkit.datasets.faults"}
 
 
 class Script:
@@ -28,6 +35,7 @@ class Script:
         self.comment, self.lines = comment, []
         self.modules: set[str] = set()
         self.names: dict[str, set[str]] = {}
+        self.loaded: dict[str, str] = {}  # call of labkit.load -> variable
 
     def use(self, module: str, *names: str, alias: str = "") -> None:
         """Import a module, or names from it."""
@@ -45,21 +53,51 @@ class Script:
         self.use(".".join(type(setting).__module__.split(".")[:2]), *re.findall(r"\b([A-Z]\w*)\(", text))
         return text
 
+    def own(self, name: str, kind: str) -> None:
+        """A line for what only the user can make; without it the script ends here, and its error shows this line.
+
+        >>> script = Script()
+        >>> script.own("potential", "potential, a Springs")
+        >>> print(script.text(), end="")
+        potential  # your own potential, a Springs: define it above this line, as you did for the panel
+        """
+        self.add(f"{name}  # your own {kind}: define it above this line, as you did for the panel")
+
     def frames(self, name: str, frames: Any, count: int | None = None, label: str = "") -> None:
-        """Load frames as the variable `name`: shipped frames by their name, others as the user's own.
+        """Load frames as the variable `name`: shipped frames by name, others by file and selection.
 
         count  number of frames used
         label  the tensor they are labelled with
+
+        Frames of unknown origin are read from NAME.extxyz, which `data_files` gives; a list of Atoms is the user's own.
         """
-        shipped, end = _shipped(frames, label), f"[:{count}]" if count else ""
-        if shipped is None:
-            self.add(f'{name} = {name}{end}  # your own frames: as in labkit.load("mine.xyz")')
-        elif label:
+        shipped, end = _shipped(frames, label), f"[:{count}]" if count and count < len(frames) else ""
+        self.use("labkit")
+        if shipped is not None and label:
             self.use("labkit.polarizability", "with_label")
             self.add(f'{name} = with_label(labkit.datasets.ice("{shipped}"), "{label}")')
-        else:
+        elif shipped is not None:
             self.add(f'{name} = labkit.datasets.ice("{shipped}", n={count or len(frames)})')
-        self.use("labkit")
+        elif not isinstance(frames, Dataset):
+            self.own(name, 'frames, as from labkit.load("mine.xyz")')
+            self.add(*([f"{name} = {name}{end}"] if end else []))
+        elif frames.source:
+            self.add(f"{name} = {self._loaded(frames.source)}{end}")
+        else:
+            self.add(f'{name} = labkit.load("{name}.extxyz"){end}  # under Download')
+
+    def _loaded(self, source: str) -> str:
+        """The source, with its imports; a file that is read twice is read once, as `ds`."""
+        for function, module in FUNCTIONS.items():
+            if f"{function}(" in source:
+                self.use(module, function)
+        nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+        for call in {ast.get_source_segment(source, x) for x in nodes if ast.unparse(x.func) == "labkit.load"}:
+            if call not in self.loaded:
+                self.loaded[call] = f"ds{len(self.loaded) + 1 if self.loaded else ''}"
+                self.add(f"{self.loaded[call]} = {call}")
+            source = source.replace(call, self.loaded[call])
+        return source
 
     def text(self) -> str:
         blocks = [[], []]
@@ -71,6 +109,15 @@ class Script:
         return (f"{self.comment}\n" if self.comment else "") + "\n\n".join(parts) + "\n"
 
 
+def data_files(frames: Mapping[str, Any], label: str = "") -> dict[str, bytes]:
+    """The files that `Script.frames` reads for these frames by name: NAME.extxyz for those of unknown origin."""
+    return {
+        f"{name}.extxyz": file_bytes(ds.write, f"{name}.extxyz")
+        for name, ds in frames.items()
+        if isinstance(ds, Dataset) and not ds.source and _shipped(ds, label) is None
+    }
+
+
 def _is_labkit(module: str) -> bool:
     return module.partition(".")[0] == "labkit"
 
@@ -80,12 +127,14 @@ def _shipped(frames: Any, label: str) -> str | None:
     if not isinstance(frames, Dataset) or not frames.name.startswith("ice "):
         return None
     name = frames.name.removeprefix("ice ")
+    name = name.split(" ")[0].split("[")[0] if label else name
+    return name if _known(name, len(frames), label) == frames.hash else None
+
+
+@cache
+def _known(name: str, count: int, label: str) -> str:
+    """The hash of the first `count` shipped frames, or of those with a label; "" if there are none such."""
     try:
-        if label:
-            name = name.split(" ")[0].split("[")[0]
-            known = with_label(ice(name), label)
-        else:
-            known = ice(name, len(frames))
+        return (with_label(ice(name), label) if label else ice(name, count)).hash
     except LabkitError:
-        return None  # not a shipped set
-    return name if known.hash == frames.hash else None
+        return ""  # not a shipped set

@@ -11,11 +11,17 @@ import traitlets
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job
-from labkit.panels.kit import html
-from labkit.panels.kit.controls import control, groups, parameters
+from labkit.panels.kit import html, still
+from labkit.panels.kit.controls import control, parameters
+from labkit.panels.kit.figure_widget import FigureWidget, in_words
+from labkit.panels.kit.keeping import Keeping
+from labkit.panels.kit.kept_row import KeptRow
 from labkit.panels.kit.model import PanelModel
-from labkit.panels.kit.replaced import Replaced
+from labkit.panels.kit.replaced import Replaced, present
 from labkit.panels.kit.style import CSS
+from labkit.panels.kit.unfolding import Fold, Unfolding
+
+SHOWN = ["status", "message", "note", "picture", "table"]  # of the model, in the still
 
 
 class Panel(Replaced):
@@ -26,6 +32,7 @@ class Panel(Replaced):
     """
 
     model_type: type[PanelModel]
+    results_below = False  # below the controls at full width, not beside them: for a table of sentences
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -34,6 +41,7 @@ class Panel(Replaced):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.model = model = self.model_type(*args, **options)
+        self.keeping = Keeping(model, [args, options])
         self.run_button = _button("Run", "play", "Start", lambda: self._press(model.run))
         self.run_button.button_style = "primary"
         self.stop_button = _button("Stop", "stop", "End after this block", lambda: self._press(model.stop))
@@ -41,36 +49,67 @@ class Panel(Replaced):
             "Continue", "step-forward", model.continue_hint, lambda: self._press(model.go_on), width="100px"
         )
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="220px", height="14px"))
-        self.state, self.error, self.note, self.table = (widgets.HTML() for _ in range(4))
-        self.image = widgets.Image(format="png", layout=widgets.Layout(width="100%", display="none"))
+        self.state, self.error, self.note, self.table, self.changed = (widgets.HTML() for _ in range(5))
+        self.image = FigureWidget.of(model, model.title)
+        self.image.on_click = lambda at: self._press(lambda: model.press(at))
         traitlets.dlink((model, "fraction"), (self.bar, "value"))
-        traitlets.dlink((model, "picture"), (self.image, "value"))
         traitlets.dlink((model, "table"), (self.table, "value"))
         traitlets.dlink((model, "message"), (self.error, "value"), html.error)
         traitlets.dlink((model, "note"), (self.note, "value"), html.hint)
-        model.observe(self._show_state, ["status", "fraction", "eta"])
-        traitlets.dlink((model, "picture"), (self.image.layout, "display"), lambda png: "block" if png else "none")
+        model.observe(self._show_state, ["status", "fraction", "eta", "changed", "results"])
+        self.kept = KeptRow(lambda: self._press(self._restore))
         self._show_state()
         super().__init__(self._parts())
         self.add_class("labkit")
+        model.observe(lambda _: self.rest_soon(running=model.status == "running"), SHOWN)
 
     def run(self) -> Job:
-        return self.model.run()
+        """Start, as the button does; the job of the last line of a cell shows the panel."""
+        return self._shown_by(self.model.run())
 
     def stop(self) -> None:
         self.model.stop()
 
     def go_on(self) -> Job:
         """Continue from where the last run ended."""
-        return self.model.go_on()
+        return self._shown_by(self.model.go_on())
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the picture shows the current parameters; raises what failed."""
         self.model.settle(timeout)
 
+    def _shown_by(self, job: Job) -> Job:
+        job.shown = self
+        return job
+
     @property
     def job(self) -> Job | None:
         return self.model.job
+
+    def still_parts(self) -> list[str]:
+        model = self.model
+        running = f"running when this was saved, {model.fraction:.0%}"
+        state = {"ready": "", "running": running}.get(model.status, model.status)
+        seen = in_words(f"{model.title}: last results", model.plotted)
+        return [
+            still.heading(model.title), still.faint(still.settings_of(model.ran or model)), still.faint(state),
+            still.words(model.message), model.table, still.picture(model.picture, seen), still.words(model.note),
+        ]  # fmt: skip
+
+    def rest(self) -> None:
+        super().rest()
+        try:
+            self.keeping.write()
+            self.kept.show(self.keeping)
+        except LabkitError as error:
+            self.kept.show(self.keeping, str(error))
+
+    def _ipython_display_(self) -> None:
+        """Show the panel, with what it has last shown in this cell unless the code of the cell has started it."""
+        if self.keeping.begin(present()[0]):
+            self._restore()
+        self.kept.show(self.keeping)
+        super()._ipython_display_()
 
     def controls(self, group: str) -> list[widgets.Widget]:
         """A control for each parameter of the model in this group."""
@@ -80,35 +119,49 @@ class Panel(Replaced):
         head = widgets.HTML(CSS + html.head(self.model.title, self.model.hint))
         buttons = [self.run_button, self.stop_button]
         buttons += [self.continue_button] if self.model.continue_hint else []
-        row = widgets.HBox([*buttons, self.bar, self.state])
+        row = widgets.HBox([*buttons, self.bar, self.state, self.kept])
         row.layout.align_items, row.layout.flex_flow = "center", "row wrap"
         settings = self._settings()
         settings.layout.flex, settings.layout.min_width = "0 0 384px", "340px"
-        results = widgets.VBox([self.table, self.image], layout=widgets.Layout(flex="1 1 420px", min_width="380px"))
-        body = widgets.HBox([settings, results], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        shown = [self.changed, self.table, self.image, *self._below()]
+        width = "1 1 100%" if self.results_below else "1 1 420px"
+        results = widgets.VBox(shown, layout=widgets.Layout(flex=width, min_width="380px"))
+        self.image.layout.max_width = "760px"  # at its own size where there is room, not enlarged
+        room = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 8px")
+        body = widgets.HBox([settings, results], layout=room)
         card = widgets.VBox([head, row, self.error, body, self.note, self._foot()])
         card.add_class("labkit-card")
         return [card]
 
+    def _below(self) -> list[widgets.Widget]:
+        """What stands below the picture, such as what a click on it shows."""
+        return []
+
     def _settings(self) -> widgets.Widget:
         """Controls of the first groups, visible, and those of the others, folded away."""
-        names, shown = groups(self.model), self.model.open_groups
+        names, shown = self.model.visible_groups(), self.model.open_groups
         made: list[widgets.Widget] = []
         for group in names[:shown]:
             made += [widgets.HTML(html.bold(group.capitalize()))] if shown > 1 else []
             made += self.controls(group)
-        return widgets.VBox(made + [fold(group.capitalize(), self.controls(group)) for group in names[shown:]])
+        return widgets.VBox(made + [Fold(group.capitalize(), self.controls(group)) for group in names[shown:]])
 
     def _foot(self) -> widgets.Widget:
         self.code = Unfolding("Show code", "code", lambda: html.code(self.model.code()))
         self.download = Unfolding("Download", "download", lambda: html.links(self.model.files()))
-        self.model.observe(lambda _: self.code.refresh(), [*parameters(self.model), "status"])
+        self.model.observe(lambda _: self.code.refresh(), "ran")
+        self.model.observe(lambda _: self.model.ran or self.code.refresh(), [*parameters(self.model), "status"])
         # files are large: a new result folds them away instead of sending all of them again
         self.model.observe(lambda _: setattr(self.download.toggle, "value", False), "results")
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         return widgets.HBox([self.code, self.download], layout=row)
 
+    def _restore(self) -> None:
+        self.keeping.restore()
+        self.kept.show(self.keeping)
+
     def _press(self, action: Callable[[], Any]) -> None:
+        self.keeping.by_hand = True
         try:
             action()
         except LabkitError as error:
@@ -117,32 +170,15 @@ class Panel(Replaced):
     def _show_state(self, _: Any = None) -> None:
         model = self.model
         running = model.status in ("running", "stopping")
+        self.kept.show(self.keeping)
         self.run_button.disabled, self.stop_button.disabled = running, model.status != "running"
         self.continue_button.disabled = running or model.results is None
-        self.bar.bar_style = {"failed": "danger", "done": "success"}.get(model.status, "")
-        self.state.value = html.state(model.status, model.fraction, model.eta)
-
-
-def fold(title: str, children: list[widgets.Widget]) -> widgets.Accordion:
-    """Children behind a line that opens and closes."""
-    return widgets.Accordion([widgets.VBox(children)], titles=[title], selected_index=None)
-
-
-class Unfolding(widgets.VBox):
-    """A toggle above what `content` returns when it is opened or refreshed, or the text of its error."""
-
-    def __init__(self, title: str, icon: str, content: Callable[[], str]) -> None:
-        self._content = content
-        self.toggle = widgets.ToggleButton(description=title, icon=icon, layout=widgets.Layout(width="130px"))
-        self.body = widgets.HTML()
-        self.toggle.observe(lambda _: self.refresh(), "value")
-        super().__init__([self.toggle, self.body])
-
-    def refresh(self) -> None:
-        try:
-            self.body.value = self._content() if self.toggle.value else ""
-        except LabkitError as error:
-            self.body.value = html.error(str(error))
+        success = "" if model.changed else "success"
+        self.bar.bar_style = {"failed": "danger", "done": success}.get(model.status, "")
+        self.state.value = html.state(model.status, model.fraction, model.eta, bool(model.changed))
+        self.changed.value = html.changed(model.changed, running)
+        for part in (self.table, self.image):
+            (part.add_class if model.changed else part.remove_class)("labkit-old")
 
 
 def _button(name: str, icon: str, tooltip: str, action: Callable[[], None], width: str = "90px") -> widgets.Button:

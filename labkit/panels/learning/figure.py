@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from labkit.errors import LabkitError
 from labkit.gap.learning import LearningCurve
+from labkit.panels.kit.series import SETS
 from labkit.panels.kit.style import (
     BAD,
     MUTED,
-    SET_COLOURS,
     SET_NAMES,
     dress,
     legend,
@@ -32,7 +32,7 @@ def learning_figure(curve: LearningCurve, sizes: list[int], guesses: Mapping[str
     """
     figure = new_figure(7.6, 4.0)
     summary = curve.summary()
-    shown = [q for q in UNIT if any((which, q) in summary.index.droplevel("size") for which in SET_COLOURS)]
+    shown = [q for q in UNIT if any((which, q) in summary.index.droplevel("size") for which in SETS)]
     for axes, quantity in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         _curve(axes, curve, quantity, sizes, guesses.get(quantity, 0.0), at)
     return figure
@@ -42,13 +42,13 @@ def _curve(axes: Axes, curve: LearningCurve, quantity: str, sizes: list[int], gu
     summary = curve.summary()
     dress(axes, "training frames", f"RMSE [{UNIT[quantity]}]", quantity.capitalize())
     seen = [guess] if guess else []
-    for which, colour in SET_COLOURS.items():
+    for which, look in SETS.items():
         if (which, quantity) not in summary.index.droplevel("size"):
             continue
         found = summary.loc[(which, quantity)]
         seen += [*(found["rmse"] - found["spread"]), *(found["rmse"] + found["spread"])]
         axes.errorbar(
-            found.index, found["rmse"], found["spread"], fmt="o-", color=colour, markersize=5, linewidth=1.5, capsize=3,
+            found.index, found["rmse"], found["spread"], **look.joined(), markersize=5, linewidth=1.5, capsize=3,
             label=SET_NAMES[which],
         )  # fmt: skip
     seen += _law(axes, curve, quantity, sizes)

@@ -54,5 +54,15 @@ def more_data(curve: LearningCurve) -> str:
         value, factor = law.at(twice)
         now = law.at(twice // 2)[0]
         span = f" ({value / factor:.3g} to {value * factor:.3g})" if np.isfinite(factor) else ""
-        words.append(f"{quantity} {value:.3g}{span} {UNIT[quantity]}, {1 - value / now:.0%} less")
+        words.append(f"{quantity} {value:.3g}{span} {UNIT[quantity]}, {change(value / now)}")
     return f"Twice the frames, {twice}, if the dashed line continues: " + "; ".join(words) if words else ""
+
+
+def change(ratio: float) -> str:
+    """A new value over the old one, in words.
+
+    >>> change(0.71), change(0.998), change(1.03)
+    ('29 % less', 'no less than now', '3 % more')
+    """
+    percent = round(100 * (ratio - 1))
+    return "no less than now" if percent == 0 else f"{abs(percent)} % {'less' if percent < 0 else 'more'}"

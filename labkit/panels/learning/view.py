@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ipywidgets as widgets
 import traitlets
 
+from labkit.gap import GapModel
+from labkit.neural import NeuralConfig
 from labkit.panels.kit import html
-from labkit.panels.kit.view import Panel, fold
+from labkit.panels.kit.unfolding import Fold
+from labkit.panels.kit.view import Panel
+from labkit.panels.learning.chosen import ChosenFitView
 from labkit.panels.learning.model import LearningModel
-
-if TYPE_CHECKING:
-    pass
+from labkit.panels.learning.neural import NeuralLearningModel
 
 
 class LearningCurvePanel(Panel):
     """Fits to more and more frames, drawn as they finish: `LearningCurvePanel(train, valid)` ends a cell.
 
     First set what you expect at the largest size; the panel draws it next to the result. Stop keeps the finished fits,
-    Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given.
+    Run resumes from them, also in another kernel. Fits run on the workers of a dask `client` if one is given. With a
+    NeuralConfig the curve is that of a neural potential, and `training=` has the settings of each training.
 
     >>> import labkit
     >>> from labkit.gap import GapConfig, Soap
@@ -33,6 +36,20 @@ class LearningCurvePanel(Panel):
 
     model_type = LearningModel
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if isinstance(options.get("config", args[2] if len(args) > 2 else None), NeuralConfig):
+            self.model_type = NeuralLearningModel
+        super().__init__(*args, **options)
+
+    @property
+    def chosen(self) -> GapModel | None:
+        """The model of the dot that was clicked."""
+        fit = self.model.chosen.fit
+        return None if fit is None else fit.model
+
+    def _below(self) -> list[widgets.Widget]:
+        return [ChosenFitView(self.model.chosen)]
+
     def _settings(self) -> widgets.Widget:
         guess = self.controls("guess")
         head = widgets.HTML()
@@ -45,4 +62,4 @@ class LearningCurvePanel(Panel):
 
         self.model.observe(say, ["locked", "sizes"])
         say()
-        return widgets.VBox([head, *guess, *self.controls("curve"), fold("Settings", self.controls("settings"))])
+        return widgets.VBox([head, *guess, *self.controls("curve"), Fold("Settings", self.controls("settings"))])

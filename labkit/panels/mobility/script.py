@@ -4,52 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labkit.mobility import Oseen
-from labkit.mobility.repeated_releases import PAIRS, RepeatedReleases
+from labkit.mobility import Mobility, Oseen
+from labkit.mobility.repeated_releases import PAIRS, STEPS, RepeatedReleases
+from labkit.panels.kit.script import Script
 
 if TYPE_CHECKING:
     from labkit.panels.mobility.model import MobilityModel
 
-SCRIPT = """from functools import reduce
-from operator import add
-
-from labkit.mobility import PairModel, {more}by_distance, save_mobility, train
-from labkit.mobility.tweezers import Tweezers
-
-fluid = {fluid}
-tweezers = Tweezers(fluid, {temperature}, nearest={nearest:g}, farthest={farthest:g}, {how}pairs={pairs})
-data = reduce(add, map(tweezers.flash, range({first}, {last}))).data(lag={lag:g})
-for r, found in by_distance(data, {edges}):
-    print(r, found.value, found.error)  # itself, along, across [Å²/(eV fs)]
-model = PairModel(own=float(found.value[0]), scale={nearest:g})
-train(model, data, by="{by}", steps=4)
-save_mobility(model, "mobility.safetensors")
-"""
-
 
 def mobility_script(model: MobilityModel) -> str:
-    """Python that releases as many pairs as the panel has, or would, then estimates and learns."""
+    """Python that releases as many pairs as the panel has, or would, then estimates, and learns what is learned."""
     tweezers, found = model.tweezers(), model.results
     if found is None or found.sightings is None or vars(found.tweezers) != vars(tweezers):
         found = RepeatedReleases(tweezers, 1000 * model.seed)
         first, last = found.seed, found.seed - (-model.releases // PAIRS)
+        at, until, steps = (1e3 * model.lag, last, STEPS) if model.learn else (0.0, 0, 0)
     else:
         first, last = found.seed - found.sightings.pairs // PAIRS, found.seed
-    fluid, kind = model.fluid, type(model.fluid).__name__
-    known = isinstance(fluid, Oseen) and fluid.radius.ndim == 0
-    made = f"{kind}(radius={float(fluid.radius):g}, viscosity={float(fluid.viscosity):.10g})" if known else ""
-    how = (f"force={tweezers.force:.6g}, " if tweezers.force else "") + f"blur={tweezers.blur:g}, "
-    return SCRIPT.format(
-        more=f"{kind}, " if known else "",
-        fluid=made or "fluid  # your own",
-        temperature=model.temperature,
-        nearest=tweezers.nearest,
-        farthest=tweezers.farthest,
-        how=how,
-        pairs=PAIRS,
-        first=first,
-        last=last,
-        lag=1e3 * model.lag,
-        edges=f"[{', '.join(f'{edge:.6g}' for edge in found.edges)}]",
-        by="force matching" if tweezers.force else "displacements",
-    )
+        at, until, steps = found.learned_at, found.learned_until, found.learned_steps
+    script = Script()
+    script.use("functools", "reduce")
+    script.use("operator", "add")
+    script.use("labkit.mobility", "by_distance")
+    script.use("labkit.mobility.tweezers", "Tweezers")
+    _add_fluid(script, model.fluid)
+    how = (f"force={tweezers.force!r}, " if tweezers.force else "") + f"blur={tweezers.blur!r}, pairs={PAIRS}"
+    near, far = f"nearest={tweezers.nearest!r}", f"farthest={tweezers.farthest!r}"
+    script.add(f"tweezers = Tweezers(fluid, {model.temperature}, {near}, {far}, {how})")
+    script.add(f"seen = reduce(add, map(tweezers.flash, range({first}, {last})))")
+    script.add(f"data = seen.data(lag={1e3 * model.lag:g})")
+    script.add(f"for r, found in by_distance(data, [{', '.join(map(repr, found.edges))}]):")
+    script.add("    print(r, found.value, found.error)  # itself, along, across [Å²/(eV fs)]")
+    if at:
+        script.use("labkit.mobility", "PairModel", "save_mobility", "train")
+        script.use("labkit.mobility.repeated_releases", "overall")
+        seen = "seen" if until == last else f"reduce(add, map(tweezers.flash, range({first}, {until})))"
+        learned = "data" if until == last and at == 1e3 * model.lag else f"{seen}.data(lag={at:g})"
+        by = "force matching" if tweezers.force else "displacements"
+        script.add(*([] if learned == "data" else [f"learned = {learned}"]))
+        name = "data" if learned == "data" else "learned"
+        script.add(f"model = PairModel(own=float(overall({name}).value[0]), scale={tweezers.nearest!r})")
+        why = "" if steps == STEPS else f"  # stopped after {steps} of {STEPS} steps"
+        script.add(f'train(model, {name}, by="{by}", steps={steps}){why}')
+        script.add('save_mobility(model, "mobility.safetensors")')
+    return script.text()
+
+
+def _add_fluid(script: Script, fluid: Mobility) -> None:
+    """Define `fluid`: one of spheres of one size, or the user's own."""
+    kind = type(fluid).__name__
+    if isinstance(fluid, Oseen) and fluid.radius.ndim == 0:
+        script.use("labkit.mobility", kind)
+        script.add(f"fluid = {kind}(radius={float(fluid.radius)!r}, viscosity={float(fluid.viscosity)!r})")
+    else:
+        script.own("fluid", f"mobility, a {kind}")

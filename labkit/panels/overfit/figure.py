@@ -9,11 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.gap.scan_design import ScanDesign, ScanFit
 from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.series import SETS, SeriesStyle, series
 from labkit.panels.kit.style import (
     FORCE,
     INK,
     MUTED,
-    SET_COLOURS,
     SET_NAMES,
     TRAIN,
     dress,
@@ -21,7 +21,7 @@ from labkit.panels.kit.style import (
     log_ticks,
     new_figure,
 )
-from labkit.panels.train.figure import SHOWN, points
+from labkit.panels.train.figure import points, spacing
 
 UNIT = {"energy": "meV/atom", "forces": "meV/Å"}
 SIGMAS = {"sigma_energy": (1e-5, 1.0), "sigma_force": (1e-4, 10.0)}  # range of the sliders and sweeps
@@ -39,6 +39,8 @@ class OverfitFigure:
         grid = figure.add_gridspec(2, 2, left=0.1, right=0.98, top=0.95, bottom=0.085, wspace=0.27, hspace=0.36)
         grid.set_height_ratios((1.35, 1))
         self.parity, self.scan, self.error, self.evidence = (figure.add_subplot(cell) for cell in grid)
+        for name in ("parity", "scan", "error", "evidence"):
+            getattr(self, name).set_gid(name)
         self._moving: list = []
         self._draw_parity()
         self._draw_scan()
@@ -53,7 +55,7 @@ class OverfitFigure:
         scale = 1e3 if self.quantity == "energy" else 1.0
         for which, line in self.dots.items():
             true, predicted = points(point.predictions[which], self.quantity)
-            keep = slice(None, None, max(1, len(true) // SHOWN))
+            keep = slice(None, None, spacing(len(true)))
             line.set_data((true[keep] - self.centre) * scale, (predicted[keep] - self.centre) * scale)
         energy = point.energy - self.zero
         self.curve.set_data(self.design.scan.lengths, energy)
@@ -74,26 +76,26 @@ class OverfitFigure:
             axes.clear()
             label = "RMSE [" + UNIT[self.quantity] + "]" if axes is self.error else "log marginal likelihood"
             dress(axes, f"{self.swept} [{SIGMA_UNIT[self.swept]}]", label, f"{title} over {self.swept}")
-            log_ticks(axes.xaxis, table.index.min(), table.index.max())
+            log_ticks(axes.xaxis, table.index.min() / 1.3, table.index.max() * 1.3)
         self._moving = [artist for artist in self._moving if artist not in self.marks.values()]
         self.marks = {}
         for which in ("train", "valid"):
             if (which, self.quantity) in table:
                 values = table[which, self.quantity]
-                self.error.plot(table.index, values, color=SET_COLOURS[which], linewidth=1.4, label=SET_NAMES[which])
-                self.marks[which] = self._mark(self.error, SET_COLOURS[which])
-        drawn = pd.concat([table[which, self.quantity] for which in SET_COLOURS if (which, self.quantity) in table])
+                self.error.plot(table.index, values, **SETS[which].line(), linewidth=1.4, label=SET_NAMES[which])
+                self.marks[which] = self._mark(self.error, SETS[which])
+        drawn = pd.concat([table[which, self.quantity] for which in SETS if (which, self.quantity) in table])
         # a training error a thousand times smaller tells no more than one a hundred times smaller
         log_ticks(self.error.yaxis, max(drawn.min(), drawn.max() / 1e3) / 1.15, drawn.max() * 1.15)
         self._draw_optimum(table)
         evidence = table["log evidence", ""]
-        self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4)
+        self.evidence.plot(table.index, evidence, color=FORCE, linewidth=1.4, gid="evidence")
         top = evidence.max()
         span = max(top - np.median(evidence), 50.0)  # if sigma is far too small it falls without limit
         self.evidence.set_ylim(top - 1.6 * span, top + 0.15 * span)
         self.evidence.axvline(evidence.idxmax(), color=MUTED, linewidth=0.8, linestyle=":")
         self.evidence.yaxis.set_major_locator(MaxNLocator(5))
-        self.marks["evidence"] = self._mark(self.evidence, FORCE)
+        self.marks["evidence"] = self._mark(self.evidence, series(0, FORCE))
         self._moving += self.marks.values()
         self.live = LiveFigure(self.live.figure, self._moving)
 
@@ -103,8 +105,8 @@ class OverfitFigure:
             self.error.axvline(best, color=MUTED, linewidth=0.8, linestyle=":")
         legend(self.error, loc="best")
 
-    def _mark(self, axes: Axes, colour: str):
-        return axes.plot([], [], "o", color=colour, markersize=7, markeredgecolor="white", markeredgewidth=1.2)[0]
+    def _mark(self, axes: Axes, look: SeriesStyle):
+        return axes.plot([], [], **look.dots(), markersize=7, markeredgecolor="white", markeredgewidth=1.2)[0]
 
     def _draw_parity(self) -> None:
         design = self.design.design
@@ -121,18 +123,16 @@ class OverfitFigure:
         self.parity.set(xlim=(-reach, reach), ylim=(-reach, reach))
         self.parity.xaxis.set_major_locator(MaxNLocator(5))
         self.parity.yaxis.set_major_locator(MaxNLocator(5))
-        size = 3.5 if self.quantity == "energy" else 1.8
+        style = {"markersize": 3.5 if self.quantity == "energy" else 1.8, "alpha": 0.55, "markeredgewidth": 0}
         self.dots = {
-            name: self.parity.plot(
-                [], [], "o", markersize=size, color=SET_COLOURS[name], alpha=0.55, markeredgewidth=0
-            )[0]
+            name: self.parity.plot([], [], **SETS[name].dots(), gid=name, label=SET_NAMES[name], **style)[0]
             for name in reversed(sets)  # training points on top
         }
         self._moving += self.dots.values()
         for k, name in enumerate(reversed(self.dots)):
             self.parity.text(
-                0.04, 0.95 - 0.075 * k, f"● {SET_NAMES[name]}", transform=self.parity.transAxes, fontsize=8,
-                color=SET_COLOURS[name], va="top",
+                0.04, 0.95 - 0.075 * k, f"{SETS[name].glyph} {SET_NAMES[name]}", color=SETS[name].colour,
+                transform=self.parity.transAxes, fontsize=8, va="top",
             )  # fmt: skip
 
     def _draw_scan(self) -> None:
@@ -148,13 +148,14 @@ class OverfitFigure:
         else:
             energy = self.design.profile.predict(self.design.design.solve())[0].numpy()
             self.zero, height = float(energy.min()), max(float(np.ptp(energy)), 0.1)
-        self.scan.set(xlim=(scan.lengths[0], scan.lengths[-1]), ylim=(-0.35 * height, 1.3 * height))
+        edge = 0.03 * (scan.lengths[-1] - scan.lengths[0])  # so that no circle is cut off
+        self.scan.set(xlim=(scan.lengths[0] - edge, scan.lengths[-1] + edge), ylim=(-0.35 * height, 1.3 * height))
         inside = self.design.seen[(self.design.seen > scan.lengths[0]) & (self.design.seen < scan.lengths[-1])]
         self.shown = np.sort(inside)[:: max(1, len(inside) // 300)]
         (self.band,) = self.scan.fill([0], [0], color=FORCE, alpha=0.18, linewidth=0, label=f"±{WIDE:.0f} std. dev.")
         (self.curve,) = self.scan.plot([], [], color=FORCE, linewidth=1.6, label="model")
         (self.data,) = self.scan.plot(
-            [], [], "o", color=TRAIN, markersize=3.2, alpha=0.5, markeredgewidth=0, label="bonds in training frames"
+            [], [], "D", color=TRAIN, markersize=3.2, alpha=0.5, markeredgewidth=0, label="bonds in training frames"
         )
         self._moving += [self.band, self.curve, self.data]
         legend(self.scan, loc="upper right")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -17,11 +17,13 @@ from labkit.gap.sweep import sweep
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
-from labkit.panels.kit.gap_terms import terms_of, with_soap
+from labkit.panels.kit.gap_terms import CUTOFFS, terms_of, with_soap
+from labkit.panels.kit.plotted import Pointer
 from labkit.panels.kit.restart import RestartOnChange
-from labkit.panels.overfit.figure import SIGMAS, OverfitFigure
+from labkit.panels.overfit.figure import SIGMA_UNIT, SIGMAS, OverfitFigure
 from labkit.panels.overfit.script import overfit_script
 from labkit.panels.overfit.summary import curves_of, table_of
+from labkit.panels.train.compared import ComparesFrames
 from labkit.runs import FitRecord, runs
 
 Float, Int, Text = traitlets.Float, traitlets.Int, traitlets.Unicode
@@ -30,13 +32,14 @@ REST = 0.6  # s without a move, after which the sweep is computed and the fit is
 BOTH, ENERGIES = "energies and forces", "energies only"
 
 
-class OverfitModel(RestartOnChange):
+class OverfitModel(ComparesFrames, RestartOnChange):
     """Parameters of a fit; a ScanDesign as `results`, the latest fit as `point`, a sweep of one sigma as `curve`."""
 
     title = "Overfitting by slider"
     hint = (
         "A small sigma trusts every label; a large one favours a smooth function. The sigmas respond while they move; "
-        "the sliders below them compute the descriptors again."
+        "the sliders below them compute the descriptors again. Click a point to see its frame, or a curve over sigma "
+        "to move the slider there."
     )
     open_groups = 3
 
@@ -48,7 +51,15 @@ class OverfitModel(RestartOnChange):
     noise = p(Float(), "data", "label noise", "meV/atom", range=(0.0, 10.0, 0.5), help="forces: 20 times as many meV/Å")
     n_max = p(Int(), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(), "descriptor", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
-    cutoff = p(Float(), "descriptor", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    cutoff = p(
+        Float(),
+        "descriptor",
+        "cutoff",
+        "Å",
+        range=(2.0, 6.0, 0.1),
+        limits=CUTOFFS,
+        help="neighbours up to here are seen",
+    )
     atom_sigma = p(Float(), "descriptor", "atom_sigma", "Å", range=(0.1, 0.8, 0.05), help="width of an atom's Gaussian")
     zeta = p(Int(), "descriptor", "zeta", range=(1, 8, 1), help="exponent of the kernel")
     n_sparse = p(Int(), "descriptor", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
@@ -69,7 +80,8 @@ class OverfitModel(RestartOnChange):
         self.train, self.valid, self.base = train, valid, config or GapConfig(sigma_virial=None)
         self.scan = BondScan.of(scan) if scan is not None else BondScan.from_frames(train)
         soap, _ = terms_of(self.base)
-        self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
+        how = self.traits()["frames"].metadata["how"]
+        how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         for name in SOAP:
             setattr(self, name, type(getattr(self, name))(getattr(soap, name)))
         self.frames, self.sigma_energy = len(train), self.base.sigma_energy
@@ -77,7 +89,6 @@ class OverfitModel(RestartOnChange):
         self.labels = BOTH if self.base.sigma_force is not None else ENERGIES
         self.shown = "forces" if self.labels == BOTH else "energy"
         self._last_moved, self._figure, self._recorded = "", None, ""
-        self._drawing = threading.Lock()
         self._fit = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._sweep_and_record, "sweep", delay=REST)
         self.observe(self._move, ["sigma_energy", "sigma_force"])
@@ -115,10 +126,13 @@ class OverfitModel(RestartOnChange):
         self._show_fit()
         self._rest.ask()
 
-    def code(self) -> str:
+    def script(self) -> str:
         return overfit_script(self)
 
-    def files(self) -> dict[str, bytes]:
+    def frames_used(self) -> dict[str, Any]:
+        return {"train": self.train, "valid": self.valid}
+
+    def outputs(self, result: ScanDesign) -> dict[str, bytes]:
         if self.point is None:
             return {}
         files = {"gap_config.cfg": self.point.model.config.text().encode(), "overfitting.png": self.picture}
@@ -127,6 +141,22 @@ class OverfitModel(RestartOnChange):
             flat.columns = [" ".join(filter(None, pair)) for pair in flat.columns]
             files["sweep.csv"] = flat.to_csv().encode()
         return files
+
+    @property
+    def quantity(self) -> str:
+        return self._figure.quantity if self._figure is not None else self.shown
+
+    def action(self, at: Pointer) -> str:
+        if at.axes in ("error", "evidence") and self._figure is not None and self._figure.swept:
+            return f"{self._figure.swept} {_on_slider(at.x):.2g} {SIGMA_UNIT[self._figure.swept]}"
+        return super().action(at)
+
+    def press(self, at: Pointer) -> None:
+        """A click on a curve over sigma moves its slider there."""
+        if at.axes in ("error", "evidence") and self._figure is not None and self._figure.swept:
+            setattr(self, self._figure.swept, _on_slider(at.x))
+        else:
+            super().press(at)
 
     def _sigmas(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in SIGMAS}
@@ -148,14 +178,18 @@ class OverfitModel(RestartOnChange):
     def _show_fit(self) -> None:
         """Solve and draw, with the current sigmas."""
         with self._drawing:
-            design, sigmas = self.results, self._sigmas()
+            design, sigmas, swept = self.results, self._sigmas(), self.swept
             self.point = design.fit(**sigmas)
             if self._figure is None or self._figure.design is not design or self._figure.quantity != self.shown:
                 self._figure = OverfitFigure(design, self.shown)
                 if self.curve is not None:
                     self._figure.set_sweep(self.curve)
-            self.picture = self._figure.picture(self.point, self.swept, sigmas[self.swept])
+            png = self._figure.picture(self.point, swept, sigmas[swept])
+            self.show(self._figure.live, png)
             self.table, self.note = table_of(self.point, design), "\n".join(design.notes)
+            self.compare({"train": design.design.train, "valid": design.design.valid}, self.point.predictions)
+            self.ran = self.ran.frozen(**sigmas, shown=self._figure.quantity, point=self.point, curve=self.curve)
+            self.ran._last_moved = swept
 
     def _sweep_and_record(self) -> None:
         """The sweep of the sigma moved last, and a row for the tray."""
@@ -186,3 +220,8 @@ class OverfitModel(RestartOnChange):
         curves = curves_of(point, self.scan, self.curve, self.shown)
         model = point.model
         runs().add(FitRecord(name, model.config, point.errors, model.log_evidence, seconds, design.n_frames, curves))
+
+
+def _on_slider(sigma: float) -> float:
+    """The nearest position of the slider, which moves in steps of a twentieth of a decade."""
+    return float(10 ** (round(20 * np.log10(sigma)) / 20))

@@ -15,7 +15,7 @@ def overfit_script(model: OverfitModel) -> str:
     """Python that builds the design, fits with the sigmas of the sliders, and sweeps the one moved last."""
     script, config = Script(), model.config()
     others = {name: getattr(config, name) for name in SIGMAS if name != model.swept}
-    fixed = "".join(f", {name}={value:.4g}" for name, value in others.items() if value is not None)
+    fixed = "".join(f", {name}={value!r}" for name, value in others.items() if value is not None)
     low, high = SIGMAS[model.swept]
     script.use("numpy", alias="np")
     script.use("labkit.gap", "Design")
@@ -23,7 +23,7 @@ def overfit_script(model: OverfitModel) -> str:
     script.frames("train", model.train, model.frames)
     if model.noise:
         script.use("labkit.datasets.faults", "with_noise")
-        script.add(f"train = with_noise(train, energy={model.noise / 1e3:.4g}, forces={model.noise / 50:.4g})")
+        script.add(f"train = with_noise(train, energy={model.noise / 1e3!r}, forces={20 * model.noise / 1e3!r})")
     if model.valid is not None:
         script.frames("valid", model.valid)
     script.add(f"config = {script.call(config)}")

@@ -8,14 +8,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from labkit.panels.kit.live_figure import LiveFigure
-from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, log_ticks, log_ticks_at, new_figure
+from labkit.panels.kit.series import series
+from labkit.panels.kit.style import BAD, MUTED, TRAIN, VALID, dress, legend, log_ticks, log_ticks_at, new_figure
 from labkit.polarizability.split_design import SplitDesign, TensorFit
 
 DIAGONAL, OFF = ("xx", "yy", "zz"), ("xy", "xz", "yz")
-COLOURS = (TRAIN, VALID, FORCE)
 PARTS = {0: TRAIN, 2: VALID}
-#: name, colour, marker, size, face: xy inside yx, so that both are visible
-LEARNING = (("xx", TRAIN, "o", 5.0, TRAIN), ("xy", VALID, "o", 9.0, "none"), ("yx", BAD, "x", 4.5, BAD))
+#: name, style, size, face: yx inside xy, so that both are visible
+LEARNING = (
+    ("xx", series(0).joined(), 5.0, TRAIN),
+    ("xy", series(1).joined(), 9.0, "none"),
+    ("yx", {"color": BAD, "marker": "x", "linestyle": "none"}, 4.5, BAD),
+)
 
 
 class TensorFigure:
@@ -63,10 +67,12 @@ class TensorFigure:
         axes.set(xlim=(low, high), ylim=(low, high))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
-        for k, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
-            self.bars[name] = axes.add_collection(LineCollection([], colors=colour, linewidths=1.0, alpha=0.55))
-            (self.dots[name],) = axes.plot([], [], "o", color=colour, markersize=4.5, alpha=0.8, markeredgewidth=0)
-            axes.text(0.04, 0.95 - 0.075 * k, f"● {name}", transform=axes.transAxes, fontsize=8, color=colour, va="top")
+        for k, name in enumerate(names):
+            look, how = series(k), {"markersize": 4.5, "alpha": 0.8, "markeredgewidth": 0, "label": name}
+            self.bars[name] = axes.add_collection(LineCollection([], colors=look.colour, linewidths=1.0, alpha=0.55))
+            (self.dots[name],) = axes.plot([], [], **look.dots(), **how)
+            words = {"transform": axes.transAxes, "fontsize": 8, "color": look.colour, "va": "top"}
+            axes.text(0.04, 0.95 - 0.075 * k, f"{look.glyph} {name}", **words)
 
     def _learning(self, axes: Axes, design: SplitDesign) -> dict:
         dress(axes, "training frames", "validation RMSE [Å³]", "Learning curves")
@@ -75,25 +81,25 @@ class TensorFigure:
         log_ticks(axes.yaxis, 0.4 * least, 1.6 * max(float(deviations.max()), least))
         log_ticks_at(axes.xaxis, self.sizes, min(self.sizes) / 1.3, max(self.sizes) * 1.3)
         lines = {}
-        for name, colour, marker, size, face in LEARNING:
-            style = {"linewidth": 0.0 if name == "yx" else 1.4, "markersize": size, "markerfacecolor": face}
-            (lines[name],) = axes.plot([], [], marker=marker, color=colour, markeredgewidth=1.2, label=name, **style)
+        for name, look, size, face in LEARNING:
+            style = {"linewidth": 1.4, "markersize": size, "markerfacecolor": face, "markeredgewidth": 1.2}
+            (lines[name],) = axes.plot([], [], label=name, **look, **style)
         legend(axes, loc="lower left")
         return lines
 
     def _sweep(self, axes: Axes, design: SplitDesign) -> tuple[dict, dict]:
         dress(axes, "regularization", "RMSE of the part [Å³]", "Each λ has its own regularization")
-        axes.set(xscale="log", xlim=(design.sweep.index.min(), design.sweep.index.max()))
+        axes.set(xscale="log", xlim=(design.sweep.index.min() / 3, design.sweep.index.max() * 3))
         axes.xaxis.set_major_locator(FixedLocator([1e-10, 1e-8, 1e-6, 1e-4, 1e-2]))
         axes.xaxis.set_minor_locator(NullLocator())
         valid = design.sweep["valid"]
         log_ticks(axes.yaxis, valid.min().min() / 6, 1.5 * valid.max().max())  # room for the legend below
         lines, marks = {}, {}
-        for degree, colour in PARTS.items():
-            for name, words, width, style in (("valid", "validation", 1.5, "-"), ("train", "training", 1.0, ":")):
-                how = {"color": colour, "linewidth": width, "linestyle": style, "label": f"λ = {degree}, {words}"}
-                (lines[name, degree],) = axes.plot([], [], **how)
+        for k, (degree, colour) in enumerate(PARTS.items()):
+            for name, words, width, row in (("valid", "validation", 1.5, 0), ("train", "training", 1.0, 2)):
+                how = {"linewidth": width, "label": f"λ = {degree}, {words}"}
+                (lines[name, degree],) = axes.plot([], [], **series(row + k, colour).line(), **how)
             edge = {"markeredgecolor": "white", "markeredgewidth": 1.2}
-            (marks[degree],) = axes.plot([], [], "o", color=colour, markersize=8, **edge)
+            (marks[degree],) = axes.plot([], [], **series(k, colour).dots(), markersize=8, **edge)
         legend(axes, loc="lower left")
         return lines, marks

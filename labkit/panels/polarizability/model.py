@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +13,12 @@ from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.files import file_bytes
+from labkit.panels.kit.gap_terms import CUTOFFS
 from labkit.panels.kit.restart import RestartOnChange
 from labkit.panels.polarizability.figure import TensorFigure
 from labkit.panels.polarizability.script import polarizability_script
 from labkit.panels.polarizability.summary import table_of
+from labkit.panels.polarizability.tensor_frame import ShowsTensors
 from labkit.polarizability import Settings
 from labkit.polarizability.design_cache import DesignCache
 from labkit.polarizability.labels import Frames
@@ -29,7 +30,7 @@ REST = 0.4  # s without a move, after which the spread is computed, and the desi
 NOISE = {"range": (1e-10, 1e-1, 0.1), "log": True, "live": True}
 
 
-class PolarizabilityModel(RestartOnChange):
+class PolarizabilityModel(ShowsTensors, RestartOnChange):
     """Parameters of a tensor model; the SplitDesign of the current ones as `design`, the latest fit as `fit`.
 
     Run builds the design of the current environment, then those one step away on each slider, so that the design for
@@ -41,13 +42,23 @@ class PolarizabilityModel(RestartOnChange):
     title = "Polarizability"
     hint = (
         "The trace (λ = 0) and the anisotropy (λ = 2) are two models with a regularization each. "
-        "Bars are the spread that the model claims; they appear when a slider rests."
+        "Bars are the spread that the model claims; they appear when a slider rests. Click a point to see its frame "
+        "with both ellipsoids."
     )
     open_groups = 2
 
     noise_0 = p(Float(1e-5), "regularization", "λ = 0", **NOISE, help="noise variance of the trace")
     noise_2 = p(Float(1e-3), "regularization", "λ = 2", **NOISE, help="noise variance of the rest")
-    cutoff = p(Float(4.0), "environment", "cutoff", "Å", range=(2.5, 6.0, 0.5), live=True, help="range of neighbours")
+    cutoff = p(
+        Float(4.0),
+        "environment",
+        "cutoff",
+        "Å",
+        range=(2.5, 6.0, 0.5),
+        live=True,
+        limits=CUTOFFS,
+        help="range of neighbours",
+    )
     atom_sigma = p(Float(0.3), "environment", "atom_sigma", "Å", range=(0.1, 0.7, 0.1), live=True, help="atom width")
     zeta = p(Int(2), "environment", "zeta", range=(1, 5, 1), live=True, help="1: linear in the features")
     n_max = p(Int(8), "descriptor", "n_max", range=(1, 12, 1), help="radial functions")
@@ -71,7 +82,6 @@ class PolarizabilityModel(RestartOnChange):
         self.designs = DesignCache(train, valid, KEPT)
         self._figure: TensorFigure | None = None
         self._shown: SplitDesign | None = None
-        self._drawing = threading.Lock()
         self._solve = self.follow(self._show_fit, "fit")
         self._rest = self.follow(self._show_spread, "spread", delay=REST)
         self._rebuild = self.follow(self.restart, "designs", delay=REST)
@@ -109,12 +119,13 @@ class PolarizabilityModel(RestartOnChange):
         self._show_fit()
         self._rest.ask()
 
-    def code(self) -> str:
+    def script(self) -> str:
         return polarizability_script(self)
 
-    def files(self) -> dict[str, bytes]:
-        if self.fit is None or self._shown is None:
-            return {}
+    def frames_used(self) -> dict[str, Any]:
+        return {"train": self.train, "valid": self.valid}
+
+    def outputs(self, result: SplitDesign) -> dict[str, bytes]:
         return {
             "learning_curve.csv": self.fit.curve.to_csv().encode(),
             "parity.csv": self.fit.parity(self._shown.truth).to_csv().encode(),
@@ -162,19 +173,27 @@ class PolarizabilityModel(RestartOnChange):
     def _show_fit(self) -> None:
         """Solve and draw with the current parameters, once their design is ready."""
         with self._drawing:
-            design = self.design
-            if design is not None:
-                self._draw(design, design.fit(self.noise()))
+            now = self.frozen()
+            if now.design is not None:
+                self._draw(now, now.design, now.design.fit(now.noise()))
 
     def _show_spread(self) -> None:
         with self._drawing:
             design, fit = self.design, self.fit
             if design is not None and fit is not None and fit.spread is None and design is self._shown:
-                self._draw(design, design.with_spread(fit))
+                self._draw(self.ran, design, design.with_spread(fit))
 
-    def _draw(self, design: SplitDesign, fit: TensorFit) -> None:
+    def _take(self, result: SplitDesign) -> None:
+        self.results, self._next = result, None  # shown is the design of the sliders, not always that of the job
+
+    def _draw(self, of: PolarizabilityModel, design: SplitDesign, fit: TensorFit) -> None:
+        """Show a fit with the parameters of `of`."""
         if self._figure is None:
             self._figure = TensorFigure(design)
         self._shown, self.fit = design, fit
-        self.picture = self._figure.picture(design, fit)
+        self.show(self._figure.live, self._figure.picture(design, fit))
         self.table, self.note = table_of(fit, design), "\n".join(design.design.notes)
+        if fit.spread is not None or self.tensor_frame is None:  # an ellipsoid is drawn when a slider rests
+            self.compare([design.design.atoms[k] for k in design.valid], design.truth, fit.values)
+        self.ran = of.frozen(fit=fit, results=design)
+        self.ran._shown = design

@@ -18,7 +18,7 @@ def polarizability_script(model: PolarizabilityModel) -> str:
     script.frames("valid", model.valid, label="polarizability")
     chosen = ", ".join(f"{name}={value!r}" for name, value in model.settings().items())
     script.add("n = len(train)", f"design = TensorDesign.build(train + valid, {chosen})")
-    script.add(f"noise = {{{', '.join(f'{degree}: {value:.4g}' for degree, value in model.noise().items())}}}")
+    script.add(f"noise = {{{', '.join(f'{degree}: {value!r}' for degree, value in model.noise().items())}}}")
     script.add("curve = learning_curve(design, noise, train=range(n), test=range(n, n + len(valid)))")
     script.add("print(curve)", "model = design.solve(noise, train=range(n))")
     script.add("values, spread = model.predict(valid)  # (frames, 3, 3) Å^3")

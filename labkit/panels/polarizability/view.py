@@ -8,6 +8,7 @@ import traitlets
 from labkit.panels.kit import html
 from labkit.panels.kit.view import Panel
 from labkit.panels.polarizability.model import PolarizabilityModel
+from labkit.panels.polarizability.tensor_frame import TensorFrameView
 
 
 class PolarizabilityPanel(Panel):
@@ -35,3 +36,6 @@ class PolarizabilityPanel(Panel):
         ready = widgets.HTML()
         traitlets.dlink((self.model, "ready"), (ready, "value"), html.hint)
         return widgets.VBox([*shown, ready, folded])
+
+    def _below(self) -> list[widgets.Widget]:
+        return [TensorFrameView(self.model)]

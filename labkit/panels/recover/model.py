@@ -15,24 +15,12 @@ from labkit.forcefield import ForceField, share
 from labkit.forcefield.examples.brine import CHARGES, kinds
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
+from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.recover.figure import recover_figure
+from labkit.panels.recover.script import START, recover_script
 
 DT = 0.5  # fs
-
-SCRIPT = """from labkit.engine import Langevin, VelocityVerlet, fire, match_trajectory, maxwell_boltzmann, simulate
-from labkit.forcefield import share
-from labkit.forcefield.examples.brine import brine, kinds
-
-start, forcefield = brine({waters})
-start = maxwell_boltzmann(fire(start, forcefield, fmax=2.0, steps=300), 300.0)
-start = simulate(start, forcefield, Langevin(300.0, 0.01), 400, {dt})
-end = simulate(start, forcefield, VelocityVerlet(), {steps}, {dt})
-charges = share(forcefield.terms["electrostatics"], "charges", kinds(start))
-charges.data *= {factor}
-how = dict(steps={steps}, dt={dt}, iterations={iterations}, segment={steps})
-print(match_trajectory(start, end, forcefield, charges, **how).best)
-"""
 
 
 class RecoverModel(PanelModel):
@@ -78,14 +66,12 @@ class RecoverModel(PanelModel):
         found = [f"{name} {value:.3f} e ({round(value / true - 1, 3) + 0.0:+.1%})" for (name, true), value in pairs]
         self.note = f"best of {len(result.losses)} evaluations: " + ", ".join(found)
 
-    def code(self) -> str:
-        waters = int((self.start.system.numbers == 8).sum()) // self.start.system.n_systems
-        return SCRIPT.format(
-            waters=waters, dt=DT, steps=self.steps, factor=self.factor, iterations=self.iterations
-        )  # fmt: skip
+    def script(self) -> str:
+        return recover_script(self, DT)
 
     def outputs(self, result: Matching) -> dict[str, bytes]:
         rows = zip(result.losses, result.values, strict=True)
         lines = [",".join(map(repr, [loss, *values])) for loss, values in rows]
         header = ",".join(["loss", *(f"{name}_e" for name in self.truth)])
-        return {"charges.csv": "\n".join([header, *lines, ""]).encode(), "charges.png": self.picture}
+        files = {"charges.csv": "\n".join([header, *lines, ""]).encode(), "charges.png": self.picture}
+        return files | {START: file_bytes(self.start.save, START)}

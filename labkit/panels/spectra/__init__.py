@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipywidgets as widgets
+
 from labkit.panels.kit.view import Panel
+from labkit.panels.spectra.mode import ModeView
 from labkit.panels.spectra.model import SpectraModel
 from labkit.spectra import Spectrum, Track
 
@@ -14,8 +17,8 @@ class SpectraPanel(Panel):
 
     potential       of the replicas
     frames          initial frames, one per replica
-    polarizability  a committee (or one model) of the cell's polarizability, Å^3
-    born_charges    the same of Born charges, e
+    polarizability  a committee (or one model) of the cell's polarizability, Å^3; None: no Raman spectrum
+    born_charges    the same of Born charges, e; None: no infrared spectrum
     minimum         a structure near the minimum, whose harmonic modes are shown as sticks; or None
     values          of parameters, as in `replicas=4, picoseconds=2.0`
 
@@ -36,6 +39,9 @@ class SpectraPanel(Panel):
     """
 
     model_type = SpectraModel
+
+    def _below(self) -> list[widgets.Widget]:
+        return [ModeView(self.model)]
 
     @property
     def spectra(self) -> dict[str, Spectrum]:

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import MaxNLocator
 
 from labkit.panels.kit.live_figure import LiveFigure
+from labkit.panels.kit.series import SeriesStyle, series
 from labkit.panels.kit.style import BAD, FORCE, INK, MUTED, TRAIN, VALID, dress, legend, new_figure
 from labkit.spectra import Spectrum
 from labkit.spectra.spectra_set import SpectraSet
@@ -19,28 +20,33 @@ BELOW = 0.22  # of the height above zero, for sticks
 
 
 class Curve(NamedTuple):
-    """A spectrum's `name`, as it is labelled and coloured."""
+    """A spectrum's `name`, as it is labelled and drawn."""
 
     name: str
     label: str
-    colour: str
+    style: SeriesStyle
 
 
 ROWS = {
-    "Infrared": ("n·α [cm⁻¹]", [Curve("infrared", "infrared", TRAIN)]),
+    "Infrared": ("n·α [cm⁻¹]", [Curve("infrared", "infrared", series(0))]),
     "Raman": (
         "intensity [Å⁶ cm]",
-        [Curve("raman_isotropic", "isotropic", FORCE), Curve("raman_anisotropic", "anisotropic", VALID)],
+        [
+            Curve("raman_isotropic", "isotropic", series(0, FORCE)),
+            Curve("raman_anisotropic", "anisotropic", series(1, VALID)),
+        ],
     ),
     "Density of states": (
         "modes [cm]",
         [
-            Curve("density_of_states", "all atoms", INK),
-            Curve("density_of_states_H", "hydrogen", MUTED),
-            Curve("density_of_states_O", "oxygen", BAD),
+            Curve("density_of_states", "all atoms", series(0, INK)),
+            Curve("density_of_states_H", "hydrogen", series(1, TRAIN)),
+            Curve("density_of_states_O", "oxygen", series(2, BAD)),
         ],
     ),
 }
+
+NEEDS = {"Infrared": "model of the Born charges", "Raman": "model of the polarizability"}
 
 
 class SpectraFigure:
@@ -74,16 +80,16 @@ class SpectraFigure:
 
     def _add(self, axes: Axes, curve: Curve) -> None:
         name = curve.name
-        self.curves[name] = curve
+        self.curves[name], colour = curve, curve.style.colour
         self.bands[name] = tuple(
-            axes.add_collection(PolyCollection([], facecolor=curve.colour, alpha=alpha, linewidth=0), autolim=False)
+            axes.add_collection(PolyCollection([], facecolor=colour, alpha=alpha, linewidth=0), autolim=False)
             for alpha in (0.13, 0.28)
         )
         width = 2.6 if curve.label == "anisotropic" else 1.2  # sticks of the same mode are drawn behind one another
         self.sticks[name] = axes.add_collection(
-            LineCollection([], colors=curve.colour, linewidths=width, alpha=0.8), autolim=False
+            LineCollection([], colors=colour, linewidths=width, alpha=0.8), autolim=False
         )
-        (self.lines[name],) = axes.plot([], [], color=curve.colour, linewidth=1.4, label=curve.label)
+        (self.lines[name],) = axes.plot([], [], **curve.style.line(), linewidth=1.4, label=curve.label)
 
     def picture(self, shown: SpectraSet) -> bytes:
         """PNG of the spectra so far."""
@@ -91,14 +97,25 @@ class SpectraFigure:
             here = {curve.name: shown.spectra[curve.name] for curve in curves if curve.name in shown.spectra}
             for name, spectrum in here.items():
                 self._draw(name, spectrum)
+            if not here:
+                self._say_missing(title)
+                continue
             top = self._reach(self.axes[title], list(here.values()))
             for name in here:
                 self.sticks[name].set_segments(_segments(*shown.sticks.get(name, (np.empty(0), np.empty(0))), top))
         self.words.set_text(
-            f"{shown.picoseconds:.3g} ps × {len(shown.spectra['infrared'].samples)} replicas, "
+            f"{shown.picoseconds:.3g} ps × {len(shown.spectra['density_of_states'].samples)} replicas, "
             f"resolution {shown.resolution:.0f} cm⁻¹"
         )
         return self.live.png()
+
+    def _say_missing(self, title: str) -> None:
+        """In the place of a spectrum, the model that it needs."""
+        axes = self.axes[title]
+        if not axes.texts:
+            axes.text(0.5, 0.5, f"not computed: no {NEEDS[title]} was given", transform=axes.transAxes, ha="center",
+                      fontsize=9, color=MUTED)  # fmt: skip
+            self.live.freeze()
 
     def _draw(self, name: str, spectrum: Spectrum) -> None:
         x, y = spectrum.frequency, spectrum.intensity

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +13,15 @@ from ase import Atoms
 
 from labkit.base import Potential
 from labkit.errors import LabkitError
-from labkit.gap import GapModel
 from labkit.jobs import Job
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.controls import parameters
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.potentials import potential_files
+from labkit.panels.kit.stretch import Stretch
 from labkit.panels.spectra.figure import SpectraFigure
+from labkit.panels.spectra.mode import ShowsModes
 from labkit.panels.spectra.script import spectra_script
 from labkit.panels.spectra.summary import table_of, words_of
 from labkit.spectra import Spectrum
@@ -33,7 +34,7 @@ CLASSICAL = "none"
 PAUSE = 4.0  # wait between two pictures during a run, in units of the time to draw one
 
 
-class SpectraModel(PanelModel):
+class SpectraModel(ShowsModes, PanelModel):
     """Parameters of replicas and of their spectra; a SpectraRun as `results`, the spectra as `shown`.
 
     The group "spectrum" takes effect at once, also during a run and on stored data. `run` starts again, `go_on`
@@ -43,21 +44,24 @@ class SpectraModel(PanelModel):
     title = "Spectra"
     hint = (
         "Resolution, window and quantum correction act at once. Continue follows the same replicas for as long "
-        "again, Run starts new ones."
+        "again, or after Stop to the end; Run starts new ones. Click a peak to see the atoms move in its mode."
     )
-    continue_hint = "Follow the same replicas further"
+    continue_hint = "Follow the same replicas further, after Stop to the end"
     open_groups = 2
 
     picoseconds = p(Float(0.5), "run", "length", "ps", range=(0.1, 20.0, 0.1), help="of each replica")
     replicas = p(Int(8), "run", "replicas", range=(2, 32, 1), help="in one batch, from different frames")
     temperature = p(Float(300.0), "run", "temperature", "K", range=(50.0, 600.0, 10.0))
     hydrogen = p(Text("H"), "run", "hydrogen", options=["H", "D"], help="D: deuterium, heavy water")
-    resolution = p(Float(100.0), "spectrum", "resolution", "cm⁻¹", range=(20.0, 400.0, 5.0), live=True)
+    resolution = p(Float(100.0), "spectrum", "resolution", "cm⁻¹", range=(20.0, 400.0, 5.0), live=True, at_once=True)
     quantum = p(
         Text("harmonic"), "spectrum", "quantum", options=["harmonic", "standard", "schofield", CLASSICAL],
-        help="correction of the classical spectrum",
+        help="correction of the classical spectrum", at_once=True,
     )  # fmt: skip
-    window = p(Text("hann"), "spectrum", "window", options=["hann", "gaussian"], help="over the correlation function")
+    window = p(
+        Text("hann"), "spectrum", "window", options=["hann", "gaussian"], help="over the correlation function",
+        at_once=True,
+    )  # fmt: skip
     dt = p(Float(0.5), "advanced", "timestep", "fs")
     sampling = p(Float(4.0), "advanced", "sample every", "fs", help="4 fs show up to 4,170 cm⁻¹")
     equilibration = p(Float(0.05), "advanced", "equilibration", "ps", help="under a Langevin thermostat, not recorded")
@@ -67,8 +71,8 @@ class SpectraModel(PanelModel):
         self,
         potential: Potential,
         frames: Sequence[Atoms],
-        polarizability: Tensors,
-        born_charges: Tensors,
+        polarizability: Tensors | None = None,
+        born_charges: Tensors | None = None,
         minimum: Atoms | None = None,
         **values: Any,
     ) -> None:
@@ -83,8 +87,10 @@ class SpectraModel(PanelModel):
         self.minimum = minimum
         self.shown: SpectraSet | None = None
         self._figure = SpectraFigure()
-        self._drawing, self._rest = threading.Lock(), 0.0
+        self._rest = 0.0
         self._drawn: SpectraRun | None = None
+        self._parameters = self  # those of the run
+        self._stretch = Stretch(0.0, 0)
         self._unsuitable = ""  # why the spectra requested cannot be computed
         self._redraw = self.follow(self._draw, "spectra")
         self.observe(self._request_picture, parameters(self, "spectrum"))
@@ -121,9 +127,12 @@ class SpectraModel(PanelModel):
     def make_job(self) -> Job:
         plan = self.plan()
         if not self.continuing:
+            self._stretch = Stretch(self.picoseconds, self.steps())
             return Job(extend_run, plan, self.steps(), name="spectra")
-        steps = round(1e3 * self.picoseconds / self.results.plan.dt)
-        return Job(extend_run, self.results, max(1, steps), name="spectra")
+        steps, reached = max(1, round(1e3 * self.picoseconds / self.results.plan.dt)), self.results.state.loop_step
+        steps = self._stretch.left(self.picoseconds, reached) or steps
+        self._stretch = Stretch(self.picoseconds, reached + steps)
+        return Job(extend_run, self.results, steps, name="spectra")
 
     def present(self, result: SpectraRun) -> None:
         """Draw, but leave most of the time to the dynamics during a run."""
@@ -131,13 +140,11 @@ class SpectraModel(PanelModel):
         if not moving or time.monotonic() > self._rest:
             self._draw()
 
-    def code(self) -> str:
+    def script(self) -> str:
         return spectra_script(self)
 
-    def files(self) -> dict[str, bytes]:
-        if self.shown is None:
-            return {}
-        run, files = self.results, {}
+    def outputs(self, run: SpectraRun) -> dict[str, bytes]:
+        files = {}
         for name, spectrum in self.shown.spectra.items():
             files[f"{name}.csv"] = file_bytes(spectrum.to_csv, f"{name}.csv")
         if run.modes is not None:
@@ -145,13 +152,9 @@ class SpectraModel(PanelModel):
         files |= {"spectra.png": self.picture, "trajectory.extxyz": file_bytes(run.write_frames, "trajectory.extxyz")}
         files["start.extxyz"] = file_bytes(lambda path: ase.io.write(path, run.plan.starts), "start.extxyz")
         for name in ("polarizability", "born_charges"):
-            files[f"{name}.safetensors"] = file_bytes(getattr(run.plan, name).save, name)
-        if isinstance(run.plan.potential, GapModel):
-            save = run.plan.potential.save
-            files["potential.safetensors"] = file_bytes(
-                lambda path: save(path, uncertainty=False), "potential.safetensors"
-            )
-        return files
+            if (model := getattr(run.plan, name)) is not None:
+                files[f"{name}.safetensors"] = file_bytes(model.save, name)
+        return files | potential_files(run.plan.potential)
 
     def _isotope(self, atoms: Atoms) -> Atoms:
         atoms = atoms.copy()
@@ -165,18 +168,31 @@ class SpectraModel(PanelModel):
         if self.results is not None:
             self._redraw.ask()
 
+    def _take(self, result: SpectraRun) -> None:
+        """The spectra of a run are shown once it is long enough; those of the run before stay until then."""
+        if self._next is not None:
+            self._parameters, self._next = self._next, None
+            self._parameters._parameters = self._parameters._drawn = None  # they keep no earlier run
+        self.results = result
+
+    def _spectrum(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in parameters(self, "spectrum")}
+
     def _draw(self) -> None:
         """Draw the run so far; if the spectra requested cannot be computed, show why and let the run continue."""
         with self._drawing:
-            run, start, found = self.results, time.monotonic(), None
+            run, now, start, found = self.results, self._parameters.frozen(**self._spectrum()), time.monotonic(), None
             try:
-                found, self._unsuitable = None if run is None else spectra_of(run, self.options()), ""
+                found, self._unsuitable = None if run is None else spectra_of(run, now.options()), ""
             except LabkitError as error:
                 self._unsuitable = str(error)
             if found is not None:
-                self.shown, self._drawn = found, run
-                self.picture = self._figure.picture(found)
-                self.table, self.note = table_of(found), words_of(run, found, self.resolution)
+                if self._drawn is None or self._drawn.motions is not run.motions:
+                    self.mode = None  # the modes of another run
+                self.shown = now.shown = found
+                self._drawn, self.ran = run, now.frozen(results=run)
+                self.show(self._figure.live, self._figure.picture(found))
+                self.table, self.note = table_of(found), words_of(run, found, now.resolution)
             self._rest = time.monotonic() + PAUSE * (time.monotonic() - start)
         self._show_message()
 

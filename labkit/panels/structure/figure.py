@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
-from labkit.panels.kit.style import FORCE, MUTED, new_figure
+from labkit.base.bonds import bonds
+from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
+DASH = "#4a86c5"  # of hydrogen bonds
+SHELLS = ("#8c1d18", "#e07b39", "#f4cf6a", "#d5dae0")  # from the chosen atom outwards; the last one for all beyond
 
 
 def rotation(turn: float, tilt: float) -> np.ndarray:
@@ -25,28 +31,51 @@ def rotation(turn: float, tilt: float) -> np.ndarray:
 
 
 def picture(
-    atoms: Atoms, arrows: np.ndarray | None = None, *, cell: bool = True, turn: float = 20, tilt: float = 12
+    atoms: Atoms,
+    arrows: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
+    *,
+    cell: bool = True,
+    turn: float = 20,
+    tilt: float = 12,
+    view: np.ndarray | None = None,
+    dashes: np.ndarray | None = None,
+    lines: Sequence[tuple[np.ndarray, str]] = (),
 ) -> Figure:
-    """Draw atoms, with `arrows` (n, 3) Å from each of them and the unit cell if it has one."""
-    view = rotation(turn, tilt)
+    """Draw atoms, with green `arrows` and orange `predictions` (n, 3) Å from each of them, and the unit cell.
+
+    view    rotation (3, 3) as of `rotation`, in place of the angles
+    dashes  segments (m, 2, 3) Å, such as hydrogen bonds
+    lines   pieces (k, 2, 3) Å and their colour
+    """
+    view = rotation(turn, tilt) if view is None else view
     where = atoms.positions @ view.T
     figure = new_figure(5.4, 4.0)
+    figure.set_facecolor("none")  # a page of any colour is seen through
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.set_axis_off()
     edges = cell_edges(atoms) @ view.T if cell else np.zeros((0, 2, 3))
     for start, end in edges:
         axes.plot(*zip(start[:2], end[:2], strict=True), color=MUTED, linewidth=0.8, alpha=0.7, zorder=1)
+    for start, end in () if dashes is None else dashes @ view.T:
+        axes.plot(*zip(start[:2], end[:2], strict=True), "--", color=DASH, linewidth=1.1, zorder=1.5)
     patches = sorted([*_spheres(atoms, where), *_bonds(atoms, where)], key=lambda item: item[0])
     axes.add_collection(PatchCollection([patch for _, patch in patches], match_original=True, zorder=2))
-    if arrows is not None:
-        tips = arrows @ view.T
-        axes.quiver(
-            where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=FORCE, angles="xy", scale_units="xy", scale=1,
-            width=0.008, zorder=3,
-        )  # fmt: skip
-        where = np.concatenate([where, where + tips])
-    corners = np.concatenate([where, edges.reshape(-1, 3)])[:, :2]
+    reached = [where, edges.reshape(-1, 3)]
+    for vectors, colour in ((arrows, FORCE), (predictions, VALID)):
+        if vectors is not None:
+            tips = vectors @ view.T
+            axes.quiver(
+                where[:, 0], where[:, 1], tips[:, 0], tips[:, 1], color=colour, angles="xy", scale_units="xy", scale=1,
+                width=0.008, zorder=3,
+            )  # fmt: skip
+            reached.append(where + tips)
+    for pieces, colour in lines:
+        seen = pieces @ view.T
+        axes.add_collection(LineCollection(seen[..., :2], colors=colour, linewidths=1.3, zorder=3))
+        reached.append(seen.reshape(-1, 3))
+    corners = np.concatenate(reached)[:, :2]
     low, high = corners.min(0) - 1.0, corners.max(0) + 1.0
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     return figure
@@ -61,20 +90,18 @@ def cell_edges(atoms: Atoms) -> np.ndarray:
     return corners[np.array(pairs)] @ atoms.cell.array
 
 
-def bonds(atoms: Atoms) -> np.ndarray:
-    """Pairs (b, 2) closer than 1.2 times the sum of their covalent radii, without periodic images."""
-    from scipy.spatial import cKDTree
-
-    radii = covalent_radii[atoms.numbers]
-    pairs = cKDTree(atoms.positions).query_pairs(2.4 * radii.max(), output_type="ndarray").reshape(-1, 2)
-    lengths = np.linalg.norm(atoms.positions[pairs[:, 0]] - atoms.positions[pairs[:, 1]], axis=1)
-    return pairs[lengths < 1.2 * radii[pairs].sum(1)]
+def colours(atoms: Atoms) -> np.ndarray:
+    """Red, green and blue (n, 3), 0 to 1: of the element, or of the shell if atoms.arrays has "shell"."""
+    shell = atoms.arrays.get("shell")
+    if shell is None:
+        return jmol_colors[atoms.numbers]
+    return np.array([to_rgb(name) for name in SHELLS])[np.minimum(shell, len(SHELLS) - 1)]
 
 
 def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
     items = []
-    for z, (x, y, depth) in zip(atoms.numbers, where, strict=True):
-        radius, colour = SIZE * covalent_radii[z], jmol_colors[z]
+    for z, colour, (x, y, depth) in zip(atoms.numbers, colours(atoms), where, strict=True):
+        radius = SIZE * covalent_radii[z]
         items.append((depth, Circle((x, y), radius, facecolor=0.86 * colour, edgecolor=0.45 * colour, linewidth=0.7)))
         # Smaller, lighter discs towards the light make it look round.
         for k, lighter in enumerate((0.25, 0.6), 1):
@@ -91,14 +118,14 @@ def _spheres(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
 
 
 def _bonds(atoms: Atoms, where: np.ndarray) -> list[tuple[float, Patch]]:
-    items = []
+    items, of_atoms = [], colours(atoms)
     for i, j in bonds(atoms):
         middle = (where[i] + where[j]) / 2
         for end in (i, j):
             along = middle[:2] - where[end, :2]
             normal = BOND * np.array([-along[1], along[0]]) / max(np.linalg.norm(along), 1e-9)
             corners = [where[end, :2] + normal, middle[:2] + normal, middle[:2] - normal, where[end, :2] - normal]
-            colour = 0.8 * jmol_colors[atoms.numbers[end]]
+            colour = 0.8 * of_atoms[end]
             # Half a bond lies a little behind its atom, so that the disc covers its end.
             depth = 0.5 * (where[end, 2] + middle[2]) - 0.05
             items.append((depth, Polygon(corners, facecolor=colour, edgecolor="none")))

@@ -8,32 +8,40 @@ import numpy as np
 import traitlets
 from ase import Atoms
 
+from labkit.base.bonds import POLAR, hydrogen_bonds
+from labkit.base.formula import formula
 from labkit.base.unwrap import unwrap_molecules
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.panels.kit.style import to_png
-from labkit.panels.structure.figure import picture
+from labkit.panels.structure.ellipsoid import EllipsoidScale
+from labkit.panels.structure.figure import picture, rotation
 
 ARROW = 2.0  # Å, length of a large force's arrow
 
 
 class StructureModel(traitlets.HasTraits):
-    """Frames to show.
+    """Frames to show; with an array "shell" of whole numbers from 0 atoms have the colour of their shell.
 
-    index    the frame shown, of `count`
-    arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow
+    index    the frame shown, of `count`; `exchanged` counts how often all frames were replaced
+    arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow; an array "predicted_forces" of a frame as well
     cell     whether the unit cell is drawn
+    hydrogen_bonds  whether they are drawn
     still    whether a still picture replaces the live view; `turn` and `tilt` [degrees] are its viewing angles
+    view     rotation (3, 3) of the live view, which the still picture shares until its angles are changed, or None
     picture  PNG, drawn only while it is shown
     """
 
     index = traitlets.Int(0)
+    exchanged = traitlets.Int(0)
     count = traitlets.Int(0)
     arrows = traitlets.Bool(False)
     cell = traitlets.Bool(True)
+    hydrogen_bonds = traitlets.Bool(False)
     still = traitlets.Bool(False)
     turn = traitlets.Int(20)
     tilt = traitlets.Int(12)
+    view = traitlets.Instance(np.ndarray, allow_none=True)
     picture = traitlets.Bytes(b"")
 
     def __init__(self, frames: Dataset | Sequence[Atoms] | Atoms, **values: object) -> None:
@@ -43,8 +51,11 @@ class StructureModel(traitlets.HasTraits):
             raise LabkitError("there is no frame to show; expected an ase.Atoms, a list of them or a Dataset")
         large = np.concatenate([np.linalg.norm(f, axis=1) for f in self.forces if f is not None] or [np.ones(1)])
         self.scale = float(np.percentile(large, 95)) / ARROW or 1.0
+        self.ellipsoid = EllipsoidScale.of(self.atoms[0])
         super().__init__(count=len(self.atoms), **values)
-        self.observe(lambda _: self.draw(), ["index", "arrows", "cell", "still", "turn", "tilt"])
+        self.observe(self._look, ["turn", "tilt"])
+        drawn = ["index", "exchanged", "arrows", "cell", "hydrogen_bonds", "still", "view"]
+        self.observe(lambda _: self.draw(), drawn)
         self.draw()
 
     @traitlets.validate("index")
@@ -54,10 +65,10 @@ class StructureModel(traitlets.HasTraits):
         return proposal["value"]
 
     def append(self, frame: Atoms) -> None:
-        """Add a frame, which is not unwrapped; if the last frame was shown, show this one."""
+        """Add a frame; if the last frame was shown, show this one."""
         follows = self.index == self.count - 1
         _, forces, energies = _take(frame)
-        self.atoms.append(frame)
+        self.atoms.append(unwrap_molecules(frame))
         self.forces += forces
         self.energies += energies
         self.count = len(self.atoms)
@@ -69,6 +80,7 @@ class StructureModel(traitlets.HasTraits):
         atoms, forces, energies = _take(frame)
         self.atoms, self.forces, self.energies = atoms, forces, energies
         self.index, self.count = 0, 1
+        self.exchanged += 1
 
     @property
     def has_forces(self) -> bool:
@@ -79,22 +91,59 @@ class StructureModel(traitlets.HasTraits):
         forces = self.forces[self.index]
         return forces / self.scale if self.arrows and forces is not None else None
 
+    def shown_predictions(self) -> np.ndarray | None:
+        """Arrows (n, 3) Å of the current frame's predicted forces, or None."""
+        forces = self.atoms[self.index].arrays.get("predicted_forces")
+        return forces / self.scale if self.arrows and forces is not None else None
+
+    def shown_lines(self) -> list[tuple[np.ndarray, str]]:
+        """Pieces (k, 2, 3) Å of the ellipsoids of the current frame's polarizability, with their colours."""
+        return [] if self.ellipsoid is None else self.ellipsoid.lines(self.atoms[self.index])
+
     def draw(self) -> None:
         """Draw the still picture, if it is shown."""
         if self.still:
-            figure = picture(
-                self.atoms[self.index], self.shown_arrows(), cell=self.cell, turn=self.turn, tilt=self.tilt
-            )
-            self.picture = to_png(figure)
+            self.picture = self.drawn()
+
+    def drawn(self) -> bytes:
+        """PNG of the current frame."""
+        figure = picture(
+            self.atoms[self.index], self.shown_arrows(), self.shown_predictions(), cell=self.cell,
+            view=self.rotation(), dashes=self.shown_bonds(), lines=self.shown_lines(),
+        )  # fmt: skip
+        return to_png(figure)
+
+    def rotation(self) -> np.ndarray:
+        """Rows are the screen's x, y and the direction to the eye (3, 3)."""
+        return rotation(self.turn, self.tilt) if self.view is None else self.view
+
+    def shown_bonds(self) -> np.ndarray | None:
+        """Hydrogen bonds (m, 2, 3) Å of the current frame, or None."""
+        return hydrogen_bonds(self.atoms[self.index]) if self.hydrogen_bonds else None
+
+    @property
+    def may_have_hydrogen_bonds(self) -> bool:
+        """Whether the first frame has hydrogen, and atoms that could give and take it."""
+        numbers = self.atoms[0].numbers
+        return 1 in numbers and bool(np.isin(numbers, POLAR).sum() > 1)
+
+    def _look(self, _: object) -> None:
+        """The angles have changed: look from there."""
+        self.view = rotation(self.turn, self.tilt)
 
     def describe(self) -> str:
         """The frame in words."""
         atoms, energy = self.atoms[self.index], self.energies[self.index]
-        words = [f"frame {self.index} of {len(self.atoms)}", f"{len(atoms)} atoms, {atoms.get_chemical_formula()}"]
+        words = [f"frame {self.index} of {len(self.atoms)}"] if len(self.atoms) > 1 else []
+        words.append(f"{len(atoms)} atoms, {formula(atoms)}")
         if energy is not None:
             words.append(f"{energy:.3f} eV")
         if self.arrows and self.has_forces:
             words.append(f"forces: 1 Å of arrow is {self.scale:.2g} eV/Å")
+        if (shells := atoms.arrays.get("shell")) is not None:
+            words.append("atoms in shells 0, 1, ...: " + ", ".join(map(str, np.bincount(shells))))
+        if self.ellipsoid is not None and self.shown_lines():
+            words.append(f"ellipsoid: polarizability, differences {self.ellipsoid.enlarged:g} times as large")
         return " · ".join(words)
 
 

@@ -10,7 +10,8 @@ import traitlets
 from ase import Atoms
 
 from labkit.datasets import Dataset
-from labkit.panels.kit import html
+from labkit.panels.kit import html, still
+from labkit.panels.kit.figure_widget import FigureWidget
 from labkit.panels.kit.replaced import Replaced
 from labkit.panels.kit.style import CSS
 from labkit.panels.structure.model import StructureModel
@@ -38,7 +39,7 @@ class StructurePanel(Replaced):
     >>> panel = StructurePanel([molecule("H2O"), molecule("CH4")])
     >>> panel.model.index = 1
     >>> panel.model.describe()
-    'frame 1 of 2 · 5 atoms, CH4'
+    'frame 1 of 2 · 5 atoms, CH₄'
     """
 
     def __init__(
@@ -51,20 +52,27 @@ class StructurePanel(Replaced):
     ) -> None:
         self.model = model = StructureModel(frames)
         self.growing = growing
-        self.viewer = _viewer(model, height)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="640px", width="100%"))
+        self.title, self.viewer = title, _viewer(model, height)
+        self.image = FigureWidget(layout=widgets.Layout(max_width="640px", width="100%"))
+        self.image.add_class("labkit-atoms-picture")
         self.words = widgets.HTML()
+        self.words.add_class("labkit-atoms-words")
         traitlets.dlink((model, "picture"), (self.image, "value"))
         self.view = self.viewer.widget if self.viewer is not None else widgets.HTML()
         self.still = _toggle(model, "still", "Picture", "image")
         self.still.add_class("labkit-still")
-        model.observe(self._show, ["index", "arrows", "still"])
+        model.observe(self._show, ["index", "exchanged", "arrows", "still"])
         head = widgets.HTML(CSS + (html.head(title, "") if title else "") + WITHOUT_WEBGL)
         card = widgets.VBox([head, self._bar(), self.view, self._still_view(), self.words])
         card.add_class("labkit-card")
         self._show()
         super().__init__([card])
         self.add_class("labkit")
+        model.observe(lambda _: self.rest_soon(), ["index", "arrows", "cell", "hydrogen_bonds", "view", "count"])
+
+    def still_parts(self) -> list[str]:
+        picture = still.picture(self.model.drawn(), self.image.alt, paper=True)
+        return [still.heading(self.title), picture, still.faint(self.model.describe())]
 
     def let_go(self) -> None:
         if self.viewer is not None:
@@ -74,7 +82,7 @@ class StructurePanel(Replaced):
     def _bar(self) -> widgets.HBox:
         model, parts = self.model, []
         if len(model.atoms) > 1 or self.growing:
-            play = widgets.Play(min=0, interval=250, show_repeat=False)
+            self.play = play = widgets.Play(min=0, interval=250, show_repeat=False)
             self.slider = widgets.IntSlider(min=0, description="frame")
             for one in (play, self.slider):
                 traitlets.dlink((model, "count"), (one, "max"), lambda count: count - 1)
@@ -87,6 +95,8 @@ class StructurePanel(Replaced):
             parts.append(_toggle(model, "arrows", "Forces", "long-arrow-right"))
         if any(atoms.cell.rank == 3 for atoms in model.atoms):
             parts.append(_toggle(model, "cell", "Cell", "cube"))
+        if model.may_have_hydrogen_bonds:
+            parts.append(_toggle(model, "hydrogen_bonds", "H bonds", "ellipsis-h"))
         parts.append(self.still)
         return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
 
@@ -103,6 +113,7 @@ class StructurePanel(Replaced):
     def _show(self, _: object = None) -> None:
         still = self.model.still
         self.words.value = html.hint(self.model.describe())
+        self.image.alt = f"{self.title or 'Atoms'}, a picture: {self.model.describe()}"
         self.view.layout.display = "none" if still else "block"
         self.still_view.layout.display = "flex" if still else "none"
 
@@ -118,6 +129,6 @@ def _viewer(model: StructureModel, height: str) -> Viewer | None:
 
 
 def _toggle(model: StructureModel, trait: str, label: str, icon: str) -> widgets.ToggleButton:
-    button = widgets.ToggleButton(description=label, icon=icon, layout=widgets.Layout(width="96px"))
+    button = widgets.ToggleButton(description=label, icon=icon, layout=widgets.Layout(width="84px", padding="0 2px"))
     traitlets.link((model, trait), (button, "value"))
     return button

@@ -79,20 +79,26 @@ class TensorSearchModel(PanelModel):
         noises = [f"{row[name]:.0e}" for name in ("noise 0", "noise 2")]
         head = ["best so far", "error [Å³]", "λ = 0", "λ = 2", "regularization λ = 0", "λ = 2"]
         self.table = html.table(head, [[words, *numbers, *noises]])
-        self.note = f"{len(table)} of {len(self.settings())} environments; each with its own best regularizations."
+        self.note = f"{len(table)} of {len(self.ran.settings())} environments; each with its own best regularizations."
 
-    def code(self) -> str:
+    def script(self) -> str:
         script = Script()
         script.use("labkit.polarizability", "search")
         script.frames("frames", self.frames, label="polarizability")
         fixed = "".join(f", {name}={value!r}" for name, value in self.base.items())
         script.add("settings = {", f"    ({', '.join(AXES)}): dict({', '.join(f'{n}={n}' for n in AXES)}{fixed})")
-        script.add(*(f"    for {name} in {self.values(name)}" for name in AXES), "}")
+        if self.results is None or len(self.results) == len(self.settings()):
+            script.add(*(f"    for {name} in {self.values(name)}" for name in AXES), "}")
+        else:  # stopped
+            script.add(f"    for {', '.join(AXES)} in {list(map(tuple, self.results.index))}", "}")
         infos = "frames.info" if isinstance(self.frames, Dataset) else "(atoms.info for atoms in frames)"
         script.add(f'groups = [info.get("trajectory", k) for k, info in enumerate({infos})]  # left out together')
         script.add("table = search(frames, settings, groups=groups)  # client=distributed.Client(): on all cores")
         script.add('print(table.sort_values(("error", "all")))')
         return script.text()
+
+    def frames_used(self) -> dict[str, Any]:
+        return {"frames": self.frames}
 
     def outputs(self, result: pd.DataFrame) -> dict[str, bytes]:
         return {"search.csv": flat(result).to_csv().encode(), "search.png": self.picture}

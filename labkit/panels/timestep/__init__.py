@@ -11,19 +11,18 @@ from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter
 from labkit.panels.kit.model import PanelModel
+from labkit.panels.kit.potentials import start_files, start_script
 from labkit.panels.kit.view import Panel
 from labkit.panels.timestep.figure import timestep_figure
 
 __all__ = ["TimestepPanel"]
-
 SCRIPT = """from labkit.engine import Langevin, maxwell_boltzmann, simulate
 from labkit.engine.timesteps import energy_errors
 from labkit.forcefield.examples import peptide
 
 state, forcefield = peptide().state, peptide().forcefield  # or your own
-state = maxwell_boltzmann(state, 300.0)
-state = simulate(state, forcefield, Langevin(300.0, friction=0.01), steps=2000, dt=0.5)
-found = energy_errors(state, forcefield, {timesteps}, time={time:g})
+state = simulate(maxwell_boltzmann(state, 300.0), forcefield, Langevin(300.0, 0.01), steps=2000, dt=0.5)
+found = energy_errors(state, forcefield, {timesteps}, time={time!r})
 print(found.table, found.law(), found.lost)
 """
 
@@ -51,28 +50,29 @@ class TimestepModel(PanelModel):
         return np.geomspace(self.smallest, self.largest, self.count).round(3).tolist()
 
     def make_job(self) -> Job:
-        self.tried = self.timesteps()
-        return Job(energy_errors, self.state, self.potential, self.tried, self.time, name="timesteps")
+        return Job(energy_errors, self.state, self.potential, self.timesteps(), self.time, name="timesteps")
 
     def present(self, result: EnergyErrors) -> None:
         if not result.errors:
             return
-        self.show(timestep_figure(result, self.tried))
+        self.show(timestep_figure(result, self.ran.timesteps()))
         cells = {f"{dt:g}": "blown up" if np.isnan(x) else f"{x:.3g}" for dt, x in sorted(result.errors.items())}
         self.table = html.table(["timestep [fs]", *cells], [["meV/atom", *cells.values()]])
-        words = []
-        if len(result.table.dropna().loc[:1.0]) >= 2:
-            words.append(f"Up to 1 fs the error goes as dt to the power of {result.law()[1]:.2f}.")
-        if result.lost:
-            words.append(f"With {result.lost[0]:g} fs it blows up.")
-        self.note = " ".join(words)
+        steep = len(result.table.dropna().loc[:1.0]) >= 2  # enough for a slope
+        law = f"Up to 1 fs the error goes as dt to the power of {result.law()[1]:.2f}. " if steep else ""
+        self.note = law + (f"With {result.lost[0]:g} fs it blows up." if result.lost else "")
 
-    def code(self) -> str:
-        return SCRIPT.format(timesteps=self.timesteps(), time=self.time)
+    def script(self) -> str:
+        if self.results is None:
+            return SCRIPT.format(timesteps=self.timesteps(), time=self.time)
+        script = start_script(self.potential, "labkit.engine.timesteps", "energy_errors")
+        tried = list(self.results.errors)  # fewer after Stop
+        script.add(f"found = energy_errors(state, potential, {tried}, time={self.time!r})", "print(found.table)")
+        return script.text()
 
     def outputs(self, result: EnergyErrors) -> dict[str, bytes]:
         csv = result.table.rename(columns={"error": "error_meV_per_atom"}).rename_axis("dt_fs").to_csv()
-        return {"timesteps.csv": csv.encode(), "timesteps.png": self.picture}
+        return {"timesteps.csv": csv.encode(), "timesteps.png": self.picture} | start_files(self.state, self.potential)
 
 
 class TimestepPanel(Panel):

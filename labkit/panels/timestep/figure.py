@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from labkit.engine.timesteps import EnergyErrors
 from labkit.errors import LabkitError
+from labkit.panels.kit.series import series
 from labkit.panels.kit.style import BAD, FORCE, MUTED, TRAIN, VALID, dress, legend, log_ticks, log_ticks_at, new_figure
 
 SHOWN = 100.0  # fs of the runs
@@ -47,11 +48,10 @@ def _runs(axes: Axes, found: EnergyErrors) -> None:
     dress(axes, "time [fs]", "energy - start [meV/atom]", "Some of the runs")
     kept = [dt for dt in sorted(found.curves) if dt not in found.lost]
     largest = 0.01
-    for dt, colour in zip(kept[-1::-2][:3][::-1], (FORCE, VALID, TRAIN), strict=False):
+    for k, dt in enumerate(kept[-1::-2][:3][::-1]):
         time, energy = found.curves[dt]
-        axes.plot(time, energy, color=colour, linewidth=1.3, label=f"{dt:g} fs")
+        axes.plot(time, energy, **series(k, (FORCE, VALID, TRAIN)[k]).marked(), linewidth=1.3, label=f"{dt:g} fs")
         largest = max(largest, float(np.abs(energy[time <= SHOWN]).max()))
     for dt in found.lost[:1]:
-        time, energy = found.curves[dt]
-        axes.plot(time, energy, color=BAD, linewidth=1.3, label=f"{dt:g} fs")
+        axes.plot(*found.curves[dt], **series(3, BAD).marked(), linewidth=1.3, label=f"{dt:g} fs")
     axes.set(xlim=(0, SHOWN), ylim=(-0.5 * largest, 2.2 * largest))

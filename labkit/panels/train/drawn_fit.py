@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from labkit.gap.incremental_fit import IncrementalFit, incremental_fits
+from labkit.panels.kit.notebook_picture import NotebookPicture, ShownAsPicture
+from labkit.panels.kit.plotted import Plotted
 from labkit.panels.kit.style import to_png
 from labkit.panels.train.figure import parity_figure
 
 
-class DrawnFit(IncrementalFit):
+class DrawnFit(ShownAsPicture, IncrementalFit):
     """An IncrementalFit whose representation in a notebook is its parity plot and learning curve."""
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        return to_png(parity_figure(self, self.n_frames)), {"width": 700}
+    def picture(self) -> NotebookPicture:
+        figure = parity_figure(self, self.n_frames)
+        png = to_png(figure)
+        return NotebookPicture(png, width=700, alt=Plotted.of(figure).words())
 
 
 def drawn_fits(*data: Any, **options: Any) -> Iterator[DrawnFit]:

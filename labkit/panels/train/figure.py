@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labkit.panels.kit.style import GRID, MUTED, SET_COLOURS, SET_NAMES, dress, legend, new_figure
+from labkit.panels.kit.series import SETS
+from labkit.panels.kit.style import GRID, MUTED, SET_NAMES, dress, legend, new_figure
 
 if TYPE_CHECKING:
     from labkit.gap.incremental_fit import IncrementalFit
 
 SHOWN = 2000  # points of one set in a plot: more would only slow it down
+
+
+class Predicted(Protocol):
+    """What a parity plot shows: {'train': ..., 'valid': ...} as of Design.predictions."""
+
+    predictions: dict[str, dict[str, np.ndarray]]
 
 
 def parity_figure(fit: IncrementalFit, total: int) -> Figure:
@@ -25,12 +32,14 @@ def parity_figure(fit: IncrementalFit, total: int) -> Figure:
     grid.update(wspace=0.26, hspace=0.38)
     quantities = [name for name in ("energy", "forces") if ("train", name) in fit.errors.index]
     for column, quantity in enumerate(quantities):
-        _parity(figure.add_subplot(grid[0, column]), fit, quantity)
+        parity(figure.add_subplot(grid[0, column]), fit, quantity)
         _curve(figure.add_subplot(grid[1, column]), fit, quantity, total)
     return figure
 
 
-def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
+def parity(axes: Axes, fit: Predicted, quantity: str) -> None:
+    """Predictions of "energy" or "forces" over the labels."""
+    axes.set_gid(quantity)
     pairs = {name: points(found, quantity) for name, found in fit.predictions.items()}
     shift = np.nanmean(pairs["train"][0]) if quantity == "energy" else 0.0
     if quantity == "energy":
@@ -46,16 +55,21 @@ def _parity(axes: Axes, fit: IncrementalFit, quantity: str) -> None:
     axes.plot(ends, ends, color=MUTED, linewidth=0.8, zorder=1)
     size = 3.5 if quantity == "energy" else 1.6
     for name, (true, predicted) in reversed(pairs.items()):  # training points, nearer to the line, on top
-        step = max(1, len(true) // SHOWN)
+        step = spacing(len(true))
         axes.plot(
-            true[::step] - shift, predicted[::step] - shift, "o", markersize=size, color=SET_COLOURS[name],
-            alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], zorder=2,
+            true[::step] - shift, predicted[::step] - shift, markersize=size, **SETS[name].dots(),
+            alpha=0.55, markeredgewidth=0, label=SET_NAMES[name], gid=name, zorder=2,
         )  # fmt: skip
     axes.set(xlim=ends, ylim=ends)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     handles, labels = axes.get_legend_handles_labels()
     legend(axes, handles[::-1], labels[::-1], loc="upper left", handletextpad=0.2, markerscale=6 / size)
+
+
+def spacing(count: int) -> int:
+    """Every how many of `count` points are drawn."""
+    return max(1, count // SHOWN)
 
 
 def points(found: dict[str, np.ndarray], quantity: str) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +87,10 @@ def _curve(axes: Axes, fit: IncrementalFit, quantity: str, total: int) -> None:
         row = (name, quantity)
         seen = [(n, errors.loc[row, "rmse"]) for n, errors in fit.curve if row in errors.index]
         if seen:
-            axes.plot(*zip(*seen, strict=True), "o-", color=SET_COLOURS[name], markersize=3.5, linewidth=1.4)
+            axes.plot(
+                *zip(*seen, strict=True), **SETS[name].joined(), markersize=3.5, linewidth=1.4,
+                label=SET_NAMES[name],
+            )  # fmt: skip
     axes.set_xlim(0, total * 1.03)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)

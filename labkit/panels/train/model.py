@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import traitlets
 
 from labkit.base import Progress
 from labkit.datasets import Dataset
+from labkit.datasets.split import BLOCKS, RANDOM, grouping, leak, parts, split_rows
 from labkit.errors import LabkitError
 from labkit.gap import Distance2b, GapConfig, Soap
 from labkit.gap.incremental_fit import IncrementalFit
@@ -18,16 +20,18 @@ from labkit.jobs import Job
 from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
-from labkit.panels.kit.gap_terms import terms_of
+from labkit.panels.kit.gap_terms import CUTOFFS, terms_of
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.script import Script
 from labkit.panels.kit.style import SET_NAMES
+from labkit.panels.train.compared import ComparesFrames
 from labkit.panels.train.drawn_fit import drawn_fits
 from labkit.panels.train.figure import parity_figure
 from labkit.runs import FitRecord, runs
 
 Float, Int, Bool, Text = traitlets.Float, traitlets.Int, traitlets.Bool, traitlets.Unicode
 
+NONE = "none"
 #: A parameter's name here, and in Distance2b.
 PAIR = {"pair_cutoff": "cutoff", "pair_delta": "delta", "pair_theta": "theta_uniform", "pair_n_sparse": "n_sparse"}
 SOAP = (
@@ -36,13 +40,15 @@ SOAP = (
 )  # fmt: skip
 
 
-class TrainModel(PanelModel):
+class TrainModel(ComparesFrames, PanelModel):
     """Parameters of a GAP fit, and an IncrementalFit as `results`; Run resumes from a `checkpoint` folder."""
 
     title = "Train a Gaussian approximation potential"
 
     frames = p(Int(), "basic", "training frames", range=(1, 1, 1))
-    cutoff = p(Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), help="neighbours up to here are seen")
+    cutoff = p(
+        Float(), "basic", "cutoff", "Å", range=(2.0, 6.0, 0.1), limits=CUTOFFS, help="neighbours up to here are seen"
+    )
     n_max = p(Int(), "basic", "n_max", range=(1, 12, 1), help="radial functions")
     l_max = p(Int(), "basic", "l_max", range=(0, 10, 1), help="highest degree of spherical harmonics")
     n_sparse = p(Int(), "basic", "n_sparse", range=(10, 1000, 10), help="sparse points for each species")
@@ -61,6 +67,8 @@ class TrainModel(PanelModel):
     e0 = p(Text(), "advanced", "e0", "eV", help="energies of single atoms, as in H=-13.6, O=-432; empty: by e0_method")
     sparse_jitter = p(Float(), "advanced", "sparse_jitter")
     seed = p(Int(), "advanced", "seed", help="of random sparse points")
+    split = p(Text(NONE), "validation", "split off", options=[], help="frames that are not learned, but predicted")
+    part = p(Float(0.2), "validation", "fraction", "of frames", range=(0.05, 0.5, 0.05), limits=(0.001, 0.999))
     pair = p(Bool(), "pair term", "add distance_2b")
     pair_cutoff = p(Float(4.0), "pair term", "cutoff", "Å")
     pair_delta = p(Float(1.0), "pair term", "delta", "eV")
@@ -80,13 +88,37 @@ class TrainModel(PanelModel):
         self._recorded: Progress | None = None
         if len(train) == 0:
             raise LabkitError("the training set is empty; expected at least one frame")
-        self.traits()["frames"].metadata["how"]["range"] = (1, len(train), 1)
+        how = self.traits()["frames"].metadata["how"]
+        how["range"], how["limits"] = (1, len(train), 1), (1, len(train))
         sets = f"{len(train)} training frames" + (f", {len(valid)} validation frames" if valid is not None else "")
-        self.hint = f"{sets}. Blue points are training frames; orange ones are new to the model."
-        self._take(self.base)
+        colours = "Blue circles are training frames; orange squares are new to the model"
+        self.hint = f"{sets}. {colours}. Click a point to see its frame."
+        self._show_config(self.base)
         self.frames = len(train)
+        if valid is None:
+            group = grouping(train) if isinstance(train, Dataset) else ""
+            ways = {"no validation": NONE, f"by {group}": group, "time blocks": BLOCKS, "random frames": RANDOM}
+            self.traits()["split"].metadata["how"]["options"] = [(k, v) for k, v in ways.items() if v]
+            self.open_groups = 2
+            self.observe(self._fill_frames, ["split", "part"])
 
-    def _take(self, config: GapConfig) -> None:
+    def visible_groups(self) -> list[str]:
+        basic, *others = (name for name in super().visible_groups() if name != "validation")
+        return [basic, *others] if self.valid is not None else [basic, "validation", *others]
+
+    def sets(self) -> tuple[Dataset, Dataset | None]:
+        """Training and validation frames: those given, or split off. Raises LabkitError if they cannot be split."""
+        if self.valid is not None or self.split == NONE:
+            return self.train, self.valid
+        found = split_rows(self.train, self.part, self.split, 0)
+        return parts(self.train, found, self.part, self.split, 0)
+
+    def _fill_frames(self, change: dict) -> None:
+        """All training frames that the split leaves, as before it."""
+        with suppress(LabkitError):  # shown when Run is pressed
+            self.frames = len(self.sets()[0])
+
+    def _show_config(self, config: GapConfig) -> None:
         soap, pair = terms_of(config)
         for name in SOAP:
             setattr(self, name, getattr(soap, name))
@@ -118,19 +150,30 @@ class TrainModel(PanelModel):
         )
 
     def make_job(self) -> Job:
-        if not 1 <= self.frames <= len(self.train):
-            raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(self.train)}")
-        train, config = self.train[: self.frames], self.config()
-        return Job(drawn_fits, train, config, self.valid, name="train", checkpoint=self.checkpoint)
+        (train, valid), config = self.sets(), self.config()
+        if not 1 <= self.frames <= len(train):
+            raise LabkitError(f"training frames is {self.frames}, expected 1 to {len(train)}")
+        return Job(drawn_fits, train[: self.frames], config, valid, name="train", checkpoint=self.checkpoint)
 
     def present(self, result: IncrementalFit) -> None:
-        self.show(parity_figure(result, self.frames))
+        self.show(parity_figure(result, self.ran.frames))
+        train, valid = self.ran.sets()
+        self.compare({"train": train, "valid": valid}, result.predictions)
         self.table = _table(result)
-        self.note = "\n".join(result.notes)
+        self.note = "\n".join([*result.notes, *self.ran.cautions()])
+
+    def cautions(self) -> list[str]:
+        """What the errors do not say, for want of validation frames or because of the split."""
+        if self.valid is not None:
+            return []
+        if self.split == NONE:
+            return ["All these frames were learned: only frames left out can tell how wrong the model is for others."]
+        return [leak(self.train, split_rows(self.train, self.part, self.split, 0))]
 
     def _update(self, job: Job) -> None:
         super()._update(job)
-        if job.status in ("done", "stopped") and self.results is not None and self._recorded is not job.progress:
+        ended = job.status in ("done", "stopped") and self.results is job.result  # not that of a moment before
+        if ended and self.results is not None and self._recorded is not job.progress:
             self._recorded = job.progress  # the end of a run may be noticed twice
             self._record(self.results, job.seconds)
 
@@ -147,16 +190,22 @@ class TrainModel(PanelModel):
         except LabkitError as error:
             self.note = f"{self.note}\n{error}".strip()
 
-    def code(self) -> str:
-        script, config = Script(), self.config()
+    def script(self) -> str:
+        script, config, (train, valid) = Script(), self.config(), self.sets()
         script.use("labkit.gap", "Design")
-        script.frames("train", self.train, self.frames)
-        if self.valid is not None:
-            script.frames("valid", self.valid)
+        script.frames("train", train, self.frames)
+        if valid is not None:
+            script.frames("valid", valid)
         script.add(f"config = {script.call(config)}")
-        script.add(f"design = Design.build(train, config{', valid=valid' if self.valid is not None else ''})")
+        read, stopped = (self.frames, "") if self.results is None else (self.results.n_frames, self.results.blocks)
+        options = (", valid=valid" if valid is not None else "") + (f", blocks={stopped}" if stopped else "")
+        why = f"  # stopped after {read} of {self.frames} frames" if stopped else ""
+        script.add(f"design = Design.build(train, config{options}){why}")
         script.add("model = design.solve()", "print(design.errors(model))", 'model.save("gap.safetensors")')
         return script.text()
+
+    def frames_used(self) -> dict[str, Dataset | None]:
+        return dict(zip(("train", "valid"), self.sets(), strict=True))
 
     def outputs(self, result: IncrementalFit) -> dict[str, bytes]:
         model = result.model
@@ -183,11 +232,11 @@ def _parse_e0(text: str) -> dict[str, float] | float | None:
 
 
 def _table(fit: IncrementalFit) -> str:
-    rows = []
+    sets, known = (fit.errors.index.get_level_values(level).unique() for level in (0, 1))
+    units, rows = {name: unit for name, (unit, _) in UNITS.items() if name in known}, []
     for name, label in SET_NAMES.items():
-        found = fit.errors.loc[name] if name in fit.errors.index.get_level_values(0) else None
-        if found is not None:
-            shown = [f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in UNITS]
-            rows.append([label, *shown])
-    head = [f"RMSE after {fit.n_frames} frames", *(f"{name} [{unit}]" for name, (unit, _) in UNITS.items())]
+        if name in sets:
+            found = fit.errors.loc[name]
+            rows.append([label, *(f"{found.loc[q, 'rmse']:.3g}" if q in found.index else "" for q in units)])
+    head = [f"RMSE after {fit.n_frames} frames", *(f"{name} [{unit}]" for name, unit in units.items())]
     return html.table(head, rows)

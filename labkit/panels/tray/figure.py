@@ -7,14 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from labkit.panels.kit.series import series
 from labkit.panels.kit.style import dress, legend, log_ticks, new_figure
 from labkit.runs import FitRecord
 
-COLOURS = ("#3b6ea8", "#e07b39", "#2a7f62", "#8a5a9e", "#b0902c", "#c2506a", "#4aa3b5", "#75808d")
-
 
 def overlay(pinned: list[tuple[str, FitRecord]], curve: str) -> Figure:
-    """RMSE of two quantities, a dot for training and a ring for validation frames of each run; and the chosen curve."""
+    """RMSE of two quantities of each run, full marks for training and empty ones for validation; the chosen curve."""
     figure = new_figure(8.6, 3.4)
     quantities = list(dict.fromkeys(found for _, run in pinned for found in run.quantities))[:2]
     *beside, last = figure.subplots(
@@ -29,11 +28,11 @@ def overlay(pinned: list[tuple[str, FitRecord]], curve: str) -> Figure:
 def _errors(axes: Axes, pinned: list[tuple[str, FitRecord]], quantity: str, unit: str, first: bool) -> None:
     dress(axes, f"{quantity} RMSE [{unit}]", "", "Errors" if first else "")
     for row, (_, run) in enumerate(pinned):
-        colour = COLOURS[row % len(COLOURS)]
-        for which, fill in (("train", colour), ("valid", "white")):
+        look = series(row)
+        for which, fill in (("train", look.colour), ("valid", "white")):
             value = run.rmse(which, quantity)
             if value is not None and np.isfinite(value):
-                axes.plot(value, row, "o", markersize=7, color=colour, markerfacecolor=fill, markeredgewidth=1.6)
+                axes.plot(value, row, **look.dots(), markersize=7, markerfacecolor=fill, markeredgewidth=1.6)
     axes.set(ylim=(len(pinned) - 0.4, -0.6), xlim=(0, 1.08 * axes.get_xlim()[1]))
     axes.set_yticks(range(len(pinned)), [label for label, _ in pinned] if first else [])
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -50,7 +49,7 @@ def _curves(axes: Axes, pinned: list[tuple[str, FitRecord]], curve: str) -> None
             if not seen.any():
                 continue
             x, y = x[seen], y[seen]
-            axes.plot(x, y, color=COLOURS[row % len(COLOURS)], linewidth=1.5, label=label)
+            axes.plot(x, y, **series(row).line(), linewidth=1.5, label=label)
             low, high = [*low, min(x)], [*high, max(x)]
     if not low:
         return

@@ -40,18 +40,32 @@ class TrayModel(traitlets.HasTraits):
         self.pinned = [key for key in self.pinned if key in kept]
 
     def rows(self) -> list[tuple[str, FitRecord]]:
-        """All runs with their numbers, as in #3."""
-        return [(f"#{number}", run) for number, run in enumerate(self.store.all(), 1)]
+        """All runs with their numbers, as in #3, which they keep when others are deleted."""
+        numbers = self.store.numbers()
+        return [(f"#{numbers[run.key]}", run) for run in self.store.all() if run.key in numbers]
 
     def pin(self, key: str, on: bool = True) -> None:
         others = [k for k in self.pinned if k != key]
         self.pinned = [*others, key] if on else others
 
+    @property
+    def unpinned(self) -> list[str]:
+        """Keys of the runs that `clear` deletes."""
+        return [run.key for run in self.store.all() if run.key not in self.pinned]
+
+    @property
+    def deleted(self) -> int:
+        """How many runs `undo` brings back."""
+        return len(self.store.deleted.last())
+
     def clear(self) -> None:
-        """Delete all runs that are not pinned."""
-        for run in self.store.all():
-            if run.key not in self.pinned:
-                self.store.remove(run.key)
+        """Delete all runs that are not pinned; `undo` brings them back."""
+        if keys := self.unpinned:
+            self.store.set_aside(keys)
+
+    def undo(self) -> None:
+        """Bring back the runs that were deleted last."""
+        self.store.bring_back()
 
     def files(self) -> dict[str, bytes]:
         """All runs as CSV; of the pinned ones their settings, and the models that were kept."""

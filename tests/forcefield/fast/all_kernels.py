@@ -14,12 +14,15 @@ from types import ModuleType
 import numba
 import numpy as np
 import torch
+from ase import Atoms
+from ase.build import bulk
 from numba.core.registry import CPUDispatcher
 
 import labkit.engine.kernels as engine
 import labkit.engine.noise_kernels as noise
 import labkit.folding.kernels as folding
 import labkit.mobility.kernels as mobility
+import labkit.neural.kernels as neural
 from labkit.base import State, System
 from labkit.engine import Constraints
 from labkit.folding import NativeContacts, Rmsd
@@ -42,11 +45,12 @@ from labkit.forcefield.fast import kernels
 from labkit.forcefield.fast.kernels import born, nonbonded
 from labkit.forcefield.fast.kernels.slots import ROOM
 from labkit.forcefield.terms.pair_term import PairTerm
+from labkit.neural import NeuralConfig, NeuralPotential
 from tests.forcefield.terms.all_terms import TERMS, frame
 
 random = np.random.default_rng(0)
 OF_FORCEFIELDS = [import_module(f"{kernels.__name__}.{found.name}") for found in iter_modules(kernels.__path__)]
-MODULES = (engine, noise, folding, mobility, *OF_FORCEFIELDS)
+MODULES = (engine, noise, folding, mobility, neural, *OF_FORCEFIELDS)
 
 
 def state_of(counts: list[int], side: float, pbc: tuple[bool, bool, bool]) -> State:
@@ -165,6 +169,16 @@ def dynamics_and_variables() -> None:
         variable.compute(beads, np.empty_like(beads))
 
 
+def networks() -> None:
+    """A training step calls all derivatives of the three forms; open frames with an atom alone among them."""
+    for channels in (3, 70):
+        potential = NeuralPotential(NeuralConfig(channels=channels, layers=1), ["Cu"], {"Cu": 0.0})
+        atoms = bulk("Cu", cubic=True)
+        atoms.rattle(0.1, seed=1)
+        state = State.from_atoms([atoms, Atoms("Cu"), Atoms("Cu2", [[0, 0, 0], [2.5, 0, 0]])])
+        potential.evaluate(state, create_graph=True).forces.square().sum().backward()
+
+
 def not_compiled(modules: tuple[ModuleType, ...]) -> list[str]:
     """Compiled functions of the modules that nothing has called; inlined ones are parts of their callers."""
     functions = {f"{m.__name__}.{k}": f for m in modules for k, f in vars(m).items() if isinstance(f, CPUDispatcher)}
@@ -173,7 +187,7 @@ def not_compiled(modules: tuple[ModuleType, ...]) -> list[str]:
 
 if __name__ == "__main__":
     assert numba.config.BOUNDSCHECK == 1, "without NUMBA_BOUNDSCHECK=1 nothing is checked"
-    for part in (pair_terms, implicit_solvent, bonded_terms, dynamics_and_variables):
+    for part in (pair_terms, implicit_solvent, bonded_terms, dynamics_and_variables, networks):
         part()
     left = not_compiled(MODULES)
     sys.exit(f"no call of {', '.join(left)}" if left else 0)

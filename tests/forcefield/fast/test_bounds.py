@@ -48,7 +48,8 @@ def test_no_file_of_kernels_is_missing() -> None:
         assert re.search(rf"^import labkit\..*{folder}\.{name} as ", script, re.MULTILINE), path
 
 
-@pytest.mark.timeout(600)  # a minute and a half of compiling, on a machine that may do more
+@pytest.mark.slow  # a minute and a half of compiling
+@pytest.mark.timeout(600)
 def test_all_kernels_keep_within_their_arrays(tmp_path) -> None:
     done = checked(tmp_path, str(Path(__file__).with_name("all_kernels.py")))
     assert done.returncode == 0, done.stderr[-3000:]

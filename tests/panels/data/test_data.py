@@ -2,14 +2,19 @@
 
 import io
 import json
+from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
+from panels.seen import covered
 from PIL import Image
 
 import labkit
 from labkit.errors import LabkitError
 from labkit.panels import DataPanel
+from labkit.panels.data.figure import data_figure
+from labkit.panels.data.summary import findings_table
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +116,36 @@ def test_markup_in_names_is_text(ds):
     panel.run()
     panel.job.wait(30)
     assert "<script>" not in panel.note.value + panel.table.value
+
+
+def test_words_come_first_and_statistics_are_folded_away(ds):
+    panel = DataPanel(ds)
+    panel.model.shift = 3
+    panel.run()
+    report = panel.job.wait(60)
+    table = panel.table.value
+    assert table.index("Repair the data before you train.") < table.index("found a shift of +3") < table.index("notes:")
+    for finding in report.findings:
+        folded = f"<summary>how sure</summary>{escape(finding.sure)}"
+        assert not finding.sure or folded in table
+    assert "Nothing wrong was found." in findings_table(labkit.audit(ds))
+
+
+@pytest.mark.parametrize("shift", [0, 1, 9, -9])
+def test_the_legend_covers_no_curve(ds, shift):
+    forces = np.roll(ds.forces, shift * ds.counts[0], axis=0)
+    figure = data_figure(labkit.audit(replace(ds, forces=forces)))
+    assert not covered(figure.axes[3])
+
+
+def test_done_is_all_of_the_bar_and_findings_have_the_full_width(panel):
+    assert panel.bar.value == 1.0
+    card, *_ = panel.children
+    (results,) = [box for box in walk(card) if panel.table in getattr(box, "children", ())]
+    assert results.layout.flex == "1 1 100%"
+
+
+def walk(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)

@@ -3,6 +3,7 @@
 import builtins
 import io
 import time
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -13,13 +14,17 @@ from ase.build import bulk, molecule
 from PIL import Image
 
 import labkit
-from labkit.base import Potential, State
+from labkit.active import GpVariance
+from labkit.base import Committee, Potential, State
 from labkit.engine import Langevin, VelocityVerlet, maxwell_boltzmann, simulate
 from labkit.engine.observers import Record
 from labkit.errors import LabkitError
-from labkit.gap import Design, GapConfig, Soap
+from labkit.gap import Design, GapConfig, GapModel, Soap
+from labkit.neural import Weights, train, untrained
 from labkit.panels import Curves, DynamicsPanel
 from labkit.panels.dynamics.model import DynamicsModel
+from labkit.panels.dynamics.spread import SPREADS
+from labkit.panels.kit.potentials import sees_stresses
 
 
 class Springs(Potential):
@@ -131,6 +136,66 @@ def test_stop_ends_a_slow_run_within_a_step(copper):
     assert panel.job.wait(5).state.loop_step == step + 3
 
 
+def test_continue_after_stop_counts_the_steps_that_are_left(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
+    panel.model.steps = 400
+    panel.run()
+    until(lambda: panel.model.results is not None and panel.model.results.state.loop_step > 5)
+    panel.stop()
+    assert 5 < panel.job.wait(5).state.loop_step < 400
+    panel.go_on()
+    assert panel.job.wait(30).state.loop_step == 400
+    panel.go_on()  # nothing is left: as many again
+    assert panel.job.wait(30).state.loop_step == 800
+
+
+def test_what_is_shown_follows_a_run_and_says_what_was_changed_after_it(copper):
+    panel = DynamicsPanel(Springs(copper, seconds=1e-3), copper)
+    panel.model.ensemble, panel.model.steps = "NVT, Langevin", 3000
+    panel.run()
+    until(lambda: panel.model.results is not None)
+    panel.model.temperature, panel.model.seed = 400.0, 7
+    until(lambda: len(panel.model.results.legs) == 2)
+    assert panel.model.changed == "seed 1 (now 7)" and "Langevin(temperature=400.0" in panel.model.code()
+    panel.stop()
+    panel.job.wait(5)
+    assert panel.model.changed == "seed 1 (now 7)"
+    code = panel.model.code()
+    panel.model.temperature = 500.0
+    assert "temperature 400 K (now 500 K)" in panel.model.changed and panel.model.code() == code
+    assert "settings changed" in panel.state.value
+
+
+def test_a_pressure_from_a_model_without_stresses_is_a_guess(ice):
+    panel = DynamicsPanel(*ice)
+    run(panel, ensemble="NPT, cell rescaling", steps=5)
+    assert "fitted without stresses" in panel.note.value
+    run(panel, ensemble="NVE")
+    assert "stresses" not in panel.note.value
+    frames = labkit.datasets.ice("train", n=50)[:6]
+    stressed = Design.build(frames, GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20))).solve()
+    panel = DynamicsPanel(stressed, ice[1])
+    run(panel, ensemble="NPT, cell rescaling", steps=5)
+    assert "stresses" not in panel.note.value
+    blind = replace(frames, stress=np.full_like(frames.stress, np.nan))  # a sigma for stresses that no frame has
+    unseen = Design.build(blind, GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20))).solve()
+    assert sees_stresses(stressed) and not sees_stresses(unseen) and not sees_stresses(ice[0])
+
+
+def test_a_neural_potential_runs_and_tells_whether_it_knows_stresses():
+    frames = labkit.datasets.ice("train", n=50)[:4]
+    potential, blind = (untrained(frames, channels=8, cutoff=3.0) for _ in range(2))
+    train(potential, frames, steps=2)
+    train(blind, frames, steps=2, weights=Weights(stress=0.0))
+    assert sees_stresses(potential) and not sees_stresses(blind) and sees_stresses(untrained(frames, channels=8))
+    panel = DynamicsPanel(potential, frames.atoms[0])
+    panel.model.steps = 10
+    panel.run()
+    assert panel.job.wait(60).state.loop_step == 10
+    assert np.isfinite(panel.log["potential_eV"]).all()
+    assert "NeuralPotential.load" in panel.model.code() and "potential.safetensors" in panel.model.files()
+
+
 @pytest.mark.parametrize("ensemble", ["NVT, Langevin", "NVT, CSVR"])
 def test_thermostats_reach_their_temperature(copper, ensemble):
     atoms = copper * (3, 3, 3)
@@ -166,6 +231,21 @@ def test_too_large_a_timestep_explodes_and_says_so(ice):
     panel.model.dt = 0.5
     run(panel, steps=5)
     assert panel.error.value == "" and len(panel.log) == 6
+
+
+def test_the_spread_of_an_exploded_run_is_drawn_to_its_end(ice):
+    """Also if it explodes before the second measurement, and with a dot if there was only one."""
+    panel = DynamicsPanel(*ice)
+    panel.model.dt, panel.model.steps = 5.0, 20_000
+    panel.run()
+    with pytest.raises(LabkitError, match="timestep is too large"):
+        panel.job.wait(30)
+    found, last = panel.model.results.spreads, panel.log.index[-1]
+    assert last < 20_000 // SPREADS and [step for step, *_ in found] == [0, last]
+    curve = next(s for s in panel.model.plotted.series if s.name == "least certain atom")
+    np.testing.assert_allclose(curve.x, [0.0, panel.log["time_fs"].iloc[-1]])
+    assert found[-1][2].outside and "Outside its data" in panel.model.note
+    assert panel.model._figure.spread.curve.get_marker() == "o"
 
 
 def reds(png):
@@ -242,7 +322,11 @@ def test_code_before_the_first_run_is_that_of_the_parameters(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     panel.model.ensemble, panel.model.temperature, panel.model.dt = "NVT, CSVR", 250.0, 1.5
     code = panel.model.code()
-    assert "Csvr(temperature=250.0), 1000, 1.5" in code and "potential = potential  # your own" in code
+    assert (
+        "Csvr(temperature=250.0), 1000, 1.5" in code
+        and "\npotential  # your own potential, a Springs: define it above this line" in code
+    )
+    assert "potential = potential" not in code
     assert panel.model.files() == {}
 
 
@@ -274,12 +358,107 @@ def test_without_nglview_a_picture_takes_its_place(copper, monkeypatch):
 
 def test_curves_are_a_picture():
     curves = {"a": ([0, 1], [0, 9]), "b": (torch.arange(3), torch.arange(3))}
-    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top)._repr_png_() for top in (None, 2.0)]
-    assert pictures[0] != pictures[1]
-    assert all(Image.open(io.BytesIO(png)).width > 600 and size == {"width": 640} for png, size in pictures)
+    pictures = [Curves(curves, "r [Å]", "g", dashed=["b"], top=top).picture() for top in (None, 2.0)]
+    assert pictures[0].data != pictures[1].data
+    assert all(Image.open(io.BytesIO(found.data)).width > 600 and found.width == 640 for found in pictures)
 
 
 def test_langevin_is_what_the_panel_says(copper):
     panel = DynamicsPanel(Springs(copper), copper)
     panel.model.ensemble = "NVT, Langevin"
     assert isinstance(panel.model.integrator(), Langevin)
+
+
+def without_spread(model, folder):
+    model.save(folder / "gap.safetensors", uncertainty=False)
+    return GapModel.load(folder / "gap.safetensors")
+
+
+def test_the_spread_is_drawn_and_does_not_change_the_run(ice, tmp_path):
+    model, start = ice
+    panel, plain = DynamicsPanel(model, start), DynamicsPanel(without_spread(model, tmp_path), start)
+    motion, bare = (run(one, steps=100) for one in (panel, plain))
+    assert torch.equal(motion.state.positions, bare.state.positions) and bare.spreads == []
+    times = [time for _, time, _ in motion.spreads]
+    assert 50 <= len(times) <= 120 and times == sorted(set(times)) and times[-1] <= 50.0
+    step, _, found = motion.spreads[10]
+    frame = State.from_atoms(panel.trajectory[step])
+    assert found.spread == pytest.approx(float(GpVariance(model)(frame).per_atom[found.atom]))
+    names = {axes.name for axes in panel.model.plotted.axes}
+    assert names - {axes.name for axes in plain.model.plotted.axes} == {"Least certain atom"}
+    curve = next(s for s in panel.model.plotted.series if s.name == "least certain atom")
+    np.testing.assert_allclose(curve.y, [one.ratio for *_, one in motion.spreads])
+    assert "Outside its data" not in panel.model.note
+    panel.go_on()
+    panel.job.wait(30)
+    more = [time for _, time, _ in panel.model.results.spreads]
+    assert len(more) > len(times) and more == sorted(set(more)) and more[-1] > 90.0
+
+
+def test_outside_its_data_is_marked(ice):
+    model, start = ice
+    strange = start.copy()
+    oxygen, hydrogen = 0, int(start.get_distances(0, np.flatnonzero(start.numbers == 1), mic=True).argmin())
+    hydrogen = int(np.flatnonzero(start.numbers == 1)[hydrogen])
+    strange.positions[hydrogen] += 0.4 * start.get_distance(oxygen, hydrogen, mic=True, vector=True)
+    panel = DynamicsPanel(model, strange)
+    run(panel, steps=20)
+    found = panel.model.results.spreads[0][2]
+    assert found.outside and panel.model.note.startswith("Outside its data from 0 fs on: atom ")
+    assert f"{found.ratio:.2f} times" in panel.model.note
+    crosses = next(s for s in panel.model.plotted.series if s.name == "outside its data")
+    assert len(crosses.x) == sum(one.outside for *_, one in panel.model.results.spreads) > 0
+    inside = DynamicsPanel(model, strange, known=[strange])
+    run(inside, steps=1)
+    assert "from 0 fs" not in inside.model.note  # it knows this very frame
+
+
+def test_a_committee_shows_its_spread_and_asks_for_frames(copper):
+    committee = Committee([Springs(copper, 4.0), Springs(copper, 5.0), Springs(copper, 6.0)])
+    panel = DynamicsPanel(committee, copper)
+    motion = run(panel, steps=60, dt=1.0)
+    assert "known=frames" in panel.model.note and len(motion.spreads) > 50
+    axes = next(axes for axes in panel.model.plotted.axes if axes.name == "Least certain atom")
+    assert axes.labels[1] == "spread [meV/Å]"
+    widest = max(motion.spreads, key=lambda each: each[2].spread)[0]
+    known = DynamicsPanel(committee, copper, known=[panel.trajectory[widest]])
+    run(known, steps=60, dt=1.0)
+    assert "known=frames" not in known.model.note and "Outside" not in known.model.note
+
+
+def test_a_run_that_was_kept_goes_on_as_it_would_have(copper, tmp_path):
+    panel = DynamicsPanel(Springs(copper), copper)
+    run(panel, ensemble="NVT, Langevin", steps=60, dt=1.0, seed=7)
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(Springs(copper), copper)
+    for name in ("ensemble", "steps", "dt"):
+        setattr(other.model, name, getattr(panel.model, name))
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.started == panel.model.started and other.model.code() == panel.model.code()
+    assert other.log.equals(panel.log) and other.model.files()["run.csv"] == panel.model.files()["run.csv"]
+    assert len(other.structure.model.atoms) == 2  # the start, and the last frame
+    for each in (panel, other):
+        each.go_on().wait(30)
+    assert other.log.equals(panel.log) and len(other.log) == 121
+    stranger = DynamicsPanel(Springs(molecule("H2O")), molecule("H2O"))
+    assert stranger.model.recall(tmp_path / "kept") is None
+
+
+def test_a_run_that_was_stopped_and_kept_has_its_spread_and_the_steps_that_are_left(ice, tmp_path):
+    model, start = ice
+    panel = DynamicsPanel(model, start)
+    panel.model.steps = 5000
+    job = panel.run()
+    while len(panel.model.results.spreads if panel.model.results else ()) < 2:
+        time.sleep(0.01)
+    panel.stop()
+    job.wait(30)
+    reached = panel.model.results.state.loop_step
+    panel.model.keep(tmp_path / "kept")
+    other = DynamicsPanel(model, start)
+    other.model.steps = 5000
+    other.model.bring_back(other.model.recall(tmp_path / "kept"), b"", "", "")
+    assert other.model.results.spreads == panel.model.results.spreads and reached < 5000
+    other.model.continuing = True
+    other.model.make_job()
+    assert other.model._stretch.end == 5000

@@ -39,7 +39,7 @@ class Notebook:
         self.manager, self.client = start_new_kernel(kernel_name="python3")
 
     def cell(self, name, code):
-        """Run a cell and return its result as text."""
+        """Run a cell and return what it shows first, as text."""
         message = self.client.session.msg(
             "execute_request",
             {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False},
@@ -53,8 +53,8 @@ class Notebook:
                 continue
             if reply["msg_type"] == "error":
                 raise AssertionError("\n".join(reply["content"]["traceback"]))
-            if reply["msg_type"] == "execute_result":
-                found = reply["content"]["data"]["text/plain"]
+            if reply["msg_type"] in ("execute_result", "display_data"):  # the first: a panel's still comes after it
+                found = found or reply["content"]["data"]["text/plain"]
             if reply["msg_type"] == "status" and reply["content"]["execution_state"] == "idle":
                 return found
 
@@ -100,6 +100,15 @@ def test_other_cells_and_variables_keep_theirs(notebook):
     notebook.cell("c", TRAIN)
     assert literal_eval(notebook.cell("look", "kept()"))[0] == [0, 2, 3, 4]  # 3 is shown by another cell, too
     assert notebook.cell("still", "mine.model.results.n_frames, mine.comm is not None") == "(6, True)"
+
+
+def test_a_run_at_the_end_of_a_cell_shows_the_panel_and_is_replaced_with_it(notebook):
+    notebook.cell("setup", "made.clear()")
+    code = "panel = TrainPanel(train, valid, config)\nmade.append(weakref.ref(panel.model))\npanel.run()"
+    for _ in range(3):
+        assert notebook.cell("last", code).startswith("TrainPanel(")
+        notebook.cell("end", "_ = panel.job.wait(60); del panel")
+    assert literal_eval(notebook.cell("look", "kept()"))[0] == [2]
 
 
 @pytest.mark.parametrize("make", ["StructurePanel(train)", "RunTray()"])

@@ -1,10 +1,15 @@
 """Scripts import what they use, once and in order, and load shipped frames by name."""
 
+from dataclasses import replace
+
+import ase.io
 import numpy as np
+import pytest
 
 import labkit
+from labkit.datasets.faults import with_noise
 from labkit.gap import GapConfig, Soap
-from labkit.panels.kit.script import Script
+from labkit.panels.kit.script import Script, data_files
 from labkit.polarizability import with_label
 
 
@@ -39,6 +44,47 @@ def test_shipped_frames_are_known_by_their_content(tmp_path):
         space["tensors"].polarizability, with_label(labkit.datasets.ice("valid"), "polarizability").polarizability
     )
     other = Script()
-    other.frames("train", train[1:], 7)
+    other.frames("train", list(train.atoms), 7)
     other.frames("own", [], label="polarizability")
-    assert "train = train[:7]  # your own frames" in other.text() and "own = own  # your own frames" in other.text()
+    assert "train  # your own frames" in other.text() and "\ntrain = train[:7]\n" in other.text()
+    assert "own  # your own frames" in other.text() and "own = own" not in other.text()
+
+
+def test_what_is_the_users_own_is_asked_for_where_it_is_missing():
+    """The script ends at the line that says what to define, and runs to its end where it is defined above."""
+    script = Script()
+    script.own("potential", "potential, a Springs")
+    script.add("found = [potential]")
+    with pytest.raises(NameError) as caught:
+        exec(compile(script.text(), "script.py", "exec"), {})
+    line = script.text().splitlines()[caught.traceback[-1].lineno]
+    assert line.startswith("potential  # your own potential, a Springs: define it above this line")
+    space = {"potential": 3}
+    exec(script.text(), space)
+    assert space["found"] == [3]
+
+
+def test_own_frames_are_loaded_from_their_file_and_selected_again(tmp_path, monkeypatch):
+    """From a file with other names of labels, split, cut; and frames of unknown origin from a file under Download."""
+    monkeypatch.chdir(tmp_path)
+    for atoms in (frames := list(labkit.datasets.ice("train", n=20).frames())):
+        atoms.info["E_dft"], atoms.arrays["F_dft"] = atoms.get_potential_energy(), atoms.get_forces()
+        atoms.calc = None
+    ase.io.write("methanol.xyz", frames)
+    ds = labkit.load("methanol.xyz", energy_key="E_dft", forces_key="F_dft", stress_key=False)
+    train, valid = ds.split(0.25, by="blocks")
+    changed = with_noise(train[:4], energy=0.001)
+    unknown = replace(changed, energy=changed.energy + 1)
+    sets = {"train": train, "valid": valid, "noisy": changed, "unknown": unknown, "both": train[[3, 1]] + valid[-2:]}
+    script, space = Script(), {}
+    for name, found in sets.items():
+        script.frames(name, found, 3 if name == "train" else None)
+    assert script.text().count('labkit.load("methanol.xyz", energy_key="E_dft"') == 1
+    assert 'train = ds.split(valid=0.25, by="blocks", seed=0)[0][:3]' in script.text()
+    files = data_files(sets)
+    assert list(files) == ["unknown.extxyz"]
+    (tmp_path / "unknown.extxyz").write_bytes(files["unknown.extxyz"])
+    exec(script.text(), space)
+    sets["train"] = train[:3]
+    for name, expected in sets.items():
+        assert space[name].hash == expected.hash, name

@@ -10,6 +10,7 @@ from ase.calculators.emt import EMT
 
 from labkit.errors import LabkitError
 from labkit.jobs import Job, finish
+from labkit.panels.kit import html
 from labkit.panels.kit.controls import parameter, parameters
 from labkit.panels.kit.model import PanelModel
 from labkit.panels.kit.view import Panel
@@ -42,11 +43,11 @@ class RelaxModel(PanelModel):
     def present(self, result):
         self.table = f"{result:.3f} eV"
 
-    def code(self):
+    def script(self):
         return f"relax({self.steps}, '<&>')"
 
-    def files(self):
-        return {"energy.txt": str(self.results).encode()} if self.results is not None else {}
+    def outputs(self, result):
+        return {"energy.txt": f"{result} after {self.steps} steps".encode()}
 
 
 class RelaxPanel(Panel):
@@ -155,6 +156,62 @@ def test_download_holds_the_files(panel):
     assert 'download="energy.txt"' in panel.download.body.value
 
 
+def test_what_is_shown_belongs_to_one_run(panel):
+    """A parameter moved after the run changes neither code nor files, and the panel says so until the next run."""
+    model = panel.model
+    panel.code.toggle.value = True
+    panel.run()
+    energy = panel.job.wait(30)
+    model.steps = 7
+    assert model.changed == "steps 20 (now 7)" and "settings changed · press Run" in panel.state.value
+    assert "a run with steps 20 (now 7). Press Run" in panel.changed.value and "done" not in panel.state.value
+    assert "labkit-old" in panel.table._dom_classes
+    assert "relax(20" in model.code() and "relax(20" in panel.code.body.value
+    assert model.files() == {"energy.txt": f"{energy} after 20 steps".encode()}
+    model.steps = 20
+    assert model.changed == panel.changed.value == "" and "done" in panel.state.value
+    assert "labkit-old" not in panel.table._dom_classes
+    model.steps = 7
+    panel.run()
+    other = panel.job.wait(30)
+    assert other != energy and model.changed == "" and "relax(7" in model.code()
+    assert model.files() == {"energy.txt": f"{other} after 7 steps".encode()}
+
+
+def test_a_parameter_moved_during_a_run_is_not_that_of_its_results(panel):
+    model = panel.model
+    model.steps = 100_000
+    panel.run()
+    until(lambda: model.results is not None)
+    model.steps, model.size = 7, 0.2
+    assert "relax(100000" in model.code() and model.changed == "steps 100000 (now 7), rattle 0.1 Å (now 0.2 Å)"
+    assert panel.state.value.count("running") == 1 and "Press Run" not in panel.changed.value
+    panel.stop()
+    panel.job.wait(5)
+    assert "relax(100000" in model.code() and "settings changed" in panel.state.value
+
+
+def test_results_of_the_run_before_stay_with_their_code_until_there_are_others(panel):
+    model = panel.model
+    panel.run()
+    before = panel.job.wait(30)
+    model.size = 1.5
+    model.steps = 0
+    with pytest.raises(LabkitError, match="steps is 0"):
+        panel.run()
+    assert model.results == before and "relax(20" in model.code() and "rattle 0.1 Å (now 1.5 Å)" in model.changed
+
+
+def test_parameters_that_act_at_once_are_no_change(panel):
+    class Followed(RelaxModel):
+        shade = parameter(0.5, "basic", "shade", at_once=True)
+
+    model = Followed()
+    model.run().wait(30)
+    model.shade = 0.7
+    assert model.changed == ""
+
+
 def test_controls_are_linked_both_ways(panel):
     assert parameters(panel.model) == ["steps", "size", "method"]
     steps, size = (box.children[1] for box in panel.controls("basic"))
@@ -217,8 +274,8 @@ def test_continue_tells_the_job_that_it_is_one():
 
 def test_the_first_groups_are_in_sight_the_others_folded(panel):
     steps, size, folded = panel.children[0].children[3].children[0].children
-    assert [box.children[0].value for box in (steps, size)] == ["steps", "rattle"]
-    assert folded.titles == ("Advanced",) and folded.selected_index is None
+    assert [box.children[0].value for box in (steps, size)] == [html.label("steps"), html.label("rattle")]
+    assert folded.toggle.description == "Advanced" and not folded.toggle.value
 
 
 def test_settle_waits_for_what_follows_a_parameter(panel):

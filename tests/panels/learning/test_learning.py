@@ -1,17 +1,25 @@
 """The LearningCurve panel without a screen: guessed, drawn, stopped, gone on with, told."""
 
 import io
+import re
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import labkit
 from labkit.errors import LabkitError
-from labkit.gap import GapConfig, Soap, learning
+from labkit.gap import GapConfig, Soap, errors, learning
 from labkit.gap.learning import LearningCurve
+from labkit.neural import NeuralConfig, Training, untrained
+from labkit.neural import train as neural_train
 from labkit.panels import LearningCurvePanel
+from labkit.panels.kit.controls import parameters
+from labkit.panels.learning.summary import change
 from labkit.runs import runs
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
@@ -57,6 +65,18 @@ def test_words_of_more_data_are_those_of_the_law(panel) -> None:
     value, factor = curve.law("valid", "forces").at(80)
     assert f"forces {value:.3g} ({value / factor:.3g} to {value * factor:.3g}) meV/Å" in panel.model.note
     assert "Twice the frames, 80" in panel.note.value
+
+
+@given(st.floats(0.01, 5.0))
+def test_what_more_data_change_has_no_sign_and_no_zero(ratio) -> None:
+    """A flat curve said "-0% less"."""
+    words = change(ratio)
+    assert not re.search(r"-|\b0 %", words)
+    if "%" in words:
+        percent, _, more = words.split()
+        assert (ratio > 1) == (more == "more") and abs(100 * abs(ratio - 1) - float(percent)) <= 0.5
+    else:
+        assert abs(ratio - 1) < 0.0051
 
 
 def test_stop_keeps_what_there_is_and_run_goes_on(panel, sets, monkeypatch) -> None:
@@ -149,3 +169,60 @@ def test_few_frames_no_validation_and_overlap(sets) -> None:
     both.run()
     both.job.wait(30)
     assert "2 of 2 validation frames are also training frames" in both.model.note
+
+
+def test_a_dot_gives_its_model(panel, sets) -> None:
+    panel.run()
+    curve = panel.job.wait(60)
+    model = panel.model
+    assert panel.chosen is None
+    series = next(s for s in model.plotted.series if s.name == "validation")
+    k = series.x.tolist().index(20)
+    at = model.plotted.pointer(series.axes, series.x[k], series.y[k])
+    assert model.hover(at)[1] == "its model, the first fit of 20 frames"
+    model.press(at)
+    panel.settle()
+    assert panel.chosen.metadata and model.chosen.fit.n_frames == 20
+    rows = curve.table[(curve.table["size"] == 20) & (curve.table["repeat"] == 0)].set_index(["set", "quantity"])
+    found = model.chosen.fit.errors
+    np.testing.assert_allclose(found["rmse"], rows["rmse"].reindex(found.index), rtol=1e-9)
+    assert "gap_20.safetensors" in model.files() and Image.open(io.BytesIO(model.chosen.picture)).width == 1050
+    dots = next(s for s in model.chosen.plotted.series if s.name == "valid")
+    model.chosen.press(model.chosen.plotted.pointer(dots.axes, dots.x[3], dots.y[3]))
+    assert model.chosen.compared.point.which == "valid"
+    panel.run()
+    assert panel.chosen is None and model.chosen.compared is None  # of the last curve
+    panel.job.wait(60)
+
+
+def test_a_neural_potential_has_its_curve_too(tmp_path, monkeypatch):
+    """Stopped, resumed and by its script it has the same table; its dots are no models."""
+    monkeypatch.setattr("labkit.panels.learning.model.run_config", lambda: SimpleNamespace(cache=tmp_path / "cache"))
+    train, valid = labkit.datasets.ice("train", n=50), labkit.datasets.ice("valid", n=4)
+    small, training = (
+        NeuralConfig(channels=8, cutoff=3.0, n_radial=6),
+        Training(steps=100, batch=4),
+    )  # long enough to be stopped
+    panel = LearningCurvePanel(train[:16], valid, small, training=training, sizes=[4, 8, 16])
+    model = panel.model
+    assert model.config() == small and model.training() == training and model.visible_groups()[-1] == "settings"
+    assert {"channels", "rate"} <= set(parameters(model)) and "n_sparse" not in parameters(model)
+    model.repeats = 2
+    model.observe(lambda change: panel.stop() if len(change.new.seconds) == 2 else None, "results")
+    panel.run()
+    panel.job.wait(60)
+    assert model.status == "stopped" and "only=[(4, 0), (4, 1)]" in model.code()
+    model.unobserve_all("results")
+    panel.run()
+    curve = panel.job.wait(60)
+    summary = curve.summary()
+    assert summary.loc[("valid", "forces"), "fits"].tolist() == [2, 2, 1] and curve.settings == small
+    potential = untrained(train[:8], small)
+    neural_train(potential, train[:8], valid, training)
+    first = curve.table[(curve.table["size"] == 8) & (curve.table["repeat"] == 0)].set_index(["set", "quantity"])
+    expected = errors(potential, valid)["rmse"]["frames", "forces"]
+    assert first.loc[("valid", "forces"), "rmse"] == pytest.approx(expected, rel=1e-9)
+    monkeypatch.chdir(tmp_path)
+    exec(model.code(), names := {})
+    assert names["curve"].to_csv() == curve.to_csv()
+    assert set(model.files()) == {"learning_curve.csv", "learning_curve.png", "neural_config.json"}

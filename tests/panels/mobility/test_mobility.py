@@ -1,6 +1,7 @@
 """The Mobility panel without a screen: estimates while pairs come in, the lag at once, what is learned, its files."""
 
 import io
+import json
 import time
 
 import numpy as np
@@ -9,8 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
+from labkit.base import Progress
 from labkit.errors import LabkitError
-from labkit.mobility import Passive, RotnePragerYamakawa, by_distance, load_mobility, pair_active
+from labkit.files import read_tensors
+from labkit.mobility import (
+    Passive,
+    RotnePragerYamakawa,
+    by_distance,
+    load_mobility,
+    pair_active,
+    repeated_releases,
+    train,
+)
 from labkit.mobility.tweezers import of_pair
 from labkit.panels import MobilityPanel
 from labkit.panels.mobility.model import MobilityModel
@@ -97,6 +108,16 @@ def test_going_on_is_as_running_longer(panel):
     assert "experiment have changed" in panel.model.message and "experiment have changed" in panel.error.value
 
 
+def test_continue_after_stop_releases_the_pairs_that_are_left(panel):
+    panel.model.releases = 15_000
+    panel.run()
+    until(lambda: panel.model.results is not None)
+    panel.stop()
+    assert panel.job.wait(10).sightings.pairs < 15_000
+    panel.go_on()
+    assert panel.job.wait(60).sightings.pairs == 15_000
+
+
 def test_a_model_is_learned_and_taken_home(panel, tmp_path):
     run(panel, way="active: pushed", lag=160, releases=2000, learn=True, theory=True)
     assert "The learned model is wrong by at most" in panel.model.note
@@ -108,12 +129,66 @@ def test_a_model_is_learned_and_taken_home(panel, tmp_path):
 
 
 def test_shown_code_does_the_same(panel, tmp_path, monkeypatch, capsys):
-    run(panel, way="active: pushed", lag=160)
+    run(panel, way="active: pushed", lag=160, learn=True)
     monkeypatch.chdir(tmp_path)
     space = {}
     exec(panel.model.code().replace("steps=4", "steps=1"), space)
     torch.testing.assert_close(space["data"].velocities, panel.data.velocities, rtol=1e-4, atol=1e-9)
     assert (tmp_path / "mobility.safetensors").stat().st_size > 500 and len(capsys.readouterr().out) > 100
+
+
+def stop_while_it_learns(panel, monkeypatch, after):
+    """The panel's job is stopped after this many steps of training."""
+
+    def training(*arguments, progress, **options):
+        class Stopping(Progress):
+            def update(self, step, total, **metrics):
+                progress.update(step, total, **metrics)
+                if step == after:
+                    panel.stop()
+
+            def should_stop(self):
+                return progress.should_stop()
+
+        return train(*arguments, progress=Stopping(), **options)
+
+    monkeypatch.setattr(repeated_releases, "train", training)
+
+
+def test_the_script_of_a_training_that_was_stopped_stops_there_too(panel, tmp_path, monkeypatch):
+    stop_while_it_learns(panel, monkeypatch, after=2)
+    run(panel, way="active: pushed", lag=160, learn=True)
+    assert panel.model.status == "stopped" and panel.model.results.learned_steps == 2
+    assert "steps=2)  # stopped after 2 of 4 steps" in panel.model.code()
+    same_model(panel, tmp_path, monkeypatch)
+
+
+def test_the_script_learns_what_the_shown_model_has_learned(panel, tmp_path, monkeypatch):
+    """Nothing without a model; and the first pairs alone if Continue was stopped before it could learn again."""
+    run(panel, way="active: pushed", lag=160)
+    assert "train(" not in panel.model.code() and panel.learned is None
+    run(panel, learn=True)
+    panel.model.releases = 50_000
+    panel.go_on()
+    until(lambda: panel.model.results.sightings.pairs > 1000)
+    panel.stop()
+    panel.job.wait(10)
+    assert 1000 < panel.model.results.sightings.pairs < 50_000
+    (tmp_path / "m.safetensors").write_bytes(panel.model.files()["mobility.safetensors"])
+    header, _ = read_tensors(tmp_path / "m.safetensors", "labkit mobility 1", "learned mobility", "cpu")
+    about = json.loads(header["metadata"])
+    assert (about["pairs"], about["steps"]) == (1000, 4)
+    same_model(panel, tmp_path, monkeypatch)
+
+
+def same_model(panel, folder, monkeypatch):
+    monkeypatch.setattr(repeated_releases, "train", train)
+    monkeypatch.chdir(folder)
+    space = {}
+    exec(panel.model.code(), space)
+    shown = panel.learned.state_dict()
+    for name, found in space["model"].state_dict().items():
+        torch.testing.assert_close(found, shown[name], rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize(

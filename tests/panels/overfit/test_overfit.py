@@ -15,6 +15,7 @@ from labkit.errors import LabkitError
 from labkit.gap import Design, GapConfig, Soap
 from labkit.panels import OverfitPanel
 from labkit.runs import runs
+from tests.panels.seen import cut_off
 
 SMALL = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
 
@@ -46,6 +47,13 @@ def test_every_move_is_the_fit_that_a_script_makes(panel, sets) -> None:
         spread = GpVariance(expected)(scan).per_system
         np.testing.assert_allclose(model.point.spread, spread, rtol=1e-5, atol=1e-7)
         assert f"{model.point.errors.loc[('valid', 'forces'), 'rmse']:.3g}" in panel.table.value
+
+
+def test_no_circle_is_cut_off_at_an_edge(panel, sets) -> None:
+    panel.model.sigma_force, panel.model.sigma_energy = 1e-4, 1e-5
+    panel.settle()
+    figure = panel.model._figure.live.figure
+    assert len(figure.axes) == 4 and len(figure.axes[1].lines) and cut_off(figure) == []
 
 
 def test_a_move_is_drawn_within_150_milliseconds(panel) -> None:
@@ -178,3 +186,35 @@ def test_one_frame_and_more_points_than_environments(sets) -> None:
 def test_an_empty_training_set_is_refused(sets) -> None:
     with pytest.raises(LabkitError, match="empty"):
         OverfitPanel(sets[0][:0])
+
+
+def test_a_click_on_a_curve_over_sigma_moves_the_slider(panel) -> None:
+    model = panel.model
+    for name in ("error", "evidence"):
+        axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == name)
+        at = model.plotted.pointer(axes, 0.31, sum(model.plotted.axes[axes].y[:2]) / 2)
+        assert model.action(at) == "sigma_force 0.32 eV/Å"
+        model.sigma_force = 0.01
+        model.press(at)
+        panel.settle()
+        assert model.sigma_force == pytest.approx(10**-0.5)  # where the slider can stand
+        assert model.point.model.config.sigma_force == pytest.approx(10**-0.5)
+    model.sigma_energy = 1e-3
+    panel.settle()
+    axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == "error")
+    model.press(model.plotted.pointer(axes, 0.01, 1.0))
+    assert model.sigma_energy == pytest.approx(0.01) and model.sigma_force == pytest.approx(10**-0.5)
+
+
+def test_the_frame_that_is_looked_at_follows_the_slider(panel, sets) -> None:
+    model = panel.model
+    series = next(s for s in model.plotted.series if s.name == "valid")
+    at = model.plotted.pointer(series.axes, series.x[40], series.y[40])
+    model.press(at)
+    point = model.compared.point
+    before = model.compared.forces[1]
+    model.sigma_force = 2.0
+    panel.settle()
+    assert model.compared.point == point and np.abs(model.compared.forces[1] - before).max() > 1e-3
+    expected = model.point.model.evaluate(sets[1].state([point.frame])).forces.numpy()
+    np.testing.assert_allclose(model.compared.forces[1], expected, atol=1e-6)

@@ -15,6 +15,7 @@ from labkit.panels import PolarizabilityPanel, TensorSearchPanel
 from labkit.panels.tensor_figures import noise_figure
 from labkit.panels.tensor_search.model import flat
 from labkit.polarizability import TensorDesign, TensorModel, errors, noise_map, search, split_design, with_label
+from tests.panels.seen import cut_off
 
 SMALL = {"n_max": 2, "l_max": 2, "n_features": 10}
 
@@ -37,6 +38,12 @@ def panel(sets):
 
 def pixels(panel):
     return np.asarray(Image.open(io.BytesIO(panel.model.picture)))
+
+
+def test_no_mark_is_cut_off_at_an_edge(panel):
+    panel.model.noise_0, panel.model.noise_2 = 1e-10, 1e-1
+    panel.settle()
+    assert cut_off(panel.model._figure.live.figure) == []
 
 
 def test_every_move_is_the_fit_that_a_script_makes(panel, sets):
@@ -207,3 +214,25 @@ def test_picture_of_a_map(sets):
     assert one[:4] == b"\x89PNG" and one != noise_figure(table * [1.0, 2.0]).data
     with pytest.raises(LabkitError, match="cutoff: set the values to search"):
         TensorSearchPanel(sets[0], cutoff=3.0)
+
+
+def test_a_point_shows_its_frame_with_both_ellipsoids(panel, sets):
+    model = panel.model
+    series = next(
+        s for s in model.plotted.series if s.name == "xz" and model.plotted.axes[s.axes].name.startswith("Par")
+    )
+    at = model.plotted.pointer(series.axes, series.x[2], series.y[2])
+    text, action = model.hover(at)
+    assert "validation frame 2" in text and action == "show this frame"
+    model.press(at)
+    found = model.tensor_frame
+    np.testing.assert_allclose(found.label, sets[1].polarizability[2], atol=1e-5)  # made symmetric
+    np.testing.assert_allclose(found.predicted, model.fit.values[2])
+    view = panel.children[0].children[3].children[1].children[-1]
+    shown = view.structure.model
+    assert len(shown.shown_lines()) == 6 and f"{found.predicted[0, 2]:.3f}" in view.table.value
+    model.noise_0 = 1.0
+    panel.settle()
+    assert model.tensor_frame.number == 2 and not np.allclose(model.tensor_frame.predicted, found.predicted)
+    np.testing.assert_allclose(model.tensor_frame.predicted, model.fit.values[2])
+    np.testing.assert_allclose(shown.atoms[0].info["predicted_polarizability"], model.fit.values[2])

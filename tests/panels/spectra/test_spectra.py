@@ -193,6 +193,44 @@ def test_shown_code_does_the_same(panel, tmp_path, monkeypatch):
     assert (tmp_path / "trajectory.extxyz").read_text().count("Lattice") == 3 * 31
 
 
+def test_without_a_model_of_a_tensor_the_other_spectra_are_there(models, tmp_path, monkeypatch):
+    """No polarizability: infrared and density of states; no Born charges either: density of states alone."""
+    monkeypatch.chdir(tmp_path)
+    springs, frames, _, charges = models
+    for number, born in enumerate((charges, None)):
+        panel = SpectraPanel(springs, frames, born_charges=born, minimum=frames[0], **SHORT)
+        run(panel)
+        shown = {"density_of_states", "density_of_states_H", "density_of_states_O"}
+        shown |= {"infrared"} if born is not None else set()
+        assert set(panel.spectra) == shown and panel.model.status == "done"
+        assert "Raman" not in panel.model.table and ("Infrared" in panel.model.table) == (born is not None)
+        assert "infrared" in panel.model.shown.sticks or born is None
+        words = [text.get_text() for axes in panel.model._figure.axes.values() for text in axes.texts]
+        missing = ["Born charges", "polarizability"][born is not None :]
+        assert len(words) == len(missing) and all(name in text for name, text in zip(missing, words, strict=True))
+        for name, content in panel.model.files().items():
+            if not name.endswith(".csv"):
+                (tmp_path / name).write_bytes(content)
+        exec(panel.model.code(), {"potential": springs})
+        assert {path.name for path in tmp_path.glob("*.csv")} == {"density_of_states.csv", "infrared.csv"}
+        density = pd.read_csv("density_of_states.csv", comment="#")["intensity"]
+        np.testing.assert_allclose(density, panel.spectra["density_of_states"].intensity, rtol=1e-3, atol=1e-4)
+        panel.close()
+        assert number or (tmp_path / "born_charges.safetensors").exists()
+
+
+def test_continue_after_stop_goes_to_the_end_that_was_asked_for(panel):
+    panel.model.picoseconds = 2.0
+    panel.run()
+    until(lambda: panel.model.results is not None and len(panel.model.results.response.steps) > 3)
+    panel.stop()
+    reached = panel.job.wait(20).state.loop_step
+    assert 0 < reached < 4000
+    panel.model.dt = 0.25  # of the next Run: the replicas keep their timestep
+    panel.go_on()
+    assert panel.job.wait(120).state.loop_step == 4000
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -238,3 +276,41 @@ def test_a_picture_of_what_is_known():
     spreads = {"near": 0.1 + rng.random((5, 3, 3)), "far": 1 + rng.random((7, 3, 3))}
     one, other = (reach_figure(known, found, spreads, errors).data for errors in ({}, {"near": 0.3}))
     assert one != other and Image.open(io.BytesIO(one)).width == 1290
+
+
+def test_a_peak_shows_its_mode(models) -> None:
+    panel = SpectraPanel(*models, models[1][0], **SHORT)
+    run(panel)
+    model, motions = panel.model, panel.model.results.motions
+    frequency = motions.frequency
+    axes = next(k for k, each in enumerate(model.plotted.axes) if each.name == "Infrared")
+    at = model.plotted.pointer(axes, float(frequency[-1]) + 5.0, 0.0)
+    mode = model.mode_at(at)
+    near = np.abs(frequency - at.x) < 40
+    assert near[mode] and model.results.modes.infrared[mode] == pytest.approx(
+        model.results.modes.infrared[near].max(), rel=0.2
+    )
+    assert model.hover(at)[1] == f"see the mode at {frequency[mode]:.0f} cm⁻¹"
+    model.press(at)
+    view = panel.children[0].children[3].children[1].children[-1]
+    structure = view.structure.model
+    assert structure.count == 16 and view.structure.play.playing
+    moves = np.array([atoms.positions for atoms in structure.atoms]) - motions.state.positions.numpy()
+    direction = motions.displacements[mode].ravel()
+    along = moves[4].ravel() @ direction / np.linalg.norm(direction)
+    assert along == pytest.approx(np.linalg.norm(moves[4])) and np.abs(moves[0]).max() < 1e-12
+    assert np.linalg.norm(moves[4], axis=1).max() == pytest.approx(0.25)
+    np.testing.assert_allclose(moves[4], -moves[12], atol=1e-12)
+    other = model.plotted.pointer(axes, float(frequency[0]), 0.0)
+    model.press(other)
+    assert model.mode != mode and structure.count == 16 and f"{frequency[model.mode]:.0f} cm" in view.words.value
+    run(panel)
+    assert model.mode is None and view.children == ()
+    panel.close()
+
+
+def test_without_a_minimum_a_peak_offers_nothing(panel) -> None:
+    run(panel)
+    at = panel.model.plotted.pointer(0, 3000.0, 0.0)
+    assert panel.model.mode_at(at) is None and panel.model.action(at) == ""
+    panel.model.press(at)

@@ -42,6 +42,49 @@ def test_new_runs_appear_and_pins_stay(tmp_path, design) -> None:
     assert [run.key for run in store.all()] == [keys[2]] and tray.table.children[1].children[0].value
 
 
+def test_clear_asks_says_how_many_and_can_be_undone(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    keys = [add(store, design, sigma) for sigma in (0.001, 0.01, 0.1)]
+    tray = RunTray(store)
+    buttons = {"Delete": tray.delete_button, "Keep": tray.keep_button, "Undo": tray.undo_button}
+
+    def there() -> list[str]:
+        return [name for name, button in buttons.items() if button.layout.display != "none"]
+
+    assert there() == []
+    tray.model.pin(keys[1])
+    tray.clear_button.click()
+    assert len(store.all()) == 3 and there() == ["Delete", "Keep"]
+    assert "Delete 2 runs that are not pinned, of all notebooks" in tray.question.value
+    tray.keep_button.click()
+    assert len(store.all()) == 3 and there() == []
+    tray.clear_button.click()
+    tray.delete_button.click()
+    assert [run.key for run in store.all()] == [keys[1]] and there() == ["Undo"]
+    assert "2 deleted runs can be brought back" in tray.question.value
+    again = RunTray(Runs(tmp_path))  # another notebook, or after a restart
+    again.undo_button.click()
+    tray.refresh_button.click()
+    assert [run.key for run in store.all()] == keys and there() == [] and store.model_file(keys[0]).exists()
+
+
+def test_numbers_stay_when_other_runs_are_deleted(tmp_path, design) -> None:
+    store = Runs(tmp_path)
+    keys = [add(store, design, sigma) for sigma in (0.001, 0.01, 0.1)]
+    tray = RunTray(store)
+    tray.model.pin(keys[2])
+    for sigma in (0.2, 0.3):
+        tray.model.clear()
+        keys.append(add(store, design, sigma))
+    assert [label for label, _ in tray.model.rows()] == ["#3", "#5"]
+    shown = [row.children[1].value for row in tray.table.children[1:]]
+    assert "#5" in shown[0] and "#3" in shown[1]
+    assert "<th>#3</th>" in (tray.model.pin(keys[4]) or tray.differences.value)
+    assert {"gap_config-3.cfg", "gap_config-5.cfg"} < set(tray.model.files())
+    tray.model.undo()
+    assert [label for label, _ in tray.model.rows()] == ["#3", "#4", "#5"]
+
+
 def test_overlay_draws_each_pinned_run(tmp_path, design) -> None:
     store = Runs(tmp_path)
     keys = [add(store, design, sigma) for sigma in (0.001, 0.1)]

@@ -13,7 +13,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from labkit.base import System
 from labkit.base.cell_search import check_pair_count
@@ -105,8 +104,7 @@ def find_clusters(
 def _check_size(
     offsets: np.ndarray, heights: np.ndarray, pbc: np.ndarray, boxes: np.ndarray, reach: float, size: float = BYTES
 ) -> None:
-    arrays = (np.diff(offsets), heights, pbc, boxes)
-    check_pair_count(*(torch.from_numpy(np.array(x)) for x in arrays), reach, size, PAIRS)
+    check_pair_count(np.diff(offsets), heights, pbc, boxes, reach, size, PAIRS)
 
 
 def _all_nearest(

@@ -40,8 +40,8 @@ def from_bits(typingctx, x):
     return float64(uint64), generate
 
 
-def polynomial(double, single):
-    """A compiled polynomial by Horner's rule, with coefficients (constant first) for each precision of its argument.
+def polynomial(double, single=()):
+    """A compiled polynomial by Horner's rule; coefficients, constant first, for arguments of float64 and of float32.
 
     Its instructions are written out: a loop over constants may keep the compiler from vectorising the caller.
     """
@@ -49,10 +49,11 @@ def polynomial(double, single):
     @intrinsic
     def value(typingctx, x):
         def generate(context, builder, signature, arguments):
-            real, chosen = context.get_value_type(x), single if x == float32 else double
-            found = ir.Constant(real, float(np.float32(chosen[-1]) if x == float32 else chosen[-1]))
-            for c in reversed(chosen[:-1]):
-                constant = ir.Constant(real, float(np.float32(c) if x == float32 else c))
+            real, rounded = context.get_value_type(x), np.float32 if x == float32 else np.float64
+            found, *others = (
+                ir.Constant(real, float(rounded(c))) for c in reversed(single if x == float32 else double)
+            )
+            for constant in others:
                 found = builder.fadd(builder.fmul(found, arguments[0], ("contract",)), constant, ("contract",))
             return found
 
@@ -75,8 +76,8 @@ def _atanh_by_s(q):
 
 
 LN2, LOG2E = math.log(2.0), 1 / math.log(2.0)
-EXP = _fitted(np.exp, -0.5 * LN2, 0.5 * LN2, 12)
-ATANH = _fitted(_atanh_by_s, 0.0, 0.0405, 8)  # s² of ratios from 2^-0.587 to 2^0.587
+_exp = polynomial(_fitted(np.exp, -0.5 * LN2, 0.5 * LN2, 12))
+_atanh = polynomial(_fitted(_atanh_by_s, 0.0, 0.0405, 8))  # s² of ratios from 2^-0.587 to 2^0.587
 _EXPONENT = np.uint64(52)
 _HALF, _OFFSET = np.uint64(1 << 51), np.uint64(1024)
 _AS_FLOAT, _FLOAT = np.uint64(0x4330000000000000), 2.0**52 + 1024.0  # the bits of 2^52: an integer below them is added
@@ -90,10 +91,7 @@ def exp_minus(y):
     # the integer nearest to x/ln 2 is in the last bits; read from there, so that no optimisation undoes the rounding
     n = bits(x * LOG2E + _TO_INTEGER) + _PAST
     rest = x - (from_bits(n) - (_TO_INTEGER + 2048.0)) * LN2
-    value = EXP[12]
-    for k in range(12):
-        value = value * rest + EXP[11 - k]
-    return from_bits(bits(value) + ((n - _PAST) << _EXPONENT))
+    return from_bits(bits(_exp(rest)) + ((n - _PAST) << _EXPONENT))
 
 
 @njit(fastmath=EXACT, nogil=True, error_model="numpy")
@@ -112,11 +110,3 @@ def _halved(low, high):
     """n and 2^-n low, which is within a factor of 2^0.587 of high."""
     power = (bits(low) - bits(high) + _HALF + (_OFFSET << _EXPONENT)) >> _EXPONENT
     return from_bits(power | _AS_FLOAT) - _FLOAT, from_bits(bits(low) - ((power - _OFFSET) << _EXPONENT))
-
-
-@njit(fastmath=EXACT, nogil=True, error_model="numpy")
-def _atanh(q):
-    value = ATANH[8]
-    for k in range(8):
-        value = value * q + ATANH[7 - k]
-    return value
