@@ -35,15 +35,19 @@ def test_sizes(shipped):
 
 
 def test_labels_of_both_levels_belong_to_each_other(shipped):
-    """PBE and GFN2 agree on the forces to within some 10 %: labels of one frame are not those of another."""
+    """Of all frames of a set, the GFN2 forces most like the PBE forces of a frame are its own (but for a few alike)."""
     for name, found in shipped.items():
         both = [k for k, info in enumerate(found.info) if "energy_pbe" in info]
         if name == "isolated_atoms" or not both:
             continue
-        pbe = np.concatenate([found.atoms[k].arrays["forces_pbe"] for k in both])
-        gfn2 = found[both].forces
-        assert np.corrcoef(pbe.ravel(), gfn2.ravel())[0, 1] > 0.95, name
-        assert np.abs(pbe.reshape(len(both), 9, 3).sum(axis=1)).max() < 5e-3, name
+        pbe = np.stack([found.atoms[k].arrays["forces_pbe"] for k in both])
+        assert np.abs(pbe.sum(axis=1)).max() < 5e-3, name
+        if name == "stretched":  # neighbours in the scan are alike
+            continue
+        gfn2 = found[both].forces.reshape(len(both), -1)
+        alike = np.corrcoef(pbe.reshape(len(both), -1), gfn2)[: len(both), len(both) :]
+        own = alike.argmax(axis=1) == np.arange(len(both))
+        assert own.mean() > 0.97 and alike.diagonal().min() > 0.6, name
 
 
 @pytest.mark.parametrize("level, error", [("pbe", 0.05), ("gfn2", 0.35)])
