@@ -1,6 +1,7 @@
 """Neural potentials and their training."""
 
 from labkit.neural import schnet, soap_linear, tensornet  # noqa: F401 (each registers its network)
+from labkit.neural.committee import TrainedCommittee, train_committee
 from labkit.neural.config import NeuralConfig
 from labkit.neural.heads import Variances
 from labkit.neural.loss import Weights
@@ -20,6 +21,7 @@ __all__ = [
     "NeuralPotential",
     "Plan",
     "Trained",
+    "TrainedCommittee",
     "Training",
     "Variances",
     "WatchedTraining",
@@ -32,6 +34,7 @@ __all__ = [
     "load",
     "predicted_variances",
     "train",
+    "train_committee",
     "untrained",
     "watch_training",
     "with_head",
