@@ -209,3 +209,6 @@ def _products(left: float, right: float) -> Trilinear:
 
 #: by whether mirror images are equal: YM + MY, and 2 YM
 PRODUCTS = {True: _products(1.0, 1.0), False: _products(2.0, 0.0)}
+
+#: (Y, G) -> the derivative of ½ Σ G (left · YY + right · YY) with respect to Y, as left + right = 2 for both
+SQUARE_BACK = _product(-1, 1, 1.0, 1.0)

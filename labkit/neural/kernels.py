@@ -147,6 +147,27 @@ def messages_back(f, slope, x, g, first, j, pair, of_distance, out):
                 of_distance[q, p] += moved
 
 
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def squashed_back(x, inverse, g, out):
+    """out = g/(1 + |x|²) - 2 x (g·x)/(1 + |x|²)² for K gradients g (9, K, n, C); inverse (n, C) is 1/(1 + |x|²)."""
+    minus = out.dtype.type(-2.0)
+    along = np.empty(g.shape[3], out.dtype)
+    for q in range(g.shape[1]):
+        for i in range(g.shape[2]):
+            w = inverse[i]
+            along[:] = 0.0
+            for k in range(9):
+                a, b = g[k, q, i], x[k, i]
+                for c in range(len(along)):
+                    along[c] += a[c] * b[c]
+            for c in range(len(along)):
+                along[c] *= minus * w[c] * w[c]
+            for k in range(9):
+                a, b, o = g[k, q, i], x[k, i], out[k, q, i]
+                for c in range(len(along)):
+                    o[c] = a[c] * w[c] + b[c] * along[c]
+
+
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def product(y, m, sign, other, left, right, out):
     """out = components of left · YM + right · MY, with the antisymmetric parts of Y and M times `sign` and `other`.

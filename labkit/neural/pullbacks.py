@@ -48,9 +48,16 @@ def layers(x: Tensor, parts: nn.Sequential) -> Pulled:
 
 def squashed(x: Tensor) -> Pulled:
     """x / (1 + |x|²) with the norm over the first dimension."""
+    x = x.contiguous()
     inverse = 1 / (1 + x.square().sum(0))
 
     def back(g: Tensor) -> Tensor:
+        if g.is_cpu:
+            from labkit.neural.kernels import squashed_back
+
+            out, g = torch.empty_like(g, memory_format=torch.contiguous_format), g.contiguous()
+            squashed_back(x.numpy(), inverse.numpy(), g.numpy(), out.numpy())
+            return out
         every = x[:, None]
         return torch.addcmul(g * inverse, every, (g * every).sum(0) * inverse.square(), value=-2)
 

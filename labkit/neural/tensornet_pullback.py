@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from labkit.neural.basis import edge_tensors, edge_tensors_back
-from labkit.neural.forms import PART, Edges
+from labkit.neural.forms import PART, SQUARE_BACK, Edges
 from labkit.neural.pullbacks import layers, mixed, normalised, squashed
 
 if TYPE_CHECKING:
@@ -40,17 +40,19 @@ def tensornet_pullback(
     squares = torch.stack([x[0].square(), x[1:4].square().sum(0), x[4:].square().sum(0)], 1)
     normed, out_back = normalised(squares.flatten(1), net.out_norm)
     found, hidden_back = layers(normed, net.hidden)
+    twice, of_norms = 2 * x[:, None], 2 * embedded[:, None]
 
     def pulled(g: Tensor) -> tuple[Tensor, Tensor]:
         g = out_back(hidden_back(g)).unflatten(2, (3, -1)).permute(2, 0, 1, 3)  # (3, K, n, C)
-        g = g.index_select(0, part) * x[:, None] * 2
+        g = g.index_select(0, part).mul_(twice)
         of_distances = g.new_zeros(g.shape[1], len(distances))
         for back in reversed(backs):
             g, more = back(g)
             of_distances += more
-        of_gates = torch.zeros_like(g[:3]).index_add(0, part, g * mix[:, None])
+        of_gates = g * mix[:, None]
+        of_gates = torch.stack([of_gates[0], of_gates[1:4].sum(0), of_gates[4:].sum(0)])
         of_squares = norm_back(gates_back(of_gates.permute(1, 2, 0, 3).flatten(2)))
-        g = torch.addcmul(mix_back(g * gates[:, None]), embedded[:, None], of_squares, value=2) * own
+        g = mix_back(g.mul_(gates[:, None])).addcmul_(of_norms, of_squares).mul_(own)
         more, of_tensors = edges.embedding_back(radial, steep, y, g)
         return of_distances + more, edge_tensors_back(unit, of_tensors)
 
@@ -69,12 +71,11 @@ def _layer(
     z, second_back = mixed(z, layer.second.weight.index_select(0, part))
 
     def pulled(g: Tensor) -> tuple[Tensor, Tensor]:
-        half = (0.5 * g).flatten(1, 2)
-        g_z = g + (product.value(0, z, half) + product.value(1, z, half)).view(g.shape)
+        g_z = g + SQUARE_BACK(z, g.flatten(1, 2)).view(g.shape)
         g_z = inner_back(second_back(g_z)).flatten(1, 2)
         g_messages = product.value(1, y, g_z).view(g.shape)
         of_distances, g_y = edges.messages_back(radial, steep, y, g_messages)
-        g_y = g_y + product.value(0, messages, g_z).view(g.shape)
-        return small_back(g + first_back(g_y)), of_distances
+        g_y = product.value(0, messages, g_z).view(g.shape).add_(g_y)
+        return small_back(first_back(g_y).add_(g)), of_distances
 
     return small + z + 0.5 * product.value(2, z, z), pulled

@@ -36,27 +36,53 @@ class RowSpread(ABC):
         forces, dtype = self.per_atom == "forces", state.positions.dtype
         spreads = []
         for network in self.networks:
-            found = members(network, self.rows(network), state, forces=forces)
-            of_atoms = found.forces.std(0).norm(dim=1) if forces else found.per_atom.std(0)
+            found = members(network, deviations(self.rows(network)), state, forces=forces)
+            of_atoms = found.forces.norm(dim=(0, 2)) if forces else found.per_atom.norm(dim=0)
             unit = "eV/Å" if forces else "eV"
-            spreads.append(Spread(found.energy.std(0).to(dtype), "eV", of_atoms.to(dtype), unit))
+            spreads.append(Spread(found.energy.norm(dim=0).to(dtype), "eV", of_atoms.to(dtype), unit))
         return in_quadrature(spreads)
+
+
+def deviations(rows: Tensor) -> Tensor:
+    """D (K - 1, F) with DᵀD the covariance of K rows (K, F): the sum of squares over D is the variance over the rows.
+
+    One row fewer, and so one backward pass: the mean does not count.
+
+    >>> rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    >>> bool(torch.allclose(deviations(rows).square().sum(0), rows.var(0))), len(deviations(rows))
+    (True, 4)
+    """
+    count = len(rows)
+    start = torch.eye(count, dtype=torch.float64)
+    start[:, 0] = 1.0
+    contrasts = torch.linalg.qr(start).Q[:, 1:].T  # orthonormal, and orthogonal to (1, ..., 1)
+    return contrasts.to(rows) @ rows / (count - 1) ** 0.5
 
 
 def members(network: NeuralPotential, rows: Tensor, state: State, *, forces: bool) -> Evaluation:
     """Energies (K, S), per_atom (K, n) and, if requested, forces (K, n, 3) of K last layers (K, F) on one network.
 
+    Energies of isolated atoms are left out.
+
     Differentiable if the positions require gradients; otherwise without a graph, which is several times faster.
     """
     if not followed(state):
-        return evaluate_members(network, state, rows, forces=forces).members
-    near = replace(network.neighbours(state), dtype=network.dtype)
-    features = network.features(state, near)[0]
-    lone = network.e0.index_select(0, network.species_of(state.system))
-    of_atoms = (features @ rows.to(features.dtype).T).to(torch.float64).T * network.scale + lone
-    energy = of_atoms.new_zeros(len(rows), state.system.n_systems).index_add(1, state.system.index, of_atoms)
+        if not forces:
+            with torch.no_grad():
+                return Evaluation(*_energies(network, rows, state))
+        found = evaluate_members(network, state, rows).members
+        lone = network.e0.index_select(0, network.species_of(state.system))
+        return replace(found, energy=found.energy - state.system.sum_over_atoms(lone), per_atom=found.per_atom - lone)
+    energy, _, _, of_atoms = _energies(network, rows, state)
     pull = torch.stack([_force(one, state.positions) for one in energy]) if forces else None
     return Evaluation(energy, pull, None, of_atoms)
+
+
+def _energies(network: NeuralPotential, rows: Tensor, state: State) -> tuple[Tensor, None, None, Tensor]:
+    features = network.features(state)[0]
+    of_atoms = (features @ rows.to(features.dtype).T).to(torch.float64).T * network.scale
+    energy = of_atoms.new_zeros(len(rows), state.system.n_systems).index_add(1, state.system.index, of_atoms)
+    return energy, None, None, of_atoms
 
 
 def _force(energy: Tensor, positions: Tensor) -> Tensor:
