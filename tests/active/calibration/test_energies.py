@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from labkit.active import GpVariance, Spread, calibrate
-from labkit.active.calibration import _power_law
+from labkit.active.calibration.energies import _power_law
 from labkit.base import Evaluation, State
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
