@@ -1,0 +1,59 @@
+"""What a measure gives for errors that are exactly as large as the sigmas say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from labkit.active.calibration.arrays import checked_labels, checked_sigmas
+from labkit.active.calibration.interval import Interval
+from labkit.errors import LabkitError
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
+
+
+def drawn(sigmas: np.ndarray, dof: int, random: np.random.Generator) -> np.ndarray:
+    """Errors of these sigmas: the length of a vector of `dof` components of variance σ²/dof, N(0, σ²) for one."""
+    return sigmas * np.sqrt(random.chisquare(dof, len(sigmas)) / dof)
+
+
+def perfect(
+    measure: Measure, sigmas: Any, dof: int = 1, *, frame: Any = None, draws: int = 50, seed: int = 0
+) -> Interval:
+    """A measure(errors, sigmas) for errors drawn from their sigmas: the mean, and the middle 95 % of the draws.
+
+    dof     1 for components of forces and for energies; 3 for atoms, whose error is a vector's length and
+            σ² = σ_x² + σ_y² + σ_z²
+    frame   numbers of frames: errors and sigmas are then the largest of each frame
+
+    No finite sample is measured as perfect: ρ is below 1 and ENCE above 0. This is how far below and above.
+
+    >>> from labkit.active.calibration import spearman
+    >>> sigmas = np.exp(np.random.default_rng(0).normal(size=500))
+    >>> found = perfect(spearman, sigmas)
+    >>> found.low < found.value < found.high, round(found.value, 1)
+    (True, 0.7)
+    """
+    s, random = checked_sigmas(sigmas), np.random.default_rng(seed)
+    if dof < 1 or draws < 1:
+        raise LabkitError(f"dof is {dof} and draws {draws}; expected 1 or more of each")
+    index = None if frame is None else checked_labels(frame, len(s), "frame")
+    found = np.empty(draws)
+    for k in range(draws):
+        e = drawn(s, dof, random)
+        found[k] = measure(e, s) if index is None else measure(largest(e, index), largest(s, index))
+    return Interval(float(found.mean()), *(float(x) for x in np.quantile(found, (0.025, 0.975))))
+
+
+def largest(values: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """The largest value of each frame, in ascending order of the frames' numbers.
+
+    >>> largest(np.array([0.1, 0.4, 0.2]), np.array([0, 0, 1]))
+    array([0.4, 0.2])
+    """
+    _, index = np.unique(frame, return_inverse=True)
+    found = np.full(index.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(found, index, values)
+    return found
