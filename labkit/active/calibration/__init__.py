@@ -1,31 +1,36 @@
-"""Calibration: how well spreads rank and size errors, how to bring them to size, and what that certifies."""
+"""Calibration: how well spreads rank and size errors, how to bring them to size, and what that certifies.
 
-from labkit.active.calibration.bootstrap import bootstrap
+Single measures of errors and sigmas are in `labkit.active.calibration.measures`.
+"""
+
 from labkit.active.calibration.bounds import clopper_pearson, frames_needed, upper_bound
+from labkit.active.calibration.certificate import Certificate, certify
+from labkit.active.calibration.conformal import conformal
+from labkit.active.calibration.correlation import blocks, effective_number
 from labkit.active.calibration.energies import Calibrated, calibrate
-from labkit.active.calibration.likelihood import nll
-from labkit.active.calibration.perfect import perfect
-from labkit.active.calibration.quantiles import miscalibration_area, quantile_reliability
-from labkit.active.calibration.rank import perfect_spearman, spearman
-from labkit.active.calibration.reliability import calibration_error, ence, reliability
-from labkit.active.calibration.roc import auc, roc
+from labkit.active.calibration.report import report, report_of
+from labkit.active.calibration.rescaled import RESCALINGS, Rescaled, rescale
+from labkit.active.calibration.samples import Samples
+from labkit.active.calibration.threshold import Threshold, threshold, threshold_of
 
 __all__ = [
+    "RESCALINGS",
     "Calibrated",
-    "auc",
-    "bootstrap",
+    "Certificate",
+    "Rescaled",
+    "Samples",
+    "Threshold",
+    "blocks",
     "calibrate",
-    "calibration_error",
+    "certify",
     "clopper_pearson",
-    "ence",
+    "conformal",
+    "effective_number",
     "frames_needed",
-    "miscalibration_area",
-    "nll",
-    "perfect",
-    "perfect_spearman",
-    "quantile_reliability",
-    "reliability",
-    "roc",
-    "spearman",
+    "report",
+    "report_of",
+    "rescale",
+    "threshold",
+    "threshold_of",
     "upper_bound",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.stats import beta, binom
 
-from labkit.active.calibration.arrays import check_share
+from labkit.active.calibration.measures.arrays import check_share
 from labkit.errors import LabkitError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from labkit.active.calibration.arrays import checked_labels
+from labkit.active.calibration.measures.arrays import checked_labels
 
 
 def inefficiency(values: Any, trajectory: Any = None) -> float:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import binom
 
-from labkit.active.calibration import bootstrap, clopper_pearson, frames_needed, spearman, upper_bound
-from labkit.active.calibration.correlation import blocks, effective_number, inefficiency
+from labkit.active.calibration import blocks, clopper_pearson, effective_number, frames_needed, upper_bound
+from labkit.active.calibration.correlation import inefficiency
+from labkit.active.calibration.measures import bootstrap, spearman
 from labkit.errors import LabkitError
 
 

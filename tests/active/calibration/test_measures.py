@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from labkit.active.calibration import (
+from labkit.active.calibration.measures import (
     auc,
     calibration_error,
     ence,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from labkit.active.calibration import (
+from labkit.active.calibration.measures import (
     auc,
     bootstrap,
     calibration_error,

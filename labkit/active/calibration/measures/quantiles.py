@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammainc
 
-from labkit.active.calibration.arrays import checked
+from labkit.active.calibration.measures.arrays import checked
 
 LEVELS = np.linspace(0.05, 0.95, 19)
 

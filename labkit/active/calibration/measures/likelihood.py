@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.active.calibration.arrays import checked
+from labkit.active.calibration.measures.arrays import checked
 
 
 def nll(errors: Any, sigmas: Any, dof: int = 1) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from labkit.active.calibration.arrays import checked
-from labkit.active.calibration.perfect import perfect
+from labkit.active.calibration.measures.arrays import checked
+from labkit.active.calibration.measures.perfect import perfect
 from labkit.errors import LabkitError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from labkit.active.calibration.arrays import check_share, checked, checked_labels
-from labkit.active.calibration.interval import Interval
-from labkit.active.calibration.perfect import Measure
+from labkit.active.calibration.measures.arrays import check_share, checked, checked_labels
+from labkit.active.calibration.measures.interval import Interval
+from labkit.active.calibration.measures.perfect import Measure
 from labkit.errors import LabkitError
 
 
@@ -30,7 +30,7 @@ def bootstrap(
     Resamples for which the measure is undefined, such as an AUC without large errors, are left out.
     Raises LabkitError for fewer than two groups.
 
-    >>> from labkit.active.calibration import spearman
+    >>> from labkit.active.calibration.measures import spearman
     >>> errors, sigmas = np.random.default_rng(0).normal(size=(2, 300))
     >>> found = bootstrap(spearman, errors, np.abs(sigmas))
     >>> found.low < found.value < found.high

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labkit.active.calibration.arrays import checked
+from labkit.active.calibration.measures.arrays import checked
 from labkit.errors import LabkitError
 
 BINS = 20

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labkit.active.calibration.arrays import checked_labels, checked_sigmas
-from labkit.active.calibration.interval import Interval
+from labkit.active.calibration.measures.arrays import checked_labels, checked_sigmas
+from labkit.active.calibration.measures.interval import Interval
 from labkit.errors import LabkitError
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -30,7 +30,7 @@ def perfect(
 
     No finite sample is measured as perfect: ρ is below 1 and ENCE above 0. This is how far below and above.
 
-    >>> from labkit.active.calibration import spearman
+    >>> from labkit.active.calibration.measures import spearman
     >>> sigmas = np.exp(np.random.default_rng(0).normal(size=500))
     >>> found = perfect(spearman, sigmas)
     >>> found.low < found.value < found.high, round(found.value, 1)
@@ -40,11 +40,17 @@ def perfect(
     if dof < 1 or draws < 1:
         raise LabkitError(f"dof is {dof} and draws {draws}; expected 1 or more of each")
     index = None if frame is None else checked_labels(frame, len(s), "frame")
-    found = np.empty(draws)
-    for k in range(draws):
+    found, undefined = [], LabkitError("")
+    for _ in range(draws):
         e = drawn(s, dof, random)
-        found[k] = measure(e, s) if index is None else measure(largest(e, index), largest(s, index))
-    return Interval(float(found.mean()), *(float(x) for x in np.quantile(found, (0.025, 0.975))))
+        try:
+            found.append(measure(e, s) if index is None else measure(largest(e, index), largest(s, index)))
+        except LabkitError as error:  # such as an AUC without large errors
+            undefined = error
+    if not found:
+        raise undefined
+    low, high = np.quantile(found, (0.025, 0.975))
+    return Interval(float(np.mean(found)), float(low), float(high))
 
 
 def largest(values: np.ndarray, frame: np.ndarray) -> np.ndarray:

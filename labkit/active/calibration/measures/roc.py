@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from labkit.active.calibration.arrays import checked
+from labkit.active.calibration.measures.arrays import checked
 from labkit.errors import LabkitError
 
 
