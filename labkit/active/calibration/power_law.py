@@ -1,4 +1,4 @@
-"""PowerLaw: an uncertainty that ranks errors better than it sizes them."""
+"""PowerOfSigma: an uncertainty that ranks errors better than it sizes them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ WIDTH = 1.0
 
 
 @dataclass(frozen=True)
-class PowerLaw:
+class PowerOfSigma:
     """σ' = a σ^b, fitted as in `calibrate` for energies.
 
     >>> sigmas = np.linspace(0.1, 1.0, 500)
-    >>> found = PowerLaw.fit(3 * sigmas**2 * np.random.default_rng(0).normal(size=500), sigmas)
+    >>> found = PowerOfSigma.fit(3 * sigmas**2 * np.random.default_rng(0).normal(size=500), sigmas)
     >>> round(found.scale), round(found.exponent)
     (3, 2)
     """
@@ -33,7 +33,7 @@ class PowerLaw:
     exponent: float
 
     @classmethod
-    def fit(cls, errors: Any, sigmas: Any, species: Any = None) -> PowerLaw:
+    def fit(cls, errors: Any, sigmas: Any, species: Any = None) -> PowerOfSigma:
         e, s = checked(errors, sigmas, FEWEST)
         if not e.any():
             raise LabkitError("all errors are 0; calibrate on frames that the potential was not trained on")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labkit.active.calibration.isotonic import Isotonic
 from labkit.active.calibration.marks import frame_marks, marks_of, refuse
-from labkit.active.calibration.power_law import PowerLaw
+from labkit.active.calibration.power_law import PowerOfSigma
 from labkit.active.calibration.rescaling import FactorOfSpecies, OneFactor, Rescaling
 from labkit.active.calibration.samples import Samples
 from labkit.active.uncertainty import Spread, Uncertainty
@@ -20,7 +20,7 @@ RESCALINGS: dict[str, type[Rescaling]] = {
     "global": OneFactor,
     "by species": FactorOfSpecies,
     "isotonic": Isotonic,
-    "power law": PowerLaw,
+    "power law": PowerOfSigma,
 }
 FEWEST_FRAMES = 4
 
@@ -37,10 +37,12 @@ class Rescaled:
     frames: tuple[str, ...] = ()
 
     def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
-        """The calibrated spread at a state."""
+        """The calibrated spread at a state; what an evaluation lacks for the values of atoms is computed."""
         spread = self.uncertainty(state, evaluation)
+        if spread.per_atom is None and evaluation is not None:
+            spread = self.uncertainty(state)
         if spread.per_atom is None:
-            raise LabkitError("the uncertainty gave no values per atom to rescale; evaluate with forces=True")
+            raise LabkitError("the uncertainty gave no values per atom to rescale; use one of forces or environments")
         atoms = self.rescaling.apply(spread.per_atom, state.system.of_kinds)
         found = Spread(atoms.new_zeros(state.system.n_systems), "eV/Å", atoms, "eV/Å", calibrated=True)
         return Spread(found.max_over_atoms(state.system), "eV/Å", atoms, "eV/Å", calibrated=True)

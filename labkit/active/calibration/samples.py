@@ -69,6 +69,8 @@ class Samples:
             with torch.no_grad():
                 evaluation = potential.evaluate(state, forces=forces)
                 spread = uncertainty(state, evaluation)
+                if forces and spread.per_atom is None:  # the evaluation lacks what these come from
+                    spread = uncertainty(state)
             counts = state.system.counts.cpu().numpy()
             names = np.empty(state.system.n_atoms, dtype=object)
             for kind, atoms in state.system.of_kinds.items():

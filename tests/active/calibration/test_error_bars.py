@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from labkit.active.calibration import blocks, clopper_pearson, effective_number, frames_needed, upper_bound
 from labkit.active.calibration.correlation import inefficiency
-from labkit.active.calibration.measures import bootstrap, spearman
+from labkit.active.calibration.measures import bootstrap, quantile_reliability, reliability, spearman
 from labkit.errors import LabkitError
 
 
@@ -63,6 +63,26 @@ def test_error_bars_hold_the_truth() -> None:
         hits += by_run.low <= truth <= by_run.high
         naive += by_frame.low <= truth <= by_frame.high
     assert hits >= 50 and naive <= 40
+
+
+def test_error_bars_of_bins_and_levels_hold_the_truth() -> None:
+    """Of a perfect σ, RMSE = RMV and observed = expected, for frames of ten equal atoms resampled as a whole."""
+    within, naive, number = 0, 0, 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        frame = np.repeat(np.arange(300), 10)
+        sigmas = random.choice([0.1, 0.2, 0.3], 300)[frame]
+        errors = sigmas * random.normal(size=300)[frame]
+        for group in (frame, None):
+            bins = reliability(errors, sigmas, bins=3, group=group)
+            levels = quantile_reliability(errors, sigmas, levels=[0.3, 0.6, 0.9], group=group)
+            hits = int(bins["rmv"].between(bins["low"], bins["high"]).sum())
+            hits += int(levels["expected"].between(levels["low"], levels["high"]).sum())
+            if group is None:
+                naive += hits
+            else:
+                within, number = within + hits, number + len(bins) + len(levels)
+    assert within > 0.87 * number and naive < 0.65 * number
 
 
 def test_error_of_a_mean() -> None:

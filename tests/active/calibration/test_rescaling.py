@@ -11,12 +11,12 @@ from labkit.active import CommitteeSpread, GpVariance, Spread
 from labkit.active.calibration import RESCALINGS, Rescaled, Samples, rescale
 from labkit.active.calibration.isotonic import Isotonic
 from labkit.active.calibration.measures import ence, miscalibration_area, nll, spearman
-from labkit.active.calibration.power_law import PowerLaw
+from labkit.active.calibration.power_law import PowerOfSigma
 from labkit.active.calibration.rescaling import FactorOfSpecies, OneFactor, Rescaling
 from labkit.base import Committee, State
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
-from labkit.gap import GapModel
+from labkit.gap import Design, GapModel
 
 N = 20_000
 
@@ -114,7 +114,9 @@ def test_isotonic_is_scikit_learns(true, errors) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    seed=st.integers(0, 999), kind=st.sampled_from([OneFactor, Isotonic, PowerLaw]), unit=st.sampled_from([0.1, 8.0])
+    seed=st.integers(0, 999),
+    kind=st.sampled_from([OneFactor, Isotonic, PowerOfSigma]),
+    unit=st.sampled_from([0.1, 8.0]),
 )
 def test_growing_and_independent_of_order_and_unit(seed: int, kind, unit: float) -> None:
     random = np.random.default_rng(seed)
@@ -214,7 +216,7 @@ def test_what_may_not_calibrate(model: GapModel, held: Dataset) -> None:
 
     with pytest.raises(LabkitError, match="gave no values per atom"):
         rescale(of_systems, model, held[:10])
-    with pytest.raises(LabkitError, match="gave no values per atom to rescale; evaluate with forces=True"):
+    with pytest.raises(LabkitError, match="gave no values per atom to rescale; use one of forces or env"):
         Rescaled(of_systems, OneFactor(1.0))(held.state([0]))
     with pytest.raises(LabkitError, match="all 120 sigmas are 0: equal members of a committee"):
         rescale(zero, model, held[:10])
@@ -224,3 +226,14 @@ def test_a_committee_of_equal_members_says_nothing(model: GapModel, held: Datase
     committee = Committee([model, model])
     with pytest.raises(LabkitError, match="all 120 sigmas are 0"):
         rescale(CommitteeSpread(committee), committee, held[:10])
+
+
+def test_energies_of_atoms_of_a_committee_become_force_errors(design: Design, held: Dataset) -> None:
+    """They are computed where the evaluation has only forces, also for frames of a run."""
+    committee = Committee([design.solve(sigma_energy=0.001, sigma_force=x) for x in (0.02, 0.05, 0.2)])
+    found = rescale(CommitteeSpread(committee, per_atom="energies"), committee, held[:20], "isotonic")
+    state = held.state([30, 31])
+    alone, known = found(state), found(state, committee.evaluate(state))
+    torch.testing.assert_close(alone.per_atom, known.per_atom)
+    torch.testing.assert_close(found(held.state([31])).per_system, alone.per_system[1:])
+    assert alone.unit_per_atom == "eV/Å" and alone.calibrated

@@ -63,3 +63,13 @@ def bootstrap(
         )
     low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, float(low), float(high))
+
+
+def resampled_sums(group: np.ndarray | None, counts: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Sums (draws, B) of counts (n, B) over resampled groups, for the error bars of many bins at once."""
+    labels = np.arange(len(counts)) if group is None else checked_labels(group, len(counts), "group")
+    _, index = np.unique(labels, return_inverse=True)
+    sums = np.zeros((index.max() + 1, counts.shape[1]))
+    np.add.at(sums, index, counts)
+    random, n = np.random.default_rng(seed), len(sums)
+    return np.stack([np.bincount(random.integers(n, size=n), minlength=n) @ sums for _ in range(draws)])

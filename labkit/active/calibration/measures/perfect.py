@@ -26,9 +26,11 @@ def perfect(
 
     dof     1 for components of forces and for energies; 3 for atoms, whose error is a vector's length and
             σ² = σ_x² + σ_y² + σ_z²
-    frame   numbers of frames: errors and sigmas are then the largest of each frame
+    frame   numbers of frames: errors and sigmas are then the largest of each frame, as if errors of its
+            atoms were independent
 
-    No finite sample is measured as perfect: ρ is below 1 and ENCE above 0. This is how far below and above.
+    No finite sample is measured as perfect: ρ is below 1 and ENCE above 0. This is how far below and above. A measured
+    ρ above it means that errors vary in size more than σ does: rescale by a power law or isotonically, then compare.
 
     >>> from labkit.active.calibration.measures import spearman
     >>> sigmas = np.exp(np.random.default_rng(0).normal(size=500))

@@ -9,23 +9,41 @@ import pandas as pd
 from scipy.special import gammainc
 
 from labkit.active.calibration.measures.arrays import checked
+from labkit.active.calibration.measures.bootstrap import resampled_sums
 
 LEVELS = np.linspace(0.05, 0.95, 19)
 
 
-def quantile_reliability(errors: Any, sigmas: Any, dof: int = 1, levels: Any = LEVELS) -> pd.DataFrame:
+def quantile_reliability(
+    errors: Any,
+    sigmas: Any,
+    dof: int = 1,
+    levels: Any = LEVELS,
+    *,
+    group: Any = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
     """The share of errors within the central interval that should hold the share p of them, for levels p.
 
-    Columns expected and observed. Where fewer are observed, σ is too small. `dof` is as in `perfect`: 3 for lengths.
+    Columns expected, observed, low, high (95 %, by bootstrap of `group`, as in `bootstrap`). Where fewer are observed,
+    σ is too small. `dof` is as in `perfect`: 3 for lengths.
     Source: Kuleshov, Fenner, Ermon, ICML 2018.
 
-    >>> quantile_reliability([0.1, -0.3, 0.9, 2.5], [1, 1, 1, 1], levels=[0.5, 0.95])
+    >>> found = quantile_reliability([0.1, -0.3, 0.9, 2.5], [1, 1, 1, 1], levels=[0.5, 0.95])
+    >>> found[["expected", "observed"]]
        expected  observed
     0      0.50      0.50
     1      0.95      0.75
     """
-    ranks, p = np.sort(_ranks(*checked(errors, sigmas), dof)), np.asarray(levels, dtype=float)
-    return pd.DataFrame({"expected": p, "observed": np.searchsorted(ranks, p, side="right") / len(ranks)})
+    ranks, p = _ranks(*checked(errors, sigmas), dof), np.atleast_1d(np.asarray(levels, dtype=float))
+    observed = np.searchsorted(np.sort(ranks), p, side="right") / len(ranks)
+    low = high = np.full(len(p), np.nan)
+    if draws:
+        within = np.hstack([ranks[:, None] <= p, np.ones((len(ranks), 1))]).astype(float)
+        sums = resampled_sums(group, within, draws, seed)
+        low, high = np.quantile(sums[:, :-1] / sums[:, -1:], (0.025, 0.975), axis=0)
+    return pd.DataFrame({"expected": p, "observed": observed, "low": low, "high": high})
 
 
 def miscalibration_area(errors: Any, sigmas: Any, dof: int = 1) -> float:
