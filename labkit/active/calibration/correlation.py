@@ -25,9 +25,9 @@ def inefficiency(values: Any, trajectory: Any = None) -> float:
     x = rankdata(np.asarray(values, dtype=float).ravel())
     x = x - x.mean()
     n = len(x)
-    if n < 2 or not x.any():
-        return 1.0
     labels = np.zeros(n) if trajectory is None else checked_labels(trajectory, n, "trajectory")
+    if n < 2 or not x.any():  # equal values show no motion: each run counts once
+        return n / max(len(np.unique(labels)), 1) if n else 1.0
     runs = [x[labels == label] for label in np.unique(labels)]
     longest = max(map(len, runs))
     size = 1 << (2 * longest - 1).bit_length()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,8 @@ def threshold(
     return best
 
 
-def _counts(n: int, share: float, confidence: float, g: float) -> list[int]:
+@lru_cache(maxsize=64)
+def _counts(n: int, share: float, confidence: float, g: float) -> tuple[int, ...]:
     """How many of n frames the thresholds accept that are tested."""
     steps = [k for k in range(n) if k < 8 or k % (1 << (k.bit_length() - 3)) == 0]  # about four to each power of two
     found = []
@@ -99,7 +101,7 @@ def _counts(n: int, share: float, confidence: float, g: float) -> list[int]:
             break
         found.append(count)
     first = max(0, sum(count <= n / 4 for count in found[:4]) - 1)
-    return sorted({*found[first:], n}) if found else []
+    return tuple(sorted({*found[first:], n})) if found else ()
 
 
 def effective_counts(n: int, failures: int, g: float) -> tuple[int, int]:

@@ -33,6 +33,11 @@ def test_short_runs_count_as_one_each() -> None:
     assert len(np.unique(blocks(values, runs))) == 30
 
 
+def test_equal_frames_count_as_one_of_each_run() -> None:
+    assert effective_number(np.full(60, 0.1), np.repeat([0, 1, 2], 20)) == 3
+    assert effective_number(np.full(60, 0.1)) == effective_number([0.1]) == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 3)), min_size=1, max_size=50))
 def test_effective_numbers_are_from_one_to_all(pairs: list) -> None:

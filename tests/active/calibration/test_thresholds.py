@@ -40,6 +40,22 @@ def test_a_threshold_is_passed_wrongly_at_most_as_often_as_promised() -> None:
     assert np.median(found) > 0.08 and refused < 15  # of all up to 0.112 that would do, most are accepted
 
 
+def test_a_threshold_that_fails_ends_the_sequence() -> None:
+    """With σ that says nothing and 5.1 % failures each threshold is wrong; one of fifteen often passes by chance."""
+    found = 0
+    for seed in range(400):
+        errors = np.where(np.random.default_rng(seed).random(1000) < 0.051, 0.2, 0.1)
+        try:
+            threshold(errors, np.linspace(0.1, 0.2, 1000), BOUND)
+            found += 1
+        except LabkitError:
+            pass
+    assert found <= 0.05 * 400 + 2 * np.sqrt(0.05 * 400)
+    few = np.full(1000, 0.1)
+    few[155:161] = 0.2  # six of 181 do not pass, though six of a thousand would
+    assert threshold(few, np.linspace(0.1, 0.2, 1000), BOUND).accepted == 153
+
+
 def test_59_and_93_frames() -> None:
     sigmas = np.linspace(0.01, 0.02, 93)
     assert threshold([0.1] * 59, sigmas[:59], BOUND).accepted == 59
