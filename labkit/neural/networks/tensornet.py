@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from labkit.neural.basis import ExponentialBasis, edge_tensors
-from labkit.neural.forms import PART, PRODUCTS, Edges
-from labkit.neural.network import Network, Pullback, network
-from labkit.neural.tensornet_pullback import tensornet_pullback
-from labkit.neural.trilinear import Trilinear
+from labkit.neural.networks.basis import ExponentialBasis, edge_tensors
+from labkit.neural.networks.forms import PART, PRODUCTS, Edges
+from labkit.neural.networks.network import Network, Pullback, network
+from labkit.neural.networks.tensornet_pullback import tensornet_pullback
+from labkit.neural.networks.trilinear import Trilinear
 
 
 @network("tensornet")

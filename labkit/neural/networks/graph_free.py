@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from labkit.base import Evaluation, Neighbours, State
-from labkit.neural.edge_pairs import directions
-from labkit.neural.row_slopes import forces_of, row_slopes, virials_of
+from labkit.neural.networks.edge_pairs import directions
+from labkit.neural.networks.row_slopes import forces_of, row_slopes, virials_of
 
 if TYPE_CHECKING:
     from labkit.neural.potential import NeuralPotential

@@ -15,10 +15,10 @@ from torch import Tensor
 import labkit
 from labkit.errors import LabkitError
 from labkit.files import atomic_tensors, read_tensors, sealed, tensors_digest, whole_content
-from labkit.neural.plan import Plan
+from labkit.neural.training.plan import Plan
 
 if TYPE_CHECKING:
-    from labkit.neural.training_run import TrainingRun
+    from labkit.neural.training.run import TrainingRun
 
 FORMAT = "labkit training 2"
 MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")

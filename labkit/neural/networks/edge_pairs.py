@@ -9,7 +9,7 @@ from torch import Tensor
 
 from labkit.base import Neighbours
 from labkit.errors import LabkitError
-from labkit.neural.forms import Edges
+from labkit.neural.networks.forms import Edges
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from labkit.datasets import DatasetWarning
-from labkit.neural.frames import TrainingFrames
-from labkit.neural.plan import order_of
-from labkit.neural.training import Training
+from labkit.neural.training.frames import TrainingFrames
+from labkit.neural.training.plan import order_of
+from labkit.neural.training.settings import Training
 
 REPLAYED = 1  # marks the stream of random numbers that choose replayed frames
 

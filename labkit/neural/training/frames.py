@@ -12,8 +12,8 @@ from torch import Tensor
 from labkit.base import find_neighbours
 from labkit.base.frames import batches
 from labkit.datasets import Dataset
-from labkit.neural.edge_pairs import EdgePairs
-from labkit.neural.forms import Edges
+from labkit.neural.networks.edge_pairs import EdgePairs
+from labkit.neural.networks.forms import Edges
 
 if TYPE_CHECKING:
     from labkit.neural.potential import NeuralPotential

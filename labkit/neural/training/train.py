@@ -12,9 +12,9 @@ from labkit.base import NO_PROGRESS, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior
-from labkit.neural.training import Trained, Training
-from labkit.neural.training_data import Sets
-from labkit.neural.training_run import TrainingRun
+from labkit.neural.training.data import Sets
+from labkit.neural.training.run import TrainingRun
+from labkit.neural.training.settings import Trained, Training
 
 
 def train(

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labkit.neural.forms import Edges
-from labkit.neural.network import Network, network
+from labkit.neural.networks.forms import Edges
+from labkit.neural.networks.network import Network, network
 
 
 @network("schnet")

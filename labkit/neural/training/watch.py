@@ -18,13 +18,13 @@ from labkit.datasets.structures import atoms_of
 from labkit.errors import Stopped
 from labkit.gap.metrics import predict, table, truth
 from labkit.neural.config import NeuralConfig
-from labkit.neural.frames import Batch
-from labkit.neural.loss import BatchPrediction
 from labkit.neural.potential import NeuralPotential
-from labkit.neural.start import untrained
-from labkit.neural.train import train
-from labkit.neural.training import Trained, Training
-from labkit.neural.watched_training import UNKNOWN, WatchedTraining
+from labkit.neural.training.frames import Batch
+from labkit.neural.training.loss import BatchPrediction
+from labkit.neural.training.settings import Trained, Training
+from labkit.neural.training.start import untrained
+from labkit.neural.training.train import train
+from labkit.neural.training.watched import UNKNOWN, WatchedTraining
 
 MOST = 200  # training frames whose errors are reported
 UNPLANNED = 200  # total steps, until their number is known

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from labkit.errors import LabkitError, suggest
-from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
-from labkit.neural.training import Training
+from labkit.neural.training.plan import Plan
+from labkit.neural.training.settings import Training
 
 LAST_ONLY = "all but the last layer"
 

@@ -18,9 +18,9 @@ from labkit.errors import Stopped
 from labkit.gap.learning import LearningCurve
 from labkit.gap.metrics import predict, table
 from labkit.neural.config import NeuralConfig
-from labkit.neural.start import untrained
-from labkit.neural.train import train
-from labkit.neural.training import Training
+from labkit.neural.training.settings import Training
+from labkit.neural.training.start import untrained
+from labkit.neural.training.train import train
 
 
 @dataclass(frozen=True)

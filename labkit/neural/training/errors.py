@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from labkit.base.frames import batches
-from labkit.neural.frames import Batch, TrainingFrames
-from labkit.neural.loss import BatchPrediction, Weights, predict
 from labkit.neural.potential import NeuralPotential
-from labkit.neural.training import Training
+from labkit.neural.training.frames import Batch, TrainingFrames
+from labkit.neural.training.loss import BatchPrediction, Weights, predict
+from labkit.neural.training.settings import Training
 
 ATOMS = 240  # of a batch
 

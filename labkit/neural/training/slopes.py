@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labkit.neural.edge_pairs import directions
-from labkit.neural.frames import Batch
-from labkit.neural.network import Network
-from labkit.neural.row_slopes import row_slopes
+from labkit.neural.networks.edge_pairs import directions
+from labkit.neural.networks.network import Network
+from labkit.neural.networks.row_slopes import row_slopes
+from labkit.neural.training.frames import Batch
 
 #: Å, the largest displacement of a vector: a compromise between rounding and the next term of the series
 MOVED = {torch.float32: 1e-2, torch.float64: 1e-4}

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from labkit.neural.errors import errors_of, mean_loss, predictions
-from labkit.neural.frames import Batch
-from labkit.neural.loss import BatchPrediction
+from labkit.neural.training.errors import errors_of, mean_loss, predictions
+from labkit.neural.training.frames import Batch
+from labkit.neural.training.loss import BatchPrediction
 
 if TYPE_CHECKING:
-    from labkit.neural.training_run import TrainingRun
+    from labkit.neural.training.run import TrainingRun
 
 SHOWN = 200  # training frames whose errors are measured
 

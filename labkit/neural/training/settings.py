@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labkit.errors import LabkitError
-from labkit.neural.frames import Batch
-from labkit.neural.loss import BatchPrediction, Weights
-from labkit.neural.plan import Plan
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior
+from labkit.neural.training.frames import Batch
+from labkit.neural.training.loss import BatchPrediction, Weights
+from labkit.neural.training.plan import Plan
 
 
 @dataclass(frozen=True)

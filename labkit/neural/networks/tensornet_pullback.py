@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from labkit.neural.basis import edge_tensors, edge_tensors_back
-from labkit.neural.forms import PART, Edges
-from labkit.neural.pullbacks import layers, mixed, normalised, squashed
+from labkit.neural.networks.basis import edge_tensors, edge_tensors_back
+from labkit.neural.networks.forms import PART, Edges
+from labkit.neural.networks.pullbacks import layers, mixed, normalised, squashed
 
 if TYPE_CHECKING:
-    from labkit.neural.tensornet import Layer, TensorNet
+    from labkit.neural.networks.tensornet import Layer, TensorNet
 
 
 def tensornet_pullback(

@@ -10,10 +10,10 @@ from labkit.datasets import Dataset, DatasetWarning
 from labkit.datasets.e0 import atoms_alone, e0_notes, odd_energies
 from labkit.datasets.placeholders import without_placeholders
 from labkit.errors import LabkitError
-from labkit.neural.frames import TrainingFrames
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior, without_prior
 from labkit.neural.priors.with_prior import described
+from labkit.neural.training.frames import TrainingFrames
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labkit.neural.edge_pairs import directions, directions_back
-from labkit.neural.forms import Edges
-from labkit.neural.network import Network
+from labkit.neural.networks.edge_pairs import directions, directions_back
+from labkit.neural.networks.forms import Edges
+from labkit.neural.networks.network import Network
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.neural.trilinear import Partial, Trilinear
+from labkit.neural.networks.trilinear import Partial, Trilinear
 
 PART = torch.tensor([0, 1, 1, 1, 2, 2, 2, 2, 2])  # of a component: scalar, antisymmetric, symmetric and traceless
 
@@ -68,7 +68,7 @@ class Edges:
         if not f.is_cpu:
             values = f.index_select(0, self.pair).index_select(1, PART.to(f.device)) * y[:, :, None]
             return f.new_zeros(self.n_atoms, 9, f.shape[2]).index_add(0, self.i, values).transpose(0, 1)
-        from labkit.neural.kernels import edges_to_atoms
+        from labkit.neural.networks.kernels import edges_to_atoms
 
         (first, _, pair), (out, array) = self.arrays, self._new(f, 9, self.n_atoms, f.shape[2])
         edges_to_atoms(f.numpy(), y.numpy(), first, pair, array)
@@ -79,7 +79,7 @@ class Edges:
             values = g.index_select(1, self.i).transpose(0, 1) * y[:, :, None]
             parts = g.new_zeros(len(y), 3, g.shape[2]).index_add(1, PART.to(g.device), values)
             return g.new_zeros(self.n_pairs, *parts.shape[1:]).index_add(0, self.pair, parts)
-        from labkit.neural.kernels import atoms_to_radial
+        from labkit.neural.networks.kernels import atoms_to_radial
 
         (first, _, pair), (out, array) = self.arrays, self._new(g, self.n_pairs, 3, g.shape[2])
         atoms_to_radial(y.numpy(), g.numpy(), first, pair, array)
@@ -89,7 +89,7 @@ class Edges:
         if not g.is_cpu:
             values = f.index_select(0, self.pair).index_select(1, PART.to(f.device))
             return (values * g.index_select(1, self.i).transpose(0, 1)).sum(2)
-        from labkit.neural.kernels import atoms_to_angular
+        from labkit.neural.networks.kernels import atoms_to_angular
 
         (first, _, pair), (out, array) = self.arrays, self._new(g, len(self.i), 9)
         atoms_to_angular(f.numpy(), g.numpy(), first, pair, array)
@@ -99,7 +99,7 @@ class Edges:
         if not x.is_cpu:
             weights = f.index_select(0, self.pair).index_select(1, PART.to(f.device)).transpose(0, 1)
             return torch.zeros_like(x).index_add(1, self.i, weights * x.index_select(1, self.j))
-        from labkit.neural.kernels import gather
+        from labkit.neural.networks.kernels import gather
 
         out, array = self._new(x, *x.shape)
         gather(f.numpy(), x.numpy(), *self.arrays, array)
@@ -108,7 +108,7 @@ class Edges:
     def _scatter(self, f: Tensor, g: Tensor) -> Tensor:
         if not g.is_cpu:
             return replace(self, i=self.j, j=self.i)._gather(f, g)
-        from labkit.neural.kernels import scatter
+        from labkit.neural.networks.kernels import scatter
 
         out, array = self._new(g, *g.shape)
         scatter(f.numpy(), g.numpy(), *self.arrays, array)
@@ -119,7 +119,7 @@ class Edges:
             values = (x.index_select(1, self.j) * g.index_select(1, self.i)).transpose(0, 1)
             parts = g.new_zeros(len(self.i), 3, g.shape[2]).index_add(1, PART.to(g.device), values)
             return g.new_zeros(self.n_pairs, *parts.shape[1:]).index_add(0, self.pair, parts)
-        from labkit.neural.kernels import overlap
+        from labkit.neural.networks.kernels import overlap
 
         out, array = self._new(g, self.n_pairs, 3, g.shape[2])
         overlap(x.numpy(), g.numpy(), *self.arrays, array)
@@ -155,7 +155,7 @@ def _product(sign: float, other: float, left: float, right: float) -> Partial:
         if not a.is_cpu:
             first, second = _matrices(a, sign), _matrices(b, other)
             return torch.einsum("kab,ncab->knc", BASIS.to(a), left * (first @ second) + right * (second @ first))
-        from labkit.neural.kernels import product
+        from labkit.neural.networks.kernels import product
 
         out, real = torch.empty_like(a), (np.float32 if a.dtype == torch.float32 else np.float64)
         product(a.numpy(), b.numpy(), real(sign), real(other), real(left), real(right), out.numpy())

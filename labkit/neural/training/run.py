@@ -13,14 +13,14 @@ from torch import Tensor
 
 from labkit.base import Progress
 from labkit.errors import LabkitError, Stopped
-from labkit.neural.batch_order import Batches
-from labkit.neural.checkpoint import TrainingCheckpoint
-from labkit.neural.history import History
-from labkit.neural.muon import Muon, matrices_of
-from labkit.neural.plan import Plan
-from labkit.neural.trained_weights import TrainedWeights
-from labkit.neural.training import Trained, Training
-from labkit.neural.training_data import Sets
+from labkit.neural.training.batch_order import Batches
+from labkit.neural.training.checkpoint import TrainingCheckpoint
+from labkit.neural.training.data import Sets
+from labkit.neural.training.history import History
+from labkit.neural.training.muon import Muon, matrices_of
+from labkit.neural.training.plan import Plan
+from labkit.neural.training.settings import Trained, Training
+from labkit.neural.training.trained_weights import TrainedWeights
 
 TIMED = 20  # steps whose time determines the number of steps
 COMPILED = 5  # the first of these, which compile and are not timed

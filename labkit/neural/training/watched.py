@@ -10,7 +10,7 @@ import pandas as pd
 
 from labkit.gap.metrics import UNITS, table
 from labkit.neural.potential import NeuralPotential
-from labkit.neural.training import Training
+from labkit.neural.training.settings import Training
 
 UNKNOWN = 10**9  # steps of a training that are not planned yet
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from labkit.neural.edge_pairs import directions
-from labkit.neural.row_slopes import forces_of, virials_of
-from labkit.neural.slopes import outputs_and_slopes
+from labkit.neural.networks.edge_pairs import directions
+from labkit.neural.networks.row_slopes import forces_of, virials_of
+from labkit.neural.training.slopes import outputs_and_slopes
 
 if TYPE_CHECKING:
-    from labkit.neural.frames import Batch
-    from labkit.neural.network import Network
+    from labkit.neural.networks.network import Network
+    from labkit.neural.training.frames import Batch
 
 
 @dataclass(frozen=True, eq=False)

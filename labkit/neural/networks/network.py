@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.errors import LabkitError, suggest
-from labkit.neural.forms import Edges
+from labkit.neural.networks.forms import Edges
 
 if TYPE_CHECKING:
     from labkit.neural.heads import Head

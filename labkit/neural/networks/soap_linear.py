@@ -9,8 +9,8 @@ from sphericart.torch import SphericalHarmonics
 from torch import Tensor
 
 from labkit.descriptors.radial import RadialBasis, smooth_cutoff
-from labkit.neural.forms import Edges
-from labkit.neural.network import Network, network
+from labkit.neural.networks.forms import Edges
+from labkit.neural.networks.network import Network, network
 
 L_MAX = 4
 SMEARED = 0.4  # Å, width of a neighbour's Gaussian
