@@ -97,7 +97,8 @@ def gap_and_replicas(_):
     state = State.from_atoms([train.atoms[0]] * 2, seed=1)
     design = Design.build(train, config)
     model = design.solve()
-    return {"gap": model, "model": model, "design": design, "state": maxwell_boltzmann(state, 100.0)}
+    own = {"gap": model, "model": model, "design": design, "valid": labkit.datasets.ice("valid")[:6]}
+    return own | {"state": maxwell_boltzmann(state, 100.0)}
 
 
 def colloids_in_water(_):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from labkit.active import GpVariance, Spread, calibrate
-from labkit.active.calibration import _power_law
+from labkit.active.calibration.power_law import power_law
 from labkit.base import Evaluation, State
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
@@ -21,18 +21,18 @@ def model(design: Design) -> GapModel:
 def test_a_known_law_is_found(scale: float, exponent: float) -> None:
     random = np.random.default_rng(1)
     spreads = np.exp(random.normal(-5, 1.5, 4000))
-    a, b = _power_law(random.normal(size=4000) * scale * spreads**exponent, spreads)
+    a, b = power_law(random.normal(size=4000) * scale * spreads**exponent, spreads)
     assert b == pytest.approx(exponent, abs=0.03)
     assert a * np.exp(-5 * b) == pytest.approx(scale * np.exp(-5 * exponent), rel=0.05)
 
 
 def test_equal_spreads_leave_the_exponent() -> None:
-    a, b = _power_law(np.array([0.1, -0.1, 0.1, -0.1]), np.full(4, 0.02))
+    a, b = power_law(np.array([0.1, -0.1, 0.1, -0.1]), np.full(4, 0.02))
     assert (a, b) == (pytest.approx(5.0, rel=1e-3), pytest.approx(1.0, abs=1e-3))
 
 
 def test_exact_frames_and_no_spread_stay_finite() -> None:
-    assert np.isfinite(_power_law(np.zeros(5), np.zeros(5))).all()
+    assert np.isfinite(power_law(np.zeros(5), np.zeros(5))).all()
 
 
 def test_errors_have_the_size_of_the_calibrated_spread(model: GapModel, valid: Dataset) -> None:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
+from labkit.active.calibration.marks import frame_marks, marks_of, refuse
+from labkit.active.calibration.power_law import power_law
 from labkit.active.uncertainty import Spread, Uncertainty
 from labkit.base import Evaluation, Potential, State
 from labkit.base.frames import batches
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
-#: width of the prior of the exponent about 1, where few frames or equal ones say nothing about it
-WIDTH = 1.0
-
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """An uncertainty of energies, N a (σ/N)^b instead of σ for a system of N atoms; σ in eV, `scale` a in eV^(1-b).
 
-    Values of atoms are multiplied by the factor of their system, so that their order within it remains.
+    Values of atoms are multiplied by the factor of their system, so that their order within it remains. `frames` are
+    the marks of the frames that it was fitted to.
     """
 
     uncertainty: Uncertainty
     scale: float
     exponent: float
+    frames: tuple[str, ...] = ()
 
     def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
         """The calibrated spread at a state."""
@@ -38,12 +38,16 @@ class Calibrated:
         return replace(spread, per_system=spread.per_system * factor, per_atom=atoms, calibrated=True)
 
 
-def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -> Calibrated:
+def calibrate(
+    uncertainty: Uncertainty, potential: Potential, frames: Dataset, *, queried: Dataset | Iterable[Dataset] = ()
+) -> Calibrated:
     """Fit a and b to the errors e of the energies of frames that the potential was not trained on.
 
     The errors are taken as normal: maximum of -Σ (ln s + e²/(2 s²)), with s = N a (σ/N)^b, and a normal prior of b
     about 1 of width 1; b is kept between 0.5 and 3. The prior of a GAP is the same everywhere and its misfit is not,
     so that σ ranks errors better than it sizes them. Give some twenty frames of each kind that σ is needed for.
+
+    queried   frames that were trained on or chosen for their spread; it is checked that none of them is in `frames`
 
     Raises LabkitError for an uncertainty whose unit is not eV, or fewer than four frames with an energy.
     Source: Musil, Willatt, Langovoy, Ceriotti, J. Chem. Theory Comput. 15, 906 (2019).
@@ -57,6 +61,8 @@ def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -
     >>> spread.calibrated, tuple(spread.per_system.shape)
     (True, (2,))
     """
+    marks = frame_marks(frames)
+    refuse(marks, marks_of(queried), "calibration", "queried or trained on")
     known = np.flatnonzero(np.isfinite(frames.energy))
     if len(known) < 4:
         raise LabkitError(
@@ -76,19 +82,4 @@ def calibrate(uncertainty: Uncertainty, potential: Potential, frames: Dataset) -
         found = evaluation.energy.detach().cpu().numpy()
         errors.append((found - frames.energy[known[list(batch)]]) / counts)
         spreads.append(spread.per_system.detach().cpu().numpy() / counts)
-    return Calibrated(uncertainty, *_power_law(np.concatenate(errors), np.concatenate(spreads)))
-
-
-def _power_law(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
-    """a and b of s = a σ^b that make these errors most likely; for each b the best a is known."""
-    log_spread = np.log(np.maximum(spreads, 1e-12))
-    squares = np.maximum(errors**2, 1e-24)
-
-    def log_scale(b: float) -> float:
-        return 0.5 * math.log(np.mean(squares * np.exp(-2 * b * log_spread)))
-
-    def loss(b: float) -> float:
-        return len(errors) * log_scale(b) + b * log_spread.sum() + 0.5 * ((b - 1) / WIDTH) ** 2
-
-    b = float(minimize_scalar(loss, bounds=(0.5, 3.0), method="bounded").x)
-    return math.exp(log_scale(b)), b
+    return Calibrated(uncertainty, *power_law(np.concatenate(errors), np.concatenate(spreads)), marks)
