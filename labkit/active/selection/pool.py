@@ -144,7 +144,7 @@ class Pool:
             elif field == "members":
                 fine = np.isfinite(value).all(0)
             else:
-                fine = np.isfinite(value.reshape(len(self), -1)).all(1)
+                fine = np.isfinite(value) if value.ndim == 1 else np.isfinite(value).all(1)
             bad |= {int(k): field for k in np.flatnonzero(~fine)}
         return bad
 
