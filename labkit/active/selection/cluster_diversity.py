@@ -11,14 +11,14 @@ import torch
 
 from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
 
 ROUNDS = 50
 
 
 @dataclass(frozen=True)
-class ClusterDiversity(Rule):
+class ClusterDiversity(SelectionRule):
     """The frame nearest to the centre of each of n clusters of the vectors, by k-means, the largest cluster first.
 
     Unlike `FarthestPoint` it takes typical frames and not outliers. Centres begin at farthest points. Known frames are

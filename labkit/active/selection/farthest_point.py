@@ -11,12 +11,12 @@ import torch
 
 from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
 
 
 @dataclass(frozen=True)
-class FarthestPoint(Rule):
+class FarthestPoint(SelectionRule):
     """Each next frame is the one farthest from the known frames and from those taken before, by its vector.
 
     Without known frames the first is the one farthest from the mean. It needs no uncertainty, covers the pool evenly

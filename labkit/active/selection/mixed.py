@@ -12,12 +12,12 @@ import numpy as np
 from labkit.active.selection.distances import known_or_none, to_nearest
 from labkit.active.selection.maximum_variance import MaximumVariance
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True)
-class Mixed(Rule):
+class Mixed(SelectionRule):
     """Each next frame is the one with the largest Q = αU + βD.
 
     U  its spread over the largest spread in the pool, 0 to 1
