@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
 from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
 from labkit.active.selection.pool import Pool
@@ -15,6 +16,7 @@ from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
 
 ROUNDS = 50
+STILL = 1e-4  # centres do not move if the sum of their squared steps is this part of a component's variance
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,23 @@ class ClusterDiversity(SelectionRule):
 
 def clusters(rows: np.ndarray, n: int, covered: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Centres (n, d) and the cluster of each row (P,); -1 for those nearer to a known frame (at `covered`)."""
-    middle = rows.mean(axis=0)
-    start = dict(first=farthest_from_mean(rows)) if known is None else dict(known=torch.from_numpy(known - middle))
-    centres = rows[farthest_points(torch.from_numpy(rows - middle), n, 0, **start).numpy()].copy()
-    cluster = np.full(len(rows), -2)
+    centred = rows - rows.mean(axis=0)
+    start = dict(first=farthest_from_mean(rows))
+    if known is not None:
+        start = dict(known=torch.from_numpy(known - rows.mean(axis=0)))
+    centres = centred[farthest_points(torch.from_numpy(centred), n, 0, **start).numpy()].copy()
+    squares, enough = np.einsum("pd,pd->p", centred, centred), STILL * float(np.mean(centred.var(axis=0)))
     for _ in range(ROUNDS):
-        distance, nearest = to_nearest(rows, centres)
-        found = np.where(distance <= covered, nearest, -1)
-        if (found == cluster).all():
+        half = 0.5 * np.einsum("nd,nd->n", centres, centres) - centred @ centres.T
+        cluster = half.argmin(axis=1)
+        cluster[squares + 2 * half.min(axis=1) > covered**2] = -1
+        free, before = np.flatnonzero(cluster >= 0), centres.copy()
+        members = csr_array((np.ones(len(free)), (cluster[free], free)), shape=(n, len(rows)))
+        counts = members.sum(axis=1)
+        centres[counts > 0] = (members @ centred)[counts > 0] / counts[counts > 0, None]
+        if np.sum((centres - before) ** 2) <= enough:
             break
-        cluster = found
-        inside = (cluster[:, None] == np.arange(n)).astype(float)
-        counts = inside.sum(axis=0)
-        centres[counts > 0] = (inside.T @ rows)[counts > 0] / counts[counts > 0, None]
-    return centres, cluster
+    return centres + rows.mean(axis=0), cluster
 
 
 def _others(rows: np.ndarray, order: list[int], n: int, covered: np.ndarray) -> list[int]:
