@@ -37,7 +37,7 @@ test: $(VENV)/.dev
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 test-unit: $(VENV)/.dev
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --durations=20 labkit tests tools/ice tools/colloids --ignore=tests/notebooks --ignore=tests/browser $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --durations=20 labkit tests tools/ice tools/colloids tools/ethanol --ignore=tests/notebooks --ignore=tests/browser $(ARGS)
 
 test-notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 tests/notebooks $(ARGS)

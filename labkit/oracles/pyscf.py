@@ -26,6 +26,8 @@ class PySCF(Oracle):
     max_cycle   SCF cycles at most
     grid_level  of the integration grid, 0 to 9; forces include the response of the grid, so that they are the
                 derivative of the energy
+    auxbasis    auxiliary basis of density fitting, such as "def2-universal-jfit" for a functional without exact
+                exchange and "def2-universal-jkfit" for others; None: the integrals themselves
 
     Charge and spin are those of the frame (see structure_hash). Frames must not be periodic. Stop takes effect between
     two SCF cycles and before the gradient. Raises Unconverged if mf.converged is False after max_cycle.
@@ -41,11 +43,20 @@ class PySCF(Oracle):
     conv_tol: float = 1e-9
     max_cycle: int = 50
     grid_level: int = 3
+    auxbasis: str | None = None
 
     @property
     def name(self) -> str:
+        fitting = "" if self.auxbasis is None else f", density fitting {self.auxbasis}"
         grid = "" if self._hartree_fock else f", grid {self.grid_level}"
-        return f"PySCF {self.xc}/{self.basis}{grid}, conv_tol {self.conv_tol:g}, {self.max_cycle} cycles"
+        return f"PySCF {self.xc}/{self.basis}{fitting}{grid}, conv_tol {self.conv_tol:g}, {self.max_cycle} cycles"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        found = super().settings
+        if self.auxbasis is None:  # labels from before density fitting stay valid
+            del found["auxbasis"]
+        return found
 
     @property
     def cores(self) -> int:
@@ -84,7 +95,7 @@ class PySCF(Oracle):
         return self.xc.lower() == "hf"
 
     def _mean_field(self, package: Any, atoms: Atoms) -> Any:
-        from pyscf import dft, scf
+        from pyscf import df, dft, scf
 
         spin = multiplicity(atoms) - 1
         try:
@@ -102,8 +113,12 @@ class PySCF(Oracle):
                 field = (dft.UKS if spin else dft.RKS)(molecule, xc=self.xc)
                 field.grids.level = self.grid_level
                 dft.libxc.parse_xc(self.xc)  # raises KeyError for an unknown functional
+            if self.auxbasis is not None:
+                df.make_auxmol(molecule, self.auxbasis)  # raises RuntimeError for an unknown basis set
+                field = field.density_fit(auxbasis=self.auxbasis)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise CalculationFailed(f"PySCF: {self.xc}/{self.basis}: {error}") from error
+            fitted = "" if self.auxbasis is None else f"/{self.auxbasis}"
+            raise CalculationFailed(f"PySCF: {self.xc}/{self.basis}{fitted}: {error}") from error
         field.conv_tol, field.max_cycle, field.chkfile = self.conv_tol, self.max_cycle, None
         return field
 

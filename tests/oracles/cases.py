@@ -82,6 +82,20 @@ CASES = [
         rotation=2e-3,
     ),
     Case(
+        "PBE-fitted",
+        PySCF("pbe", "def2-svp", 1e-11, auxbasis="def2-universal-jfit"),
+        rattled(molecule("H2O")),
+        PySCF("pbe", "def2-svp", max_cycle=1, auxbasis="def2-universal-jfit"),
+        rotation=2e-3,
+    ),
+    Case(
+        "cation-fitted",
+        PySCF("pbe0", "sto-3g", 1e-11, auxbasis="def2-universal-jkfit"),
+        rattled(molecule("H2O"), charge=1),
+        PySCF("pbe0", "sto-3g", max_cycle=1, auxbasis="def2-universal-jkfit"),
+        rotation=2e-3,
+    ),
+    Case(
         "pw.x",
         Espresso(ecutwfc=30, conv_thr=1e-11, **PW),
         H2,

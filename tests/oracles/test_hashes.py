@@ -44,6 +44,7 @@ def test_hashes_never_change():
     assert structure_hash(water) == "3c2cd2f4e78d0664b945dea02152173ada6e6827ff62fd1fd66ea939fcea75b3"
     assert TBLite("GFN1-xTB").hash == "509a888d9cb8640ec262971835d053cea3522e460b48447589d3abf6544bc6e7"
     assert PySCF("pbe", "def2-svp").hash == "bcd1d99a42b958179d99d50d7e4b2c82ea033e8a1a8108ef92acc3771ffb4994"
+    assert PySCF("pbe", "def2-svp", auxbasis="def2-universal-jfit").hash != PySCF("pbe", "def2-svp").hash
 
 
 def test_hashes_are_those_of_another_process():

@@ -143,6 +143,8 @@ def test_pyscf_is_for_molecules_and_names_what_it_does_not_know():
         PySCF().compute(Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], cell=[5, 5, 5], pbc=True))
     with pytest.raises(CalculationFailed, match=r"PySCF: nonsense/def2-svp: .*not found"):
         PySCF("nonsense").compute(molecule("H2"))
+    with pytest.raises(CalculationFailed, match="PySCF: pbe/def2-svp/nonsense: Unknown basis"):
+        PySCF(auxbasis="nonsense").compute(molecule("H2"))
 
 
 def test_pyscf_stops_between_two_cycles():
@@ -165,3 +167,13 @@ def test_pyscf_has_the_energy_of_the_textbook():
     pytest.importorskip("pyscf")
     hydrogen = Atoms("H2", [[0, 0, 0], [0, 0, 1.4 * BOHR]])
     assert PySCF("hf", "sto-3g").compute(hydrogen).energy / HARTREE == pytest.approx(-1.1167, abs=1e-4)
+
+
+def test_density_fitting_changes_the_energy_a_little():
+    """By less than 1 meV/atom, and not by nothing, so that it was used."""
+    pytest.importorskip("pyscf")
+    exact, fitted = (
+        PySCF("pbe", "def2-svp", auxbasis=auxbasis).compute(molecule("H2O")).energy
+        for auxbasis in (None, "def2-universal-jfit")
+    )
+    assert 1e-6 < abs(fitted - exact) < 3e-3
