@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
+from labkit.active.selection.distances import farthest_from_mean, known_or_none, largest, to_nearest
 from labkit.active.selection.pool import Pool
 from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
@@ -40,15 +40,13 @@ class ClusterDiversity(SelectionRule):
         covered = np.full(len(rows), np.inf) if known is None else to_nearest(rows, known)[0]
         centres, cluster = clusters(rows, n, covered, known)
         distance = np.linalg.norm(rows - centres[cluster], axis=1)
-        from_mean = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
-        scale = from_mean.max()
+        scale = float(np.abs(rows).max())  # to which distances are exact
         sizes = np.bincount(cluster[cluster >= 0], minlength=n)
         order: list[int] = []
         for c in np.argsort(-sizes, kind="stable"):
             inside = np.flatnonzero(cluster == c)
             if len(inside):
-                equal = inside[distance[inside] <= distance[inside].min() + 1e-9 * scale]  # as both of a cluster of two
-                order.append(int(equal[from_mean[equal].argmin()]))
+                order.append(int(inside[largest(-distance[inside] - scale, rows[inside])]))
         phrases = [f"in a cluster of {sizes[c]} frames, {x:.3g} from its centre" for c, x in zip(cluster, distance)]
         for k in np.flatnonzero(cluster < 0):
             phrases[k] = "in the cluster of a known frame"
