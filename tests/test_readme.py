@@ -16,7 +16,7 @@ from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import labkit
-from labkit.base import State
+from labkit.base import Committee, State
 from labkit.cli import COMMANDS
 from labkit.datasets import DatasetWarning
 from labkit.engine import maxwell_boltzmann, simulate
@@ -101,6 +101,15 @@ def gap_and_replicas(_):
     return own | {"state": maxwell_boltzmann(state, 100.0)}
 
 
+def candidates(_):
+    """Frames to choose from, others that have labels, and a committee."""
+    ds = labkit.datasets.ice("train", n=50)
+    config = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
+    design = Design.build(ds[:10], config)
+    committee = Committee([design.solve(sigma_force=sigma) for sigma in (0.02, 0.2)])
+    return {"frames": ds[10:20], "known": ds[:10], "committee": committee}
+
+
 def colloids_in_water(_):
     """Pairs of colloids at some distances, and how they moved."""
     places = torch.zeros(8, 2, 3, dtype=torch.float64)
@@ -118,6 +127,7 @@ OWN = {
     "store = LabelStore": ([molecules], {"labels.sqlite", "labels.sqlite-wal", "labels.sqlite-shm"}),
     "state, imported = load": ([water], {"run.csv", "run.xtc", "run.checkpoint"}),
     "committee = Committee": ([gap_and_replicas], set()),
+    "pool = Pool": ([candidates], set()),
     "frames = with_label": ([frames_with_tensors, gap_and_replicas], {"infrared.csv"}),
     "watched = Passive": ([colloids_in_water], {"fluid.safetensors"}),
 }
