@@ -8,8 +8,8 @@ from labkit.base import Committee, Progress
 from labkit.datasets import ice
 from labkit.errors import LabkitError, Stopped
 from labkit.neural import NeuralConfig, Training, train, train_committee, untrained
-from labkit.neural.frames import TrainingFrames
-from labkit.neural.training_data import Sets
+from labkit.neural.training.data import Sets
+from labkit.neural.training.frames import TrainingFrames
 
 FRAMES = ice("train", n=50)
 SMALL = NeuralConfig(channels=8, cutoff=3.0, n_radial=6)

@@ -18,8 +18,8 @@ class DropoutSpread(RowSpread):
     count       K; a standard deviation of K results is known to 1/√(2 (K - 1)), 27 % for 8
     seed        of the choice, which is the same for all states, so that the spread is a smooth function of positions
 
-    It need not grow outside the data: for an O-H bond of ice stretched to 1.6 Å it grew by a tenth, and that of a committee
-    sixfold. Use a distance beside it.
+    It need not grow outside the data: as an O-H bond of ice was stretched to 1.6 Å it grew by a tenth, the spread of a
+    committee sixfold. Use a distance beside it.
 
     Raises LabkitError for a network trained without dropout, and for count < 2. Source: Gal and Ghahramani, ICML 33
     (2016), arXiv:1506.02142.
