@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labkit.active.uncertainties.parts import PerAtom, check_per_atom, followed, networks_of
+from labkit.active.uncertainties.parts import PerAtom, check_per_atom, networks_of
 from labkit.active.uncertainties.rows import members
 from labkit.active.uncertainty import Spread
 from labkit.base import Evaluation, Potential, State
@@ -88,15 +88,11 @@ class LastLayer:
 
     def __call__(self, state: State, evaluation: Evaluation | None = None) -> Spread:
         """The spread at a state; the network is evaluated here."""
-        dtype, network = state.positions.dtype, self.network
-        with torch.set_grad_enabled(followed(state)):
-            of_atoms = network.features(state)[0].to(torch.float64)
-            systems = self.alpha * (state.system.sum_over_atoms(of_atoms) @ self.root).norm(dim=1)
-            if self.per_atom == "energies":
-                atoms, unit = self.alpha * (of_atoms @ self.root).norm(dim=1), "eV"
-            else:
-                rows = self.directions.T * (self.alpha / network.scale)
-                atoms, unit = members(network, rows, state, forces=True).forces.norm(dim=(0, 2)), "eV/Å"
+        dtype, factor = state.positions.dtype, self.alpha / self.network.scale
+        forces, (every, some) = self.per_atom == "forces", (factor * x.T for x in (self.root, self.directions))
+        found = members(self.network, some, state, forces=forces, energy_rows=every)
+        atoms = found.forces.norm(dim=(0, 2)) if forces else found.per_atom.norm(dim=0)
+        systems, unit = found.energy.norm(dim=0), "eV/Å" if forces else "eV"
         return Spread(systems.to(dtype), "eV", atoms.to(dtype), unit, self.calibrated)
 
     def _directions(self, count: int | None, seed: int) -> Tensor:

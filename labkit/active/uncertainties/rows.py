@@ -11,7 +11,8 @@ from torch import Tensor
 from labkit.active.uncertainties.parts import PerAtom, check_per_atom, followed, networks_of
 from labkit.active.uncertainty import Spread, in_quadrature
 from labkit.base import Evaluation, Potential, State
-from labkit.neural import NeuralPotential, evaluate_members
+from labkit.neural import NeuralPotential
+from labkit.neural.networks.graph_free import evaluate_rows
 
 
 class RowSpread(ABC):
@@ -59,30 +60,40 @@ def deviations(rows: Tensor) -> Tensor:
     return contrasts.to(rows) @ rows / (count - 1) ** 0.5
 
 
-def members(network: NeuralPotential, rows: Tensor, state: State, *, forces: bool) -> Evaluation:
+def members(
+    network: NeuralPotential, rows: Tensor, state: State, *, forces: bool, energy_rows: Tensor | None = None
+) -> Evaluation:
     """Energies (K, S), per_atom (K, n) and, if requested, forces (K, n, 3) of K last layers (K, F) on one network.
 
-    Energies of isolated atoms are left out.
+    energy_rows  the last layers (L, F) whose energies are wanted, if they are others than those of the forces
 
-    Differentiable if the positions require gradients; otherwise without a graph, which is several times faster.
+    Energies of isolated atoms are left out. Differentiable if the positions require gradients; otherwise without a
+    graph, which is several times faster.
     """
-    if not followed(state):
-        if not forces:
-            with torch.no_grad():
-                return Evaluation(*_energies(network, rows, state))
-        found = evaluate_members(network, state, rows).members
-        lone = network.e0.index_select(0, network.species_of(state.system))
-        return replace(found, energy=found.energy - state.system.sum_over_atoms(lone), per_atom=found.per_atom - lone)
-    energy, _, _, of_atoms = _energies(network, rows, state)
-    pull = torch.stack([_force(one, state.positions) for one in energy]) if forces else None
-    return Evaluation(energy, pull, None, of_atoms)
+    of_energies = rows if energy_rows is None else energy_rows
+    if followed(state):
+        energy, of_atoms = _energies(network, of_energies, state)
+        pulled = energy if energy_rows is None else _energies(network, rows, state)[0]
+        pull = torch.stack([_force(one, state.positions) for one in pulled]) if forces else None
+        return Evaluation(energy, pull, None, of_atoms)
+    if not forces:
+        with torch.no_grad():
+            energy, of_atoms = _energies(network, of_energies, state)
+        return Evaluation(energy, None, None, of_atoms)
+    near = replace(network.neighbours(state), dtype=network.dtype)
+    weights = [x.to(network.dtype) for x in (rows, of_energies)]
+    wanted = {"forces": True, "stress": False, "per_atom": True}
+    found = evaluate_rows(network, state, near, weights[0], energy_rows=weights[1], **wanted)
+    lone = network.e0.index_select(0, network.species_of(state.system))
+    return replace(found, energy=found.energy - state.system.sum_over_atoms(lone), per_atom=found.per_atom - lone)
 
 
-def _energies(network: NeuralPotential, rows: Tensor, state: State) -> tuple[Tensor, None, None, Tensor]:
+def _energies(network: NeuralPotential, rows: Tensor, state: State) -> tuple[Tensor, Tensor]:
+    """Energies (K, S) of systems and (K, n) of atoms."""
     features = network.features(state)[0]
     of_atoms = (features @ rows.to(features.dtype).T).to(torch.float64).T * network.scale
     energy = of_atoms.new_zeros(len(rows), state.system.n_systems).index_add(1, state.system.index, of_atoms)
-    return energy, None, None, of_atoms
+    return energy, of_atoms
 
 
 def _force(energy: Tensor, positions: Tensor) -> Tensor:
