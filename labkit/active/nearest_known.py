@@ -1,4 +1,4 @@
-"""The training environments that are most like the one of an atom."""
+"""The training environments that are most like the one of an atom, and environments as atoms to look at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from ase import Atoms
+from ase.neighborlist import neighbor_list
 
 from labkit.active.uncertainties.environments import environments
 from labkit.active.uncertainties.parts import parts_of
@@ -59,3 +60,18 @@ def nearest_known(potential: Potential, known: Dataset, atoms: Atoms, atom: int,
             f"no known frame has {atoms.symbols[atom]}; give the frames that the potential was trained on"
         )
     return [NearestKnown(*one) for one in sorted(found, key=lambda one: one[2])[:count]]
+
+
+def surroundings(atoms: Atoms, atom: int, cutoff: float) -> Atoms:
+    """The atom, as number 0 in the origin, and all neighbours within a cutoff [Å], with periodic images; no cell.
+
+    >>> import labkit
+    >>> near = surroundings(labkit.datasets.ice("minimum").atoms[0], 0, 1.2)
+    >>> str(near.symbols), near.positions[0].tolist()
+    ('OH2', [0.0, 0.0, 0.0])
+    """
+    first, second, vectors = neighbor_list("ijD", atoms, cutoff)
+    mine = np.flatnonzero(first == atom)
+    mine = mine[np.linalg.norm(vectors[mine], axis=1).argsort(kind="stable")]
+    numbers = np.append(atoms.numbers[atom], atoms.numbers[second[mine]])
+    return Atoms(numbers, np.vstack([np.zeros(3), vectors[mine]]))

@@ -22,7 +22,7 @@ def uncertainty_figure(judged: Judged, bound: float) -> Figure:
     """Left: each error over its σ; right: how many errors lie within what σ promises, and how σ finds large errors."""
     figure = new_figure(7.6, 4.6)
     figure.set_layout_engine("none")
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.45, 1), left=0.09, right=0.985, top=0.94, bottom=0.105)
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.45, 1), left=0.09, right=0.975, top=0.94, bottom=0.105)
     grid.update(wspace=0.27, hspace=0.5)
     _errors(figure.add_subplot(grid[:, 0]), judged, bound)
     _reliability(figure.add_subplot(grid[0, 1]), judged)
@@ -75,7 +75,7 @@ def _errors(axes: Axes, judged: Judged, bound: float) -> None:
 def _reliability(axes: Axes, judged: Judged) -> None:
     dress(axes, "share that σ promises", "share found", "Reliability")
     axes.set_gid("reliability")
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    _unit_square(axes)
     if not judged.sizes or judged.frames:
         words = (
             "σ is a score, not an error:\nrescale it" if not judged.sizes else "the worst atom of a frame:\nranked only"
@@ -89,16 +89,12 @@ def _reliability(axes: Axes, judged: Judged) -> None:
     axes.plot(found["expected"], found["observed"], color=FORCE, linewidth=1.5, gid="observed")
     axes.text(0.97, 0.06, "σ too small", ha="right", fontsize=7, color=MUTED, transform=axes.transAxes)
     axes.text(0.03, 0.9, "σ too large", fontsize=7, color=MUTED, transform=axes.transAxes)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator([0, 0.5, 1]))
 
 
 def _roc(axes: Axes, judged: Judged, bound: float) -> None:
     dress(axes, "false alarms", "found", f"Finding errors above {bound:.2g} eV/Å")
     axes.set_gid("ROC")
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    _unit_square(axes)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=":")
     try:
         found = roc(judged.errors, judged.sigmas, bound)
@@ -106,6 +102,12 @@ def _roc(axes: Axes, judged: Judged, bound: float) -> None:
         axes.text(0.5, 0.2, "no error, or every one, is above it", ha="center", fontsize=8, color=MUTED)
         return
     axes.plot(found["false_alarms"], found["found"], color=INK, linewidth=1.4, gid="roc")
+
+
+def _unit_square(axes: Axes) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.5, 1]))
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
