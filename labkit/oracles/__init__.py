@@ -2,7 +2,7 @@
 
 from labkit.oracles.calculation import Calculation
 from labkit.oracles.calculator import CalculatorOracle
-from labkit.oracles.errors import CalculationFailed, MissingProgram, StoreError, Unconverged
+from labkit.oracles.errors import CalculationFailed, MissingProgram, StoreError, TimedOut, Unconverged
 from labkit.oracles.espresso import Espresso
 from labkit.oracles.label import Label
 from labkit.oracles.labelling import Outcome, outcomes
@@ -28,6 +28,7 @@ __all__ = [
     "PySCF",
     "StoreError",
     "TBLite",
+    "TimedOut",
     "Unconverged",
     "make_oracle",
     "outcomes",
