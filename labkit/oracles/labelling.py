@@ -66,6 +66,7 @@ def outcomes(
         except LabkitError as error:
             raise LabkitError(f"frame {i}, {error}") from error
     with store.claims() if store is not None else nullcontext() as claims, ThreadPoolExecutor(workers, "label") as pool:
+        oracle = oracle if store is None else oracle.with_store(store)
         work = _Work(oracle, frames, equal, store, claims, pool, time_limit)
         try:
             yield from work.run(workers, should_stop)

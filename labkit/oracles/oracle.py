@@ -47,6 +47,10 @@ class Oracle(ABC):
         failed, MissingProgram, and Stopped once `should_stop`, called during the calculation, has returned True.
         """
 
+    def with_store(self, store: LabelStore) -> Oracle:
+        """The oracle as it labels frames for this store: itself, unless it keeps parts of its labels there."""
+        return self
+
     def timed(self, atoms: Atoms, should_stop: Callable[[], bool] = never) -> tuple[Label, float]:
         """One calculation, and the seconds that it took; without waiting, for an oracle that computes elsewhere.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 from ase import Atoms
 
@@ -11,6 +12,9 @@ from labkit.errors import LabkitError, Stopped
 from labkit.oracles.errors import CalculationFailed
 from labkit.oracles.label import Label
 from labkit.oracles.oracle import Oracle, never
+
+if TYPE_CHECKING:
+    from labkit.oracles.store import LabelStore
 
 
 class Wrapped(Oracle):
@@ -41,6 +45,11 @@ class Wrapped(Oracle):
 
     def require(self) -> None:
         self.oracle.require()
+
+    def with_store(self, store: LabelStore) -> Oracle:
+        found = copy(self)
+        found.oracle = self.oracle.with_store(store)
+        return found
 
     def compute(self, atoms: Atoms, should_stop: Callable[[], bool] = never) -> Label:
         return self.timed(atoms, should_stop)[0]
