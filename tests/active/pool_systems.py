@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
-from labkit.active.pool import GapLearner
+from labkit.active.learners import GapLearner
 from labkit.active.pool.settings import unlabelled
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError, Stopped

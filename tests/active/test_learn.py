@@ -208,7 +208,8 @@ def test_stop_keeps_what_there_is(tmp_path, test_frames):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (dict(start=0), "start is 0; expected a whole number from 1"),
+        (dict(start=0), "start is 0, so that there is nothing to learn from"),
+        (dict(batch=0), "batch is 0; expected a whole number from 1"),
         (dict(start=61), "pool has 60 frames that may be labelled .* but round 0 needs 61"),
         (dict(start=17), "budget of 16 calls does not cover round 0 of 17 frames"),
         (dict(retries={"crashed": 1}), "retries: no outcome 'crashed', expected unconverged, failed, timed out"),

@@ -105,7 +105,6 @@ def test_settings_of_a_queue_are_checked(options):
 def threads():
     with local_client(2, processes=False) as client:
         yield client
-        client.cluster.close()
 
 
 def test_dask_labels_are_those_without_it(threads, tmp_path):
@@ -132,7 +131,6 @@ def test_a_calculation_that_hangs_on_a_worker_is_given_up(tmp_path):
         slow = OnCluster(Recorded(tmp_path / "log", pause=1.5), client)
         (found,) = outcomes(slow, mixture(60)[:1], time_limit=0.3)
         assert isinstance(found.error, TimedOut)
-        client.cluster.close()
 
 
 @pytest.mark.slow
@@ -146,7 +144,6 @@ def test_a_lost_worker_is_replaced(tmp_path):
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
         job.wait(60)
         assert len(job.result) == 1
-        client.cluster.close()
 
 
 def test_what_is_missing_is_named(monkeypatch):

@@ -8,9 +8,9 @@ from typing import Any
 
 from ase import Atoms
 
+from labkit.active.learners.learner import Learner
 from labkit.active.pool.budget import Budget
 from labkit.active.pool.learned import Learned
-from labkit.active.pool.learner import Learner
 from labkit.active.pool.loop import Loop
 from labkit.active.pool.purchases import Terms
 from labkit.active.pool.scoring import MakeUncertainty
@@ -34,7 +34,8 @@ def learn(
 
     >>> import labkit
     >>> from ase.calculators.emt import EMT
-    >>> from labkit.active.pool import GapLearner, learn
+    >>> from labkit.active.learners import GapLearner
+    >>> from labkit.active.pool import learn
     >>> from labkit.active.selection import RandomFrames
     >>> from labkit.gap import GapConfig, Soap
     >>> from labkit.oracles import CalculatorOracle
@@ -82,7 +83,7 @@ def learning(
     start        frames drawn at random in round 0, after `validation` and `calibration` others, which are never trained
                  on; all of them are labelled and count
     batch        frames of each other round
-    known        labelled frames to begin with; they count as calls
+    known        labelled frames to begin with, which count as calls; start may then be 0
     test         labelled frames whose errors are recorded; `by` is a key of their info: also for each of its values
     target       eV/Å: the run ends when force_rmse on the test frames is not above it
     measure      further numbers to record in each round

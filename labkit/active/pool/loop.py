@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from labkit.active.learners.learner import Learner
 from labkit.active.pool.budget import Budget
 from labkit.active.pool.learned import Learned
-from labkit.active.pool.learner import Learner
 from labkit.active.pool.ledger import Ledger
 from labkit.active.pool.purchases import Purchases, Terms
-from labkit.active.pool.round import Plan, Round
+from labkit.active.pool.round import Round, RoundPlan
 from labkit.active.pool.run_folder import RunFolder
 from labkit.active.pool.scoring import (
     MakeUncertainty,
@@ -71,6 +71,10 @@ class Loop:
         progress: Progress,
     ) -> None:
         check_counts(start=start, batch=batch, validation=validation, calibration=calibration)
+        if not start and not known:
+            raise LabkitError(
+                "start is 0, so that there is nothing to learn from in round 0; give known frames, or start"
+            )
         check_retries(terms.retries)
         check_oracle(known, oracle)
         if uncertainty is None and "spread" in selection.needs:
@@ -112,29 +116,31 @@ class Loop:
             while state is None or not state.stopped:
                 with one_thread():
                     plan = self._plan()
-                    state = self._state(plan.note) if not plan.frames else self._round(plan)
+                    state = self._round(plan) if plan.frames or not plan.number else self._state(plan.note)
                 yield state
         except Stopped as stop:
             raise Stopped("the run was stopped; the same call goes on with it", state) from stop
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> RoundPlan:
         number = len(self.rounds)
         if (plan := self.folder.plan(number)) is not None:
             return plan
         plan = self._chosen(number) if number else self._first()
-        if plan.frames:
+        if plan.frames or not number:
             self.folder.write_plan(plan)
         return plan
 
-    def _first(self) -> Plan:
+    def _first(self) -> RoundPlan:
         order = np.random.default_rng(self.seed).permutation(self.usable)[: sum(self.parts)]
-        return Plan(0, tuple(order.tolist()), reasons={int(k): "taken: drawn at random, to begin with" for k in order})
+        return RoundPlan(
+            0, tuple(order.tolist()), reasons={int(k): "taken: drawn at random, to begin with" for k in order}
+        )
 
-    def _chosen(self, number: int) -> Plan:
+    def _chosen(self, number: int) -> RoundPlan:
         taken = {k for one in self.rounds for k in one.plan.frames}
         rows = np.array([k for k in self.usable if k not in taken], dtype=np.int64)
         if not len(rows):
-            return Plan(
+            return RoundPlan(
                 number, (), note=f"all {len(self.usable)} frames of the pool that may be labelled have been sent"
             )
         left = self.budget.calls_left(self.purchases.calls, self.purchases.core_seconds)
@@ -147,9 +153,9 @@ class Loop:
         sentences = {int(k): why for k, why in zip(rows, choice.reasons)}
         reasons = {k: why for k, why in sentences.items() if k in frames or why.startswith("refused")}
         note = choice.note or ("" if frames else f"{type(self.selection).__name__} has chosen no frame")
-        return Plan(number, frames, spread, seen.unit, reasons, note)
+        return RoundPlan(number, frames, spread, seen.unit, reasons, note)
 
-    def _round(self, plan: Plan) -> Learned:
+    def _round(self, plan: RoundPlan) -> Learned:
         done = self._fraction()
         self.purchases.buy(plan.frames, self.progress.part(done, 1.0, 0.0))
         labels, failed = self.purchases.labels, self.purchases.failed

@@ -40,8 +40,8 @@ class SimulatedQueue(Wrapped):
     pace       real seconds for each simulated one; 0: nobody waits
     seed       the fate of a job depends on it, on the structure and on the attempt alone
 
-    The simulated run time is booked, so that a lesson with GFN2 labels has the ledger of a DFT project: keep such labels
-    in a store of their own. `jobs` lists what has ended here, `learn(..., workers=8)` has eight jobs in the queue.
+    The simulated run time is booked, so that a lesson with GFN2 labels has the ledger of a DFT project: keep such
+    labels in a store of their own. `jobs` lists what has ended; `learn(..., workers=8)` has eight jobs in the queue.
 
     >>> from ase.build import molecule
     >>> from ase.calculators.emt import EMT

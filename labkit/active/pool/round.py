@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoundPlan:
     """The frames that a round sends to the oracle; it is written before any of them is computed.
 
     number   of the round; 0 has the first frames, which are drawn at random
@@ -30,7 +30,7 @@ class Plan:
         return asdict(self) | {"reasons": {str(k): text for k, text in self.reasons.items()}}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Plan:
+    def from_dict(cls, plain: Mapping[str, Any]) -> RoundPlan:
         """The inverse."""
         spread, reasons = plain["spread"], {int(k): str(text) for k, text in plain["reasons"].items()}
         return cls(
@@ -51,7 +51,7 @@ class Round:
                 [eV/Å], and of its energy [eV/atom]; none in round 0
     """
 
-    plan: Plan
+    plan: RoundPlan
     labelled: tuple[int, ...]
     failed: Mapping[int, str]
     calls: int
@@ -77,7 +77,7 @@ class Round:
         }
 
     @classmethod
-    def from_dict(cls, plan: Plan, plain: Mapping[str, Any]) -> Round:
+    def from_dict(cls, plan: RoundPlan, plain: Mapping[str, Any]) -> Round:
         """The inverse."""
         return cls(
             plan, tuple(map(int, plain["labelled"])), {int(k): str(x) for k, x in plain["failed"].items()},

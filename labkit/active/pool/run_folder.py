@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.active.pool.round import Plan, Round
+from labkit.active.pool.round import Round, RoundPlan
 from labkit.errors import LabkitError
 from labkit.files import atomic_write, whole_content
 
@@ -54,17 +54,17 @@ class RunFolder:
                     f"is {_short(new)}; choose another folder, or go on with the old one"
                 )
 
-    def plan(self, number: int) -> Plan | None:
+    def plan(self, number: int) -> RoundPlan | None:
         """The plan of a round, if it was made."""
         plain = self._read(f"plan-{number:03d}.json")
-        return None if plain is None else Plan.from_dict(plain)
+        return None if plain is None else RoundPlan.from_dict(plain)
 
-    def result(self, plan: Plan) -> Round | None:
+    def result(self, plan: RoundPlan) -> Round | None:
         """The result of a round, if it was reached."""
         plain = self._read(f"round-{plan.number:03d}.json")
         return None if plain is None else Round.from_dict(plan, plain)
 
-    def write_plan(self, plan: Plan) -> None:
+    def write_plan(self, plan: RoundPlan) -> None:
         self._write(f"plan-{plan.number:03d}.json", plan.to_dict())
 
     def write_result(self, found: Round) -> None:

@@ -32,9 +32,9 @@ def unlabelled(frames: Dataset | Sequence[Atoms], name: str = "pool") -> Dataset
 
 
 def check_counts(**counts: int) -> None:
-    """Raise LabkitError unless start and batch are positive, and validation and calibration are not negative."""
+    """Raise LabkitError unless batch is positive and the others are not negative."""
     for name, value in counts.items():
-        least = 1 if name in ("start", "batch") else 0
+        least = 1 if name == "batch" else 0
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise LabkitError(f"{name} is {value!r}; expected a whole number from {least}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit.active.pool.learner import Learner, Refit
+from labkit.active.learners.learner import Learner, Refit
 from labkit.base import NO_PROGRESS, Committee, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError

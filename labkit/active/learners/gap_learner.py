@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit.active.pool.learner import Refit
+from labkit.active.learners.learner import Refit
 from labkit.base import NO_PROGRESS, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.gap import GapConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from labkit.active.pool.learner import Refit
+from labkit.active.learners.learner import Refit
 from labkit.base import NO_PROGRESS, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
