@@ -30,11 +30,12 @@ def farthest_points(
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)
     squares = features.square().sum(1)
     nearest = torch.full_like(squares, torch.inf)
-    for rows in () if known is None else known.split(256):
+    known = features[:0] if known is None else known
+    for rows in known.split(256) if len(known) else ():
         found = squares[:, None] + rows.square().sum(1) - 2 * (features @ rows.mT)
         nearest = torch.minimum(nearest, found.amin(1))
     for k in range(count):  # each choice depends on all previous ones
-        if k or first is None and known is not None and len(known):
+        if k or first is None and len(known):
             chosen[k] = nearest.argmax()
         else:
             chosen[k] = random_points(features, 1, seed) if first is None else first

@@ -8,17 +8,19 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
-from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
+from labkit.active.selection.distances import farthest_from_mean, known_or_none, largest, to_nearest
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
 
 ROUNDS = 50
+STILL = 1e-4  # centres do not move if the sum of their squared steps is this part of a component's variance
 
 
 @dataclass(frozen=True)
-class ClusterDiversity(Rule):
+class ClusterDiversity(SelectionRule):
     """The frame nearest to the centre of each of n clusters of the vectors, by k-means, the largest cluster first.
 
     Unlike `FarthestPoint` it takes typical frames and not outliers. Centres begin at farthest points. Known frames are
@@ -38,12 +40,13 @@ class ClusterDiversity(Rule):
         covered = np.full(len(rows), np.inf) if known is None else to_nearest(rows, known)[0]
         centres, cluster = clusters(rows, n, covered, known)
         distance = np.linalg.norm(rows - centres[cluster], axis=1)
+        scale = float(np.abs(rows).max())  # to which distances are exact
         sizes = np.bincount(cluster[cluster >= 0], minlength=n)
         order: list[int] = []
         for c in np.argsort(-sizes, kind="stable"):
             inside = np.flatnonzero(cluster == c)
             if len(inside):
-                order.append(int(inside[distance[inside].argmin()]))
+                order.append(int(inside[largest(-distance[inside] - scale, rows[inside])]))
         phrases = [f"in a cluster of {sizes[c]} frames, {x:.3g} from its centre" for c, x in zip(cluster, distance)]
         for k in np.flatnonzero(cluster < 0):
             phrases[k] = "in the cluster of a known frame"
@@ -55,20 +58,23 @@ class ClusterDiversity(Rule):
 
 def clusters(rows: np.ndarray, n: int, covered: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Centres (n, d) and the cluster of each row (P,); -1 for those nearer to a known frame (at `covered`)."""
-    middle = rows.mean(axis=0)
-    start = dict(first=farthest_from_mean(rows)) if known is None else dict(known=torch.from_numpy(known - middle))
-    centres = rows[farthest_points(torch.from_numpy(rows - middle), n, 0, **start).numpy()].copy()
-    cluster = np.full(len(rows), -2)
+    centred = rows - rows.mean(axis=0)
+    start = dict(first=farthest_from_mean(rows))
+    if known is not None:
+        start = dict(known=torch.from_numpy(known - rows.mean(axis=0)))
+    centres = centred[farthest_points(torch.from_numpy(centred), n, 0, **start).numpy()].copy()
+    squares, enough = np.einsum("pd,pd->p", centred, centred), STILL * float(np.mean(centred.var(axis=0)))
     for _ in range(ROUNDS):
-        distance, nearest = to_nearest(rows, centres)
-        found = np.where(distance <= covered, nearest, -1)
-        if (found == cluster).all():
+        half = 0.5 * np.einsum("nd,nd->n", centres, centres) - centred @ centres.T
+        cluster = half.argmin(axis=1)
+        cluster[squares + 2 * half.min(axis=1) > covered**2] = -1
+        free, before = np.flatnonzero(cluster >= 0), centres.copy()
+        members = csr_array((np.ones(len(free)), (cluster[free], free)), shape=(n, len(rows)))
+        counts = members.sum(axis=1)
+        centres[counts > 0] = (members @ centred)[counts > 0] / counts[counts > 0, None]
+        if np.sum((centres - before) ** 2) <= enough:
             break
-        cluster = found
-        inside = (cluster[:, None] == np.arange(n)).astype(float)
-        counts = inside.sum(axis=0)
-        centres[counts > 0] = (inside.T @ rows)[counts > 0] / counts[counts > 0, None]
-    return centres, cluster
+    return centres + rows.mean(axis=0), cluster
 
 
 def _others(rows: np.ndarray, order: list[int], n: int, covered: np.ndarray) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 CHUNK = 1 << 22  # numbers at once
+EQUAL = 1e-9  # of the larger one, by which equal distances may differ
 
 
 def to_nearest(rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +24,13 @@ def to_nearest(rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def farthest_from_mean(rows: np.ndarray) -> int:
     """The row where a choice of different ones begins if nothing is known; does not depend on their order."""
-    return int(np.linalg.norm(rows - rows.mean(axis=0), axis=1).argmax())
+    return largest(np.linalg.norm(rows - rows.mean(axis=0), axis=1), rows)
+
+
+def largest(values: np.ndarray, rows: np.ndarray) -> int:
+    """The row with the largest value (P,); of equal ones, as two about their mean, the first by its components."""
+    near = np.flatnonzero(values >= values.max() - EQUAL * abs(values.max()))
+    return int(near[np.lexsort(rows[near].T[::-1])[0]])
 
 
 def known_or_none(known: np.ndarray | None) -> np.ndarray | None:

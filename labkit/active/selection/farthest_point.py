@@ -11,12 +11,12 @@ import torch
 
 from labkit.active.selection.distances import farthest_from_mean, known_or_none, to_nearest
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.regression.selection import farthest_points
 
 
 @dataclass(frozen=True)
-class FarthestPoint(Rule):
+class FarthestPoint(SelectionRule):
     """Each next frame is the one farthest from the known frames and from those taken before, by its vector.
 
     Without known frames the first is the one farthest from the mean. It needs no uncertainty, covers the pool evenly
@@ -48,8 +48,8 @@ def _phrases(rows: np.ndarray, order: np.ndarray, known: np.ndarray | None) -> l
     for k, x in enumerate(chosen[1:], 1):
         before[k] = min(before[k], np.linalg.norm(chosen[:k] - x, axis=1).min())
     after = to_nearest(rows, chosen if known is None else np.concatenate([known, chosen]))[0]
-    end = f"from the nearest {whose}, the last one taken was {before[-1]:.3g} away"
-    found = [f"{x:.3g} {end}" for x in after]
+    last = f", the last one taken was {before[-1]:.3g} away" if np.isfinite(before[-1]) else ""
+    found = [f"{x:.3g} from the nearest {whose}{last}" for x in after]
     for k, x in zip(order, before):
         found[k] = f"{x:.3g} from the nearest {whose}" if np.isfinite(x) else "the farthest from the mean"
     return found

@@ -12,12 +12,12 @@ from scipy.linalg import solve_triangular
 
 from labkit.active.selection.distances import known_or_none
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True)
-class GreedyDeterminant(Rule):
+class GreedyDeterminant(SelectionRule):
     """Each next frame is the one that adds most to ln det A, with A = λI + Σ x xᵀ over known and taken frames.
 
     For a model linear in the vectors x, with known noise, 1/det A is the squared volume of the region of confidence

@@ -11,12 +11,12 @@ from scipy.linalg import qr
 
 from labkit.active.selection.greedy_determinant import check_ridge, greedy_determinant, whitened
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True)
-class MaximumVolume(Rule):
+class MaximumVolume(SelectionRule):
     """Frames whose vectors span the largest volume: to exchange one enlarges it by at most a part `tolerance`.
 
     In r = min(n, rank) coordinates every frame is a combination C of those taken, with all |C| ≤ 1 + tolerance; the

@@ -9,15 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from labkit.active.selection.distances import known_or_none, to_nearest
+from labkit.active.selection.distances import known_or_none, largest, to_nearest
 from labkit.active.selection.maximum_variance import MaximumVariance
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True)
-class Mixed(Rule):
+class Mixed(SelectionRule):
     """Each next frame is the one with the largest Q = αU + βD.
 
     U  its spread over the largest spread in the pool, 0 to 1
@@ -56,7 +56,7 @@ class Mixed(Rule):
         for k in range(n):
             quality = self.alpha * u + self.beta * distance / unit
             quality[order] = -np.inf
-            j = int(quality.argmax())
+            j = largest(quality, pool.features) if k == 0 else int(quality.argmax())
             order.append(j)
             at_choice[j] = distance[j]
             moved = np.sqrt(np.maximum(squares + squares[j] - 2 * (centred @ centred[j]), 0.0))

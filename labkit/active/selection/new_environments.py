@@ -12,12 +12,12 @@ from scipy.linalg import solve_triangular
 from labkit.active.selection.atoms_of_species import AtomsOfSpecies
 from labkit.active.selection.greedy_determinant import check_ridge
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 from labkit.errors import LabkitError
 
 
 @dataclass(frozen=True)
-class NewEnvironments(Rule):
+class NewEnvironments(SelectionRule):
     """Frames chosen by their atoms, each species by itself; the mean over a frame would hide one odd atom.
 
     by     "determinant": each next frame adds most to Σ_s ln det(λI + Σ x xᵀ), over known and taken atoms of species s.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 
 
 @dataclass(frozen=True)
-class PlainDynamics(Rule):
+class PlainDynamics(SelectionRule):
     """Every k-th frame of a pool in the order of time, with k = P/n: what labelling an MD run without thought takes.
 
     >>> PlainDynamics().choose(Pool(n_atoms=[3] * 10), 4).indices.tolist()

@@ -12,6 +12,8 @@ from labkit.active.selection.scoring import fields_of_frames
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from labkit.active.uncertainty import Uncertainty
     from labkit.base import Potential
     from labkit.datasets import Dataset
@@ -103,10 +105,10 @@ class Pool:
     @classmethod
     def of(
         cls,
-        frames: Dataset,
+        frames: Dataset | Sequence[Atoms],
         potential: Potential,
         uncertainty: Uncertainty | None = None,
-        known: Dataset | None = None,
+        known: Dataset | Sequence[Atoms] | None = None,
         **options: object,
     ) -> Pool:
         """A pool from frames, a potential and its uncertainty; options are those of `scoring.fields_of_frames`."""
@@ -144,7 +146,7 @@ class Pool:
             elif field == "members":
                 fine = np.isfinite(value).all(0)
             else:
-                fine = np.isfinite(value.reshape(len(self), -1)).all(1)
+                fine = np.isfinite(value) if value.ndim == 1 else np.isfinite(value).all(1)
             bad |= {int(k): field for k in np.flatnonzero(~fine)}
         return bad
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.active.selection.pool import Pool
-from labkit.active.selection.rule import Rule
+from labkit.active.selection.rule import SelectionRule
 
 
 @dataclass(frozen=True)
-class RandomFrames(Rule):
+class RandomFrames(SelectionRule):
     """n frames drawn at random, without replacement, from `seed`.
 
     Only frames like these may calibrate an uncertainty: those that another rule has chosen are not typical.

@@ -28,7 +28,7 @@ class Selection(Protocol):
         ...
 
 
-class Rule(ABC):
+class SelectionRule(ABC):
     """A rule that needs to write only `pick`: frames whose fields are not finite have been left out by then."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -57,7 +57,7 @@ class Rule(ABC):
         """n different frames of a pool that has at least n, in order, and a phrase for each frame of the pool."""
 
 
-class Ranking(Rule):
+class Ranking(SelectionRule):
     """A rule that takes the frames with the largest scores; the first of equal ones."""
 
     #: a frame with this score is no candidate by itself: if all have it, the order means nothing

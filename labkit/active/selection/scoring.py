@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from torch import Tensor
 
 from labkit.active.selection.frame_vectors import atom_vectors, chosen_columns, describes
 from labkit.base import Committee, Evaluation, Potential, State, Sum
 from labkit.base.frames import batches
 from labkit.datasets import Dataset
+from labkit.datasets.labels import label_arrays
 from labkit.neural import NeuralPotential, evaluate_members
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ VECTORS = {"features", "atom_features", "species"}
 
 
 def fields_of_frames(
-    frames: Dataset,
+    frames: Dataset | Sequence[Atoms],
     potential: Potential,
     uncertainty: Uncertainty | None = None,
-    known: Dataset | None = None,
+    known: Dataset | Sequence[Atoms] | None = None,
     *,
     needs: Collection[str] | None = None,
     worst_atom: bool = True,
@@ -39,6 +41,7 @@ def fields_of_frames(
                 committees; otherwise, and for other units, by the spread of the system
     n_features  vectors have at most so many components, representative ones of all
     """
+    frames, known = as_dataset(frames), as_dataset(() if known is None else known)
     wanted = SPREAD | MEMBERS | VECTORS if needs is None else set(needs)
     found: dict[str, Any] = {"n_atoms": np.asarray(frames.counts), "names": _names(frames)}
     members = _members_of(potential) if wanted & MEMBERS else None
@@ -46,17 +49,25 @@ def fields_of_frames(
         scored, shared = uncertainty if wanted & SPREAD else None, isinstance(potential, Committee)
         found |= _predictions(frames, scored, members, wanted, worst_atom, shared)
     if wanted & VECTORS and len(frames) and describes(potential) is not None:
-        both = frames if known is None or not len(known) else frames + known
+        both = frames + known if len(known) else frames
         columns = chosen_columns(potential, both, n_features)
         atoms = wanted & {"atom_features", "species"}
         found["features"], of_atoms, species = _vectors(frames, potential, columns)
         if atoms:
             found |= {"atom_features": of_atoms, "species": species}
-        if known is not None and len(known):
+        if len(known):
             found["known"], of_atoms, species = _vectors(known, potential, columns)
             if atoms:
                 found |= {"known_atoms": np.concatenate(of_atoms), "known_species": np.concatenate(species)}
     return found
+
+
+def as_dataset(frames: Dataset | Sequence[Atoms]) -> Dataset:
+    """Frames without labels as a Dataset."""
+    if isinstance(frames, Dataset):
+        return frames
+    nothing = label_arrays({}, len(frames), sum(len(atoms) for atoms in frames), "frames")
+    return Dataset(list(frames), **nothing, info=[{}] * len(frames))
 
 
 def _names(frames: Dataset) -> list[str] | None:

@@ -52,7 +52,7 @@ class Within:
         others = {k: why for k, x in enumerate(pool.spread.tolist()) if (why := self._refusal(x, pool.unit))}
         rows = np.array([k for k in range(len(pool)) if k not in others], dtype=np.int64)
         inner = self.rule.choose(pool.take(rows), n, seed=seed) if len(rows) else Choice(np.empty(0, int), ())
-        note = inner.note if len(rows) == len(pool) else shortage(len(inner), n, len(pool))
+        note = inner.note if 0 < len(rows) == len(pool) else shortage(len(inner), n, len(pool))
         return inner.of_larger_pool(rows, others, note)
 
     def _refusal(self, spread: float, unit: str) -> str:
