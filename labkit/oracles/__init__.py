@@ -6,6 +6,8 @@ from labkit.oracles.errors import CalculationFailed, MissingProgram, StoreError,
 from labkit.oracles.espresso import Espresso
 from labkit.oracles.label import Label
 from labkit.oracles.labelling import Outcome, outcomes
+from labkit.oracles.lammps import LammpsClassical
+from labkit.oracles.levels import Difference, Prescreened
 from labkit.oracles.oracle import Oracle
 from labkit.oracles.pyscf import PySCF
 from labkit.oracles.registry import ORACLES, make_oracle
@@ -18,13 +20,16 @@ __all__ = [
     "Calculation",
     "CalculationFailed",
     "CalculatorOracle",
+    "Difference",
     "Espresso",
     "Label",
     "LabelStore",
     "LabelStoreWarning",
+    "LammpsClassical",
     "MissingProgram",
     "Oracle",
     "Outcome",
+    "Prescreened",
     "PySCF",
     "StoreError",
     "TBLite",
