@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -13,9 +12,10 @@ from labkit.active.learners.learner import Learner
 from labkit.active.pool.budget import Budget
 from labkit.active.pool.learned import Learned
 from labkit.active.pool.ledger import Ledger
+from labkit.active.pool.parts import Parts
 from labkit.active.pool.purchases import Purchases, Terms
 from labkit.active.pool.round import Round, RoundPlan
-from labkit.active.pool.run_folder import RunFolder
+from labkit.active.pool.run_folder import RunFolder, store_of
 from labkit.active.pool.scoring import (
     MakeUncertainty,
     choose,
@@ -32,7 +32,7 @@ from labkit.active.pool.settings import (
     run_settings,
     unlabelled,
 )  # fmt: skip
-from labkit.active.pool.unusable import unusable
+from labkit.active.pool.unusable import given_frames, unusable
 from labkit.active.selection import Selection
 from labkit.active.uncertainty import Uncertainty
 from labkit.base import Potential, Progress
@@ -84,18 +84,19 @@ class Loop:
         oracle.require()
         pool = unlabelled(pool)
         self.pool, self.make, self.selection, self.budget = pool, uncertainty, selection, budget
-        self.batch, self.parts, self.seed, self.known = batch, (validation, calibration, start), seed, known
+        self.batch, self.seed, self.known = batch, seed, known
+        self.parts = Parts(validation, calibration, start)
         self.test, self.by, self.target, self.measure, self.progress = test, by, target, measure, progress
-        self.refused = unusable(pool.atoms) | _given(pool, known)
+        self.refused = unusable(pool.atoms) | given_frames(pool, known)
         self.usable = np.array([k for k in range(len(pool)) if k not in self.refused], dtype=np.int64)
         given = 0 if known is None else len(known)
-        check_first_round(sum(self.parts), len(self.usable), len(self.refused), budget, given)
+        check_first_round(self.parts.total, len(self.usable), len(self.refused), budget, given)
         settings = run_settings(
             pool, oracle, budget, known, test, model=model.mark, uncertainty=mark_of(uncertainty),
-            selection=repr(selection), parts=self.parts, batch=batch, by=by, target=target, seed=seed,
+            selection=repr(selection), parts=str(self.parts), batch=batch, by=by, target=target, seed=seed,
             retries=dict(terms.retries),
         )  # fmt: skip
-        own = _store(store, folder)
+        own = store_of(store, folder)
         self.folder = RunFolder(folder, settings, own.last_calculation())
         self.purchases = Purchases(pool, Tolerant(oracle), own, self.folder.mark, budget, terms, given)
         self.refit = model.begin(pool[self.usable], seed, self.folder.path)
@@ -131,7 +132,7 @@ class Loop:
         return plan
 
     def _first(self) -> RoundPlan:
-        order = np.random.default_rng(self.seed).permutation(self.usable)[: sum(self.parts)]
+        order = np.random.default_rng(self.seed).permutation(self.usable)[: self.parts.total]
         return RoundPlan(
             0, tuple(order.tolist()), reasons={int(k): "taken: drawn at random, to begin with" for k in order}
         )
@@ -145,7 +146,7 @@ class Loop:
             )
         left = self.budget.calls_left(self.purchases.calls, self.purchases.core_seconds)
         n = self.batch if left is None else min(self.batch, left)
-        labelled, uncertainty = self._labelled(), self._uncertainty()
+        labelled, uncertainty = self._trained(), self._uncertainty()
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         choice, seen = choose(self.pool, rows, self.potential, uncertainty, labelled, self.selection, n, seed)
         frames = tuple(rows[choice.indices].tolist())
@@ -183,26 +184,21 @@ class Loop:
         return state
 
     def _fit(self, number: int) -> Potential:
-        labelled = self._labelled()
+        labelled = self._trained()
         if not len(labelled):
             raise LabkitError("no frame to train on has a label: those of round 0 failed, or are all held out")
-        return self.refit(labelled, self._held(0), number, self.progress.part(self._fraction(), 1.0, 0.0))
+        return self.refit(labelled, self._held("validation"), number, self.progress.part(self._fraction(), 1.0, 0.0))
 
-    def _labelled(self) -> Dataset:
-        held = sum(self.parts[:2])
-        frames = [k for one in self.rounds for k in one.plan.frames[0 if one.plan.number else held :]]
-        found = self.purchases.dataset([k for k in frames if k in self.purchases.labels])
+    def _trained(self) -> Dataset:
+        found = self.purchases.dataset(self.parts.trained(self.rounds, self.purchases.labels))
         return found if self.known is None else self.known + found
 
-    def _held(self, part: int) -> Dataset | None:
-        """Validation (0) or calibration (1) frames."""
-        start = sum(self.parts[:part])
-        frames = self.rounds[0].plan.frames[start : start + self.parts[part]]
-        found = [k for k in frames if k in self.purchases.labels]
-        return self.purchases.dataset(found) if found else None
+    def _held(self, part: str) -> Dataset | None:
+        frames = self.parts.held(part, self.rounds, self.purchases.labels)
+        return self.purchases.dataset(frames) if frames else None
 
     def _uncertainty(self) -> Uncertainty | None:
-        return uncertainty_of_round(self.make, self.potential, self._labelled(), self._held(1))
+        return uncertainty_of_round(self.make, self.potential, self._trained(), self._held("calibration"))
 
     def _errors(self) -> dict[str, float]:
         found = {} if self.test is None else force_errors(self.potential, self.test, self.by)
@@ -224,33 +220,7 @@ class Loop:
         error = self.rounds[-1].errors.get("force_rmse")
         if self.target is not None and error <= self.target:
             stopped = f"force_rmse is {error:.4g} eV/Å, the target {self.target:g} eV/Å is reached"
-        return Learned(
-            self.potential, self._labelled(), self._held(0), self._held(1), tuple(self.rounds), self.refused,
-            Ledger.of(books, self.rounds), stopped,
-        )  # fmt: skip
-
-
-def _given(pool: Dataset, known: Dataset | None) -> dict[int, str]:
-    """Frames of the pool that are among those known."""
-    if known is None:
-        return {}
-    found = unusable([*known.atoms, *pool.atoms])
-    n = len(known)
-    return {
-        k - n: "refused: its label was given" for k, reason in found.items()
-        if k >= n and reason.startswith("refused: a copy of frame ") and int(reason.rsplit(" ", 1)[1]) < n
-    }  # fmt: skip
-
-
-def _store(store: LabelStore | str | os.PathLike[str] | None, folder: str | os.PathLike[str] | None) -> LabelStore:
-    if isinstance(store, LabelStore):
-        return store
-    if store is not None:
-        return LabelStore(store)
-    if folder is None:
-        return LabelStore(":memory:")
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabkitError(f"{folder}: the folder of the run cannot be made ({error.strerror})") from error
-    return LabelStore(Path(folder) / "labels.sqlite")
+        held = self._held("validation"), self._held("calibration")
+        rounds = tuple(self.rounds)
+        ledger = Ledger.of(books, rounds)
+        return Learned(self.potential, self._trained(), *held, rounds, self.refused, ledger, stopped)

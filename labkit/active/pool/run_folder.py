@@ -11,6 +11,7 @@ from typing import Any
 from labkit.active.pool.round import Round, RoundPlan
 from labkit.errors import LabkitError
 from labkit.files import atomic_write, whole_content
+from labkit.oracles import LabelStore
 
 #: parts of the settings, and what to say if one differs
 WHAT = {"pool": "of another pool", "oracle": "labelled by another oracle", "model": "of another model"}
@@ -91,3 +92,18 @@ class RunFolder:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def store_of(store: LabelStore | str | os.PathLike[str] | None, folder: str | os.PathLike[str] | None) -> LabelStore:
+    """The store of labels of a run: as given, or in its folder, or in memory."""
+    if isinstance(store, LabelStore):
+        return store
+    if store is not None:
+        return LabelStore(store)
+    if folder is None:
+        return LabelStore(":memory:")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabkitError(f"{folder}: the folder of the run cannot be made ({error.strerror})") from error
+    return LabelStore(Path(folder) / "labels.sqlite")

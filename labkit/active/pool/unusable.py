@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
+from labkit.datasets import Dataset
 from labkit.datasets.pairs import find_pairs
 from labkit.errors import LabkitError
 from labkit.oracles import structure_hash
@@ -57,3 +58,15 @@ def _collided(atoms: Atoms, closest: float) -> str:
     return (
         f"refused: it has exploded, atoms {i} ({symbols[i]}) and {j} ({symbols[j]}) are {pairs.distance[k]:.3f} Å apart"
     )
+
+
+def given_frames(pool: Dataset, known: Dataset | None) -> dict[int, str]:
+    """Frames of the pool that are among those known."""
+    if known is None:
+        return {}
+    found = unusable([*known.atoms, *pool.atoms])
+    n = len(known)
+    return {
+        k - n: "refused: its label was given" for k, reason in found.items()
+        if k >= n and reason.startswith("refused: a copy of frame ") and int(reason.rsplit(" ", 1)[1]) < n
+    }  # fmt: skip
