@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
 from labkit.active.learners import GapLearner
-from labkit.active.pool.settings import unlabelled
+from labkit.active.pool.candidates import unlabelled
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import Distance2b, GapConfig

@@ -6,10 +6,12 @@ from active.pool_systems import MORSE, Recorded, labelled, learner, mixture, poo
 from ase import Atoms
 
 from labkit.active import GpVariance
+from labkit.active.learners import GapLearner
 from labkit.active.pool import Budget, learn, learning
 from labkit.active.selection import MaximumVariance, RandomFrames, Within
 from labkit.errors import LabkitError, Stopped
-from labkit.oracles import LabelStore
+from labkit.gap import Distance2b, GapConfig
+from labkit.oracles import LabelStore, TBLite
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,25 @@ def test_known_frames_count_and_are_not_bought_again(oracle):
 def test_measures_are_recorded(oracle, test_frames):
     found = run(oracle, 10, measure=lambda potential, spread: {"mean": spread(test_frames.state()).per_system.mean()})
     assert found.curve["mean"].is_monotonic_decreasing
+
+
+def test_charge_and_multiplicity_reach_the_oracle():
+    """A Dataset keeps them apart from its structures; the energy of OH- is not that of OH."""
+    random, frames = np.random.default_rng(0), []
+    for charge in (0, -1):
+        for _ in range(3):
+            atoms = Atoms("OH", [[0, 0, 0], [0, 0, random.uniform(0.9, 1.1)]])
+            atoms.info["charge"] = charge
+            frames.append(atoms)
+    frames.append(frames[0].copy())
+    frames[-1].info["charge"] = -1  # the same structure in another state is no copy
+    model = GapLearner(GapConfig((Distance2b(cutoff=3.0, n_sparse=5),), sigma_virial=None))
+    found = learn(frames, model, None, RandomFrames(), TBLite(), 7, start=7)
+    for k in range(7):
+        atoms = found.labelled.atoms[k].copy()
+        atoms.info["charge"] = found.labelled.info[k]["charge"]
+        assert found.labelled.energy[k] == pytest.approx(TBLite().compute(atoms).energy, abs=1e-7)
+    assert not found.refused
 
 
 def test_stop_keeps_what_there_is(tmp_path, test_frames):

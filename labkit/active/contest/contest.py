@@ -15,6 +15,7 @@ from labkit.active.contest.scores import ContestRun, Scores
 from labkit.active.contest.stored_labels import StoredLabels
 from labkit.active.contest.strategy import Strategy
 from labkit.active.pool.budget import Budget
+from labkit.active.pool.candidates import candidates
 from labkit.active.pool.learn import learn
 from labkit.active.pool.settings import structures_hash
 from labkit.base import NO_PROGRESS, Progress
@@ -96,9 +97,8 @@ class _Course:
         self.stored, self.strategies, self.test, self.budget = stored, strategies, test, budget
         self.by, self.options, self.folder = by, options, folder
         plain = {k: v for k, v in options.items() if k != "measure"}
-        self.common = (
-            f"{structures_hash(stored.frames.atoms)} {stored.hash} {test.hash} {budget} {by} {sorted(plain.items())}"
-        )
+        frames = structures_hash(candidates(stored.frames))
+        self.common = f"{frames} {stored.hash} {test.hash} {budget} {by} {sorted(plain.items())}"
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)

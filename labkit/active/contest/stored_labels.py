@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 
-from labkit.active.pool.settings import unlabelled
+from labkit.active.pool.candidates import candidates, unlabelled
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.oracles import CalculationFailed, Label, LabelStore, Oracle, structure_hash
@@ -49,7 +49,7 @@ class StoredLabels(Oracle):
         cost = np.broadcast_to(np.asarray(self.seconds, dtype=float), len(self.frames))
         if not (np.isfinite(cost).all() and (cost >= 0).all()):
             raise LabkitError("StoredLabels: seconds are not all finite and positive; give what a label has cost")
-        rows = {structure_hash(atoms): k for k, atoms in reversed(list(enumerate(self.frames.atoms)))}
+        rows = {structure_hash(atoms): k for k, atoms in reversed(list(enumerate(candidates(self.frames))))}
         object.__setattr__(self, "_rows", rows)
         object.__setattr__(self, "_cost", cost)
         object.__setattr__(self, "_name", next(iter(names), f"labels of {self.frames.name or 'frames'}"))
@@ -61,7 +61,7 @@ class StoredLabels(Oracle):
         Raises LabkitError if none has, naming the oracles that the store has labels of.
         """
         given = unlabelled(frames)
-        labels = [store.get(atoms, oracle) for atoms in given.atoms]
+        labels = [store.get(atoms, oracle) for atoms in candidates(given)]
         rows = [k for k, label in enumerate(labels) if label is not None]
         if not rows:
             others = ", ".join(name for _, name, _ in store.oracles().values()) or "none"
@@ -74,7 +74,7 @@ class StoredLabels(Oracle):
             atoms = labels[k].attach(given.atoms[k])
             atoms.info = {**given.info[k], "oracle": oracle.name}
             made.append(atoms)
-        seconds = [spent.get(structure_hash(atoms), 0.0) for atoms in made]
+        seconds = [spent.get(structure_hash(atoms), 0.0) for atoms in (candidates(given)[k] for k in rows)]
         return cls(Dataset.from_atoms(made, name=f"{given.name} by {oracle.name}"), seconds, oracle.cores)
 
     @property

@@ -91,7 +91,8 @@ def learning(
     folder       makes the run resumable: after a stop, a crash or kill -9 the same call goes on where it was, with the
                  same result to the bit on the same machine; no label is lost, and no call that had ended is made again
     retries      {"failed": 1, "timed out": 1}: how often a frame is sent again after such an outcome; by default never
-    workers      frames that are labelled at a time, each for at most `time_limit` s
+    workers      frames that are labelled at a time, each for at most `time_limit` s; on a queue system the time in the
+                 queue counts, so that its own wall time is the better limit there
 
     A call that fails is booked, and its frame is skipped. Frames that have exploded, and copies, are never labelled.
     Raises Stopped, with the state so far, on request; LabkitError for settings that do not fit together, labels of two

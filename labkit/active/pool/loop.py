@@ -10,6 +10,7 @@ from ase import Atoms
 
 from labkit.active.learners.learner import Learner
 from labkit.active.pool.budget import Budget
+from labkit.active.pool.candidates import candidates, unlabelled
 from labkit.active.pool.learned import Learned
 from labkit.active.pool.ledger import Ledger
 from labkit.active.pool.parts import Parts
@@ -30,7 +31,6 @@ from labkit.active.pool.settings import (
     check_oracle,
     check_retries,
     run_settings,
-    unlabelled,
 )  # fmt: skip
 from labkit.active.pool.unusable import given_frames, unusable
 from labkit.active.selection import Selection
@@ -87,7 +87,7 @@ class Loop:
         self.batch, self.seed, self.known = batch, seed, known
         self.parts = Parts(validation, calibration, start)
         self.test, self.by, self.target, self.measure, self.progress = test, by, target, measure, progress
-        self.refused = unusable(pool.atoms) | given_frames(pool, known)
+        self.refused = unusable(candidates(pool)) | given_frames(pool, known)
         self.usable = np.array([k for k in range(len(pool)) if k not in self.refused], dtype=np.int64)
         given = 0 if known is None else len(known)
         check_first_round(self.parts.total, len(self.usable), len(self.refused), budget, given)

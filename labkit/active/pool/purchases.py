@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.active.pool.budget import Budget
+from labkit.active.pool.candidates import candidate
 from labkit.base import NO_PROGRESS, Progress
 from labkit.datasets import Dataset
 from labkit.errors import Stopped
@@ -72,7 +73,7 @@ class Purchases:
             waiting = again + waiting
 
     def _computed(self, frames: list[int], progress: Progress) -> Iterator[int]:
-        atoms, terms = [self.pool.atoms[k] for k in frames], self.terms
+        atoms, terms = [candidate(self.pool, k) for k in frames], self.terms
         found = outcomes(
             self.oracle, atoms, self.store, workers=terms.workers, time_limit=terms.time_limit,
             should_stop=progress.should_stop,
@@ -88,7 +89,7 @@ class Purchases:
     def _look_up(self, k: int) -> None:
         if k in self.labels:
             return
-        self._hashes[k] = structure_hash(self.pool.atoms[k])
+        self._hashes[k] = structure_hash(candidate(self.pool, k))
         label = self.store.get(self._hashes[k], self.oracle)
         if label is not None:
             self.labels[k] = label

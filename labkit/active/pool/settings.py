@@ -9,26 +9,11 @@ from typing import Any
 from ase import Atoms
 
 from labkit.active.pool.budget import Budget
+from labkit.active.pool.candidates import candidates
 from labkit.active.pool.purchases import ANSWERS
 from labkit.datasets import Dataset
-from labkit.datasets.labels import label_arrays
 from labkit.errors import LabkitError, suggest
 from labkit.oracles import Oracle, structure_hash
-
-
-def unlabelled(frames: Dataset | Sequence[Atoms], name: str = "pool") -> Dataset:
-    """A Dataset as it is; structures without labels, which `Dataset.from_atoms` refuses, become one.
-
-    >>> from ase.build import molecule
-    >>> unlabelled([molecule("H2O")]).energy.tolist()
-    [nan]
-    """
-    if isinstance(frames, Dataset):
-        return frames
-    atoms = [frame.copy() for frame in frames]
-    none = label_arrays({}, len(atoms), sum(map(len, atoms)), name)
-    info = [dict(frame.info) for frame in atoms]
-    return Dataset(atoms, **none, info=info, name=name)
 
 
 def check_counts(**counts: int) -> None:
@@ -93,7 +78,7 @@ def run_settings(
 ) -> dict[str, Any]:
     """What a run depends on, as JSON holds it."""
     return {
-        "pool": f"{len(pool)} frames, {structures_hash(pool.atoms)}",
+        "pool": f"{len(pool)} frames, {structures_hash(candidates(pool))}",
         "oracle": f"{oracle.name}, {oracle.hash}",
         "budget": str(budget),
         "known": None if known is None else known.hash,

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
+from labkit.active.pool.candidates import candidates
 from labkit.datasets import Dataset
 from labkit.datasets.pairs import find_pairs
 from labkit.errors import LabkitError
@@ -64,7 +65,7 @@ def given_frames(pool: Dataset, known: Dataset | None) -> dict[int, str]:
     """Frames of the pool that are among those known."""
     if known is None:
         return {}
-    found = unusable([*known.atoms, *pool.atoms])
+    found = unusable([*candidates(known), *candidates(pool)])
     n = len(known)
     return {
         k - n: "refused: its label was given" for k, reason in found.items()
