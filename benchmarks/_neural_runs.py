@@ -140,7 +140,7 @@ class Runs:
             line = [self.python(run.code), str(SIDES / run.code.script), f"--out={out}"]
             line += [f"--{name}={value}" for name, value in options.items()]
             try:
-                limit = 20 * run.budget + 3600  # a side that hangs must not hold up the others
+                limit = 86400 + 200 * run.budget  # s; a side that hangs must not hold up the others for ever
                 done = subprocess.run(
                     line, capture_output=True, text=True, env={**os.environ, **set_here}, timeout=limit
                 )

@@ -72,7 +72,7 @@ def main() -> None:
     def single(atoms):
         return with_ase(atoms, model.ase_calculator())
 
-    report(given, predicted, test, **done, **speeds(given, test, single, many))
+    report(given, predicted, test, **done, **speeds(given, test, {"ASE": single}, many))
 
 
 def graph(atoms, e0) -> AtomicGraph:

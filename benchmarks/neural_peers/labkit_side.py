@@ -52,7 +52,7 @@ def dynamics(given, potential, test: list) -> dict:
 
         return run
 
-    return speeds(given, test, lambda atoms: many(atoms, 1), many)
+    return speeds(given, test, {"simulate": lambda atoms: many(atoms, 1)}, many)
 
 
 if __name__ == "__main__":

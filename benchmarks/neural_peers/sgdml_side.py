@@ -1,7 +1,7 @@
 """sGDML, fitted to as many frames as `--size` says (molecules only); its CPU time is what the fit took.
 
 Its kernel's width is chosen by the validation frames among four, in fits to 100 frames; all of it counts.
-Dynamics: its predictor, with one process, through ASE; replicas as one batch.
+Dynamics: its predictor, with one process, in a loop of velocity Verlet; replicas as one batch.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def main() -> None:
         return verlet(atoms, replicas, lambda r: predictor.predict(r.reshape(replicas, -1))[1].reshape(r.shape))
 
     figures = {"steps": 0, "cpu": end, "frames_per_second": count / end, "memory": most, "width": width}
-    report(given, predicted, test, **figures, **speeds(given, test, lambda atoms: many(atoms, 1), many))
+    report(given, predicted, test, **figures, **speeds(given, test, {"predictor": lambda atoms: many(atoms, 1)}, many))
 
 
 def fitted(trainer, sets, count: int, width: int, perms):
