@@ -16,7 +16,7 @@ from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 import labkit
-from labkit.base import State
+from labkit.base import Committee, State
 from labkit.cli import COMMANDS
 from labkit.datasets import DatasetWarning
 from labkit.engine import maxwell_boltzmann, simulate
@@ -97,7 +97,17 @@ def gap_and_replicas(_):
     state = State.from_atoms([train.atoms[0]] * 2, seed=1)
     design = Design.build(train, config)
     model = design.solve()
-    return {"gap": model, "model": model, "design": design, "state": maxwell_boltzmann(state, 100.0)}
+    own = {"gap": model, "model": model, "design": design, "valid": labkit.datasets.ice("valid")[:6]}
+    return own | {"state": maxwell_boltzmann(state, 100.0)}
+
+
+def candidates(_):
+    """Frames to choose from, others that have labels, and a committee."""
+    ds = labkit.datasets.ice("train", n=50)
+    config = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=25), sigma_force=0.05, sigma_virial=None)
+    design = Design.build(ds[:10], config)
+    committee = Committee([design.solve(sigma_force=sigma) for sigma in (0.02, 0.2)])
+    return {"frames": ds[10:20], "known": ds[:10], "committee": committee}
 
 
 def colloids_in_water(_):
@@ -117,6 +127,7 @@ OWN = {
     "store = LabelStore": ([molecules], {"labels.sqlite", "labels.sqlite-wal", "labels.sqlite-shm"}),
     "state, imported = load": ([water], {"run.csv", "run.xtc", "run.checkpoint"}),
     "committee = Committee": ([gap_and_replicas], set()),
+    "pool = Pool": ([candidates], set()),
     "frames = with_label": ([frames_with_tensors, gap_and_replicas], {"infrared.csv"}),
     "watched = Passive": ([colloids_in_water], {"fluid.safetensors"}),
 }

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from labkit.base import Evaluation, Neighbours, State
 from labkit.errors import LabkitError
-from labkit.neural.graph_free import evaluate_rows
 from labkit.neural.heads import Dropout, Variances
+from labkit.neural.networks.graph_free import evaluate_rows
 from labkit.neural.potential import NeuralPotential
 
 

@@ -16,11 +16,11 @@ from labkit.base.lattice import check_cells
 from labkit.errors import LabkitError
 from labkit.files import whole_content
 from labkit.neural.config import NeuralConfig
-from labkit.neural.edge_pairs import EdgePairs, directions
-from labkit.neural.graph_free import evaluate_rows
 from labkit.neural.heads import head_of
 from labkit.neural.model_file import check_weights, read_neural, write_neural
-from labkit.neural.network import Network, build
+from labkit.neural.networks.edge_pairs import EdgePairs, directions
+from labkit.neural.networks.graph_free import evaluate_rows
+from labkit.neural.networks.network import Network, build
 
 ENOUGH = 0.9  # of the pairs of a list within the cutoff: above this, the others are kept, which is faster
 

@@ -17,19 +17,31 @@ def random_points(features: Tensor, count: int, seed: int) -> Tensor:
     return torch.randperm(len(features), generator=generator)[:count].sort().values.to(features.device)
 
 
-def farthest_points(features: Tensor, count: int, seed: int) -> Tensor:
+def farthest_points(
+    features: Tensor, count: int, seed: int, *, known: Tensor | None = None, first: int | None = None
+) -> Tensor:
     """Farthest-point sampling: each next row is the one farthest from those chosen, in order of choice.
+
+    known   (K, F) rows that count as chosen already
+    first   where to begin; without it the farthest from those known or, if there are none, a row drawn at random
 
     Source: Imbalzano et al., J. Chem. Phys. 148, 241730 (2018).
     """
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)
-    chosen[0] = random_points(features, 1, seed)
     squares = features.square().sum(1)
     nearest = torch.full_like(squares, torch.inf)
-    for k in range(1, count):  # each choice depends on all previous ones
-        last = features[chosen[k - 1]]
+    known = features[:0] if known is None else known
+    for rows in known.split(256) if len(known) else ():
+        found = squares[:, None] + rows.square().sum(1) - 2 * (features @ rows.mT)
+        nearest = torch.minimum(nearest, found.amin(1))
+    for k in range(count):  # each choice depends on all previous ones
+        if k or first is None and len(known):
+            chosen[k] = nearest.argmax()
+        else:
+            chosen[k] = random_points(features, 1, seed) if first is None else first
+        last = features[chosen[k]]
         nearest = torch.minimum(nearest, squares + last @ last - 2 * (features @ last))
-        chosen[k] = nearest.argmax()
+        nearest[chosen[: k + 1]] = -torch.inf  # equal rows have distance zero; none is chosen twice
     return chosen
 
 

@@ -11,7 +11,7 @@ from labkit.errors import LabkitError, suggest
 from labkit.forcefield.torchmd.yaml_file import read_yaml
 from labkit.md.checks import checked, flag, key, number, one_of, text, whole
 from labkit.neural import NeuralConfig, Training, Weights
-from labkit.neural.network import NETWORKS
+from labkit.neural.networks.network import NETWORKS
 from labkit.train.torchmd_net import NAMES, ONLY, UNUSED, translated
 
 MODELS = {"graph-network": "schnet"}  # what TorchMD-Net calls them

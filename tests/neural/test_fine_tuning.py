@@ -10,8 +10,8 @@ from ase.build import molecule
 from labkit.datasets import Dataset, DatasetWarning, ice
 from labkit.errors import LabkitError
 from labkit.neural import Training, train, untrained
-from labkit.neural.batch_order import Batches
-from labkit.neural.frames import TrainingFrames
+from labkit.neural.training.batch_order import Batches
+from labkit.neural.training.frames import TrainingFrames
 from tests.neural.test_training import SMALL, dimers
 
 FRAMES = ice("train", n=50)

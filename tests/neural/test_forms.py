@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from labkit.neural.forms import BASIS, PART, PRODUCTS, Edges
+from labkit.neural.networks.forms import BASIS, PART, PRODUCTS, Edges
 
 N, C = 5, 3
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from labkit.base import Neighbours, Potential, State, find_neighbours
 from labkit.neural import NeuralConfig, NeuralPotential
-from labkit.neural.basis import ExponentialBasis, edge_tensors, edge_tensors_back
 from labkit.neural.members import evaluate_members
+from labkit.neural.networks.basis import ExponentialBasis, edge_tensors, edge_tensors_back
 
 E0 = {"H": -13.6, "C": -1030.0, "O": -2040.0, "Cu": -45000.0}
 KINDS = [{}, {"mirror": False}, {"layers": 0}, {"network": "schnet"}, {"network": "soap-linear"}, {"outputs": 3}]

@@ -21,12 +21,12 @@ from labkit.neural import (
     untrained,
     with_head,
 )
-from labkit.neural.frames import TrainingFrames
 from labkit.neural.heads import HEADS
 from labkit.neural.heads.evidential import Evidence
 from labkit.neural.heads.likelihood import FLOOR, gaussian
-from labkit.neural.loss import Weights, predict, predict_members
-from labkit.neural.network import NETWORKS
+from labkit.neural.networks.network import NETWORKS
+from labkit.neural.training.frames import TrainingFrames
+from labkit.neural.training.loss import Weights, predict, predict_members
 from tests.neural.test_training import SMALL, assert_equal, dimers, weights
 
 FRAMES = ice("train", n=50)

@@ -5,10 +5,10 @@ import torch
 
 from labkit.datasets import ice
 from labkit.neural import NeuralConfig, untrained
-from labkit.neural.edge_pairs import directions
-from labkit.neural.frames import TrainingFrames
-from labkit.neural.loss import predict, predict_members
-from labkit.neural.muon import Muon, matrices_of, orthogonalised
+from labkit.neural.networks.edge_pairs import directions
+from labkit.neural.training.frames import TrainingFrames
+from labkit.neural.training.loss import predict, predict_members
+from labkit.neural.training.muon import Muon, matrices_of, orthogonalised
 
 BOUND = {torch.float32: 1e-3, torch.float64: 1e-6}
 

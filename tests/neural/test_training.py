@@ -19,10 +19,10 @@ from labkit.base import Progress
 from labkit.datasets import Dataset, DatasetWarning, ice
 from labkit.errors import LabkitError, Stopped
 from labkit.neural import NeuralPotential, Plan, Weights, train, untrained
-from labkit.neural.errors import errors
-from labkit.neural.frames import TrainingFrames
-from labkit.neural.loss import predict
-from labkit.neural.network import NETWORKS
+from labkit.neural.networks.network import NETWORKS
+from labkit.neural.training.errors import errors
+from labkit.neural.training.frames import TrainingFrames
+from labkit.neural.training.loss import predict
 
 SMALL = {"channels": 8, "cutoff": 3.0, "n_radial": 6}
 FRAMES = ice("train", n=50)

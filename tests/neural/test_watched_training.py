@@ -136,8 +136,8 @@ def test_a_loss_that_is_not_finite_leaves_its_curve() -> None:
 
 
 def test_of_many_frames_some_are_predicted(monkeypatch) -> None:
-    monkeypatch.setattr("labkit.neural.history.SHOWN", 6)
-    monkeypatch.setattr("labkit.neural.training_watch.MOST", 6)
+    monkeypatch.setattr("labkit.neural.training.history.SHOWN", 6)
+    monkeypatch.setattr("labkit.neural.training.watch.MOST", 6)
     reports = Reports()
     found = watch_training(DATA, SMALL, None, Training(steps=30, batch=4), progress=reports)
     assert np.isfinite(found.predictions["train"]["energy"]).sum() == 6  # 16 frames, every third

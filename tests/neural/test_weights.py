@@ -10,8 +10,8 @@ from labkit.base import Committee
 from labkit.datasets import ice
 from labkit.errors import LabkitError, Stopped
 from labkit.neural import Plan, Training, train, untrained
-from labkit.neural.network import NETWORKS
-from labkit.neural.trained_weights import TrainedWeights, frozen_names
+from labkit.neural.networks.network import NETWORKS
+from labkit.neural.training.trained_weights import TrainedWeights, frozen_names
 from tests.neural.test_training import SMALL, StopAfter, assert_equal, weights
 
 FRAMES = ice("train", n=50)

@@ -12,9 +12,9 @@ from torch import Tensor
 from labkit.neural.heads.head import Head
 
 if TYPE_CHECKING:
-    from labkit.neural.frames import Batch
-    from labkit.neural.loss import Weights
-    from labkit.neural.network import Network
+    from labkit.neural.networks.network import Network
+    from labkit.neural.training.frames import Batch
+    from labkit.neural.training.loss import Weights
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from labkit.neural.frames import Batch
     from labkit.neural.heads.variances import Variances
-    from labkit.neural.loss import Weights
-    from labkit.neural.network import Network
+    from labkit.neural.networks.network import Network
+    from labkit.neural.training.frames import Batch
+    from labkit.neural.training.loss import Weights
 
 
 class Head:

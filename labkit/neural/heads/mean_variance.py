@@ -10,12 +10,12 @@ from torch.nn.functional import softplus
 from labkit.neural.heads.head import Head
 from labkit.neural.heads.likelihood import BETA, gaussian, mean_square
 from labkit.neural.heads.variances import Variances
-from labkit.neural.loss import predict
+from labkit.neural.training.loss import predict
 
 if TYPE_CHECKING:
-    from labkit.neural.frames import Batch
-    from labkit.neural.loss import Weights
-    from labkit.neural.network import Network
+    from labkit.neural.networks.network import Network
+    from labkit.neural.training.frames import Batch
+    from labkit.neural.training.loss import Weights
 
 
 class MeanVariance(Head):

@@ -11,7 +11,7 @@ import traitlets
 from labkit.base.settings import ModelSettings
 from labkit.datasets import Dataset
 from labkit.neural import NeuralConfig, Training
-from labkit.neural.learning import curve_mark, neural_learning_curve
+from labkit.neural.training.learning import curve_mark, neural_learning_curve
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.gap_terms import CUTOFFS
 from labkit.panels.kit.plotted import Pointer
@@ -80,7 +80,7 @@ class NeuralLearningModel(LearningModel):
         return curve_mark(self.train, config, self.valid, self.training())
 
     def call(self, script: Script, options: str) -> str:
-        script.use("labkit.neural.learning", "neural_learning_curve")
+        script.use("labkit.neural.training.learning", "neural_learning_curve")
         valid = ", valid" if self.valid is not None else ", None"
         rest = options.removeprefix(", valid")
         training = script.call(self.training())

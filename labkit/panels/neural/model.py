@@ -15,7 +15,7 @@ from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.jobs import Job
 from labkit.neural import NeuralConfig, Training, WatchedTraining, Weights, watch_training
-from labkit.neural.network import NETWORKS
+from labkit.neural.networks.network import NETWORKS
 from labkit.panels.kit.controls import parameter as p
 from labkit.panels.kit.files import file_bytes
 from labkit.panels.kit.gap_terms import CUTOFFS

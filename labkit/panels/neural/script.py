@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labkit.neural import Training
-from labkit.neural.training_watch import shown
+from labkit.neural.training.watch import shown
 from labkit.panels.kit.script import Script
 
 if TYPE_CHECKING:

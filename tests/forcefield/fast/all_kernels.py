@@ -22,7 +22,7 @@ import labkit.engine.kernels as engine
 import labkit.engine.noise_kernels as noise
 import labkit.folding.kernels as folding
 import labkit.mobility.kernels as mobility
-import labkit.neural.kernels as neural
+import labkit.neural.networks.kernels as neural
 from labkit.base import State, System
 from labkit.engine import Constraints
 from labkit.folding import NativeContacts, Rmsd

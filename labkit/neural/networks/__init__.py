@@ -1,0 +1,1 @@
+"""Networks: features of atoms from their surroundings, and what they are built from."""

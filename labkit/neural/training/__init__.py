@@ -1,0 +1,1 @@
+"""Training: from labelled frames to weights."""
