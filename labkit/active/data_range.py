@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from ase import Atoms
 
-from labkit.active.committee import CommitteeSpread
-from labkit.active.gp_variance import GpVariance
+from labkit.active.uncertainties import OF_POTENTIAL, GpVariance, LastLayer
 from labkit.active.uncertainty import Uncertainty
 from labkit.base import Potential, State
 from labkit.base.frames import batches
@@ -71,12 +71,12 @@ class DataRange:
         known  structures that it was trained on; without them a GAP of one SOAP term is compared with its sparse
                points, which are environments of its training frames, and others have no limits
         """
-        uncertainty = uncertainty_of(potential)
+        uncertainty = uncertainty_of(potential, known if isinstance(known, Dataset) else None)
         if uncertainty is None:
             return None
         if known is None or not len(known):
             found = uncertainty.at_sparse_points() if isinstance(uncertainty, GpVariance) else {}
-            unit = "eV" if isinstance(uncertainty, GpVariance) else "eV/Å"
+            unit = "eV" if isinstance(uncertainty, GpVariance) else "eV/Å"  # as all others that need no frames
             return cls(uncertainty, unit, {z: float(values.max()) for z, values in found.items() if len(values)})
         atoms = known.atoms if isinstance(known, Dataset) else list(known)
         limits: dict[int, float] = {}
@@ -98,16 +98,19 @@ class DataRange:
         return LeastCertain(float(spread[atom]), self.unit, float(ratio[atom]) if self.limits else math.nan, atom)
 
 
-def uncertainty_of(potential: Potential) -> Uncertainty | None:
-    """The uncertainty that a potential brings with it, GpVariance or CommitteeSpread; None if it has none.
+def uncertainty_of(potential: Potential, known: Dataset | None = None) -> Uncertainty | None:
+    """The uncertainty that a potential brings with it; None if it has none.
+
+    known  frames that it was trained on: with them, a network that predicts no spread has that of its last layer
 
     >>> from labkit.base import ModulePotential
     >>> uncertainty_of(ModulePotential(lambda x: x.square().sum())) is None
     True
     """
-    for kind in (CommitteeSpread, GpVariance):
-        try:
+    for kind in OF_POTENTIAL:
+        with suppress(LabkitError):
             return kind(potential)
-        except LabkitError:
-            continue
+    if known is not None and len(known):
+        with suppress(LabkitError):
+            return LastLayer(potential, known)
     return None

@@ -21,8 +21,8 @@ class Spread:
     """The uncertainty of a batch; larger is less certain, and never negative.
 
     per_system       (S,) of each system
-    unit_per_system  "eV": of the energy, twice as large for twice the cell. "eV/Å" or "" (a distance): that of the
-                     worst atom, the same for twice the cell
+    unit_per_system  "eV": of the energy, twice as large for twice the cell (√2 times for independent noise). "eV/Å" or
+                     "" (a distance): that of the worst atom, the same for twice the cell
     per_atom         (n,) of each atom, or None where there is none
     unit_per_atom    "eV/Å": an error of the force on the atom. "eV" or "": a score that ranks atoms, not an error,
                      since energies of single atoms have no labels; calibration against forces makes it one
@@ -56,10 +56,24 @@ class Spread:
         >>> Spread(torch.zeros(2), "eV", values, "eV/Å").max_over_atoms(system)
         tensor([0.3000, 0.4000])
         """
+        return self._over_atoms(system, "amax")
+
+    def mean_over_atoms(self, system: System) -> Tensor:
+        """The mean value per atom of each system, (S,), in the unit per atom.
+
+        >>> from ase.build import molecule
+        >>> system = State.from_atoms([molecule("H2O"), molecule("H2")]).system
+        >>> values = torch.tensor([0.1, 0.3, 0.2, 0.0, 0.4])
+        >>> Spread(torch.zeros(2), "eV", values, "eV/Å").mean_over_atoms(system)
+        tensor([0.2000, 0.2000])
+        """
+        return self._over_atoms(system, "mean")
+
+    def _over_atoms(self, system: System, reduction: str) -> Tensor:
         if self.per_atom is None:
             raise LabkitError("this spread has no values per atom; evaluate with forces=True, or use per_system")
-        largest = self.per_atom.new_zeros(system.n_systems)
-        return largest.scatter_reduce(0, system.index, self.per_atom, "amax", include_self=False)
+        found = self.per_atom.new_zeros(system.n_systems)
+        return found.scatter_reduce(0, system.index, self.per_atom, reduction, include_self=False)
 
 
 @runtime_checkable

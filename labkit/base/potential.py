@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -241,11 +242,15 @@ class Sum(Potential):
 class Committee(Potential):
     """The mean of M models; its evaluation keeps their results, whose spread labkit.active.CommitteeSpread computes.
 
+    threads  members evaluated at the same time; more than one only for members that share nothing, as networks do
+             after `labkit.neural.train_committee`. Results are the same.
+
     Raises LabkitError for fewer than two models.
     """
 
-    def __init__(self, potentials: Sequence[Potential]) -> None:
+    def __init__(self, potentials: Sequence[Potential], *, threads: int = 1) -> None:
         super().__init__()
+        self.threads = threads
         if len(potentials) < 2:
             raise LabkitError(f"a committee of {len(potentials)} has no spread; give at least 2 models")
         self.potentials = nn.ModuleList(potentials)
@@ -260,7 +265,7 @@ class Committee(Potential):
     def evaluate(self, state: State, *, neighbours: Neighbours | None = None, **wanted: bool) -> Evaluation:
         """Means of the requested results, and those of each member; neighbours are searched once for all members."""
         near = self.neighbours(state) if neighbours is None else neighbours
-        every = [p.evaluate(state, neighbours=near, **wanted) for p in self.potentials]
+        every = self._each(lambda p: p.evaluate(state, neighbours=near, **wanted))
 
         def stacked(name: str) -> Tensor | None:
             values = [getattr(e, name) for e in every]
@@ -269,3 +274,16 @@ class Committee(Potential):
         found = {name: stacked(name) for name in ("energy", "forces", "stress", "per_atom")}
         means = {name: None if values is None else values.mean(0) for name, values in found.items()}
         return Evaluation(**means, members=Evaluation(**found))
+
+    def _each(self, function: Callable[[Potential], Evaluation]) -> list[Evaluation]:
+        """Results of a function of each member."""
+        if self.threads < 2:
+            return [function(p) for p in self.potentials]
+        graph = torch.is_grad_enabled()  # which every thread has for itself
+
+        def one(p: Potential) -> Evaluation:
+            with torch.set_grad_enabled(graph):
+                return function(p)
+
+        with ThreadPoolExecutor(min(self.threads, len(self.potentials))) as pool:
+            return list(pool.map(one, self.potentials))

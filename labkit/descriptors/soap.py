@@ -51,6 +51,16 @@ class SoapPowerSpectrum(nn.Module):
         length = torch.where(length > 0, length, 1.0)  # an atom without a density has a kernel of zero
         return power / length[:, None], length
 
+    def change(self, coefficients: Tensor, changes: Tensor, power: Tensor, length: Tensor) -> Tensor:
+        """Derivatives (n, x, features) of normalised power spectra for changes (n, x, l, channels, m) of coefficients.
+
+        power, length   those of `normalised`
+        """
+        half = changes @ coefficients.mT[:, None]
+        full = (half + half.mT).flatten(2).index_select(2, self._place) * self._weight
+        full = full / length[:, None, None]
+        return full - (full * power[:, None]).sum(2, keepdim=True) * power[:, None]
+
     def unpack(self, power: Tensor) -> Tensor:
         """(..., features) as the full symmetric (..., l, α, β), with the same dot products."""
         channels = self.expansion.channels

@@ -97,9 +97,7 @@ class Distance2bTerm(nn.Module):
             rows[:, columns] = rows[:, columns].index_add(
                 0, near.i[mine], 0.5 * self.kernel(pair, r, self.points(pair))
             )
-            grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * float(self._theta(pair))).to(rows)
-            jitter = 1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=rows.dtype, device=rows.device)
-            root = torch.linalg.cholesky(self._gauss(pair, grid, grid) + jitter)
+            grid, root = self._grid(pair, rows)
             complete = torch.linalg.solve_triangular(root, 0.5 * self.kernel(pair, r, grid).mT, upper=False).mT
             features.append(rows.new_zeros(system.n_atoms, len(grid)).index_add(0, near.i[mine], complete))
         return rows, torch.cat([rows.new_zeros(system.n_atoms, 0), *features], 1)
@@ -109,6 +107,20 @@ class Distance2bTerm(nn.Module):
         features = ORDERED * features
         return features.square().sum(1), system.sum_over_atoms(features).square().sum(1)
 
+    def force_prior_variance(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Prior variances of the components of forces (n, 3), (eV/Å)², of the same complete grid."""
+        near, vectors = neighbours.within(self.cutoff, positions, cell)
+        found = positions.new_zeros(system.n_atoms, 3)
+        for pair in self.slices():
+            mine, r = self.distances(system, near, vectors, pair)
+            grid, root = self._grid(pair, r)
+            slopes = torch.linalg.solve_triangular(root, self._slope(pair, r, grid).mT, upper=False).mT
+            change = 0.5 * ORDERED * (vectors[mine] / r[:, None])[..., None] * slopes[:, None]
+            forces = change.new_zeros(system.n_atoms, *change.shape[1:])
+            forces.index_add_(0, near.i[mine], change).index_add_(0, near.j[mine], change, alpha=-1)
+            found += forces.square().sum(2)
+        return found
+
     def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:
         """Rows of energies, forces and strain derivatives of a batch."""
         near, vectors = neighbours.within(self.cutoff, positions, cell)
@@ -116,11 +128,8 @@ class Distance2bTerm(nn.Module):
         for pair, columns in self.slices().items():
             mine, r = self.distances(system, near, vectors, pair)
             i, j, direction = near.i[mine], near.j[mine], vectors[mine] / r[:, None]
-            fade, slope = cutoff_and_slope(r, self.cutoff, self.two_body.cutoff_transition_width)
-            gauss = self._gauss(pair, r, self.points(pair))
-            change = (self.points(pair) - r[:, None]) / self._theta(pair) ** 2
-            derivative = gauss * (slope[:, None] + fade[:, None] * change)
-            out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * gauss * fade[:, None])
+            derivative = self._slope(pair, r, self.points(pair))
+            out.energy[:, columns].index_add_(0, near.index[mine], 0.5 * self.kernel(pair, r, self.points(pair)))
             # every pair occurs twice, so half of each; the force acts on both atoms
             out.add_force(j, i, columns, 0.5 * direction[..., None] * derivative[:, None])
             if virials:
@@ -132,6 +141,18 @@ class Distance2bTerm(nn.Module):
         """k between distances r (P,) and points (M,), (P, M) eV²."""
         fade = smooth_cutoff(r, self.cutoff, self.two_body.cutoff_transition_width)
         return fade[:, None] * self._gauss(pair, r, points)
+
+    def _slope(self, pair: tuple[int, int], r: Tensor, points: Tensor) -> Tensor:
+        """dk/dr (P, M) in eV²/Å."""
+        fade, slope = cutoff_and_slope(r, self.cutoff, self.two_body.cutoff_transition_width)
+        change = (points - r[:, None]) / self._theta(pair) ** 2
+        return self._gauss(pair, r, points) * (slope[:, None] + fade[:, None] * change)
+
+    def _grid(self, pair: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (G,) so dense that they fix the whole function, and the lower factor of their covariance."""
+        grid = torch.arange(0.0, self.cutoff + 1e-9, 0.4 * float(self._theta(pair))).to(like)
+        jitter = 1e-10 * self.two_body.delta**2 * torch.eye(len(grid), dtype=like.dtype, device=like.device)
+        return grid, torch.linalg.cholesky(self._gauss(pair, grid, grid) + jitter)
 
     def _theta(self, pair: tuple[int, int]) -> Tensor:
         return self.theta[self.pairs.index(pair)]

@@ -14,6 +14,7 @@ from labkit.base import Neighbours, Potential, State, System
 from labkit.errors import LabkitError
 from labkit.gap.config import GapConfig
 from labkit.gap.model_file import read_gap, write_gap
+from labkit.gap.rows import Rows
 from labkit.regression import Solution
 
 
@@ -115,6 +116,22 @@ class GapModel(Potential):
         pairs = ((of_atoms, atom_rows), (of_systems, rows))
         atoms, systems = (self.posterior_variance(*pair).to(state.positions.dtype) for pair in pairs)
         return atoms, systems
+
+    @torch.no_grad()
+    def force_variance(self, state: State) -> Tensor:
+        """Predictive variances of the components of forces (n, 3), (eV/Å)²; in the dtype of the state, without a graph.
+
+        The same formula with k the derivatives of the total energy's covariances: rows of forces. Raises LabkitError if
+        the model was saved without its covariance.
+        """
+        self.check_variance()
+        dtype, system = self.weights.dtype, state.system
+        system.check_species(self.species)
+        positions, cell, near = state.positions.to(dtype), state.cell.to(dtype), self.neighbours(state)
+        rows = Rows.join([term.rows(system, positions, cell, near, False) for term in self.terms]).force
+        own = torch.stack([term.force_prior_variance(system, positions, cell, near) for term in self.terms]).sum(0)
+        found = self.posterior_variance(own.flatten(), rows.flatten(0, 1))
+        return found.view(-1, 3).to(state.positions.dtype)
 
     def covariances(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Prior variance (n,) and covariances with the sparse points (n, M) of atoms; both of systems (S,), (S, M)."""

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from labkit.base import Neighbours, System
 from labkit.descriptors import DensityExpansion, SoapPowerSpectrum
 from labkit.gap.config import Soap
+from labkit.gap.powers import raised
 from labkit.gap.rows import VOIGT, Rows
+from labkit.gap.soap_force_variance import soap_force_variance
 
 #: by species: weights (M_z,), and the equivalent quadratic form (features, features), or None
 Prepared = dict[int, tuple[Tensor, Tensor | None]]
@@ -63,7 +65,7 @@ class SoapTerm(nn.Module):
 
     def kernel(self, a: Tensor, b: Tensor) -> Tensor:
         """k between power spectra a (A, F) and b (B, F), eV², (A, B)."""
-        return self.soap.delta**2 * _power(a @ b.mT, self.soap.zeta)
+        return self.soap.delta**2 * raised(a @ b.mT, self.soap.zeta)
 
     def prior(self) -> Tensor:
         """Covariance of the sparse points, block-diagonal in species, (M, M) eV²."""
@@ -82,7 +84,7 @@ class SoapTerm(nn.Module):
                 if form is not None:
                     share = (mine @ form * mine).sum(1)
                 else:
-                    share = self.soap.delta**2 * (_power(mine @ self.points(z).mT, self.soap.zeta) @ weights)
+                    share = self.soap.delta**2 * (raised(mine @ self.points(z).mT, self.soap.zeta) @ weights)
                 energies = energies.index_add(0, atoms, share)
         return energies
 
@@ -113,6 +115,10 @@ class SoapTerm(nn.Module):
                 total.index_add_(0, index[part], sums)
         return own, total
 
+    def force_prior_variance(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
+        """Prior variances of the components of forces (n, 3), (eV/Å)²."""
+        return soap_force_variance(self, system, positions, cell, neighbours)
+
     def rows(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours, virials: bool) -> Rows:
         """Rows of energies, forces and strain derivatives of a batch."""
         expansion = self.descriptor.expansion
@@ -137,7 +143,7 @@ class SoapTerm(nn.Module):
             if atoms is None:
                 continue
             similar = power[atoms] @ self.points(z).mT
-            out.energy[:, columns] = system_sum(system, atoms, self.soap.delta**2 * _power(similar, self.soap.zeta))
+            out.energy[:, columns] = system_sum(system, atoms, self.soap.delta**2 * raised(similar, self.soap.zeta))
             centre = _Centre(self, z, system, atoms, coefficients, power, length, similar)
             for a, kind in enumerate(expansion.species):
                 pairs = torch.nonzero((system.numbers[i] == z) & (system.numbers[j] == kind)).squeeze(1)
@@ -179,7 +185,7 @@ class _Centre:
         self.place = torch.zeros(system.n_atoms, dtype=torch.int64, device=atoms.device)
         self.place[atoms] = torch.arange(len(atoms), device=atoms.device)
         zeta = term.soap.zeta
-        self.steep = 2 * zeta * term.soap.delta**2 * _power(similar, zeta - 1) / length[atoms][:, None]
+        self.steep = 2 * zeta * term.soap.delta**2 * raised(similar, zeta - 1) / length[atoms][:, None]
         self.bent = self.steep * similar
 
     def derivative(self, centre: Tensor, channel: int, change: Tensor) -> Tensor:
@@ -201,21 +207,3 @@ def _sum_to(values: Tensor, slot: Tensor, count: int) -> Tensor:
 def system_sum(system: System, atoms: Tensor, values: Tensor) -> Tensor:
     """Sum values (len(atoms), ...) of some atoms over their systems, (S, ...)."""
     return _sum_to(values, system.index[atoms], system.n_systems)
-
-
-def _power(base: Tensor, exponent: float) -> Tensor:
-    """base**exponent; integer exponents by multiplication, which keeps signs and is faster."""
-    if exponent != int(exponent):
-        return base.clamp(min=0.0) ** exponent
-    exponent = int(exponent)
-    if exponent == 0:
-        return torch.ones_like(base)
-    square = base
-    result = None
-    while exponent:
-        if exponent & 1:
-            result = square if result is None else result * square
-        exponent >>= 1
-        if exponent:
-            square = square * square
-    return result

@@ -6,6 +6,7 @@ from labkit.neural.members import dropout_rows, evaluate_members, fewer_rows, pr
 from labkit.neural.networks import schnet, soap_linear, tensornet  # noqa: F401 (each registers its network)
 from labkit.neural.potential import NeuralPotential
 from labkit.neural.priors import WithPrior, Zbl, load
+from labkit.neural.training.committee import TrainedCommittee, train_committee
 from labkit.neural.training.loss import Weights
 from labkit.neural.training.plan import Plan
 from labkit.neural.training.settings import Trained, Training
@@ -20,6 +21,7 @@ __all__ = [
     "NeuralPotential",
     "Plan",
     "Trained",
+    "TrainedCommittee",
     "Training",
     "Variances",
     "WatchedTraining",
@@ -32,6 +34,7 @@ __all__ = [
     "load",
     "predicted_variances",
     "train",
+    "train_committee",
     "untrained",
     "watch_training",
     "with_head",

@@ -62,10 +62,10 @@ def edge_tensors(unit: Tensor) -> Tensor:
 
 
 def edge_tensors_back(unit: Tensor, g: Tensor) -> Tensor:
-    """The pullback (E, 3) of `edge_tensors` at a gradient (E, 9)."""
+    """The pullback (..., E, 3) of `edge_tensors` at gradients (..., E, 9)."""
     x, y, z = unit.unbind(1)
-    _, a, b, c, d, e, f, h, k = g.unbind(1)
+    _, a, b, c, d, e, f, h, k = g.unbind(-1)
     e = e * 3**-0.5
     return 2**0.5 * torch.stack(
-        [a + x * (d - e) + y * f + z * k, b - y * (d + e) + x * f + z * h, c + 2 * z * e + y * h + x * k], 1
+        [a + x * (d - e) + y * f + z * k, b - y * (d + e) + x * f + z * h, c + 2 * z * e + y * h + x * k], -1
     )

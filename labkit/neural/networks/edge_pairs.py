@@ -77,10 +77,12 @@ def directions(vectors: Tensor, edges: Edges, sign: Tensor) -> tuple[Tensor, Ten
 def directions_back(
     distances: Tensor, unit: Tensor, edges: Edges, sign: Tensor, of_distances: Tensor, of_unit: Tensor
 ) -> Tensor:
-    """The pullback (P, 3) of `directions` to the vectors of pairs."""
+    """The pullback of `directions`: gradients (K, P, 3) of pairs' vectors from those of distances (K, P) and directions
+    (K, E, 3).
+    """
     signed = sign.to(of_unit.dtype)[:, None]
-    of_pairs, axes = (x.new_zeros(len(distances), 3) for x in (of_unit, unit))
-    of_pairs.index_add_(0, edges.pair, of_unit * signed)
+    of_pairs, axes = of_unit.new_zeros(len(of_unit), len(distances), 3), unit.new_zeros(len(distances), 3)
+    of_pairs.index_add_(1, edges.pair, of_unit * signed)
     axes.index_copy_(0, edges.pair, unit * signed)
-    along = (of_pairs * axes).sum(1) / distances
-    return of_pairs / distances[:, None] + axes * (of_distances - along)[:, None]
+    along = (of_pairs * axes).sum(2) / distances
+    return of_pairs / distances[:, None] + axes * (of_distances - along)[..., None]

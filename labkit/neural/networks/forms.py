@@ -60,6 +60,36 @@ class Edges:
         """T(f, x, g) = Σ f[pair, t, c] x[k, j, c] g[k, i, c]: f (P, 3, C), x and g (9, n, C)."""
         return Trilinear((self._overlap, self._scatter, self._gather))
 
+    def embedding_back(self, f: Tensor, slope: Tensor, y: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients by distances (K, P) and angular functions (K, E, 9) of <g, ∂T/∂g> of the embedding, g (9, K, n, C).
+
+        slope  (P, 3, C) derivatives of f by the distance
+        """
+        if not g.is_cpu:
+            parts = [(self._radial(y, one), self._angular(f, one)) for one in g.unbind(1)]
+            return torch.stack([(r * slope).sum((1, 2)) for r, _ in parts]), torch.stack([a for _, a in parts])
+        from labkit.neural.networks.kernels import embedding_back
+
+        (first, _, pair), g = self.arrays, g.permute(1, 2, 0, 3).contiguous()
+        moved, turned = g.new_zeros(len(g), self.n_pairs), g.new_empty(len(g), len(self.i), 9)
+        embedding_back(f.numpy(), slope.numpy(), y.numpy(), g.numpy(), first, pair, moved.numpy(), turned.numpy())
+        return moved, turned
+
+    def messages_back(self, f: Tensor, slope: Tensor, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients by distances (K, P) and features (9, K, n, C) of <g, ∂T/∂g> of the messages, g (9, K, n, C).
+
+        slope  (P, 3, C) derivatives of f by the distance
+        """
+        if not g.is_cpu:
+            moved = torch.stack([(self._overlap(x, one) * slope).sum((1, 2)) for one in g.unbind(1)])
+            return moved, torch.stack([self._scatter(f, one) for one in g.unbind(1)], 1)
+        from labkit.neural.networks.kernels import messages_back
+
+        g, x = g.permute(1, 2, 0, 3).contiguous(), x.transpose(0, 1).contiguous()
+        moved, out = g.new_zeros(len(g), self.n_pairs), torch.zeros_like(g)
+        messages_back(f.numpy(), slope.numpy(), x.numpy(), g.numpy(), *self.arrays, moved.numpy(), out.numpy())
+        return moved, out.permute(2, 0, 1, 3)
+
     def _new(self, like: Tensor, *shape: int) -> tuple[Tensor, np.ndarray]:
         out = like.new_zeros(shape)
         return out, out.numpy()
@@ -149,15 +179,20 @@ def _matrices(x: Tensor, sign: float) -> Tensor:
 
 
 def _product(sign: float, other: float, left: float, right: float) -> Partial:
-    """The components of left · AB + right · BA; A and B are arguments, transposed where their sign is -1."""
+    """The components of left · AB + right · BA; A and B are arguments, transposed where their sign is -1.
+
+    One of them may have K times as many rows, for K gradients.
+    """
 
     def partial(a: Tensor, b: Tensor) -> Tensor:
         if not a.is_cpu:
+            a, b = (x.repeat(1, max(1, y.shape[1] // x.shape[1]), 1) for x, y in ((a, b), (b, a)))
             first, second = _matrices(a, sign), _matrices(b, other)
             return torch.einsum("kab,ncab->knc", BASIS.to(a), left * (first @ second) + right * (second @ first))
         from labkit.neural.networks.kernels import product
 
-        out, real = torch.empty_like(a), (np.float32 if a.dtype == torch.float32 else np.float64)
+        out = torch.empty_like(a if a.shape[1] >= b.shape[1] else b)
+        real = np.float32 if a.dtype == torch.float32 else np.float64
         product(a.numpy(), b.numpy(), real(sign), real(other), real(left), real(right), out.numpy())
         return out
 
@@ -174,3 +209,6 @@ def _products(left: float, right: float) -> Trilinear:
 
 #: by whether mirror images are equal: YM + MY, and 2 YM
 PRODUCTS = {True: _products(1.0, 1.0), False: _products(2.0, 0.0)}
+
+#: (Y, G) -> the derivative of ½ Σ G (left · YY + right · YY) with respect to Y, as left + right = 2 for both
+SQUARE_BACK = _product(-1, 1, 1.0, 1.0)

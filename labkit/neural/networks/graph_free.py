@@ -24,8 +24,11 @@ def evaluate_rows(
     forces: bool,
     stress: bool,
     per_atom: bool,
+    energy_rows: Tensor | None = None,
 ) -> Evaluation:
     """Results of K last layers with weights (K, F) on one network; the first dimension of each result is K.
+
+    energy_rows  (L, F) the last layers whose energies are wanted, if they are others
 
     The network is evaluated once; derivatives take one pullback for each row.
     """
@@ -40,6 +43,7 @@ def evaluate_rows(
             slopes = slopes.to(torch.float64) * scale
         else:
             features = potential.network.features(species, edges, *directions(vectors, edges, sign))
+        rows = rows if energy_rows is None else energy_rows
         of_atoms = (features @ rows.T).to(torch.float64).T * scale + potential.e0.index_select(0, species)
         energy = of_atoms.new_zeros(len(rows), system.n_systems).index_add(1, system.index, of_atoms)
         if forces:

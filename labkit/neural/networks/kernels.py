@@ -87,9 +87,92 @@ def overlap(x, g, first, j, pair, out):
                     row[c] += value[c] * weight[c]
 
 
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def embedding_back(f, slope, y, g, first, pair, of_distance, of_angular):
+    """The derivatives of K sums Σ g[q, i, k] out[k, i] over edges_to_atoms(f, y), slope being df by the distance.
+
+    of_angular[q, e, k] = Σ_c g[q, i, k] f[part of k], and
+    of_distance[q, pair of e] += Σ_kc g[q, i, k] y[e, k] slope[part of k]. Here atoms come first: g (K, n, 9, C).
+    """
+    for q in range(g.shape[0]):
+        for i in range(len(first) - 1):
+            h = g[q, i]
+            for e in range(first[i], first[i + 1]):
+                p, z, o = pair[e], y[e], of_angular[q, e]
+                s, t, u = slope[p, 0], slope[p, 1], slope[p, 2]
+                moved = g.dtype.type(0.0)
+                for c in range(len(s)):
+                    moved += (
+                        s[c] * (h[0, c] * z[0])
+                        + t[c] * (h[1, c] * z[1] + h[2, c] * z[2] + h[3, c] * z[3])
+                        + u[c] * (h[4, c] * z[4] + h[5, c] * z[5] + h[6, c] * z[6] + h[7, c] * z[7] + h[8, c] * z[8])
+                    )
+                of_distance[q, p] += moved
+                s, t, u = f[p, 0], f[p, 1], f[p, 2]
+                o0 = o1 = o2 = o3 = o4 = o5 = o6 = o7 = o8 = g.dtype.type(0.0)
+                for c in range(len(s)):
+                    o0 += s[c] * h[0, c]
+                    o1, o2, o3 = o1 + t[c] * h[1, c], o2 + t[c] * h[2, c], o3 + t[c] * h[3, c]
+                    o4, o5, o6 = o4 + u[c] * h[4, c], o5 + u[c] * h[5, c], o6 + u[c] * h[6, c]
+                    o7, o8 = o7 + u[c] * h[7, c], o8 + u[c] * h[8, c]
+                o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8] = o0, o1, o2, o3, o4, o5, o6, o7, o8
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def messages_back(f, slope, x, g, first, j, pair, of_distance, out):
+    """The derivatives of K sums Σ g[q, i, k] m[k, i] of messages m = gather(f, x), slope being df by the distance.
+
+    out[q, j of e, k] += f[part of k] g[q, i, k], and
+    of_distance[q, pair of e] += Σ_kc g[q, i, k] x[j of e, k] slope[part of k].
+    Here atoms come first: x (n, 9, C), g and out (K, n, 9, C).
+    """
+    for q in range(g.shape[0]):
+        for i in range(len(first) - 1):
+            h = g[q, i]
+            for e in range(first[i], first[i + 1]):
+                p, z, o = pair[e], x[j[e]], out[q, j[e]]
+                for k in range(9):
+                    row, part, value = o[k], f[p, PART[k]], h[k]
+                    for c in range(len(row)):
+                        row[c] += part[c] * value[c]
+                s, t, u = slope[p, 0], slope[p, 1], slope[p, 2]
+                moved = g.dtype.type(0.0)
+                for c in range(len(s)):
+                    moved += (
+                        s[c] * (h[0, c] * z[0, c])
+                        + t[c] * (h[1, c] * z[1, c] + h[2, c] * z[2, c] + h[3, c] * z[3, c])
+                        + u[c] * (h[4, c] * z[4, c] + h[5, c] * z[5, c] + h[6, c] * z[6, c])
+                        + u[c] * (h[7, c] * z[7, c] + h[8, c] * z[8, c])
+                    )
+                of_distance[q, p] += moved
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def squashed_back(x, inverse, g, out):
+    """out = g/(1 + |x|²) - 2 x (g·x)/(1 + |x|²)² for K gradients g (9, K, n, C); inverse (n, C) is 1/(1 + |x|²)."""
+    minus = out.dtype.type(-2.0)
+    along = np.empty(g.shape[3], out.dtype)
+    for q in range(g.shape[1]):
+        for i in range(g.shape[2]):
+            w = inverse[i]
+            along[:] = 0.0
+            for k in range(9):
+                a, b = g[k, q, i], x[k, i]
+                for c in range(len(along)):
+                    along[c] += a[c] * b[c]
+            for c in range(len(along)):
+                along[c] *= minus * w[c] * w[c]
+            for k in range(9):
+                a, b, o = g[k, q, i], x[k, i], out[k, q, i]
+                for c in range(len(along)):
+                    o[c] = a[c] * w[c] + b[c] * along[c]
+
+
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def product(y, m, sign, other, left, right, out):
     """out = components of left · YM + right · MY, with the antisymmetric parts of Y and M times `sign` and `other`.
+
+    If one has K times as many rows as the other, those of the other are used K times.
 
     Components belong to the orthonormal matrices 1/√3; those of cross products with x, y, z over √2; and
     (xx - yy)/√2, (2zz - xx - yy)/√6, (xy + yx)/√2, (yz + zy)/√2, (xz + zx)/√2.
@@ -97,16 +180,17 @@ def product(y, m, sign, other, left, right, out):
     real = out.dtype.type
     third, half, sixth = real(1 / np.sqrt(3)), real(1 / np.sqrt(2)), real(1 / np.sqrt(6))
     b = np.empty(27 * BLOCK, out.dtype)
-    n, channels = y.shape[1:]
+    n, channels = out.shape[1:]
     for i in range(n):
+        iy, im = i % y.shape[1], i % m.shape[1]
         for begin in range(0, channels, BLOCK):
             count = min(BLOCK, channels - begin)
             for k in range(9):
                 s = sign if 0 < k < 4 else real(1.0)
                 t = other if 0 < k < 4 else real(1.0)
                 for c in range(count):
-                    b[k * BLOCK + c] = s * y[k, i, begin + c]
-                    b[(9 + k) * BLOCK + c] = t * m[k, i, begin + c]
+                    b[k * BLOCK + c] = s * y[k, iy, begin + c]
+                    b[(9 + k) * BLOCK + c] = t * m[k, im, begin + c]
             for c in range(count):
                 p = np.uint64(c)
                 s, u, v, w = b[p], b[p + Q[1]], b[p + Q[2]], b[p + Q[3]]

@@ -14,7 +14,7 @@ from labkit.neural.networks.forms import Edges
 if TYPE_CHECKING:
     from labkit.neural.heads import Head
 
-#: gradient with respect to features (n, F) -> those with respect to distances (P,) and unit vectors (E, 3)
+#: K gradients with respect to features (K, n, F) -> those with respect to distances (K, P) and unit vectors (K, E, 3)
 Pullback = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 #: networks by name; one line registers a new one
@@ -52,15 +52,19 @@ class Network(nn.Module):
         return found[: -self.n_species] - found[-self.n_species :].index_select(0, species)
 
     def pullback(self, species: Tensor, edges: Edges, distances: Tensor, unit: Tensor) -> tuple[Tensor, Pullback]:
-        """The features, and their pullback: gradient with respect to features -> to distances and unit vectors.
+        """The features, and their pullback: gradients with respect to features -> to distances and unit vectors.
 
-        Uses autograd; a network that can do without a graph overrides this.
+        Uses autograd; a network that can do without a graph, and with all gradients together, overrides this.
         """
         with torch.enable_grad():
             inputs = [x.detach().requires_grad_() for x in (distances, unit)]
             found = self.features(species, edges, *inputs)
 
         def back(g: Tensor) -> tuple[Tensor, Tensor]:
+            of_distances, of_unit = zip(*(one(row) for row in g), strict=True)
+            return torch.stack(of_distances), torch.stack(of_unit)
+
+        def one(g: Tensor) -> tuple[Tensor, Tensor]:
             if not found.requires_grad:
                 return torch.zeros_like(distances), torch.zeros_like(unit)
             parts = torch.autograd.grad(found, inputs, g, retain_graph=True, allow_unused=True)

@@ -1,4 +1,7 @@
-"""Functions with their pullbacks (gradient of the value -> gradient of the argument), without an autograd graph.
+"""Functions with their pullbacks (gradients of the value -> gradients of the argument), without an autograd graph.
+
+Gradients have one more dimension, of K, before that of atoms, the last but one: several are pulled back together, and
+what they share is loaded once.
 
 A forward pass keeps its pullbacks and calls them in reverse: the derivatives of autograd, at a fraction of its
 cost for small systems, since nothing is recorded.
@@ -45,17 +48,25 @@ def layers(x: Tensor, parts: nn.Sequential) -> Pulled:
 
 def squashed(x: Tensor) -> Pulled:
     """x / (1 + |x|²) with the norm over the first dimension."""
+    x = x.contiguous()
     inverse = 1 / (1 + x.square().sum(0))
 
     def back(g: Tensor) -> Tensor:
-        return torch.addcmul(g * inverse, x, (g * x).sum(0) * inverse.square(), value=-2)
+        if g.is_cpu:
+            from labkit.neural.networks.kernels import squashed_back
+
+            out, g = torch.empty_like(g, memory_format=torch.contiguous_format), g.contiguous()
+            squashed_back(x.numpy(), inverse.numpy(), g.numpy(), out.numpy())
+            return out
+        every = x[:, None]
+        return torch.addcmul(g * inverse, every, (g * every).sum(0) * inverse.square(), value=-2)
 
     return x * inverse, back
 
 
 def mixed(x: Tensor, weight: Tensor) -> Pulled:
     """x (B, n, C) @ weight (B, C, D)."""
-    return torch.bmm(x, weight), lambda g: torch.bmm(g, weight.mT)
+    return torch.bmm(x, weight), lambda g: torch.bmm(g.flatten(1, 2), weight.mT).view(*g.shape[:3], -1)
 
 
 def _linear(x: Tensor, layer: nn.Linear) -> Pulled:
@@ -63,4 +74,4 @@ def _linear(x: Tensor, layer: nn.Linear) -> Pulled:
 
 
 def _silu(x: Tensor) -> Pulled:
-    return nn.functional.silu(x), lambda g: torch.ops.aten.silu_backward(g, x)
+    return nn.functional.silu(x), lambda g: torch.ops.aten.silu_backward(g, x.expand_as(g))

@@ -24,15 +24,13 @@ def row_slopes(
 
     kept  (n, F) factors of the features, for dropout
 
-    The network is evaluated once; each row takes one pullback.
+    The network is evaluated once, and one pullback takes all rows.
     """
     distances, unit = directions(vectors, edges, sign)
     features, back = network.pullback(species, edges, distances, unit)
-    slopes = []
-    for row in rows:
-        g = row.expand(features.shape) if kept is None else row * kept
-        slopes.append(directions_back(distances, unit, edges, sign, *back(g)))
-    return features, torch.stack(slopes)
+    g = rows[:, None].expand(len(rows), *features.shape)
+    back_to = back(g if kept is None else g * kept)
+    return features, directions_back(distances, unit, edges, sign, *back_to)
 
 
 def forces_of(slopes: Tensor, i: Tensor, j: Tensor, n_atoms: int) -> Tensor:

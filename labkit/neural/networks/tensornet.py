@@ -74,7 +74,7 @@ class TensorNet(Network):
 
         @torch.no_grad()
         def pulled(g: Tensor) -> tuple[Tensor, Tensor]:
-            return back(torch.cat([g, g.new_zeros(kinds, g.shape[1])]))  # isolated atoms feel nothing
+            return back(torch.cat([g, g.new_zeros(len(g), kinds, g.shape[2])], 1))  # isolated atoms feel nothing
 
         return found[:-kinds] - found[-kinds:].index_select(0, species), pulled
 

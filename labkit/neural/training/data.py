@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from labkit.base import Potential
 from labkit.datasets import Dataset, DatasetWarning
@@ -66,8 +68,17 @@ class Sets:
 
     def locate(self, row: int) -> str:
         """The name of a frame in messages."""
-        name = self.frames.data.name or "training data"
+        name, row = self.frames.data.name or "training data", int(self.frames.numbers[row])
         return f"{name}, frame {row}" if row < self.new else f"{name}, old frame {row - self.new}"
+
+    def of_member(self, potential: NeuralPotential, drawn: np.ndarray | None = None) -> Sets:
+        """The same data for another potential with the same species, e0, scale and cutoff; `drawn` (S,): these frames
+        for training, some of them repeatedly.
+        """
+        frames = self.frames if drawn is None else self.frames.take(drawn)
+        valid = None if self.validation is None else self.validation.of(potential)
+        hashes = self.hashes if drawn is None else (*self.hashes, drawn.tolist())
+        return replace(self, potential=potential, frames=frames.of(potential), validation=valid, hashes=hashes)
 
     def whole(self, learned: NeuralPotential) -> NeuralPotential | WithPrior:
         """The potential with its prior, if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,13 @@ class TrainingFrames:
     """Frames for a potential: its species, pairs within its cutoff, and labels in its units.
 
     Stores pair vectors, not positions: forces and virials are sums of derivatives with respect to these vectors.
+
+    numbers  (S,) of the frames in the data that they were made from
     """
 
     def __init__(self, data: Dataset, potential: NeuralPotential) -> None:
         self.data, self.potential = data, potential
+        self.numbers = np.arange(len(data))
         dtype = potential.dtype
         parts: list[tuple[Tensor, ...]] = []
         volumes: list[Tensor] = []
@@ -100,6 +104,25 @@ class TrainingFrames:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def of(self, potential: NeuralPotential) -> TrainingFrames:
+        """The same frames, of which nothing is copied, for a potential with the same species, e0, scale and cutoff."""
+        found = copy(self)
+        found.potential = potential
+        return found
+
+    def take(self, which: np.ndarray) -> TrainingFrames:
+        """Some frames, in this order, also repeatedly; neighbours are not searched again."""
+        found, batch, rows = copy(self), self.batch(which), torch.from_numpy(np.asarray(which))
+        found.data, found.numbers, found.volumes = self.data[list(which)], self.numbers[which], self.volumes[which]
+        for name in ("atoms", "pairs", "edges"):
+            setattr(
+                found, name, torch.cat([torch.zeros(1, dtype=torch.int64), getattr(self, name).diff()[rows].cumsum(0)])
+            )
+        found.edge_i, found.edge_j, found.edge_pair = batch.edges.i, batch.edges.j, batch.edges.pair
+        for name in ("species", "i", "j", "vectors", "sign", "energy", "forces", "virial"):
+            setattr(found, name, getattr(batch, name))
+        return found
 
     def batch(self, which: np.ndarray) -> Batch:
         """Some frames, in this order."""

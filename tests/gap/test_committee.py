@@ -1,0 +1,37 @@
+"""Committees of GAPs: members are fits to draws of the frames, with shared rows."""
+
+import numpy as np
+import pytest
+import torch
+
+from labkit.base import State
+from labkit.datasets import Dataset
+from labkit.errors import LabkitError
+from labkit.gap import Design, GapConfig, Soap, gap_committee
+
+CONFIG = GapConfig(Soap(cutoff=3.0, n_max=3, l_max=2, n_sparse=20), sigma_virial=None)
+
+
+def test_members_of_a_bootstrap_are_fits_to_their_draws(train: Dataset, valid: Dataset) -> None:
+    committee, state = gap_committee(train, CONFIG, members=3), State.from_atoms(valid.atoms[:2])
+    found = committee.evaluate(state).members
+    assert float(found.energy.std(0).min()) > 0 and float(found.forces.std(0).max()) > 0
+    drawn = np.sort(np.random.default_rng([1, 1]).integers(len(train), size=len(train)))
+    assert len(set(drawn.tolist())) < len(train)
+    again = Design.build(train, CONFIG).subset(drawn.tolist()).solve().evaluate(state)
+    torch.testing.assert_close(found.forces[1], again.forces, rtol=1e-7, atol=1e-8)
+    points = [p.terms[0].points(8) for p in committee.potentials]
+    assert torch.equal(points[0], points[1])
+
+
+def test_seeds_change_sparse_points(train: Dataset) -> None:
+    committee = gap_committee(train[:6], CONFIG, members=2, seeds=True, bootstrap=False)
+    one, other = (p.terms[0].points(8) for p in committee.potentials)
+    assert not torch.equal(one, other)
+
+
+def test_errors(train: Dataset) -> None:
+    with pytest.raises(LabkitError, match="members is 1"):
+        gap_committee(train, CONFIG, members=1)
+    with pytest.raises(LabkitError, match="all members would be the same"):
+        gap_committee(train, CONFIG, bootstrap=False)
