@@ -50,8 +50,8 @@ def gap_strategies(model: GapLearner) -> dict[str, Strategy]:
 def network_strategies(e0: Mapping[str, float], settings: Mapping[str, Any]) -> dict[str, Strategy]:
     """Networks from scratch in each round, whose validation labels count."""
     config = NeuralConfig(channels=settings["channels"], cutoff=settings["cutoff"], e0=e0)
-    one = NeuralLearner(config, Training(steps=settings["steps"]))
-    four, options = CommitteeLearner(one, bootstrap=False), {"validation": settings["validation"]}
+    one, options = NeuralLearner(config, Training(steps=settings["steps"])), {"validation": settings["validation"]}
+    four = replace(one, members=4)
     rules = {name: SELECTIONS[name]() for name in ("committee disagreement", "maximum discrepancy")}
     found = {"random": Strategy(one, RandomFrames(), None, options)}
     return found | {

@@ -184,6 +184,17 @@ def test_learning_rate_and_batch_size_are_a_grid(frames, test_frames):
     assert len(one.table()) == 4 * 3 and one.table()["force_rmse"].nunique() == 12
 
 
+def test_committees_of_networks_share_a_training_and_are_repeated_to_the_bit(frames, test_frames, tmp_path):
+    config = NeuralConfig(network="schnet", channels=8, cutoff=3.0, n_radial=8, e0={"H": 0.0})
+    model = NeuralLearner(config, Training(steps=6), members=3)
+    rules = {"committee": Strategy(model, CommitteeDisagreement(), CommitteeSpread, {"validation": 3})}
+    one = run(frames, test_frames, rules, 20, seeds=[0], folder=tmp_path / "c")
+    other = run(frames, test_frames, rules, 20, seeds=[0])
+    pd.testing.assert_frame_equal(one.table(), other.table(), check_exact=True)
+    with pytest.raises(LabkitError, match="a committee is trained from new weights"):
+        NeuralLearner(config, Training(steps=6), members=3, warm=True)
+
+
 def test_warm_networks_go_on_after_a_stop(frames, test_frames, tmp_path):
     from labkit.active.pool import learn
 
