@@ -11,16 +11,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from _bench import machine, parser
+from _bench import Row, compare, parser, report
 
 from labkit.active import CommitteeSpread, GpVariance
 from labkit.active.contest import Scores, StoredLabels, Strategy, contest, grid, spread_measure
 from labkit.active.learners import CommitteeLearner, GapLearner, NeuralLearner
 from labkit.active.selection import SELECTIONS, Mixed, RandomFrames
 from labkit.datasets import Dataset, ethanol
+from labkit.files import atomic_write
 from labkit.gap import GapConfig, Soap
 from labkit.neural import NeuralConfig, Training
 
@@ -107,38 +109,52 @@ def small(level: str) -> tuple[Dataset, Dataset]:
     return pool, ethanol("test", n=s["test_narrow"], level=level) + ethanol("wide_test", n=s["test_rare"], level=level)
 
 
-def shown(name: str, scores: Scores, target_labels: int) -> dict[str, Any]:
-    """Print savings and errors, and return them as JSON holds them."""
+def shown(name: str, scores: Scores, target_labels: int, folder: Path) -> list[Row]:
+    """Print savings and errors, keep them in the folder, and return a row for each strategy: calls to the target."""
     target = scores.target_of(target_labels)
     saving, lower = scores.saving(target), scores.reduction(target_labels / 2)
     print(f"\n{name}: target {target:.4f} eV/Å, that of random after {target_labels} labels")
     print(pd.concat([saving, lower[["reduction"]]], axis=1).round(3).to_string())
+    plain = {"name": name, "target": target, "saving": saving.reset_index().to_dict("records")}
     curves = scores.curves().reset_index().to_dict("records")
-    return {"name": name, "target": target, "saving": saving.reset_index().to_dict("records"), "curves": curves}
+    atomic_write(folder / f"{name.replace(' ', '_')}.json", json.dumps(plain | {"curves": curves}, indent=1))
+    calls = scores.calls_to(target)["calls"]
+    theirs, found = calls.loc["random"], []
+    for one in scores.strategies:
+        ours = calls.loc[one]
+        seeds = [seed for seed in ours.index if seed in theirs.index]
+        if one != "random":
+            bound = saving.loc[one, "bound"] and f", saving {saving.loc[one, 'bound']}"
+            what = f"{name}, calls to the target: {one}{bound}"
+            found.append(compare(what, "calls", ours[seeds], theirs[seeds], "random"))
+    return found
 
 
 def main() -> None:
     made = parser(__doc__ or "")
-    made.add_argument("--folder", type=Path, default=Path("active_runs"), help="where frames, labels and runs are kept")
+    made.add_argument("--folder", type=Path, help="where frames, labels and runs are kept; by default active_runs")
     made.add_argument("--part", choices=PARTS, action="append", help="only these contests")
     chosen = made.parse_args()
-    print(machine())
-    results, seeds, parts = [], SETUP["seeds"], chosen.part or PARTS
+    rows: list[Row] = []
     if chosen.small:
-        s, e0 = SETUP["small"], lone_energies("gfn2")
-        pool, test = small("gfn2")
-        rules = gap_strategies(gap(s["gap"], e0))
-        options = dict(start=s["start"], batch=s["batch"], seeds=s["seeds"], folder=chosen.folder / "small", by="kind")
-        *_, scores = contest(StoredLabels(pool, 0.0036), rules, test, s["budget"], **options)
-        results.append(shown("trial", scores, s["target_labels"]))
-        parts = ()
-    for part in parts:
-        for name, scores, labels in contests(part, chosen.folder, seeds):
-            results.append(shown(name, scores, labels))
-            if chosen.json:
-                chosen.json.write_text(json.dumps(results, indent=1) + "\n")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+        with TemporaryDirectory() as temporary:
+            rows = trial(chosen.folder or Path(temporary))
+    else:
+        folder = chosen.folder or Path("active_runs")
+        for part in chosen.part or PARTS:
+            for name, scores, labels in contests(part, folder, SETUP["seeds"]):
+                rows += shown(name, scores, labels, folder)
+    report(rows, chosen)
+
+
+def trial(folder: Path) -> list[Row]:
+    """A small contest of shipped frames."""
+    s, (pool, test) = SETUP["small"], small("gfn2")
+    every = gap_strategies(gap(s["gap"], lone_energies("gfn2")))
+    rules = {name: every[name] for name in s["strategies"]}
+    options = dict(start=s["start"], batch=s["batch"], seeds=s["seeds"], folder=folder / "small", by="kind")
+    *_, scores = contest(StoredLabels(pool, 0.0036), rules, test, s["budget"], **options)
+    return shown("trial", scores, s["target_labels"], folder)
 
 
 def contests(part: str, folder: Path, seeds: list[int]):
