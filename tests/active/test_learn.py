@@ -1,5 +1,7 @@
 """learn(): rounds on a pool, what they cost, what fails, and how they end."""
 
+import time
+
 import numpy as np
 import pytest
 from active.pool_systems import MORSE, Recorded, labelled, learner, mixture, pool
@@ -11,6 +13,7 @@ from labkit.active.pool import Budget, learn, learning
 from labkit.active.selection import MaximumVariance, RandomFrames, Within
 from labkit.errors import LabkitError, Stopped
 from labkit.gap import Distance2b, GapConfig
+from labkit.jobs import Job
 from labkit.oracles import LabelStore, TBLite
 
 
@@ -262,3 +265,25 @@ def test_only_failures_in_a_round_do_not_end_the_run(tmp_path):
     found = run(Recorded(tmp_path / "two", fail=frames), 14)
     assert found.rounds[1].labelled == () and set(found.rounds[1].failed) == set(frames)
     assert len(found.labelled) == 10 and found.curve["calls"].tolist() == [6, 10, 14]
+
+
+def test_as_a_job_it_is_watched_stopped_and_goes_on(tmp_path):
+    oracle = Recorded(tmp_path / "log", pause=0.02)
+
+    def work(progress):
+        options = dict(start=6, batch=4, folder=tmp_path / "run", progress=progress)
+        return learning(pool(), learner(), GpVariance, MaximumVariance(), oracle, 40, **options)
+
+    job = Job(work).start()
+    while job.result is None or len(job.result.rounds) < 2:
+        time.sleep(0.005)
+    began = time.monotonic()
+    job.stop()
+    job.wait(5)
+    assert job.status == "stopped" and time.monotonic() - began < 2 and 10 <= len(job.result.labelled) < 40
+    again = Job(work).start()
+    again.wait(60)
+    assert again.status == "done" and len(again.result.labelled) == 40
+    with LabelStore(tmp_path / "run" / "labels.sqlite") as store:
+        labelled = [c.structure for c in store.calculations() if c.outcome == "labelled"]
+    assert len(labelled) == len(set(labelled)) == 40
