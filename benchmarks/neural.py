@@ -1,126 +1,77 @@
-"""Neural potentials trained for equal CPU time by labkit, MACE and torchmd-net: errors of forces on unseen frames.
+"""Neural potentials trained for equal CPU time by labkit, MACE, torchmd-net and graph-pes; GAP and sGDML beside them.
 
-Each code runs on one thread in an environment of its own (--peers FOLDER with the environments mace-torch and
-torchmd-net); its time is that of its process, imports and compiling included. A peer's better result over its sizes
-and learning rates counts; labkit has its defaults. Every run is kept in a folder (--runs), so that the benchmark can be
-stopped and goes on.
+Errors are those of forces on unseen frames. Each code runs on one thread in an environment of its own (--peers FOLDER
+with the environments mace-torch, torchmd-net, graph-pes and sgdml); its time is the CPU time of its process, imports
+included. A peer runs as its documentation recommends, and with two sizes and two learning rates, in single precision,
+with averaged weights and a rate that ends at zero; these variants are compared on ethanol with seed 0 and the same
+budget, by the test error, and the best one counts there and runs elsewhere. labkit has its defaults. Fits (GAP, sGDML)
+take the time that they take: the best one that ended within the budget counts. torchmd-net cannot run ice (its cell is
+smaller than twice the cutoff), sGDML is for molecules.
+
+--full runs the whole plan (some nine core-hours); every run is kept in a folder (--runs), so that the benchmark can be
+stopped and goes on. --kept starts nothing new and reports what there is, --markdown also as the table of README.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
-import numpy as np
-from _bench import Row, compare, parser, report
-
-import labkit
-from labkit.datasets import Dataset
-
-SIDES = Path(__file__).parent / "neural_peers"
-#: by code: its script, and the sizes and learning rates that are tried
-PEERS = {
-    "mace-torch": ("mace_side.py", ("small", "one"), (0.01, 0.003)),
-    "torchmd-net": ("torchmdnet_side.py", ("small", "medium"), (0.001, 0.003)),
-}
-GOAL = 1 / 0.7  # of a peer's error to labkit's
-
-
-def runs_of(code: str, sizes: tuple[str, ...], rates: tuple[float, ...], budgets: list[float], seeds: int) -> Iterator:
-    for budget, seed, size, rate in product(budgets, range(seeds), sizes, rates):
-        yield {"code": code, "budget": budget, "seed": seed, "size": size, "rate": rate}
-
-
-def result(python: str, script: str, run: dict, data: Path, kept: Path) -> dict | None:
-    """The result of a run, from its file if it is there."""
-    name = "_".join(f"{v:g}" if isinstance(v, float) else str(v) for v in (data.name, *run.values()))
-    out = kept / f"{name}.json"
-    if not out.exists():
-        options = [f"--{name}={run[name]}" for name in ("budget", "seed", "size", "rate") if run[name] is not None]
-        line = [python, str(SIDES / script), f"--data={data}", f"--out={out}", *options]
-        # e3nn's tables are read by torch.load; they come with the package
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
-        done = subprocess.run(line, capture_output=True, text=True, env=environment)
-        if not out.exists():
-            print(f"{name}: {done.stderr.strip().splitlines()[-1][:120]}", flush=True)
-            return None
-    found = json.loads(out.read_text())
-    print(f"{name}: {found['force MAE']:.1f} meV/Å, {found['frames_per_second']:.0f} frames/s", flush=True)
-    return found
-
-
-def rows_of(data: Path, budgets: list[float], seeds: int, peers: Path | None, kept: Path) -> list[Row]:
-    ours = {}
-    for run in runs_of("labkit", ("medium",), (0.003,), budgets, seeds):
-        ours[run["budget"], run["seed"]] = result(sys.executable, "labkit_side.py", run, data, kept)
-    rows = []
-    for code, (script, sizes, rates) in PEERS.items():
-        if peers is None or not (peers / code / "bin" / "python").exists():
-            continue
-        found: dict[tuple, list[dict]] = {}
-        for run in runs_of(code, sizes, rates, budgets, seeds):
-            one = result(str(peers / code / "bin" / "python"), script, run, data, kept)
-            if one is not None:
-                found.setdefault((run["budget"], run["size"], run["rate"]), []).append(one)
-        for budget in budgets:
-            tried = [runs for key, runs in found.items() if key[0] == budget and len(runs) == seeds]
-            if not tried:
-                continue
-            best = min(tried, key=lambda runs: np.mean([r["force MAE"] for r in runs]))
-            mine = [ours[budget, seed] for seed in range(seeds)]
-            for name, unit, goal, better in (
-                ("force MAE", "meV/Å", GOAL, "less"), ("frames_per_second", "1/s", 3.0, "more"),
-            ):  # fmt: skip
-                pairs = [[r[name] for r in side] for side in (mine, best)]
-                label = f"{data.name}, {budget:g} s: {name.replace('_', ' ')}"
-                rows.append(compare(label, unit, *pairs, code, goal, better))
-    return rows
-
-
-def sets(folder: Path | None, into: Path, small: bool) -> list[Path]:
-    """Folders of train.xyz and test.xyz: ice, as shipped, and rMD17's ethanol, if its folder is given."""
-    train, test = (
-        labkit.datasets.ice("train", n=16 if small else 200),
-        labkit.datasets.ice("valid", n=4 if small else 60),
-    )
-    found = [written(into / "ice", train, test)]
-    if folder is not None:
-        known, unseen = (labkit.load(folder / f"rmd17_ethanol_{name}_01.npz") for name in ("train", "test"))
-        found.append(written(into / "ethanol", known[:600], unseen[:300]))
-    return found
-
-
-def written(folder: Path, train: Dataset, test: Dataset) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, frames in (("train", train), ("test", test)):
-        frames.write(folder / f"{name}.xyz")
-    return folder
+from _bench import parser, report
+from _neural_rows import collected, markdown, rows_of
+from _neural_runs import GAP, LABKIT, OTHER_SIZES, PEERS, PLAN, TUNED, Runs
+from _neural_sets import NAMES, written
 
 
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--peers", type=Path, help="folder of the peers' environments")
-    options.add_argument("--data", type=Path, help="folder of rMD17's npz files")
+    options.add_argument("--data", type=Path, help="folder with rmd17/ and 3bpa/")
     options.add_argument("--runs", type=Path, help="folder of the runs' results; by default a new one")
-    options.add_argument("--budgets", type=float, nargs="+", default=[60.0], help="CPU seconds")
-    options.add_argument("--seeds", type=int, default=1)
+    options.add_argument(
+        "--plan", nargs="+", type=step, default=[("ethanol", 60.0, 0), ("ice", 60.0, 0)],
+        help=f"SET:SECONDS:SEED ..., with a set of {', '.join(NAMES)}; --full has a longer one",
+    )  # fmt: skip
+    options.add_argument("--kept", action="store_true", help="start no run")
+    options.add_argument("--markdown", action="store_true", help="also print a table for README")
     given = options.parse_args()
-    for code in PEERS:
-        if given.peers is None or not (given.peers / code / "bin" / "python").exists():
-            print(f"{code} is not installed (no environment of this name in --peers): its rows are left out")
+    plan = [("small", 1.0, 0)] if given.small else PLAN if given.full or given.kept else given.plan
     with tempfile.TemporaryDirectory() as new:
-        kept = given.runs or Path(new) / "runs"
-        kept.mkdir(parents=True, exist_ok=True)
-        rows = []
-        for data in sets(given.data, Path(new), given.small):
-            rows += rows_of(data, [1.0] if given.small else given.budgets, given.seeds, given.peers, kept)
-    report(rows, given)
+        runs = Runs(given.runs or Path(new) / "runs", given.peers, new=not given.kept)
+        runs.kept.mkdir(parents=True, exist_ok=True)
+        if given.small:
+            runs.dynamics = 0.0
+        carry_out(runs, plan, given.data, Path(new) / "sets")
+        found = collected(runs, plan)
+        if given.small and not found:
+            raise SystemExit("labkit's training failed")
+    report(rows_of(found), given)
+    if given.markdown:
+        print(markdown(found))
+
+
+def step(text: str) -> tuple[str, float, int]:
+    name, budget, seed = text.split(":")
+    return name, float(budget), int(seed)
+
+
+def carry_out(runs: Runs, plan, data: Path | None, sets: Path) -> None:
+    """All runs of the plan, in its order; those of the set on which codes are tuned include their variants."""
+    if not runs.new:
+        return
+    for code in PEERS:
+        if runs.python(code) is None:
+            print(f"{code.name} is not installed (no environment of this name in --peers): its rows are left out")
+    for name, budget, seed in plan:
+        folder = written(name, data, sets)
+        if folder is None:
+            print(f"{name} is left out: its folder is not given as --data")
+            continue
+        fits = [code for code in (GAP, *PEERS) if code.fitted and seed == 0 and name != "small"]
+        others = [OTHER_SIZES] if name == TUNED and seed == 0 and budget <= 300 else []
+        for code in (LABKIT, *fits, *(code for code in PEERS if not code.fitted), *others):
+            for _ in runs.of(code, name, budget, seed, folder):
+                pass
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class LastLayer:
         if count is not None and count < 1:
             raise LabkitError(f"LastLayer: count is {count}; expected at least 1, or None for all directions")
         self.network, self.per_atom = networks[0], per_atom
-        fitted = _Rows.of(self.network, potential, known)
+        fitted = _FeatureRows.of(self.network, potential, known)
         if len(fitted.errors) < 2:
             raise LabkitError(
                 f"LastLayer: {known.name or 'known frames'}: {len(fitted.errors)} frames have an energy; give the ones "
@@ -79,7 +79,7 @@ class LastLayer:
             freedom = max(1.0, len(leverage) - float(leverage.sum()))
             self.alpha = float((fitted.errors.square().sum() / freedom).sqrt())
         else:
-            held = _Rows.of(self.network, potential, validation)
+            held = _FeatureRows.of(self.network, potential, validation)
             if not len(held.errors):
                 raise LabkitError(f"LastLayer: {validation.name or 'validation frames'}: no frame has an energy")
             size = (held.features @ self.root).square().sum(1)
@@ -105,14 +105,14 @@ class LastLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
+class _FeatureRows:
     """Features (S, F) and errors (S,) eV, both per atom, of frames with energies."""
 
     features: Tensor
     errors: Tensor
 
     @classmethod
-    def of(cls, network: NeuralPotential, potential: Potential, frames: Dataset) -> _Rows:
+    def of(cls, network: NeuralPotential, potential: Potential, frames: Dataset) -> _FeatureRows:
         known = np.flatnonzero(np.isfinite(frames.energy))
         features, errors = [], []
         with torch.no_grad():

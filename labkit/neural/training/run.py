@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,7 +51,8 @@ class TrainingRun:
         matrices = matrices_of(self.potential.network) if training.optimiser == "muon" else []
         self.optimiser = Muon(self.weights.parameters, matrices, training.rate)
         self.batches = Batches(sets.frames, sets.new, training)
-        self.step, self.spent, self.timed = 0, 0.0, 0.0
+        self.step, self.spent = 0, 0.0
+        self.timed: list[float] = []  # s, of the first steps
         self.plan = training.plan
         if self.plan is None and training.steps is not None:
             looks = min(24, max(3, training.steps // 40))  # or short trainings would mostly measure
@@ -102,7 +104,7 @@ class TrainingRun:
         budget = self.training.budget
         measured = int(min(24, max(3, SHARE * budget / look)))
         left = budget - (time.perf_counter() - self.started) - measured * look
-        each = self.timed / (TIMED - COMPILED)
+        each = statistics.median(self.timed)  # one that other processes held up says nothing about the others
         return self._plan(max(2 * TIMED, self.step + int(left / each)), measured)
 
     def _one_step(self) -> None:
@@ -126,7 +128,7 @@ class TrainingRun:
         self.weights.follow(self.step, self.plan)
         self.step += 1
         if COMPILED < self.step <= TIMED:
-            self.timed += time.perf_counter() - before
+            self.timed.append(time.perf_counter() - before)
 
     def _measure(self) -> None:
         """Measure the errors with the averaged weights."""
