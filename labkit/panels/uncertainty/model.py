@@ -45,11 +45,25 @@ class UncertaintyModel(PanelModel):
     continue_hint = "The kinds that Stop has left out"
     open_groups = 2
 
-    kind = p(Text(), "σ", "kind of σ", options=[""], at_once=True, help="of which potential, and how it is computed")
-    per = p(Text(ATOM), "σ", "per", options=[ATOM, FRAME], at_once=True, help="each atom, or the worst atom of a frame")
+    kind = p(
+        Text(),
+        "uncertainty",
+        "kind of σ",
+        options=[""],
+        at_once=True,
+        help="of which potential, and how it is computed",
+    )
+    per = p(
+        Text(ATOM),
+        "uncertainty",
+        "per",
+        options=[ATOM, FRAME],
+        at_once=True,
+        help="each atom, or the worst atom of a frame",
+    )
     bound = p(
         Float(0.2),
-        "σ",
+        "uncertainty",
         "bound",
         "eV/Å",
         range=(0.01, 5.0, 0.05),

@@ -17,8 +17,8 @@ def table_of(judged: Judged) -> str:
     rows = []
     for name, row in judged.table.iterrows():
         known = np.isfinite(row["value"])
-        interval = f"{row['low']:.2f} to {row['high']:.2f}" if known and np.isfinite(row["low"]) else ""
-        perfect = f"{row['perfect']:.2f}" if np.isfinite(row["perfect"]) and name != "RMSE" else ""
+        interval = f"{row['low']:.3f} to {row['high']:.3f}" if known and np.isfinite(row["low"]) else ""
+        perfect = f"{row['perfect']:.3f}" if np.isfinite(row["perfect"]) and name != "RMSE" else ""
         rows.append(
             [f"{name}{UNITS.get(name, '')}", f"{row['value']:.3f}" if known else "undefined", interval, perfect]
         )
