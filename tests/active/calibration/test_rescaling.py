@@ -138,6 +138,16 @@ def test_beyond_all_sigmas_isotonic_grows() -> None:
     np.testing.assert_allclose(slope, [0.05, 0.2 / 3])
 
 
+def test_forces_that_vanish_by_symmetry_say_nothing_about_a_power() -> None:
+    sigmas = np.linspace(0.1, 1.0, 500)
+    errors = 3 * sigmas**2 * np.random.default_rng(0).normal(size=500)
+    for tiny in (0.0, 1e-15):
+        found = PowerOfSigma.fit(np.append(errors, tiny), np.append(sigmas, tiny / 3))
+        assert found == PowerOfSigma.fit(errors, sigmas)
+    with pytest.raises(LabkitError, match="1 of 501 sigmas are 0 where the error is not, so that no power"):
+        PowerOfSigma.fit(np.append(errors, 0.1), np.append(sigmas, 0.0))
+
+
 def test_bad_input_in_words() -> None:
     some, e = np.full(30, 0.1), np.linspace(0.1, 0.2, 30)
     for kind in RESCALINGS.values():
