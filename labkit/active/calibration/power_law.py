@@ -12,13 +12,11 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from labkit.active.calibration.measures.arrays import checked
-from labkit.active.calibration.rescaling import FEWEST
+from labkit.active.calibration.rescaling import FEWEST, ZERO
 from labkit.errors import LabkitError
 
 #: width of the prior of the exponent about 1, where few frames or equal ones say nothing about it
 WIDTH = 1.0
-#: errors and spreads up to here are rounding, as of forces that vanish by symmetry
-ZERO = 1e-12
 
 
 @dataclass(frozen=True)
