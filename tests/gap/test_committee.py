@@ -58,3 +58,5 @@ def test_errors(train: Dataset) -> None:
         gap_committee(train, CONFIG, members=1)
     with pytest.raises(LabkitError, match="all members would be the same"):
         gap_committee(train, CONFIG, bootstrap=False)
+    with pytest.raises(LabkitError, match="all members would be the same, as all draws from one frame are; give seeds"):
+        gap_committee(train[:1], CONFIG)

@@ -147,5 +147,7 @@ def test_errors() -> None:
         train_committee(FRAMES[:4], SMALL, members=1)
     with pytest.raises(LabkitError, match="all members would be the same"):
         train_committee(FRAMES[:4], SMALL, seeds=False)
+    with pytest.raises(LabkitError, match="all members would be the same, as all draws from one frame are; give seeds"):
+        train_committee(FRAMES[:1], SMALL, seeds=False, bootstrap=True, steps=2)
     with pytest.raises(LabkitError, match="threads is 0"):
         train_committee(FRAMES[:4], SMALL, threads=0)

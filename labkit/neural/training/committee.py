@@ -69,6 +69,10 @@ def train_committee(
     """
     if members < 2:
         raise LabkitError(f"members is {members}; a committee has at least 2")
+    if not seeds and len(frames) == 1:
+        raise LabkitError(
+            "all members would be the same, as all draws from one frame are; give seeds=True or more frames"
+        )
     if not (seeds or bootstrap):
         raise LabkitError("all members would be the same: let them differ by seeds=True, bootstrap=True, or both")
     if threads is not None and threads < 1:
