@@ -58,7 +58,8 @@ class LatentDistance(ABC):
     """Distances, without a unit, from an atom's vector to those of known atoms of its species; not calibrated.
 
     Vectors are the last-layer features of a network, or the SOAP vectors of a GAP. Per system: that of the farthest
-    atom. A distance says that nothing like it is known, not how large an error is.
+    atom. A distance says that nothing like it is known, not how large an error is. It is 0 for atoms that no SOAP term
+    of the GAP describes, as where `centre` is another species.
     """
 
     def __init__(self, potential: Potential, known: Dataset) -> None:
