@@ -12,11 +12,9 @@ from typing import Any
 import ase
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 import labkit
-from labkit.base import NO_PROGRESS, Progress, State, find_neighbours
+from labkit.base import NO_PROGRESS, Progress
 from labkit.base.frames import batches, check_species
 from labkit.config import config as run_config
 from labkit.datasets import Dataset, DatasetWarning
@@ -30,6 +28,7 @@ from labkit.gap.config import GapConfig
 from labkit.gap.e0 import fit_e0
 from labkit.gap.fitted_labels import fitted_labels
 from labkit.gap.frame_noise import config_types
+from labkit.gap.frame_rows import compute_rows, prior_factor
 from labkit.gap.metrics import labelled, table
 from labkit.gap.model import GapModel
 from labkit.gap.row_store import RowStore
@@ -213,7 +212,8 @@ class Design:
     ) -> Iterator[Design]:
         """Compute all rows, or read those that are kept, and yield this design about a dozen times."""
         self._choose_points(kept, progress)
-        self._prior_factor = self._prior()
+        self._prior_factor, notes = prior_factor(self.terms, self.config.sparse_jitter)
+        self.notes += notes
         self._rows = {"train": RowStore(self.train, self.columns, self._virials, self._forces)}
         self._rows["train"].target(self.e0, self.config)
         if self.valid is not None:
@@ -259,25 +259,4 @@ class Design:
 
     def _compute(self, name: str, frames: list[int]) -> Rows:
         atoms = self._rows[name].frames.atoms
-        state = State.from_atoms([atoms[k] for k in frames], device=run_config().device)
-        near = find_neighbours(state.system, state.positions, state.cell, self.config.cutoff)
-        return Rows.join(
-            [term.rows(state.system, state.positions, state.cell, near, self._virials) for term in self.terms]
-        )
-
-    def _prior(self) -> Tensor:
-        """Upper P with PᵀP = K + jitter; the jitter grows, with a note, where rounding makes K indefinite."""
-        covariance = torch.block_diag(*(term.prior() for term in self.terms))
-        eye = torch.eye(len(covariance)).to(covariance)
-        size = float(covariance.diagonal().max())
-        jitter = max(self.config.sparse_jitter, 1e-15 * size)
-        while jitter < 1e-2 * size:
-            lower, failed = torch.linalg.cholesky_ex(covariance + jitter * eye)
-            if not int(failed):
-                return lower.mT.contiguous()
-            jitter *= 10
-            self.notes.append(f"sparse_jitter raised to {jitter:.0e}: the sparse points are too similar")
-        raise LabkitError(
-            "the covariance of the sparse points is not positive definite with any sensible sparse_jitter; "
-            "is there an atom without neighbours and central_weight=0, or a broken frame?"
-        )
+        return compute_rows(self.terms, [atoms[k] for k in frames], self.config.cutoff, self._virials)

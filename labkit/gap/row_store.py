@@ -42,20 +42,8 @@ class RowStore:
 
     def target(self, e0: Mapping[str, float], config: GapConfig) -> None:
         """Prepare labels minus e0, and the ratios of each row's noise to its sigma."""
-        frames = self.frames
-        volumes = torch.tensor([abs(np.linalg.det(a.cell.array)) for a in frames.atoms], dtype=torch.float64)
-        virial = torch.as_tensor(truth(frames)["stress_true"])[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
-        self.targets = {
-            "energy": torch.as_tensor(frames.energy - self.lone(e0)),
-            "forces": torch.as_tensor(frames.forces).flatten(),
-            "stress": virial.flatten(),
-        }
-        ratios = {name: torch.as_tensor(x) for name, x in noise_ratios(frames, config).items()}
-        self.scales = {
-            "energy": ratios["energy"],
-            "forces": ratios["forces"].flatten(),
-            "stress": ratios["stress"].repeat_interleave(6),
-        }
+        self.targets, self.scales = targets_of(self.frames), noises_of(self.frames, config)
+        self.targets["energy"] -= torch.as_tensor(self.lone(e0))
         device = run_config().device
         self.targets = {name: value.to(device, torch.float64) for name, value in self.targets.items()}
         self.scales = {name: value.to(device) for name, value in self.scales.items()}
@@ -193,3 +181,24 @@ class RowStore:
 
     def _product(self, name: str, weights: Tensor) -> np.ndarray:
         return (self.rows[name] @ weights).cpu().numpy()
+
+
+def targets_of(frames: Dataset) -> dict[str, Tensor]:
+    """The labels of rows: energies (S,), forces (3n,) and V stress = dE/dstrain (6S,), NaN where there is none."""
+    volumes = torch.tensor([abs(np.linalg.det(a.cell.array)) for a in frames.atoms], dtype=torch.float64)
+    virial = torch.as_tensor(truth(frames)["stress_true"])[:, VOIGT[0], VOIGT[1]] * volumes[:, None]
+    return {
+        "energy": torch.tensor(frames.energy, dtype=torch.float64),
+        "forces": torch.as_tensor(frames.forces).flatten(),
+        "stress": virial.flatten(),
+    }
+
+
+def noises_of(frames: Dataset, config: GapConfig) -> dict[str, Tensor]:
+    """The ratio of the noise of each row to its sigma."""
+    ratios = {name: torch.as_tensor(x) for name, x in noise_ratios(frames, config).items()}
+    return {
+        "energy": ratios["energy"],
+        "forces": ratios["forces"].flatten(),
+        "stress": ratios["stress"].repeat_interleave(6),
+    }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: labelled; unconverged (the SCF); failed; stopped (on request); lost (its process died or froze)
-OUTCOMES = ("labelled", "unconverged", "failed", "stopped", "lost")
+#: labelled; unconverged (the SCF); failed; timed out; stopped (on request); lost (its process died or froze)
+OUTCOMES = ("labelled", "unconverged", "failed", "timed out", "stopped", "lost")
 
 
 @dataclass(frozen=True)

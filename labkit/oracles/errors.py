@@ -17,5 +17,9 @@ class CalculationFailed(LabkitError):
     """The oracle's program failed, or returned what cannot be a label."""
 
 
+class TimedOut(CalculationFailed):
+    """The calculation took longer than it was allowed to."""
+
+
 class StoreError(LabkitError):
     """The store of labels cannot be read or written: no further label could be kept."""

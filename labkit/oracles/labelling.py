@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from ase import Atoms
 
 from labkit.errors import LabkitError, Stopped
-from labkit.oracles.errors import StoreError, Unconverged
+from labkit.oracles.errors import StoreError, TimedOut, Unconverged
 from labkit.oracles.label import Label
 from labkit.oracles.structure import bare, structure_hash
+from labkit.oracles.time_limit import check_limit, compute_within
 
 if TYPE_CHECKING:
     from labkit.oracles.claims import Claims
@@ -45,16 +46,19 @@ def outcomes(
     store: LabelStore | None = None,
     *,
     workers: int = 1,
+    time_limit: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each frame as soon as it is known; see Oracle.label for them in order.
 
     Equal frames are computed once; frames that another process is computing are awaited. When `should_stop`
     returns True, running calculations are stopped, those already finished are yielded, and Stopped is
-    raised. Raises LabkitError, before any work, for a frame that cannot be computed.
+    raised. A calculation that takes longer than `time_limit` seconds has no label; its error is TimedOut. Raises
+    LabkitError, before any work, for a frame that cannot be computed.
     """
     if workers < 1:
         raise LabkitError(f"workers is {workers}, expected at least 1")
+    check_limit(time_limit)
     equal: dict[str, list[int]] = {}
     for i, atoms in enumerate(frames):
         try:
@@ -62,7 +66,8 @@ def outcomes(
         except LabkitError as error:
             raise LabkitError(f"frame {i}, {error}") from error
     with store.claims() if store is not None else nullcontext() as claims, ThreadPoolExecutor(workers, "label") as pool:
-        work = _Work(oracle, frames, equal, store, claims, pool)
+        oracle = oracle if store is None else oracle.with_store(store)
+        work = _Work(oracle, frames, equal, store, claims, pool, time_limit)
         try:
             yield from work.run(workers, should_stop)
         finally:
@@ -80,9 +85,10 @@ class _Work:
         store: LabelStore | None,
         claims: Claims | None,
         pool: ThreadPoolExecutor,
+        time_limit: float | None,
     ) -> None:
         self.oracle, self.frames, self.equal, self.store, self.claims = oracle, frames, equal, store, claims
-        self.pool, self.stop = pool, threading.Event()
+        self.pool, self.stop, self.time_limit = pool, threading.Event(), time_limit
         self.waiting = deque(equal)
         self.running: dict[Future[tuple[Label, float]], str] = {}
 
@@ -117,21 +123,22 @@ class _Work:
 
     def _compute(self, structure: str, atoms: Atoms) -> tuple[Label, float]:
         """In a worker: compute, then store and record at once, whatever the main thread is doing."""
-        started, outcome, message, label = time.monotonic(), "failed", "", None
+        started, outcome, message, label, seconds = time.monotonic(), "failed", "", None, None
         try:
-            label = self.oracle.compute(atoms, self.stop.is_set)
+            label, seconds = compute_within(self.time_limit, self.oracle, atoms, self.stop.is_set)
             label.attach(atoms)  # raises if the shapes do not fit this frame
             outcome = "labelled"
-            return label, time.monotonic() - started
+            return label, seconds
         except Stopped:
             outcome = "stopped"
             raise
         except BaseException as error:
-            outcome, message, label = "unconverged" if isinstance(error, Unconverged) else "failed", str(error), None
+            outcome, message, label = _outcome_of(error), str(error), None
+            seconds = getattr(error, "seconds", None)
             raise
         finally:
             if self.claims is not None:
-                spent = time.monotonic() - started
+                spent = time.monotonic() - started if seconds is None else seconds
                 self.claims.finish(structure, self.oracle, atoms, outcome, spent, label, message)
 
     def _finished(self, futures: set[Future[tuple[Label, float]]], stopping: bool = False) -> Iterator[Outcome]:
@@ -149,3 +156,9 @@ class _Work:
             else:
                 yield Outcome(indices[0], label, seconds=seconds)
                 yield from (Outcome(i, label) for i in indices[1:])
+
+
+def _outcome_of(error: BaseException) -> str:
+    if isinstance(error, TimedOut):
+        return "timed out"
+    return "unconverged" if isinstance(error, Unconverged) else "failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -45,6 +46,19 @@ class Oracle(ABC):
         Raises Unconverged if the self-consistent field did not converge, CalculationFailed if the program
         failed, MissingProgram, and Stopped once `should_stop`, called during the calculation, has returned True.
         """
+
+    def with_store(self, store: LabelStore) -> Oracle:
+        """The oracle as it labels frames for this store: itself, unless it keeps parts of its labels there."""
+        return self
+
+    def timed(self, atoms: Atoms, should_stop: Callable[[], bool] = never) -> tuple[Label, float]:
+        """One calculation, and the seconds that it took; without waiting, for an oracle that computes elsewhere.
+
+        The error of a calculation elsewhere has the attribute `seconds`.
+        """
+        started = time.monotonic()
+        label = self.compute(atoms, should_stop)
+        return label, time.monotonic() - started
 
     @property
     def settings(self) -> dict[str, Any]:

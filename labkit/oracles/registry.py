@@ -7,11 +7,13 @@ from typing import Any
 from labkit.errors import LabkitError, suggest
 from labkit.oracles.calculator import CalculatorOracle
 from labkit.oracles.espresso import Espresso
+from labkit.oracles.lammps import LammpsClassical
 from labkit.oracles.oracle import Oracle
 from labkit.oracles.pyscf import PySCF
 from labkit.oracles.tblite import TBLite
 
-ORACLES: dict[str, type[Oracle]] = {oracle.kind: oracle for oracle in (TBLite, PySCF, Espresso, CalculatorOracle)}
+KINDS = (TBLite, PySCF, Espresso, LammpsClassical, CalculatorOracle)
+ORACLES: dict[str, type[Oracle]] = {oracle.kind: oracle for oracle in KINDS}
 
 
 def make_oracle(kind: str, **settings: Any) -> Oracle:

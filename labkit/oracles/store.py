@@ -91,11 +91,18 @@ class LabelStore:
                 frame.info["oracle"] = name
                 yield frame
 
-    def calculations(self, oracle: Oracle | str | None = None) -> list[Calculation]:
-        """All calculations started for this store, with their cost, in the order in which they ended."""
+    def calculations(self, oracle: Oracle | str | None = None, *, after: int = 0) -> list[Calculation]:
+        """All calculations started for this store, with their cost, in the order in which they ended.
+
+        With `after` only those that ended when `last_calculation` had this number already.
+        """
         oracle_hash = _hash(oracle)
-        query = "SELECT * FROM calculations WHERE ? IS NULL OR oracle = ? ORDER BY rowid"
-        return [Calculation(*row) for row in self._database.read(query, (oracle_hash, oracle_hash))]
+        query = "SELECT * FROM calculations WHERE (? IS NULL OR oracle = ?) AND rowid > ? ORDER BY rowid"
+        return [Calculation(*row) for row in self._database.read(query, (oracle_hash, oracle_hash, after))]
+
+    def last_calculation(self) -> int:
+        """The number of the last calculation; those that follow have larger ones."""
+        return self._database.read("SELECT coalesce(max(rowid), 0) FROM calculations")[0][0]
 
     def oracles(self) -> dict[str, tuple[str, str, int]]:
         """By hash: kind and name of each oracle that has labels here, and the number of labels."""

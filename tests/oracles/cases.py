@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, SCFError, all_changes
 from ase.calculators.emt import EMT
 
 from labkit.datasets import ice
-from labkit.oracles import CalculatorOracle, Espresso, MissingProgram, Oracle, PySCF, TBLite
+from labkit.oracles import CalculatorOracle, Espresso, LammpsClassical, MissingProgram, Oracle, PySCF, TBLite
 
 
 class NeverConverges(Calculator):
@@ -23,7 +23,7 @@ class NeverConverges(Calculator):
 
 @dataclass(frozen=True)
 class Case:
-    """An oracle, one frame, and the oracle that does not converge; tolerances.
+    """An oracle, one frame, and the oracle that does not converge (None: it has no SCF); tolerances.
 
     forces, stress, rotation  eV/Å, eV/Å^3, eV
     step                      of finite differences, Å, and strain
@@ -33,7 +33,7 @@ class Case:
     id: str
     oracle: Oracle
     atoms: Atoms
-    unconverged: Oracle
+    unconverged: Oracle | None
     forces: float = 1e-5
     stress: float = 1e-6
     rotation: float = 1e-6
@@ -63,6 +63,19 @@ PW = dict(k_points=(1, 1, 1), shift=(0, 0, 0), pseudopotentials=HYDROGEN)
 CASES = [
     Case(
         "EMT", CalculatorOracle("EMT", EMT), rattled(bulk("Cu", cubic=True)), CalculatorOracle("none", NeverConverges)
+    ),
+    Case(
+        "SW",
+        LammpsClassical(("pair_style sw", "pair_coeff * * Si.sw Si"), "Si"),
+        rattled(bulk("Si", cubic=True), 0.1),
+        None,
+        forces=1e-4,
+    ),
+    Case(
+        "LJ-cluster",
+        LammpsClassical(("pair_style lj/cut 20.0", "pair_coeff * * 0.01 3.4"), ("Ar", "Ne")),
+        rattled(Atoms("ArNeAr", [[0, 0, 0], [3.6, 0, 0], [1.5, 3.3, 0.4]])),
+        None,
     ),
     Case("GFN2", TBLite(accuracy=0.01), rattled(molecule("H2O")), TBLite(max_iterations=2)),
     Case(

@@ -2,14 +2,15 @@
 
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from oracles.counted import Counted, coppers
+from oracles.counted import NUMBERS, Counted, coppers
 
 from labkit.errors import LabkitError, Stopped
 from labkit.jobs import Job
-from labkit.oracles import LabelStore, outcomes
+from labkit.oracles import LabelStore, TimedOut, outcomes, structure_hash
 
 
 @pytest.fixture
@@ -66,6 +67,30 @@ def test_outcomes_say_which_frame_failed_and_what_was_spent(tmp_path, store):
     assert all(c.seconds >= 0.02 and c.core_seconds == c.seconds for c in store.calculations())
 
 
+@dataclass(frozen=True)
+class Hanging(Counted):
+    """Does not look at should_stop: as a library that hangs."""
+
+    def compute(self, atoms, should_stop=lambda: False):
+        if NUMBERS[structure_hash(atoms)] in self.hang:
+            time.sleep(2.5)
+        return super().compute(atoms)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Counted, 1.0), (Hanging, 2.0)])
+def test_a_calculation_that_hangs_is_given_up_and_booked(kind, most, tmp_path, store):
+    oracle = kind(tmp_path / "log", hang=(1,))
+    began = time.monotonic()
+    found = {o.index: o for o in outcomes(oracle, coppers(3), store, time_limit=0.3)}
+    assert time.monotonic() - began < most
+    assert isinstance(found[1].error, TimedOut) and "not done after 0.3 s" in str(found[1].error)
+    assert found[0].label is not None and found[2].label is not None and len(store) == 2
+    (late,) = [c for c in store.calculations() if c.outcome == "timed out"]
+    assert 0.3 <= late.seconds < most and "limit of time" in late.message
+    with pytest.raises(LabkitError, match="time_limit is 0"):
+        next(outcomes(oracle, coppers(3), store, time_limit=0))
+
+
 def test_a_bug_of_an_oracle_is_raised_at_once_and_booked(tmp_path, store, monkeypatch):
     monkeypatch.setattr(Counted, "compute", lambda self, atoms, should_stop: [][1])
     with pytest.raises(IndexError):
@@ -84,8 +109,6 @@ def test_stop_ends_a_frame_under_way_and_books_it(tmp_path, store):
     assert job.status == "stopped" and time.monotonic() - began < 2
     assert [c.outcome for c in store.calculations()] == ["labelled", "labelled", "stopped"]
     with store.claims() as claims:
-        from labkit.oracles import structure_hash
-
         assert claims.take(structure_hash(coppers(1, 2)[0]), oracle)  # its claim was given up
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labkit.lammps.loading import lammps
+from labkit.oracles.lammps.library import lammps
 from tools.colloids.settings import WCA, Piece, Solvent
 
 SOLVENT, COLLOID = 1, 2

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from labkit.errors import LabkitError, suggest
-from labkit.lammps.loading import INSTALL
+from labkit.oracles.lammps.library import INSTALL
 
 
 @dataclass(frozen=True)
