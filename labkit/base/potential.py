@@ -250,11 +250,16 @@ class Committee(Potential):
 
     def __init__(self, potentials: Sequence[Potential], *, threads: int = 1) -> None:
         super().__init__()
-        self.threads = threads
+        self._threads = threads  # private, as it does not count in what describes a potential: results are the same
         if len(potentials) < 2:
             raise LabkitError(f"a committee of {len(potentials)} has no spread; give at least 2 models")
         self.potentials = nn.ModuleList(potentials)
         self.cutoff = max(p.cutoff for p in potentials)
+
+    @property
+    def threads(self) -> int:
+        """How many members are evaluated at the same time."""
+        return self._threads
 
     def energy(self, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours) -> Tensor:
         return torch.stack([p.energy(system, positions, cell, neighbours) for p in self.potentials]).mean(0)

@@ -27,6 +27,8 @@ def gap_committee(
     bootstrap  whether each member has its own draw of as many frames with replacement; rows are shared, so that M fits
                cost little more than one
 
+    A draw that lacks a species, or whose e0 is that of isolated atoms, has e0 of all frames.
+
     Raises LabkitError for fewer than two members, and for members that would all be the same.
 
     >>> import labkit
@@ -37,6 +39,10 @@ def gap_committee(
     """
     if members < 2:
         raise LabkitError(f"members is {members}; a committee has at least 2")
+    if not seeds and len(frames) == 1:
+        raise LabkitError(
+            "all members would be the same, as all draws from one frame are; give seeds=True or more frames"
+        )
     if not (seeds or bootstrap):
         raise LabkitError("all members would be the same: let them differ by seeds=True, bootstrap=True, or both")
     config = config or GapConfig()
@@ -50,6 +56,12 @@ def gap_committee(
         design = designs[k if seeds else 0]
         if bootstrap:
             drawn = np.random.default_rng([abs(config.seed), k]).integers(len(frames), size=len(frames))
-            design = design.subset(np.sort(drawn).tolist())
+            design = _drawn(design, np.sort(drawn).tolist())
         found.append(design.solve())
     return Committee(found)
+
+
+def _drawn(design: Design, drawn: list[int]) -> Design:
+    """The design of some frames; with e0 of all frames if these lack a species or the isolated atoms."""
+    whole = design.config.e0_method == "isolated" or len(design.train[drawn].species) < len(design.train.species)
+    return design.subset(drawn, e0=design.e0 if whole else None)

@@ -6,7 +6,7 @@ import copy
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ase
@@ -160,14 +160,16 @@ class Design:
             prior=self._prior_factor, factor=solution, metadata=metadata,
         )  # fmt: skip
 
-    def subset(self, frames: Sequence[int]) -> Design:
+    def subset(self, frames: Sequence[int], *, e0: Mapping[str, float] | None = None) -> Design:
         """The design of these training frames: rows are reused, and sparse points remain those of all frames.
 
-        Nested subsets of one design make a learning curve from one set of descriptors. e0 is that of the subset.
+        Nested subsets of one design make a learning curve from one set of descriptors. e0 is that of the subset unless
+        it is given.
         """
         part = copy.copy(self)
         part.__setstate__({**self.__getstate__(), "train": self.train[list(frames)]})
-        part.e0, part.notes = fit_e0(part.train, self.config), list(self.notes)
+        part.e0 = fit_e0(part.train, self.config) if e0 is None else dict(e0)
+        part.notes = list(self.notes)
         part._rows = dict(self._rows)
         part._rows["train"] = self._rows["train"].subset(list(frames), part.train, part.e0, self.config)
         return part

@@ -58,11 +58,13 @@ def _variance(term: SoapTerm, slopes: Tensor, spectra: Tensor, same: Tensor) -> 
     """Variances (A, 3) from derivatives (A, k, 3, F) and power spectra (A, k, F) of k environments of each atom."""
     zeta, along = term.soap.zeta, slopes.transpose(1, 2)  # (A, 3, k, F)
     similar = spectra @ spectra.mT
+    if zeta != int(zeta):
+        same = same & (similar > 0)  # below, the kernel is 0
     total = raised(similar, zeta - 1)[:, None] * (along @ along.mT)
     if zeta != 1:
         crossed = along @ spectra.mT[:, None]
         total = total + (zeta - 1) * raised(similar, zeta - 2)[:, None] * crossed * crossed.mT
-    return zeta * term.soap.delta**2 * (total * same[:, None]).sum((2, 3))
+    return zeta * term.soap.delta**2 * torch.where(same[:, None], total, 0.0).sum((2, 3))
 
 
 def _changes(term: SoapTerm, system: System, positions: Tensor, cell: Tensor, neighbours: Neighbours):

@@ -135,3 +135,22 @@ def test_it_grows_as_a_bond_is_stretched(train: Dataset, valid: Dataset) -> None
     spread = GpVariance(model, per_atom="forces")(state)
     inside, out, far_out = spread.max_over_atoms(state.system)
     assert far_out > 1.3 * out > 2 * inside and spread.unit_per_atom == "eV/Å"
+
+
+@pytest.mark.parametrize("zeta", [1.5, 2.5])
+def test_exponents_that_are_no_integers(zeta: float, train: Dataset) -> None:
+    """The prior variance against the kernel differentiated twice; the systems of the batch differ in size."""
+    model = Design.build(train, GapConfig(Soap(cutoff=CUTOFF, n_max=3, l_max=2, zeta=zeta, n_sparse=20))).solve()
+    state = State.from_atoms([molecule("H2O"), molecule("H2"), train.atoms[0]])
+    term, near = model.terms[0], model.neighbours(state)
+    found = term.force_prior_variance(state.system, state.positions, state.cell, near)
+    a, b = (state.positions.clone().requires_grad_() for _ in range(2))
+    p, q = (term.descriptor(state.system, x, state.cell, near) for x in (a, b))
+    numbers, index = state.system.numbers, state.system.index
+    same = (numbers[:, None] == numbers) & (index[:, None] == index)
+    total = (term.soap.delta**2 * (p @ q.T).clamp(min=1e-300) ** zeta)[same].sum()
+    (slope,) = torch.autograd.grad(total, a, create_graph=True)
+    for k in range(5 * 3):
+        (second,) = torch.autograd.grad(slope.flatten()[k], b, retain_graph=True)
+        torch.testing.assert_close(found.flatten()[k], second.flatten()[k], rtol=1e-6, atol=1e-9)
+    assert bool(torch.isfinite(found).all())

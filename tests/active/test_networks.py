@@ -19,9 +19,12 @@ from labkit.active import (
     ShallowSpread,
     uncertainty_of,
 )
+from labkit.active.selection.scoring import as_dataset
+from labkit.active.uncertainties.environments import environments
 from labkit.base import Committee, State
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
+from labkit.gap import Design, GapConfig, Soap
 from labkit.neural import NeuralPotential, dropout_rows, predicted_variances
 
 
@@ -192,3 +195,35 @@ def test_what_lacks_what_is_needed_is_refused(design, train) -> None:
     ):
         with pytest.raises(LabkitError, match="expected|at least 2"):
             wrong()
+
+
+def test_all_soap_terms_of_a_gap_count(train) -> None:
+    """A short and a long cutoff: what only the first term sees is new as well."""
+    short, long = Soap(cutoff=2.5, n_max=3, l_max=2, n_sparse=10), Soap(cutoff=4.0, n_max=3, l_max=2, n_sparse=10)
+    state = State.from_atoms(train.atoms[0])
+    for terms in ((short, long), (long, short)):
+        model = Design.build(train, GapConfig(terms, sigma_virial=None)).solve()
+        near = model.neighbours(state)
+        expected = torch.cat(
+            [term.descriptor(state.system, state.positions, state.cell, near) for term in model.terms], 1
+        )
+        for rows, vectors in environments(model, state).values():
+            torch.testing.assert_close(vectors, expected[rows])
+
+
+def test_known_environments_that_are_equal_have_no_width(design) -> None:
+    """One molecule in several turns: differences of rounding are no measure of distances."""
+    turned = [molecule("H2O") for _ in range(6)]
+    for k, atoms in enumerate(turned):
+        atoms.rotate(37 * k + 1, (1, 2, 3))
+    other = turned[0].copy()
+    other.rattle(0.001)
+    for potential in (network(design), network(design).float(), gap(design)):
+        distance = MahalanobisDistance(potential, as_dataset(turned))
+        assert float(distance(State.from_atoms(turned)).per_atom.max()) < 1e-4
+        assert float(distance(State.from_atoms(other)).per_atom.max()) < 1
+
+
+def test_known_frames_do_not_validate(design, train) -> None:
+    with pytest.raises(LabkitError, match=r"2 of 4 frames \(the first is frame 0\) were among the known ones before"):
+        LastLayer(network(design), train[:10], train[8:])

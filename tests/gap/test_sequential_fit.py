@@ -73,7 +73,7 @@ def test_what_cannot_be_added_is_named(rows, train):
 
 
 def test_a_frame_more_takes_less_than_a_tenth_of_a_second():
-    """The goal is 100 ms for a GAP of 200 frames; the bound allows for a busy machine, the number is printed."""
+    """The goal is 100 ms for a GAP of 200 frames; of CPU time, so that other work does not count."""
     frames = ethanol("train", n=209, level="gfn2")
     config = GapConfig(Soap(cutoff=4.0, n_max=6, l_max=4, n_sparse=100), sigma_virial=None)
     rows = FrameRows(frames.atoms[::4], config)
@@ -81,10 +81,10 @@ def test_a_frame_more_takes_less_than_a_tenth_of_a_second():
     fit.add(frames[:200])
     fit.solve()
     for k in range(200, 209):
-        began = time.perf_counter()
+        began = time.process_time()
         fit.add(frames[k : k + 1])
         fit.solve()
-        spent.append(time.perf_counter() - began)
+        spent.append(time.process_time() - began)
     print(f"{rows.columns} sparse points: {1000 * statistics.median(spent):.0f} ms, best {1000 * min(spent):.0f} ms")
     assert min(spent) < 0.1
 

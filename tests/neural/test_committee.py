@@ -1,13 +1,16 @@
 """Committees of networks: members equal those of single trainings, whatever the threads; bootstrap, stop, resume."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
 
-from labkit.base import Committee, Progress
+from labkit.base import Committee, Potential, Progress
 from labkit.datasets import ice
 from labkit.errors import LabkitError, Stopped
-from labkit.neural import NeuralConfig, Training, train, train_committee, untrained
+from labkit.neural import NeuralConfig, Training, Zbl, train, train_committee, untrained
 from labkit.neural.training.data import Sets
 from labkit.neural.training.frames import TrainingFrames
 
@@ -99,10 +102,52 @@ def test_progress_is_that_of_all_members() -> None:
     assert seen.seen[-1] == (20, 20) and [s for s, _ in seen.seen] == sorted(s for s, _ in seen.seen)
 
 
+class Failing(Progress):
+    """Raises for the last of three members, which the others would outlive by far."""
+
+    def __init__(self) -> None:
+        self.most = 0.0
+
+    def update(self, step, total, member=0, **metrics) -> None:
+        self.most = max(self.most, step / total)
+        if member == 2:
+            raise RuntimeError("of member 2")
+
+
+def test_an_error_in_one_member_ends_the_others() -> None:
+    progress = Failing()
+    with pytest.raises(RuntimeError, match="of member 2"):
+        train_committee(FRAMES[:12], SMALL, members=3, threads=3, steps=3000, batch=2, progress=progress)
+    assert progress.most < 0.5
+
+
+class Single(Potential):
+    """A potential that only one thread at a time may use, as an ASE calculator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cutoff, self.used = 3.0, threading.Lock()
+
+    def atomic_energies(self, system, positions, cell, neighbours) -> torch.Tensor:
+        assert self.used.acquire(blocking=False), "used by two threads at once"
+        time.sleep(0.05)
+        self.used.release()
+        return 0.0 * positions.sum(1)
+
+
+def test_a_prior_that_members_share_is_used_by_one_thread() -> None:
+    for prior, threads in ((Single(), 1), (Zbl(["H", "O"]), 2), (None, 2)):
+        found = train_committee(FRAMES[:8], SMALL, members=2, threads=2, steps=3, prior=prior).potential
+        assert found.threads == threads
+        found.evaluate(FRAMES.state([40]))
+
+
 def test_errors() -> None:
     with pytest.raises(LabkitError, match="members is 1; a committee has at least 2"):
         train_committee(FRAMES[:4], SMALL, members=1)
     with pytest.raises(LabkitError, match="all members would be the same"):
         train_committee(FRAMES[:4], SMALL, seeds=False)
+    with pytest.raises(LabkitError, match="all members would be the same, as all draws from one frame are; give seeds"):
+        train_committee(FRAMES[:1], SMALL, seeds=False, bootstrap=True, steps=2)
     with pytest.raises(LabkitError, match="threads is 0"):
         train_committee(FRAMES[:4], SMALL, threads=0)

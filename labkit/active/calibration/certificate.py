@@ -8,10 +8,8 @@ from typing import Any
 
 from labkit.active.calibration.bounds import frames_needed, upper_bound
 from labkit.active.calibration.correlation import inefficiency
-from labkit.active.calibration.energies import Calibrated
-from labkit.active.calibration.marks import frame_marks, marks_of, model_mark, refuse
+from labkit.active.calibration.marks import fitted_to, frame_marks, marks_of, model_mark, refuse
 from labkit.active.calibration.measures.arrays import check_share, checked, checked_labels
-from labkit.active.calibration.rescaled import Rescaled
 from labkit.active.calibration.threshold import Threshold, effective_counts
 from labkit.active.calibration.worst import worst_atoms
 from labkit.active.uncertainty import Uncertainty
@@ -136,13 +134,13 @@ def certify(
     """A certificate from frames with forces; the error of a frame is |ΔF| of its worst atom, eV/Å.
 
     threshold   of the worst σ of a frame; frames that a Threshold was fitted to are refused, and so are those that
-                a Rescaled or Calibrated uncertainty was
+                a Rescaled or Calibrated uncertainty or the one within it was, or the validation of a LastLayer
     queried     all frames that were trained on or chosen for their spread; they are refused
     at_random   whether the frames were drawn at random from those that will be accepted; otherwise they count as runs
                 in order of time, by their effective number
     """
     marks = frame_marks(frames)
-    used = marks_of(queried).union(uncertainty.frames if isinstance(uncertainty, Rescaled | Calibrated) else ())
+    used = marks_of(queried) | fitted_to(uncertainty)
     refuse(marks, used, "a certificate", "queried or used for the calibration")
     worst = worst_atoms(uncertainty, potential, frames)
     return Certificate.of(

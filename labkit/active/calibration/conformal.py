@@ -34,8 +34,8 @@ def conformal(errors: Any, sigmas: Any, share: float = 0.95, confidence: float |
         k = int(np.searchsorted(binom.cdf(np.arange(n), n, share), confidence)) + 1
     if k > n:
         raise LabkitError(
-            f"too few frames: {n} do not show a share of {share:g}{'' if confidence is None else ' so surely'}; give "
-            "more, or ask for a smaller share"
+            f"too few frames: {n} do not show a share of {share:g}"
+            f"{'' if confidence is None else ' with this confidence'}; give more, or ask for a smaller share"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.sort(np.where(e > 0, e / s, 0.0))[k - 1]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from labkit.active.calibration.measures.arrays import checked_labels
+from labkit.errors import LabkitError
 
 
 def inefficiency(values: Any, trajectory: Any = None) -> float:
@@ -16,18 +17,23 @@ def inefficiency(values: Any, trajectory: Any = None) -> float:
     trajectory   label of the run of each frame; correlations are followed within runs, about the mean of all of them
 
     The autocorrelation ρ of the ranks of the values is summed up to its first value <= 0. Ranks stay the same however
-    errors are scaled. A single run that is shorter than its correlation time looks more independent than it is.
+    errors are scaled. A single run that is shorter than its correlation time looks more
+    independent than it is. Raises LabkitError for NaN, and for no values at all.
     Source: Chodera, Swope, Pitera, Seok, Shirts, J. Chem. Theory Comput. 3, 26 (2007).
 
     >>> inefficiency(np.repeat([0.3, 0.1, 0.2, 0.4], 5), np.repeat([0, 1, 2, 3], 5))  # four runs of equal frames
     5.0
     """
-    x = rankdata(np.asarray(values, dtype=float).ravel())
-    x = x - x.mean()
-    n = len(x)
+    x = np.asarray(values, dtype=float).ravel()
+    if not len(x) or not np.isfinite(x).all():
+        raise LabkitError(
+            f"{(~np.isfinite(x)).sum()} of {len(x)} values are NaN or infinite; expected one or more numbers"
+        )
+    x = rankdata(x)
+    x, n = x - x.mean(), len(x)
     labels = np.zeros(n) if trajectory is None else checked_labels(trajectory, n, "trajectory")
     if n < 2 or not x.any():  # equal values show no motion: each run counts once
-        return n / max(len(np.unique(labels)), 1) if n else 1.0
+        return n / len(np.unique(labels))
     runs = [x[labels == label] for label in np.unique(labels)]
     longest = max(map(len, runs))
     size = 1 << (2 * longest - 1).bit_length()

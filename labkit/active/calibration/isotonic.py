@@ -15,6 +15,8 @@ from labkit.active.calibration.measures.arrays import checked
 from labkit.active.calibration.rescaling import FEWEST
 from labkit.errors import LabkitError
 
+EQUAL = 1e-9  # of a sigma, by which equal ones may differ, as those of a GAP far from its data
+
 
 @dataclass(frozen=True)
 class Isotonic:
@@ -62,7 +64,7 @@ class Isotonic:
 
 def _starts(ordered: np.ndarray, smallest: int) -> np.ndarray:
     """Where groups of at least so many begin; equal sigmas are never parted."""
-    firsts = np.flatnonzero(np.append(True, np.diff(ordered) > 0))
+    firsts = np.flatnonzero(np.append(True, np.diff(ordered) > EQUAL * ordered[1:]))
     starts = [0]
     for k in firsts:
         if k - starts[-1] >= smallest and len(ordered) - k >= smallest:

@@ -43,6 +43,16 @@ def marks_of(sets: Dataset | Iterable[Dataset]) -> frozenset[str]:
     return frozenset(mark for one in several for mark in frame_marks(one))
 
 
+def fitted_to(uncertainty: Uncertainty | None) -> frozenset[str]:
+    """The marks of the frames that an uncertainty, and the one that it rescales, were calibrated with."""
+    found: set[str] = set()
+    while uncertainty is not None:
+        kept = getattr(uncertainty, "frames", ())
+        found.update(kept if isinstance(kept, tuple) else ())
+        uncertainty = getattr(uncertainty, "uncertainty", None)
+    return frozenset(found)
+
+
 def refuse(frames: Sequence[str], used: Iterable[str], purpose: str, use: str) -> None:
     """Raise LabkitError, naming the first, if frames for `purpose` were used before."""
     known = frozenset(used)

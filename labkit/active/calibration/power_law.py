@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from labkit.active.calibration.measures.arrays import checked
-from labkit.active.calibration.rescaling import FEWEST
+from labkit.active.calibration.rescaling import FEWEST, ZERO
 from labkit.errors import LabkitError
 
 #: width of the prior of the exponent about 1, where few frames or equal ones say nothing about it
@@ -40,12 +40,23 @@ class PowerOfSigma:
         return cls(*power_law(e, s))
 
     def apply(self, sigmas: Tensor, kinds: Mapping[str, Tensor] | None = None) -> Tensor:
-        return self.scale * sigmas.clamp(min=1e-12) ** self.exponent
+        return self.scale * sigmas.clamp(min=ZERO) ** self.exponent
 
 
 def power_law(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
-    """a and b of s = a σ^b that make these errors most likely; for each b the best a is known."""
-    log_spread = np.log(np.maximum(spreads, 1e-12))
+    """a and b of s = a σ^b that make these errors most likely; for each b the best a is known.
+
+    Pairs of zeros say nothing. Raises LabkitError for a σ that is 0 where the error is not.
+    """
+    zero, large = spreads <= ZERO, np.abs(errors) > ZERO
+    if (zero & large).any():
+        raise LabkitError(
+            f"{(zero & large).sum()} of {len(spreads)} sigmas are 0 where the error is not, so that no power of them "
+            "is large enough; an isotonic rescaling can raise them"
+        )
+    if large.any():
+        errors, spreads = errors[~zero], spreads[~zero]
+    log_spread = np.log(np.maximum(spreads, ZERO))
     squares = np.maximum(errors**2, 1e-24)
 
     def log_scale(b: float) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 from labkit.active.calibration.measures.arrays import checked, checked_labels
 from labkit.errors import LabkitError
 
+ZERO = 1e-12  # errors and sigmas up to here are rounding, as of forces that vanish by symmetry
 FEWEST = 20  # errors that a factor is taken from: it is then known to a sixth or better
 
 
@@ -94,7 +95,7 @@ class FactorOfSpecies:
 
 def _factor(e: np.ndarray, s: np.ndarray, whose: str) -> float:
     """√mean(e²/σ²); pairs of zeros say nothing."""
-    wrong = (s == 0) & (e > 0)
+    wrong = (s <= ZERO) & (e > ZERO)
     if wrong.any():
         raise LabkitError(
             f"{wrong.sum()} of {len(s)} sigmas of {whose} are 0 where the error is not, so that no factor is large "
@@ -102,5 +103,5 @@ def _factor(e: np.ndarray, s: np.ndarray, whose: str) -> float:
         )
     if not e.any():
         raise LabkitError(f"all errors of {whose} are 0; calibrate on frames that the potential was not trained on")
-    known = s > 0
+    known = s > ZERO
     return float(np.sqrt(np.mean((e[known] / s[known]) ** 2)))

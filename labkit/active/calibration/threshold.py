@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.active.calibration.bounds import frames_needed, upper_bound
 from labkit.active.calibration.correlation import inefficiency
-from labkit.active.calibration.marks import frame_marks, marks_of, refuse
+from labkit.active.calibration.marks import fitted_to, frame_marks, marks_of, refuse
 from labkit.active.calibration.measures.arrays import check_share, checked
 from labkit.active.calibration.worst import worst_atoms
 from labkit.active.uncertainty import Uncertainty
@@ -56,7 +56,8 @@ def threshold(
     Thresholds that accept 59, 93, 124, ... frames, the fewest with which k = 0, 1, 2, ... failures pass the
     Clopper-Pearson bound, are tested in ascending order up to the first that does not pass. The order is fixed
     beforehand, so that a threshold is passed wrongly with a probability of 1 - confidence at most. The first accepts up
-    to a quarter of the frames and allows up to three failures, lest a single one among the surest frames ends it.
+    to a quarter of the frames and allows up to three failures, so that one among the most certain frames does
+    not end the sequence.
     Raises LabkitError if even the first does not pass.
     Source: Angelopoulos, Bates, Candès, Jordan, Lei, Ann. Appl. Stat. 19, 1641 (2025), fixed-sequence testing.
 
@@ -127,11 +128,14 @@ def threshold_of(
 ) -> Threshold:
     """The threshold of the worst σ of a frame for its worst error of a force, |ΔF| in eV/Å.
 
-    queried     frames that were trained on or chosen for their spread, none of which may be in `frames`
+    queried     frames that were trained on or chosen for their spread, none of which may be in `frames`, and none that
+                the uncertainty was calibrated with
     at_random   whether the frames were drawn at random; otherwise they count as runs in order of time
     """
     marks = frame_marks(frames)
-    refuse(marks, marks_of(queried), "a threshold", "queried or trained on")
+    refuse(
+        marks, marks_of(queried) | fitted_to(uncertainty), "a threshold", "queried or trained on, or used to calibrate"
+    )
     worst = worst_atoms(uncertainty, potential, frames)
     run = None if at_random else worst.run
     found = threshold(worst.errors, worst.sigmas, bound, share=share, confidence=confidence, trajectory=run)

@@ -17,7 +17,7 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True)
 class MaximumVolume(SelectionRule):
-    """Frames whose vectors span the largest volume: to exchange one enlarges it by at most a part `tolerance`.
+    """Frames whose vectors span the largest volume: exchanging one enlarges it by a factor of at most 1 + tolerance.
 
     In r = min(n, rank) coordinates every frame is a combination C of those taken, with all |C| ≤ 1 + tolerance; the
     largest |C| of a frame is its extrapolation grade γ. The coordinates are the principal ones of the vectors, or of

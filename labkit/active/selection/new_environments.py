@@ -49,7 +49,7 @@ class NewEnvironments(SelectionRule):
         if self.by == "distance":
             order, far, left = _by_distance(species, len(pool), n)
             phrases = [
-                f"its newest atom is {x:.3g} from known ones, the last one taken had {far[-1]:.3g}" for x in left
+                f"its most unusual atom is {x:.3g} from known ones, the last one taken had {far[-1]:.3g}" for x in left
             ]
             for k, x in zip(order, far):
                 phrases[k] = f"an atom is {x:.3g} from all known ones of its species"

@@ -13,7 +13,7 @@ from labkit.active.selection.rule import SelectionRule
 
 @dataclass(frozen=True)
 class PlainDynamics(SelectionRule):
-    """Every k-th frame of a pool in the order of time, with k = P/n: what labelling an MD run without thought takes.
+    """Every k-th frame of a pool in the order of time, with k = P/n: what labelling an MD run blindly takes.
 
     >>> PlainDynamics().choose(Pool(n_atoms=[3] * 10), 4).indices.tolist()
     [0, 2, 5, 7]

@@ -15,6 +15,7 @@ from labkit.base import Committee, Evaluation, Potential, State, Sum
 from labkit.base.frames import batches
 from labkit.datasets import Dataset
 from labkit.datasets.labels import label_arrays
+from labkit.errors import LabkitError, suggest
 from labkit.neural import NeuralPotential, evaluate_members
 
 if TYPE_CHECKING:
@@ -40,9 +41,15 @@ def fields_of_frames(
     worst_atom  rank frames by their least certain atom if the spread of atoms is that of forces, eV/Å, as is usual for
                 committees; otherwise, and for other units, by the spread of the system
     n_features  vectors have at most so many components, representative ones of all
+
+    Raises LabkitError for an unknown field in `needs`.
     """
     frames, known = as_dataset(frames), as_dataset(() if known is None else known)
-    wanted = SPREAD | MEMBERS | VECTORS if needs is None else set(needs)
+    every = SPREAD | MEMBERS | VECTORS
+    wanted = every if needs is None else set(needs)
+    for field in sorted(wanted - every):
+        names = ", ".join(sorted(every))
+        raise LabkitError(f"needs: a pool has no {field!r}, expected some of {names}{suggest(field, every)}")
     found: dict[str, Any] = {"n_atoms": np.asarray(frames.counts), "names": _names(frames)}
     members = _members_of(potential) if wanted & MEMBERS else None
     if members is not None or (uncertainty is not None and wanted & SPREAD):

@@ -20,7 +20,8 @@ class Unlike:
     distance  of two vectors |x - x'|, in their unit; 0 refuses only copies
 
     The rule chooses n frames; of those that are alike the first remains; where some are missing it chooses again from
-    what is left, and knows those taken. Fewer than n are chosen only if every other frame is like one of them.
+    what is left, and knows those taken. Fewer than n are chosen only if every other frame is like one of them, or if
+    the rule refuses all of those left.
 
     Raises LabkitError for a negative distance.
 
@@ -50,7 +51,12 @@ class Unlike:
         self._refuse_known(pool, reasons)
         taken: list[int] = []
         while len(taken) < n and len(rows := np.array([k for k in range(len(pool)) if k not in reasons], np.int64)):
-            inner = self.rule.choose(pool.with_known(np.array(taken)).take(rows), n - len(taken), seed=seed)
+            try:
+                inner = self.rule.choose(pool.with_known(np.array(taken)).take(rows), n - len(taken), seed=seed)
+            except LabkitError as error:  # the rule has no reason to take any of those that are left
+                if not taken:
+                    raise
+                inner = Choice(np.empty(0, int), (f"not taken: {error}",) * len(rows))
             if not len(inner):
                 break
             for k in rows[inner.indices]:

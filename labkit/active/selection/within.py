@@ -39,7 +39,7 @@ class Within:
         if (low is not None and np.isnan(low)) or (high is not None and np.isnan(high)):
             raise LabkitError(f"Within: the bounds are {low} and {high}; expected numbers, or None for no bound")
         if low is not None and high is not None and low > high:
-            raise LabkitError(f"Within: the lower bound {low} is above the upper bound {high}; exchange them")
+            raise LabkitError(f"Within: the lower bound {low} is above the upper bound {high}; swap them")
 
     @property
     def needs(self) -> frozenset[str]:

@@ -22,14 +22,18 @@ Environments = dict[int, tuple[Tensor, Tensor]]
 
 
 def environments(model: NeuralPotential | GapModel, state: State) -> Environments:
-    """Last-layer features of a network, or SOAP vectors of a GAP, by species; differentiable if the positions are."""
+    """Last-layer features of a network, or SOAP vectors of a GAP, by species; differentiable if the positions are.
+
+    Vectors of several SOAP terms are joined.
+    """
     system = state.system
     if isinstance(model, NeuralPotential):
         vectors, kinds = model.features(state)[0], model.species_of(system)
         atoms = {int(k): torch.nonzero(kinds == k).squeeze(1) for k in kinds.unique()}
         return {k: (mine, vectors.index_select(0, mine).to(torch.float64)) for k, mine in atoms.items()}
     dtype = model.weights.dtype
-    state, found = state.replace(positions=state.positions.to(dtype), cell=state.cell.to(dtype)), {}
+    state = state.replace(positions=state.positions.to(dtype), cell=state.cell.to(dtype))
+    found: dict[int, list[Tensor]] = {}
     system.check_species(model.species)
     near = model.neighbours(state)
     for term in model.terms:
@@ -37,8 +41,8 @@ def environments(model: NeuralPotential | GapModel, state: State) -> Environment
             vectors = term.descriptor(system, state.positions, state.cell, near).to(torch.float64)
             for z in term.centres:
                 if z in system.of_species:
-                    found[z] = system.of_species[z], vectors.index_select(0, system.of_species[z])
-    return found
+                    found.setdefault(z, []).append(vectors.index_select(0, system.of_species[z]))
+    return {z: (system.of_species[z], torch.cat(vectors, 1)) for z, vectors in found.items()}
 
 
 def known_environments(model: NeuralPotential | GapModel, known: Dataset) -> dict[int, Tensor]:
@@ -54,7 +58,8 @@ class LatentDistance(ABC):
     """Distances, without a unit, from an atom's vector to those of known atoms of its species; not calibrated.
 
     Vectors are the last-layer features of a network, or the SOAP vectors of a GAP. Per system: that of the farthest
-    atom. A distance says that nothing like it is known, not how large an error is.
+    atom. A distance says that nothing like it is known, not how large an error is. It is 0 for atoms that no SOAP term
+    of the GAP describes, as where `centre` is another species.
     """
 
     def __init__(self, potential: Potential, known: Dataset) -> None:

@@ -20,7 +20,8 @@ class GpVariance:
     "energies"  that of the atom's energy, eV, a score that ranks environments, not an error, since energies of atoms
                 have no labels
     "forces"    √(σ_x² + σ_y² + σ_z²) of the force on the atom, eV/Å, from derivatives of the same covariances; it
-                cannot be differentiated, and costs a few times as much
+                cannot be differentiated, and costs up to a hundred times as much (96 atoms of ice, cutoff 5 Å,
+                n_max = l_max = 6: 4 s on one core)
 
     potential   a GapModel, or a Sum with one or more, whose errors are treated as independent
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labkit.active.calibration.marks import frame_marks, refuse
 from labkit.active.uncertainties.parts import PerAtom, check_per_atom, networks_of
 from labkit.active.uncertainties.rows import members
 from labkit.active.uncertainty import Spread
@@ -34,7 +35,8 @@ class LastLayer:
                 None; the spread of a force is then known to about 1/√(6 count), 14 % for 8
     seed        of these directions, the same for all states
 
-    Raises LabkitError for a potential that is not one network, and for fewer than two known frames with energies.
+    Raises LabkitError for a potential that is not one network, for fewer than two known frames with energies, and for
+    a validation frame that is known. `frames` are the marks of the validation frames.
     Source: Bigi, Chong, Ceriotti, Grasselli, Mach. Learn.: Sci. Technol. 5, 045018 (2024).
 
     >>> import labkit
@@ -57,6 +59,9 @@ class LastLayer:
         seed: int = 0,
     ) -> None:
         check_per_atom(per_atom, "LastLayer")
+        self.frames = () if validation is None else frame_marks(validation)
+        if validation is not None:
+            refuse(self.frames, frame_marks(known), "validation", "among the known ones")
         networks = networks_of(potential, "LastLayer")
         if len(networks) > 1:
             raise LabkitError(f"LastLayer: the sum has {len(networks)} networks; give one of them")

@@ -10,12 +10,15 @@ from labkit.base import Potential
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 
+ROUNDING = 1e-5  # of the mean vector: known environments that differ less are equal, as of a molecule in several turns
+
 
 class MahalanobisDistance(LatentDistance):
     """d_i² = (x_i - μ)ᵀ C⁻¹ (x_i - μ), with mean μ and covariance C of known environments of i's species.
 
     known  frames that the potential was trained on
-    floor  smallest variance in a direction, relative to the largest: what never varied counts that much
+    floor  smallest variance in a direction, relative to the largest: what never varied counts that much. If all known
+           environments of a species are equal, the distance is |x_i - μ|
 
     Raises LabkitError for a potential without features, and without known frames; see `LatentDistance`.
     Source: Mahalanobis, Proc. Natl. Inst. Sci. India 2, 49 (1936).
@@ -42,7 +45,8 @@ class MahalanobisDistance(LatentDistance):
         small = torch.linalg.qr(vectors - mean, mode="r").R  # the same covariance from at most F rows
         _, sizes, directions = torch.linalg.svd(small, full_matrices=False)
         deviations = sizes / max(1, len(vectors) - 1) ** 0.5
-        least = (self.floor * deviations[0].square()).sqrt() if float(deviations[0]) else deviations.new_ones(())
+        varies = bool(deviations[0] > ROUNDING * mean.norm())
+        least = (self.floor * deviations[0].square()).sqrt() if varies else deviations.new_ones(())
         above = deviations > least
         return mean, directions[above].T, deviations[above], least
 

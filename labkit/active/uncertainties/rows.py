@@ -47,7 +47,7 @@ class RowSpread(ABC):
 def deviations(rows: Tensor) -> Tensor:
     """D (K - 1, F) with DᵀD the covariance of K rows (K, F): the sum of squares over D is the variance over the rows.
 
-    One row fewer, and so one backward pass: the mean does not count.
+    One row fewer, and so one backward pass fewer: the mean does not count.
 
     >>> rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     >>> bool(torch.allclose(deviations(rows).square().sum(0), rows.var(0))), len(deviations(rows))

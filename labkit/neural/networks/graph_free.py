@@ -30,7 +30,7 @@ def evaluate_rows(
 
     energy_rows  (L, F) the last layers whose energies are wanted, if they are others
 
-    The network is evaluated once; derivatives take one pullback for each row.
+    The network is evaluated once, and one pullback takes all rows.
     """
     system, scale = state.system, potential.scale
     species = potential.species_of(system)

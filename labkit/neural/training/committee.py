@@ -17,6 +17,7 @@ from labkit.base import NO_PROGRESS, Committee, Potential, Progress
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError, Stopped
 from labkit.neural.config import NeuralConfig
+from labkit.neural.priors import Zbl
 from labkit.neural.training.data import Sets
 from labkit.neural.training.run import TrainingRun
 from labkit.neural.training.settings import Trained, Training
@@ -57,8 +58,9 @@ def train_committee(
     settings    those of Training; a budget is that of each member
 
     Results do not depend on `threads`, unless a budget of seconds decides about the number of steps. When progress
-    stops the training, raises Stopped with the TrainedCommittee as it is then. Raises LabkitError for fewer than two
-    members, and for members that would all be the same.
+    stops the training, raises Stopped with the TrainedCommittee as it is then. An error in one member ends the others.
+    A prior other than Zbl belongs to all members, which are then evaluated one after another. Raises LabkitError for
+    fewer than two members, and for members that would all be the same.
 
     >>> from labkit.datasets import ice
     >>> found = train_committee(ice("train", n=50)[:8], NeuralConfig(channels=8, cutoff=3.0), members=3, steps=3)
@@ -67,6 +69,10 @@ def train_committee(
     """
     if members < 2:
         raise LabkitError(f"members is {members}; a committee has at least 2")
+    if not seeds and len(frames) == 1:
+        raise LabkitError(
+            "all members would be the same, as all draws from one frame are; give seeds=True or more frames"
+        )
     if not (seeds or bootstrap):
         raise LabkitError("all members would be the same: let them differ by seeds=True, bootstrap=True, or both")
     if threads is not None and threads < 1:
@@ -92,20 +98,16 @@ def train_committee(
         Path(checkpoint).mkdir(parents=True, exist_ok=True)
     runs = [run(k) for k in range(members)]
     with one_thread(), ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(_to_the_end, runs))
-    result = _committee([trained for trained, _ in found], threads)
+        try:
+            found = list(pool.map(shown.to_the_end, runs))
+        except BaseException:  # also when the user interrupts: the other members would be waited for
+            shown.over = True
+            raise
+    alone = prior is None or isinstance(prior, Zbl)  # others may keep what they compute, as ASE's calculators do
+    result = _committee([trained for trained, _ in found], threads if alone else 1)
     if any(stopped for _, stopped in found):
         raise Stopped("the training of the committee was stopped", result)
     return result
-
-
-def _to_the_end(run: TrainingRun) -> tuple[Trained, bool]:
-    """The trained member, and whether it was stopped."""
-    run.started = time.perf_counter()  # it may have waited for others
-    try:
-        return run.to_the_end(), False
-    except Stopped as stop:
-        return stop.partial, True
 
 
 def _committee(members: Sequence[Trained], threads: int) -> TrainedCommittee:
@@ -117,7 +119,18 @@ class _Together:
 
     def __init__(self, whole: Progress, members: int) -> None:
         self.whole, self.steps, self.totals = whole, np.zeros(members), np.ones(members)
-        self.lock = threading.Lock()
+        self.lock, self.over = threading.Lock(), False
+
+    def to_the_end(self, run: TrainingRun) -> tuple[Trained, bool]:
+        """The trained member, and whether it was stopped; an error in one member ends the others."""
+        run.started = time.perf_counter()  # it may have waited for others
+        try:
+            return run.to_the_end(), False
+        except Stopped as stop:
+            return stop.partial, True
+        except BaseException:
+            self.over = True
+            raise
 
     def member(self, k: int) -> Progress:
         together = self
@@ -131,6 +144,6 @@ class _Together:
                     together.whole.update(float(together.steps.sum()), float(most), **metrics, member=k)
 
             def should_stop(self) -> bool:
-                return together.whole.should_stop()
+                return together.over or together.whole.should_stop()
 
         return Member()

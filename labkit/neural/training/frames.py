@@ -106,7 +106,7 @@ class TrainingFrames:
         return len(self.data)
 
     def of(self, potential: NeuralPotential) -> TrainingFrames:
-        """The same frames, of which nothing is copied, for a potential with the same species, e0, scale and cutoff."""
+        """The same frames for a potential with the same species, e0, scale and cutoff; nothing is copied."""
         found = copy(self)
         found.potential = potential
         return found

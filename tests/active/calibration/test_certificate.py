@@ -7,13 +7,14 @@ import pytest
 from scipy.signal import lfilter
 
 import labkit
-from labkit.active import CommitteeSpread, GpVariance, calibrate
+from labkit.active import CommitteeSpread, GpVariance, LastLayer, calibrate
 from labkit.active.calibration import Certificate, certify, rescale, threshold, threshold_of
 from labkit.active.calibration.marks import frame_marks, model_mark
 from labkit.base import Committee, Potential
 from labkit.datasets import Dataset
 from labkit.errors import LabkitError
 from labkit.gap import Design, GapModel
+from labkit.neural import untrained
 
 SIGMA, BOUND = 0.05, 0.15
 
@@ -171,6 +172,27 @@ def test_marks_of_models_know_members_and_calibration(design: Design, model: Gap
         model_mark(one, rescale(CommitteeSpread(one), one, held[10:20])),
     }
     assert len(marks) == 5
+
+
+def test_threads_do_not_void_it(design: Design, model: GapModel) -> None:
+    other = design.solve(sigma_energy=0.002, sigma_force=0.05)
+    one, two = Committee([model, other]), Committee([model, other], threads=2)
+    assert model_mark(one, CommitteeSpread(one)) == model_mark(two, CommitteeSpread(two))
+
+
+def test_frames_of_all_calibrations_are_refused(design: Design, model: GapModel, frames: tuple, train: Dataset) -> None:
+    """Those of the spread within a rescaled one, and those that have validated a last layer."""
+    calibration, choice, proof = frames
+    twice = rescale(rescale(GpVariance(model), model, calibration), model, choice, "isotonic")
+    network = untrained(train, channels=8, cutoff=3.0, n_radial=6)
+    layer = LastLayer(network, train, calibration)
+    for potential, spread in (
+        (model, twice),
+        (network, layer),
+        (network, rescale(layer, network, choice)),
+    ):
+        with pytest.raises(LabkitError, match="were queried or used for the calibration before"):
+            certify(spread, potential, proof + calibration[[1]], 1e3, 1e3, queried=train, at_random=True)
 
 
 def test_frames_without_all_forces_are_refused(model: Potential, frames: tuple) -> None:

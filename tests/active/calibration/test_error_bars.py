@@ -129,3 +129,17 @@ def test_bounds_in_words() -> None:
         frames_needed(0.95, 95)
     with pytest.raises(LabkitError, match="failures is -1"):
         frames_needed(failures=-1)
+
+
+def test_without_draws_there_are_no_error_bars() -> None:
+    random = np.random.default_rng(0)
+    errors, sigmas = random.normal(size=40), np.abs(random.normal(size=40))
+    with_bars, without = (reliability(errors, sigmas, draws=draws) for draws in (20, 0))
+    assert without[["low", "high"]].isna().all(axis=None) and not with_bars["low"].isna().any()
+    assert without["rmse"].equals(with_bars["rmse"])
+
+
+def test_values_that_are_not_finite_have_no_correlation() -> None:
+    for values, words in (([0.1, np.nan, 0.2], "1 of 3 values are NaN or infinite"), ([], "0 of 0 values")):
+        with pytest.raises(LabkitError, match=words):
+            effective_number(values)

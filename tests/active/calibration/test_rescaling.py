@@ -138,6 +138,31 @@ def test_beyond_all_sigmas_isotonic_grows() -> None:
     np.testing.assert_allclose(slope, [0.05, 0.2 / 3])
 
 
+def test_isotonic_with_sigmas_that_differ_by_rounding() -> None:
+    """As those of a GAP far from all data, which are δ up to rounding."""
+    random = np.random.default_rng(0)
+    for start in random.random(20):
+        steps = [start, np.nextafter(start, 2), np.nextafter(np.nextafter(start, 2), 2)]
+        sigmas = np.repeat([0.5 * start, *steps], 25)
+        found = apply(Isotonic.fit(random.normal(size=100), sigmas), np.unique(sigmas))
+        assert np.isfinite(found).all() and np.ptp(found[1:]) < 1e-6
+
+
+def test_forces_that_vanish_by_symmetry_say_nothing() -> None:
+    for tiny in (0.0, 1e-15):
+        assert OneFactor.fit([0.2, -0.2] * 10 + [tiny], [0.1] * 20 + [1e-4 * tiny]).factor == pytest.approx(2.0)
+
+
+def test_forces_that_vanish_by_symmetry_say_nothing_about_a_power() -> None:
+    sigmas = np.linspace(0.1, 1.0, 500)
+    errors = 3 * sigmas**2 * np.random.default_rng(0).normal(size=500)
+    for tiny in (0.0, 1e-15):
+        found = PowerOfSigma.fit(np.append(errors, tiny), np.append(sigmas, tiny / 3))
+        assert found == PowerOfSigma.fit(errors, sigmas)
+    with pytest.raises(LabkitError, match="1 of 501 sigmas are 0 where the error is not, so that no power"):
+        PowerOfSigma.fit(np.append(errors, 0.1), np.append(sigmas, 0.0))
+
+
 def test_bad_input_in_words() -> None:
     some, e = np.full(30, 0.1), np.linspace(0.1, 0.2, 30)
     for kind in RESCALINGS.values():

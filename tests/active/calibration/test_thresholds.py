@@ -106,7 +106,7 @@ def test_conformal_numbers() -> None:
     for n, rank in ((59, 59), (92, 92), (93, 92)):
         assert conformal(np.arange(1, n + 1), np.ones(n), 0.95, confidence=0.95) == rank
     assert conformal(np.arange(1, 100), np.ones(99), 0.95) == 95
-    with pytest.raises(LabkitError, match="too few frames: 58 do not show a share of 0.95 so surely"):
+    with pytest.raises(LabkitError, match="too few frames: 58 do not show a share of 0.95 with this confidence"):
         conformal(np.ones(58), np.ones(58), 0.95, confidence=0.95)
     with pytest.raises(LabkitError, match="too few frames: 18 do not show a share of 0.95; give more"):
         conformal(np.ones(18), np.ones(18), 0.95)
@@ -137,3 +137,5 @@ def test_of_a_potential(model: Potential, held: Dataset) -> None:
         threshold_of(uncertainty, model, held[25:], 100.0)  # three runs of 25 alike frames
     with pytest.raises(LabkitError, match=r"2 of 75 frames \(the first is frame 5\) were queried .* a threshold needs"):
         threshold_of(uncertainty, model, held[25:], 100.0, queried=held[[30, 33]])
+    with pytest.raises(LabkitError, match=r"5 of 80 frames \(the first is frame 0\) were .* used to calibrate before"):
+        threshold_of(uncertainty, model, held[20:], 100.0, at_random=True)

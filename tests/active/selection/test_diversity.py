@@ -96,6 +96,19 @@ def test_copies_are_told_by_name() -> None:
         Unlike(MaximumVariance(), -1)
 
 
+@pytest.mark.parametrize("left", [0.0, np.nan])
+def test_a_rule_that_refuses_the_rest_loses_nothing(left: float) -> None:
+    """All that is left after the first round has no spread, or none that is known."""
+    rows = np.array([[1.0], [1.0], [2.0], [3.0]])
+    choice = Unlike(MaximumVariance()).choose(pool(rows, spread=[0.3, 0.3, left, left], unit="eV"), 2)
+    assert choice.indices.tolist() == [0]
+    assert choice.reasons[1] == "refused: looks like frame 0, which is taken"
+    assert choice.reasons[3].startswith("not taken: MaximumVariance: ")
+    assert choice.note == "2 frames were requested, 1 of the 4 in the pool may be taken"
+    with pytest.raises(LabkitError, match="MaximumVariance: "):
+        Unlike(MaximumVariance()).choose(pool(rows, spread=[left] * 4, unit="eV"), 2)
+
+
 def test_random_frames_are_uniform_and_follow_the_seed() -> None:
     counts = np.zeros(6)
     for seed in range(600):

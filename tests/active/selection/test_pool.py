@@ -211,3 +211,10 @@ def test_vectors_need_no_gradient(frames: Dataset) -> None:
     state = frames.state([0])
     moving = state.replace(positions=state.positions.clone().requires_grad_())
     assert isinstance(state, State) and not atom_vectors(network(), moving).requires_grad
+
+
+def test_an_unknown_field_is_refused(train: Dataset) -> None:
+    with pytest.raises(
+        LabkitError, match="needs: a pool has no 'feature', expected some of .*; did you mean 'features'"
+    ):
+        Pool.of(train[:2], Committee([Pair(1.0), Pair(1.2)]), needs={"feature"})

@@ -185,7 +185,7 @@ def test_weights_in_words(weights: tuple[float, float]) -> None:
 def test_width_and_bounds_in_words() -> None:
     with pytest.raises(LabkitError, match="width is -0.1; expected a positive number"):
         Entropy(width=-0.1)
-    with pytest.raises(LabkitError, match="the lower bound 2 is above the upper bound 1; exchange them"):
+    with pytest.raises(LabkitError, match="the lower bound 2 is above the upper bound 1; swap them"):
         Within(MaximumVariance(), 2, 1)
     with pytest.raises(LabkitError, match="the bounds are None and nan"):
         Within(MaximumVariance(), high=math.nan)

@@ -27,6 +27,9 @@ def bootstrap(
     group   what belongs together, one label for each error: its trajectory, its block of one (see `blocks`), or at
             least its frame, whose atoms are alike. Groups are drawn with replacement; None draws single errors
 
+    A measure that is 0 at best, such as ENCE, is larger for resamples on average: where it is close to that of perfect
+    sigmas its interval may lie above its value; compare it with `perfect`.
+
     Resamples for which the measure is undefined, such as an AUC without large errors, are left out.
     Raises LabkitError for fewer than two groups.
 

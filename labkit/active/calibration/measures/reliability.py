@@ -33,11 +33,13 @@ def reliability(
     e, s = checked(errors, sigmas)
     index = _bin_of_each(e, s, bins)
     (rmv, rmse), counts = _of_bins(e, s, index)
-    member = np.eye(len(counts))[index]
-    sums = resampled_sums(group, np.hstack([member * (e**2)[:, None], member]), draws, seed)
-    with np.errstate(invalid="ignore"):
-        drawn = np.sqrt(sums[:, : len(counts)] / sums[:, len(counts) :])  # NaN where a bin was not drawn
-    low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0)
+    low = high = np.full(len(counts), np.nan)
+    if draws:
+        member = np.eye(len(counts))[index]
+        sums = resampled_sums(group, np.hstack([member * (e**2)[:, None], member]), draws, seed)
+        with np.errstate(invalid="ignore"):
+            drawn = np.sqrt(sums[:, : len(counts)] / sums[:, len(counts) :])  # NaN where a bin was not drawn
+        low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0)
     return pd.DataFrame({"rmv": rmv, "rmse": rmse, "low": low, "high": high, "count": counts})
 
 
