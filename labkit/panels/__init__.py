@@ -38,6 +38,7 @@ from labkit.panels.tensor_search import TensorSearchPanel
 from labkit.panels.timestep import TimestepPanel
 from labkit.panels.train import TrainPanel
 from labkit.panels.tray import RunTray
+from labkit.panels.uncertainty import UncertaintyPanel
 
 __all__ = [
     "Curves",
@@ -59,6 +60,7 @@ __all__ = [
     "TensorSearchPanel",
     "TimestepPanel",
     "TrainPanel",
+    "UncertaintyPanel",
     "dress",
     "html_table",
     "legend",

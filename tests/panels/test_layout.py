@@ -16,6 +16,7 @@ OWN = {  # what no other panel has
     "spectra": {"mode"},
     "dynamics": {"spread"},
     "polarizability": {"tensor_frame"},
+    "uncertainty": {"picked"},
 }
 COST = 150  # lines of a small panel
 

@@ -72,6 +72,11 @@ def of_mobility(model, names):
     same(found, csv["along"])
 
 
+def of_uncertainty(model, names):
+    same(names["judging"].sigmas, model.ran.judged.samples.sigmas)
+    same(names["table"].to_numpy(), model.ran.judged.table.to_numpy())
+
+
 def same(found, expected, rtol=1e-6):
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=rtol, atol=1e-12)
 
@@ -91,8 +96,15 @@ CASES: dict[Callable, tuple[str, object, Callable]] = {
     makers.timestep: ("time", 20.0, of_timestep),
     makers.recover: ("factor", 0.9, of_recover),
     makers.mobility: ("force", 20.0, of_mobility),
+    makers.uncertainty: ("seed", 1, of_uncertainty),
+    makers.uncertainty_of_committee: ("factor", 2.0, of_uncertainty),
 }
-AT_ONCE = (makers.overfit, makers.polarizability)  # what is shown follows by itself
+AT_ONCE = (
+    makers.overfit,
+    makers.polarizability,
+    makers.uncertainty,
+    makers.uncertainty_of_committee,
+)  # what is shown follows by itself
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)

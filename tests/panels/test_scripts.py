@@ -19,7 +19,7 @@ from labkit.base import Potential
 from labkit.engine import fire
 from labkit.forcefield.examples import chain
 from labkit.forcefield.examples.brine import brine
-from labkit.gap import Design, GapConfig, Soap
+from labkit.gap import Design, GapConfig, Soap, gap_committee
 from labkit.mobility import RotnePragerYamakawa
 from labkit.neural import NeuralConfig, Training, untrained
 from labkit.panels.kit.view import Panel
@@ -163,6 +163,27 @@ def mobility(_: Path) -> Made:
     return panel, {}, {"mobility.safetensors"}
 
 
+def uncertainty(folder: Path) -> Made:
+    train, valid = ice()[0][:8], labkit.datasets.ice("valid")[::10]
+    gap = Design.build(train, SMALL).solve()
+    gap.save(folder / "potential.safetensors")
+    train.write(folder / "train.extxyz")
+    panel = panels.UncertaintyPanel({"GAP": gap}, train, valid)
+    panel.model.rescaling = "isotonic"
+    return panel, {}, set()
+
+
+def uncertainty_of_committee(folder: Path) -> Made:
+    """Each member has a file."""
+    train, valid = ice()[0], labkit.datasets.ice("valid")[::10]
+    members = gap_committee(train[:8], SMALL, members=3)
+    for k, member in enumerate(members.potentials):
+        member.save(folder / f"member_{k}.safetensors")
+    panel = panels.UncertaintyPanel({"GAPs": members}, train, valid, labkit.datasets.ice("disordered")[::40])
+    panel.model.rescaling, panel.model.factor, panel.model.on = "by hand", 3.0, "test frames"
+    return panel, {}, set()
+
+
 MAKERS: dict[Callable[[Path], Made], str] = {
     data: "DataPanel",
     train: "TrainPanel",
@@ -179,6 +200,8 @@ MAKERS: dict[Callable[[Path], Made], str] = {
     timestep: "TimestepPanel",
     recover: "RecoverPanel",
     mobility: "MobilityPanel",
+    uncertainty: "UncertaintyPanel",
+    uncertainty_of_committee: "UncertaintyPanel",
 }
 
 

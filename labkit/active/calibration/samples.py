@@ -18,6 +18,8 @@ from labkit.datasets import Dataset
 from labkit.datasets.split import grouping
 from labkit.errors import LabkitError
 
+ATOMS = 240  # of a batch: the variance of a GAP's forces takes about a megabyte for each atom
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -64,7 +66,7 @@ class Samples:
             raise LabkitError(f"per is {per!r}; expected 'component', 'atom' or 'energy'")
         forces, where = per != "energy", frames.name or "the frames"
         parts, unit = [], ""
-        for batch in batches([int(n) for n in frames.counts]):
+        for batch in batches([int(n) for n in frames.counts], ATOMS):
             state = frames.state(batch)
             with torch.no_grad():
                 evaluation = potential.evaluate(state, forces=forces)

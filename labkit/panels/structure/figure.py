@@ -19,6 +19,7 @@ from labkit.panels.kit.style import FORCE, MUTED, VALID, new_figure
 SIZE = 0.55  # radius of a disc over the covalent radius
 BOND = 0.11  # Å, half the width of a bond
 DASH = "#4a86c5"  # of hydrogen bonds
+SPREADS = ("#f5ecd2", "#e9a13b", "#8c1d18")  # from the most to the least certain atom
 SHELLS = ("#8c1d18", "#e07b39", "#f4cf6a", "#d5dae0")  # from the chosen atom outwards; the last one for all beyond
 
 
@@ -91,8 +92,11 @@ def cell_edges(atoms: Atoms) -> np.ndarray:
 
 
 def colours(atoms: Atoms) -> np.ndarray:
-    """Red, green and blue (n, 3), 0 to 1: of the element, or of the shell if atoms.arrays has "shell"."""
-    shell = atoms.arrays.get("shell")
+    """Red, green and blue (n, 3), 0 to 1: of the element, or by atoms.arrays "shell" or "spread" (0 to 1)."""
+    shell, spread = atoms.arrays.get("shell"), atoms.arrays.get("spread")
+    if spread is not None:
+        scale = np.array([to_rgb(name) for name in SPREADS])
+        return np.stack([np.interp(spread, np.linspace(0, 1, len(scale)), channel) for channel in scale.T], 1)
     if shell is None:
         return jmol_colors[atoms.numbers]
     return np.array([to_rgb(name) for name in SHELLS])[np.minimum(shell, len(SHELLS) - 1)]

@@ -21,7 +21,8 @@ ARROW = 2.0  # Å, length of a large force's arrow
 
 
 class StructureModel(traitlets.HasTraits):
-    """Frames to show; with an array "shell" of whole numbers from 0 atoms have the colour of their shell.
+    """Frames to show; with an array "shell" of whole numbers from 0 atoms have the colour of their shell, with an array
+    "spread" from 0 to 1 that of their uncertainty.
 
     index    the frame shown, of `count`; `exchanged` counts how often all frames were replaced
     arrows   whether forces are drawn, `scale` eV/Å for 1 Å of arrow; an array "predicted_forces" of a frame as well

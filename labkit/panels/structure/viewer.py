@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from labkit.base.bonds import bonds
 from labkit.panels.kit.style import FORCE, VALID
 from labkit.panels.structure import nglview_frontend
-from labkit.panels.structure.figure import DASH, SHELLS, cell_edges
+from labkit.panels.structure.figure import DASH, SHELLS, SPREADS, cell_edges
 from labkit.panels.structure.model import StructureModel
 
 nglview_frontend.use_installed()
@@ -88,6 +88,7 @@ class Viewer:
     def _load(self) -> None:
         atoms = self.model.atoms[self.model.index]
         self._numbers, self._middle = atoms.numbers, atoms.cell.array.sum(0) / 2
+        self._shaded = _shades(atoms)
         self._structure = self.widget.add_component(_structure(atoms), default_representation=False)
         self._structure.add_ball_and_stick(aspect_ratio=2.2, radius_scale=0.9, **_colours(atoms))
         self._bond()
@@ -155,7 +156,7 @@ class Viewer:
 
     def _move(self, _: Any) -> None:
         atoms = self.model.atoms[self.model.index]
-        if np.array_equal(atoms.numbers, self._numbers):
+        if np.array_equal(atoms.numbers, self._numbers) and np.array_equal(_shades(atoms), self._shaded):
             # before the browser has loaded the structure, exchanging components could leave none
             if self.widget.loaded:
                 self.widget.set_coordinates({0: atoms.positions})
@@ -199,15 +200,25 @@ class Viewer:
 
 
 def _structure(atoms: Atoms) -> Any:
-    """NGL reads the number of a shell where proteins have their B-factor."""
-    shells = atoms.arrays.get("shell")
-    if shells is not None:
+    """NGL reads the number of a shell, or a spread, where proteins have their B-factor."""
+    shades = _shades(atoms)
+    if len(shades):
         atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        atoms.set_array("bfactor", np.minimum(shells, len(SHELLS) - 1).astype(float))
+        atoms.set_array("bfactor", shades)
     return nglview.ASEStructure(atoms)
 
 
+def _shades(atoms: Atoms) -> np.ndarray:
+    """The number (n,) that each atom's colour follows; (0,) for colours of elements."""
+    if "spread" in atoms.arrays:
+        return atoms.arrays["spread"]
+    shells = atoms.arrays.get("shell", np.zeros(0))
+    return np.minimum(shells, len(SHELLS) - 1).astype(float)
+
+
 def _colours(atoms: Atoms) -> dict[str, Any]:
+    if "spread" in atoms.arrays:
+        return {"color_scheme": "bfactor", "color_scale": list(SPREADS), "color_domain": [0.0, 1.0]}
     if "shell" not in atoms.arrays:
         return {}
     return {"color_scheme": "bfactor", "color_scale": list(SHELLS), "color_domain": [0, len(SHELLS) - 1]}
