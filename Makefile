@@ -46,7 +46,7 @@ test-notebooks: $(VENV)/.dev
 	    --nbval-cell-timeout=60 --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
 test-browser: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/browser $(ARGS)
 
 # The tests of minutes, which make test leaves out.
 test-slow: $(VENV)/.dev

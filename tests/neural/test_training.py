@@ -191,7 +191,7 @@ def test_killed_and_resumed(tmp_path, averaging) -> None:
     while not (tmp_path / "killed.safetensors").exists():
         process, checkpoint = started("killed"), tmp_path / "killed.checkpoint"
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None and killed < 3:
+        while process.poll() is None and killed < 2:
             if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
                 time.sleep(chance.uniform(0, 0.2))
                 process.send_signal(signal.SIGKILL)
@@ -199,7 +199,7 @@ def test_killed_and_resumed(tmp_path, averaging) -> None:
                 break
             time.sleep(0.01)
         process.wait(120)
-    assert killed == 3
+    assert killed == 2
     assert len(list(tmp_path.glob("whole.safetensors.*"))) == 3
     for which in ("", ".0", ".1", ".2"):
         files = (tmp_path / f"{name}.safetensors{which}" for name in ("whole", "killed"))
