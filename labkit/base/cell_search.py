@@ -17,6 +17,7 @@ FAR = 1e3  # cells by which an atom may lie outside of its own before it is move
 CELLS = 1e5  # the most that vesin makes; it scales larger numbers down, and divides by zero where one becomes zero
 ALL = torch.ones(3, dtype=torch.bool)  # directions
 PAIR = 100  # bytes of a pair in a list, with those of the search
+FEW = 1e6  # pairs that any computer can hold
 
 
 def pairs_of(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tuple[Tensor, ...]:
@@ -36,7 +37,8 @@ def pairs_of(positions: Tensor, cell: Tensor, pbc: Tensor, cutoff: float) -> tup
     fractions, heights = r @ inverse, 1 / np.linalg.norm(inverse, axis=0)
     lowest = fractions.min(0) if len(r) else np.zeros(3)
     spans = np.where(periodic, 1.0, fractions.max(0) - lowest) * heights if len(r) else heights
-    check_pair_count(np.array([len(r)]), spans[None], periodic[None], box[None], cutoff)
+    if len(r) ** 2 * float(np.maximum(2 * cutoff / heights, 1.0).prod()) > FEW:  # no fewer than there can be
+        check_pair_count(np.array([len(r)]), spans[None], periodic[None], box[None], cutoff)
     # vesin is given a cell with empty space in open directions, so that the number of its own cells is known
     wide = np.where(periodic, heights, spans + 1.01 * cutoff)
     moved = np.where(periodic, np.floor(fractions), 0.0)

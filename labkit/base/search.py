@@ -138,14 +138,13 @@ def _by_cells(
         return []
     device, where = positions.device, positions.cpu()
     cells, periodic = _complete(cell.cpu(), system.pbc.cpu())
-    parts = []
-    for s in systems:
-        start, end = system.offsets[s], system.offsets[s + 1]
-        i, j, shift, d = pairs_of(where[start:end], cells[s], periodic[s], cutoff)
-        which = torch.full_like(i, s)
-        _check_apart(d.square(), which, i, j)
-        parts.append(tuple(part.to(device) for part in (i + start, j + start, shift, which)))
-    return parts
+    found = [pairs_of(where[system.offsets[s] : system.offsets[s + 1]], cells[s], periodic[s], cutoff) for s in systems]
+    i, j, shift, d = (torch.cat(part) for part in zip(*found, strict=True))
+    counts = torch.tensor([len(one[0]) for one in found])
+    which = torch.repeat_interleave(torch.tensor(systems), counts)
+    _check_apart(d.square(), which, i, j)
+    start = torch.tensor(system.offsets)[which]
+    return [tuple(part.to(device) for part in (i + start, j + start, shift, which))]
 
 
 def _check_apart(squares: Tensor, systems: Tensor, i: Tensor, j: Tensor) -> None:

@@ -15,7 +15,7 @@ from labkit.errors import LabkitError, Stopped
 from labkit.polarizability.environments import Environments, arrange
 from labkit.polarizability.settings import Settings
 
-BATCH = 144  # atoms: larger tensors do not fit the caches and are slower
+BATCH = 192  # atoms: larger tensors do not fit the caches and are slower
 _SAMPLE = 128  # environments from which features are selected
 
 
