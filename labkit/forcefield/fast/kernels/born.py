@@ -211,7 +211,8 @@ def _parts(cuts, place, cells, clusters, row, room, atoms, necks, water, cut2, f
     for k in range(threads):
         energy[s] += energies[k]
         virial[s] += virials[k]
-        forces += pushes[k]
+        for i in range(one, two):  # other threads may be adding to the atoms of other systems
+            forces[i] += pushes[k, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
