@@ -70,6 +70,17 @@ def test_compiled_to_the_bit(make, steps, threads, monkeypatch) -> None:
         same(batch[place], simulate(alone[s], parts[s][0], integrator_of([s]), steps, 0.5))
 
 
+def test_threads_do_not_touch_the_forces_of_each_others_systems(monkeypatch) -> None:
+    """Equal large systems, divided and shared out among threads: equal forces in each of many evaluations."""
+    for module in (pairs, born):
+        monkeypatch.setattr(module, "config", lambda: replace(config(), threads=2))
+    forcefield, state = large_implicit()[0]
+    start, many = State.batch([state] * 8, seed=1), ForceField.batch([forcefield] * 8)
+    for _ in range(40):
+        forces = simulate(start, many, VelocityVerlet(), 2, 0.5).forces.view(8, -1, 3)
+        assert all(forces[0].equal(other) for other in forces)
+
+
 def same(one: State, other: State) -> None:
     for name in ("positions", "velocities", "forces", "energy", "step", "seed"):
         assert getattr(one, name).equal(getattr(other, name)), name
